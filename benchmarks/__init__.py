@@ -1,0 +1,1 @@
+"""Speed against peers, and tests of the claims made for teachers."""

@@ -1,0 +1,12 @@
+from .comparison import METHODS as METHODS
+from .comparison import compare as compare
+from .comparison import compare_all as compare_all
+from .distances import METRICS as METRICS
+from .distances import compute_rdm as compute_rdm
+from .errors import RSAError as RSAError
+from .rdm import RDM as RDM
+from .stimuli import Stimuli as Stimuli
+from .teacher import Guidance as Guidance
+from .teacher import Teacher as Teacher
+from .teacher import TeacherScore as TeacherScore
+from .teacher import p_plus_tg as p_plus_tg

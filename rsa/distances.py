@@ -1,0 +1,215 @@
+"""Features to RDM: every metric, on numpy arrays and on torch tensors of any device."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
+
+import numpy as np
+import numpy.typing as npt
+import scipy.linalg.blas
+
+from . import _kernels
+from .crossnobis import crossnobis, whiten
+from .errors import RSAError, listing, near
+from .rdm import RDM, Array, Attr, check_labels
+
+if TYPE_CHECKING:
+    import torch
+
+Features: TypeAlias = "npt.ArrayLike | torch.Tensor"
+
+METRICS = ("correlation", "spearman", "cosine", "euclidean", "sqeuclidean", "mahalanobis", "crossnobis")
+_NEEDS_VARIANCE = ("correlation", "spearman")
+_NEAR = {np.dtype(np.float32): 0.05, np.dtype(np.float64): 1e-4}  # below this share of the norms a Gram difference cancels
+
+
+def compute_rdm(
+    features: Features,
+    *,
+    metric: str = "correlation",
+    labels: Iterable[object] | None = None,
+    groups: Iterable[object] | None = None,
+    folds: Iterable[object] | None = None,
+    precision: npt.ArrayLike | None = None,
+    missing: str = "raise",
+    by: str = "stimulus",
+    name: str = "",
+    descriptors: Mapping[str, Sequence[Any] | Array] | None = None,
+    attrs: Mapping[str, Attr] | None = None,
+) -> RDM:
+    """Dissimilarities between all pairs of rows (paper, eq. 1: `1 - corr(F_i, F_j)` by default).
+
+    features: (n, f), numpy or torch; float32 stays float32, half precision becomes float32, the rest float64.
+      Sums are made in float64 (correlation, spearman, cosine) or from centred columns (euclidean).
+    metric: "correlation" 1 - Pearson r; "spearman" 1 - Pearson r of each row's mid-ranks; "cosine";
+      "euclidean"; "sqeuclidean"; "mahalanobis" (x_i - x_j)' P (x_i - x_j) / f, squared and per feature as in
+      rsatoolbox; "crossnobis" its crossvalidated form over `folds` (Walther et al. 2016), unbiased, may be negative.
+    labels: n unique names of the rows ("0", "1", ... if absent).
+    groups: one per row: the RDM of the group means, in order of first appearance; labels are then the groups.
+    folds: one per row, for crossnobis, with `groups` as the conditions.
+    precision: (f, f) noise precision P (mahalanobis; crossnobis takes the identity without one).
+    missing: "raise", or "pairwise": correlation over the features that both rows have.
+
+    Raises RSAError naming the row without variance, with NaN or infinity; for fewer than 2 rows, repeated labels,
+    an unknown metric, and arguments that do not fit the metric.
+    """
+    if metric not in METRICS:
+        raise RSAError(f"unknown metric {metric!r}{near(metric, METRICS)}")
+    if missing not in ("raise", "pairwise"):
+        raise RSAError(f"missing is 'raise' or 'pairwise', not {missing!r}")
+    if missing == "pairwise" and (metric != "correlation" or groups is not None):
+        raise RSAError("missing='pairwise' is for metric='correlation' without groups")
+    if (folds is not None) != (metric == "crossnobis"):
+        raise RSAError("folds go with metric='crossnobis'" + (", which needs them" if folds is None else " only"))
+    if precision is not None and metric not in ("mahalanobis", "crossnobis"):
+        raise RSAError(f"metric={metric!r} takes no precision; mahalanobis and crossnobis do")
+    if precision is None and metric == "mahalanobis":
+        raise RSAError("metric='mahalanobis' needs precision=, the (f, f) inverse of the noise covariance")
+    x = _as_matrix(features)
+    n = len(x)
+    names = tuple(map(str, range(n))) if labels is None else check_labels(labels)
+    if len(names) != n:
+        raise RSAError(f"{n} rows of features but {len(names)} labels")
+    group_names = None if groups is None else [str(group) for group in groups]
+    if group_names is not None and len(group_names) != n:
+        raise RSAError(f"{n} rows of features but {len(group_names)} groups")
+    by = "group" if group_names is not None and by == "stimulus" else by
+
+    if metric == "crossnobis":
+        if group_names is None:
+            raise RSAError("metric='crossnobis' needs groups=, the condition of every row")
+        _check_finite(x, names)
+        values, names = crossnobis(_numpy(x), group_names, [str(f) for f in folds or ()], precision)
+    else:
+        if group_names is not None:
+            _check_finite(x, names)
+            x, names = group_means(x, group_names)
+        if len(names) < 2:
+            raise RSAError(f"an RDM needs at least 2 {'groups' if group_names else 'rows'}, got {len(names)}")
+        if metric == "mahalanobis":
+            x = whiten(_numpy(x), precision)
+        values = _pairwise_complete(_numpy(x), names) if missing == "pairwise" else _dissimilarities(x, metric, names)
+        if metric == "mahalanobis":
+            values /= x.shape[1]
+    return RDM(values, names, metric=metric, name=name, by=by, descriptors=descriptors, attrs=attrs)
+
+
+def group_means(x: Any, groups: Sequence[str]) -> tuple[Any, tuple[str, ...]]:
+    """Mean row of every group (in the type and on the device of `x`), and the groups in order of first appearance."""
+    names, index = _encode(groups)
+    counts = np.bincount(index)
+    if isinstance(x, np.ndarray):
+        sums = np.zeros((len(names), x.shape[1]))
+        np.add.at(sums, index, x)
+        return (sums / counts[:, None]).astype(x.dtype), names
+    import torch
+
+    place = torch.as_tensor(index, device=x.device)
+    sums_ = torch.zeros(len(names), x.shape[1], dtype=x.dtype, device=x.device).index_add_(0, place, x)
+    return sums_ / torch.as_tensor(counts, dtype=x.dtype, device=x.device)[:, None], names
+
+
+def _encode(groups: Sequence[str]) -> tuple[tuple[str, ...], npt.NDArray[np.int64]]:
+    names = tuple(dict.fromkeys(groups))
+    place = {name: i for i, name in enumerate(names)}
+    return names, np.fromiter((place[group] for group in groups), np.int64, len(groups))
+
+
+def _as_matrix(features: Features) -> Any:
+    """(n, f) float32 or float64: numpy for everything on the CPU, else the tensor where it is."""
+    x: Any = features
+    if hasattr(x, "detach"):
+        import torch
+
+        x = x.detach()
+        if x.dtype not in (torch.float32, torch.float64):
+            x = x.to(torch.float32 if x.dtype in (torch.float16, torch.bfloat16) else torch.float64)
+        if x.device.type == "cpu":
+            x = x.numpy()
+    else:
+        x = np.asarray(x)
+        if x.dtype.kind not in "biuf":
+            raise RSAError(f"features must be real numbers, got {x.dtype}")
+        if x.dtype not in (np.float32, np.float64):
+            x = x.astype(np.float32 if x.dtype == np.float16 else np.float64)
+    if x.ndim != 2 or x.shape[1] == 0:
+        raise RSAError(f"features must have shape (n, f) with f > 0, got {tuple(x.shape)}")
+    return np.ascontiguousarray(x) if isinstance(x, np.ndarray) else x
+
+
+def _numpy(x: Any) -> Array:
+    return x if isinstance(x, np.ndarray) else cast(Array, x.cpu().numpy())
+
+
+def _check_finite(x: Any, names: Sequence[str]) -> None:
+    finite = np.isfinite(x).all(axis=1) if isinstance(x, np.ndarray) else x.isfinite().all(dim=1).cpu().numpy()
+    _fail("holds NaN or infinity (missing='pairwise' skips missing values in correlations)", ~finite, names)
+
+
+def _fail(what: str, bad: npt.NDArray[np.bool_], names: Sequence[str]) -> None:
+    if bad.any():
+        raise RSAError(f"{bad.sum()} of {len(names)} rows: {listing(np.asarray(names)[bad])} {what}")
+
+
+def _dissimilarities(x: Any, metric: str, names: Sequence[str]) -> Array:
+    if not isinstance(x, np.ndarray) and metric != "spearman":
+        return _torch_dissimilarities(x, metric, names)
+    x = _numpy(x)
+    n = len(names)
+    out = np.empty(n * (n - 1) // 2, x.dtype)
+    if metric in ("euclidean", "sqeuclidean", "mahalanobis"):
+        _check_finite(x, names)
+        centred = (x - x.mean(axis=0, dtype=np.float64)).astype(x.dtype)  # else the Gram matrix is all mean
+        _kernels.condense_sqeuclidean(_gram(centred), centred, _NEAR[x.dtype], out)
+        return np.sqrt(out, out=out) if metric == "euclidean" else out
+    if metric == "spearman":
+        _check_finite(x, names)
+        ranks = np.empty_like(x)
+        _kernels.rank_rows(x, ranks)
+        x = ranks
+    z, state = np.empty_like(x), np.empty(n, np.int8)
+    _kernels.standardise_rows(x, metric != "cosine", z, state)
+    _fail_states(state == _kernels.NOT_FINITE, state == _kernels.CONSTANT, metric, names)
+    _kernels.condense_similarity(_gram(z), out)
+    return out
+
+
+def _fail_states(not_finite: npt.NDArray[np.bool_], constant: npt.NDArray[np.bool_], metric: str, names: Sequence[str]) -> None:
+    _fail("holds NaN or infinity (missing='pairwise' skips missing values in correlations)", not_finite, names)
+    why = "has no variance over features" if metric in _NEEDS_VARIANCE else "is all zero"
+    _fail(f"{why}, so its {metric} distance is undefined; leave it out", constant, names)
+
+
+def _gram(z: Array) -> Array:
+    """Z Z' (n, n), valid on and above the diagonal."""
+    syrk: Callable[..., Array] = scipy.linalg.blas.ssyrk if z.dtype == np.float32 else scipy.linalg.blas.dsyrk
+    return syrk(1.0, z.T, trans=1, lower=1).T
+
+
+def _pairwise_complete(x: Array, names: Sequence[str]) -> Array:
+    n = len(names)
+    x = np.where(np.isfinite(x), x, np.nan).astype(x.dtype)
+    out = np.empty(n * (n - 1) // 2, x.dtype)
+    _kernels.correlation_pairwise_complete(x, out)
+    if np.isnan(out).any():
+        i, j = (int(index[np.flatnonzero(np.isnan(out))[0]]) for index in np.triu_indices(n, 1))
+        raise RSAError(f"rows {names[i]} and {names[j]} share fewer than 2 features that vary; leave one of them out")
+    return out
+
+
+def _torch_dissimilarities(x: "torch.Tensor", metric: str, names: Sequence[str]) -> Array:
+    """The same steps on the tensor's own device; only the condensed vector comes back."""
+    import torch
+
+    _check_finite(x, names)
+    above = torch.ones(len(x), len(x), dtype=torch.bool, device=x.device).triu(1)
+    if metric in ("euclidean", "sqeuclidean", "mahalanobis"):
+        distances = torch.cdist(x, x, compute_mode="donot_use_mm_for_euclid_dist")[above]
+        return _numpy(distances if metric == "euclidean" else distances.square())
+    if metric == "correlation":
+        x = x - x.mean(dim=1, keepdim=True, dtype=torch.float64).to(x.dtype)
+    norms = x.double().square().sum(dim=1, keepdim=True).sqrt()
+    scale = x.abs().amax(dim=1) if metric == "cosine" else x.amax(dim=1) - x.amin(dim=1)
+    nothing = np.zeros(len(x), bool)
+    _fail_states(nothing, (scale == 0).cpu().numpy(), metric, names)
+    z = x / norms.to(x.dtype)
+    return _numpy((1 - z @ z.T)[above].clamp_(0, 2))

@@ -1,0 +1,21 @@
+"""The one exception of this package, and the phrases its messages are made of."""
+
+import difflib
+from collections.abc import Iterable, Sequence
+
+
+class RSAError(ValueError):
+    """Something about the input is wrong; the message says, in one line, what and what would be right."""
+
+
+def listing(items: Iterable[object], limit: int = 3) -> str:
+    """`a, b, c and 4 more` for a message that must stay on one line."""
+    names = [str(item) for item in items]
+    shown = ", ".join(names[:limit])
+    return shown if len(names) <= limit else f"{shown} and {len(names) - limit} more"
+
+
+def near(name: str, known: Sequence[str]) -> str:
+    """`; did you mean a, b?`, or the known names where nothing is near."""
+    close = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+    return f"; did you mean {' or '.join(close)}?" if close else f"; known: {listing(known, 12)}"

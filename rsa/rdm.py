@@ -1,0 +1,191 @@
+"""The representational dissimilarity matrix, and how one is computed from features (paper, section 3.1, eq. 1)."""
+
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from . import _kernels
+from .errors import RSAError, listing, near
+
+if TYPE_CHECKING:
+    import h5py
+    import xarray
+
+Array: TypeAlias = npt.NDArray[Any]
+Attr: TypeAlias = str | int | float | bool | None
+
+
+@dataclass(frozen=True, eq=False, repr=False, init=False)
+class RDM:
+    """A symmetric matrix of dissimilarities between n conditions, stored once per pair. Immutable.
+
+    values: (n(n-1)/2,) in the order of `scipy.spatial.distance.pdist`, float32 or float64, all finite.
+    labels: n unique strings. descriptors: name -> n values (a category per stimulus, say).
+    by: "stimulus", or the column whose groups were averaged ("object_name", "category_name", ...).
+    attrs: how it was made (number of features, scaling, ...), for the reader of a result.
+
+    Raises RSAError when lengths disagree, labels repeat or values are not finite.
+    """
+
+    values: Array
+    labels: tuple[str, ...]
+    metric: str
+    name: str
+    by: str
+    descriptors: Mapping[str, Array]
+    attrs: Mapping[str, Attr]
+
+    def __init__(
+        self,
+        values: npt.ArrayLike,
+        labels: Iterable[object],
+        *,
+        metric: str = "correlation",
+        name: str = "",
+        by: str = "stimulus",
+        descriptors: Mapping[str, Sequence[Any] | Array] | None = None,
+        attrs: Mapping[str, Attr] | None = None,
+    ) -> None:
+        array = np.ascontiguousarray(values)
+        if array.dtype not in (np.float32, np.float64):
+            array = array.astype(np.float64)
+        names = check_labels(labels)
+        n, title = len(names), f"RDM '{name}'" if name else "RDM"
+        if n < 2:
+            raise RSAError(f"{title} has {n} label(s); at least 2 are needed")
+        if array.shape != (n * (n - 1) // 2,):
+            raise RSAError(f"{title}: {n} labels need condensed values of shape ({n * (n - 1) // 2},), got {array.shape}")
+        if not math.isfinite(array.sum(dtype=np.float64)):
+            bad = int(np.flatnonzero(~np.isfinite(array))[0])
+            i = int(np.searchsorted(np.cumsum(np.arange(n - 1, 0, -1)), bad, side="right"))
+            j = bad - (i * n - i * (i + 1) // 2 - i - 1)
+            raise RSAError(f"{title}: the value between {names[i]} and {names[j]} is {array[bad]}; all must be finite")
+        array = array.view()
+        array.flags.writeable = False
+        columns = {key: np.asarray(column) for key, column in (descriptors or {}).items()}
+        for key, column in columns.items():
+            if column.shape != (n,):
+                raise RSAError(f"{title}: descriptor {key} has shape {column.shape}, expected ({n},)")
+        set_field = object.__setattr__
+        set_field(self, "values", array)
+        set_field(self, "labels", names)
+        set_field(self, "metric", metric)
+        set_field(self, "name", name)
+        set_field(self, "by", by)
+        set_field(self, "descriptors", columns)
+        set_field(self, "attrs", dict(attrs or {}))
+
+    @classmethod
+    def from_square(cls, matrix: npt.ArrayLike, labels: Iterable[object], **fields: Any) -> "RDM":
+        """From an (n, n) matrix; raises RSAError unless it is symmetric (to 1e-6 of its range)."""
+        square = np.asarray(matrix)
+        if square.ndim != 2 or square.shape[0] != square.shape[1]:
+            raise RSAError(f"a square matrix is needed, got shape {square.shape}")
+        if not np.allclose(square, square.T, rtol=0, atol=1e-6 * float(np.ptp(square)) if square.size else 0, equal_nan=True):
+            raise RSAError("the matrix is not symmetric, so it is no RDM")
+        return cls(square[np.triu_indices(len(square), 1)], labels, **fields)
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __repr__(self) -> str:
+        return f"RDM({self.name!r}, {len(self)} x {len(self)} by {self.by}, {self.metric}, {self.values.dtype})"
+
+    def replace(self, **fields: Any) -> "RDM":
+        """A copy with some fields changed."""
+        now = {key: getattr(self, key) for key in ("values", "labels", "metric", "name", "by", "descriptors", "attrs")}
+        return RDM(**(now | fields))
+
+    def square(self) -> Array:
+        """The (n, n) symmetric matrix with a zero diagonal."""
+        n = len(self)
+        out = np.zeros((n, n), self.values.dtype)
+        out[np.triu_indices(n, 1)] = self.values
+        out += out.T
+        return out
+
+    def subset(self, labels: Iterable[object]) -> "RDM":
+        """The RDM of these conditions, in this order. Raises RSAError for an unknown or repeated label."""
+        wanted = check_labels(labels)
+        if wanted == self.labels:
+            return self
+        place = {label: i for i, label in enumerate(self.labels)}
+        unknown = [label for label in wanted if label not in place]
+        if unknown:
+            raise RSAError(f"{len(unknown)} label(s) not in {self!r}: {listing(unknown)}{near(unknown[0], self.labels)}")
+        order = np.array([place[label] for label in wanted], np.int64)
+        out = np.empty(len(wanted) * (len(wanted) - 1) // 2, self.values.dtype)
+        _kernels.gather_pairs(self.values, len(self), order, out)
+        columns = {key: column[order] for key, column in self.descriptors.items()}
+        return self.replace(values=out, labels=wanted, descriptors=columns)
+
+    def to_xarray(self) -> "xarray.DataArray":
+        """Square DataArray with dims (by, by + "_2"), labels and descriptors as coordinates."""
+        import xarray
+
+        rows, columns = self.by, f"{self.by}_2"
+        coords: dict[str, Any] = {rows: list(self.labels), columns: list(self.labels)}
+        coords |= {key: (rows, column) for key, column in self.descriptors.items() if key not in coords}
+        attrs = {"metric": self.metric, **self.attrs}
+        return xarray.DataArray(self.square(), coords, (rows, columns), self.name or None, attrs)
+
+    def save(self, path: str | Path) -> None:
+        """Write one HDF5 file (atomically: the file appears when it is whole)."""
+        from .storage import writing
+
+        with writing(path, "rdm") as file:
+            self.write(file)
+
+    @classmethod
+    def load(cls, path: str | Path) -> "RDM":
+        """Read what `save` wrote. Raises RSAError naming the file when it is missing, truncated or something else."""
+        from .storage import reading
+
+        with reading(path, "rdm") as file:
+            return cls.read(file)
+
+    def write(self, group: "h5py.Group") -> None:
+        """Store into an open HDF5 group."""
+        from .storage import write_array
+
+        write_array(group, "values", self.values)
+        write_array(group, "labels", np.array(self.labels, object))
+        for key, column in self.descriptors.items():
+            write_array(group, f"descriptors/{key.replace('/', '_')}", column)
+        for key in ("metric", "name", "by"):
+            group.attrs[key] = getattr(self, key)
+        group.attrs["attrs"] = json.dumps(dict(self.attrs))
+
+    @classmethod
+    def read(cls, group: "h5py.Group") -> "RDM":
+        """Read from an open HDF5 group."""
+        from .storage import read_array, read_json, read_text
+
+        columns = {key: read_array(group["descriptors"], key) for key in group.get("descriptors", ())}
+        return cls(
+            read_array(group, "values"),
+            read_array(group, "labels"),
+            metric=read_text(group, "metric"),
+            name=read_text(group, "name"),
+            by=read_text(group, "by"),
+            descriptors=columns,
+            attrs=read_json(group, "attrs"),
+        )
+
+
+def check_labels(labels: Iterable[object]) -> tuple[str, ...]:
+    """The labels as strings. Raises RSAError naming those that occur twice."""
+    names = tuple(label.decode() if isinstance(label, bytes) else str(label) for label in labels)
+    if len(set(names)) != len(names):
+        seen: set[str] = set()
+        twice = {name: None for name in names if name in seen or seen.add(name)}  # type: ignore[func-returns-value]
+        raise RSAError(f"labels must be unique; {len(twice)} occur more than once: {listing(twice)}")
+    return names
+
+
