@@ -1,9 +1,15 @@
+from .activations import Activations as Activations
+from .activations import extract as extract
+from .activations import layer_rdms as layer_rdms
+from .activations import record as record
+from .ceiling import noise_ceiling as noise_ceiling
 from .comparison import METHODS as METHODS
 from .comparison import compare as compare
 from .comparison import compare_all as compare_all
 from .distances import METRICS as METRICS
 from .distances import compute_rdm as compute_rdm
 from .errors import RSAError as RSAError
+from .models import load_model as load_model
 from .rdm import RDM as RDM
 from .stimuli import Stimuli as Stimuli
 from .teacher import Guidance as Guidance

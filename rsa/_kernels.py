@@ -302,8 +302,9 @@ def count_inversions(y, spare):
         merged = np.zeros(PARTS, np.int64)
         for pair in prange(PARTS // (2 * step)):
             first = pair * 2 * step
-            merged[pair] = _merge(source, first * n // PARTS, (first + step) * n // PARTS,
-                                  (first + 2 * step) * n // PARTS, target)
+            merged[pair] = _merge(
+                source, first * n // PARTS, (first + step) * n // PARTS, (first + 2 * step) * n // PARTS, target
+            )
         inversions += merged.sum()
         source, target = target, source
         step *= 2

@@ -56,9 +56,7 @@ def compare_all(
     return xarray.DataArray(table, coords, ("layer", "target"), "similarity", {"method": method, "n": len(layers[0])})
 
 
-def align(
-    a: Mapping[str, RDM], b: Mapping[str, RDM], *, allow_subset: bool = False
-) -> tuple[list[RDM], list[RDM]]:
+def align(a: Mapping[str, RDM], b: Mapping[str, RDM], *, allow_subset: bool = False) -> tuple[list[RDM], list[RDM]]:
     """All RDMs over the same labels in the order of the first. Raises RSAError as `compare` does."""
     named = [(key, rdm) for side in (a, b) for key, rdm in side.items()]
     if not a or not b:
@@ -74,7 +72,9 @@ def align(
                 for only, key_, rdm_ in ((only_first, first_key, first), (only_here, key, rdm))
                 if only
             ]
-            raise RSAError(f"labels differ: {', '.join(sides)}; allow_subset=True compares the {len(common)} common ones")
+            raise RSAError(
+                f"labels differ: {', '.join(sides)}; allow_subset=True compares the {len(common)} common ones"
+            )
     if len(common) < 3:
         raise RSAError(f"{len(common)} common label(s); a comparison needs at least 3")
     order = [label for label in first.labels if label in common]

@@ -26,7 +26,8 @@ def whiten(x: Array, precision: npt.ArrayLike | None) -> Array:
         root = np.linalg.cholesky(p)
     except np.linalg.LinAlgError as error:
         raise RSAError("precision is not positive definite; invert a regularised covariance") from error
-    return (x @ root).astype(x.dtype)
+    whitened: Array = (x @ root).astype(x.dtype)
+    return whitened
 
 
 def crossnobis(
@@ -45,9 +46,9 @@ def crossnobis(
     place, turn = {g: i for i, g in enumerate(names)}, {f: i for i, f in enumerate(fold_names)}
     cell = np.array([turn[f] * len(names) + place[g] for g, f in zip(groups, folds, strict=True)])
     y = whiten(x, precision)
-    sums = np.zeros((len(fold_names) * len(names), x.shape[1]))
-    np.add.at(sums, cell, y)
-    sums = sums.reshape(len(fold_names), len(names), -1)
+    flat = np.zeros((len(fold_names) * len(names), x.shape[1]))
+    np.add.at(flat, cell, y)
+    sums = flat.reshape(len(fold_names), len(names), -1)
     counts = np.bincount(cell, minlength=len(fold_names) * len(names)).reshape(len(fold_names), len(names), 1)
     if not counts.all():
         absent = [f"{names[g]} in fold {fold_names[f]}" for f, g in np.argwhere(counts[..., 0] == 0)]

@@ -19,7 +19,10 @@ Features: TypeAlias = "npt.ArrayLike | torch.Tensor"
 
 METRICS = ("correlation", "spearman", "cosine", "euclidean", "sqeuclidean", "mahalanobis", "crossnobis")
 _NEEDS_VARIANCE = ("correlation", "spearman")
-_NEAR = {np.dtype(np.float32): 0.05, np.dtype(np.float64): 1e-4}  # below this share of the norms a Gram difference cancels
+_NEAR = {
+    np.dtype(np.float32): 0.05,
+    np.dtype(np.float64): 1e-4,
+}  # share of the norms where Gram differences cancel
 
 
 def compute_rdm(
@@ -141,11 +144,11 @@ def _numpy(x: Any) -> Array:
 
 
 def _check_finite(x: Any, names: Sequence[str]) -> None:
-    finite = np.isfinite(x).all(axis=1) if isinstance(x, np.ndarray) else x.isfinite().all(dim=1).cpu().numpy()
-    _fail("holds NaN or infinity (missing='pairwise' skips missing values in correlations)", ~finite, names)
+    finite: Array = np.isfinite(x) if isinstance(x, np.ndarray) else x.isfinite().cpu().numpy()
+    _fail("holds NaN or infinity (missing='pairwise' skips missing values in correlations)", np.asarray(~finite.all(axis=1)), names)
 
 
-def _fail(what: str, bad: npt.NDArray[np.bool_], names: Sequence[str]) -> None:
+def _fail(what: str, bad: Array, names: Sequence[str]) -> None:
     if bad.any():
         raise RSAError(f"{bad.sum()} of {len(names)} rows: {listing(np.asarray(names)[bad])} {what}")
 
@@ -173,7 +176,9 @@ def _dissimilarities(x: Any, metric: str, names: Sequence[str]) -> Array:
     return out
 
 
-def _fail_states(not_finite: npt.NDArray[np.bool_], constant: npt.NDArray[np.bool_], metric: str, names: Sequence[str]) -> None:
+def _fail_states(
+    not_finite: npt.NDArray[np.bool_], constant: npt.NDArray[np.bool_], metric: str, names: Sequence[str]
+) -> None:
     _fail("holds NaN or infinity (missing='pairwise' skips missing values in correlations)", not_finite, names)
     why = "has no variance over features" if metric in _NEEDS_VARIANCE else "is all zero"
     _fail(f"{why}, so its {metric} distance is undefined; leave it out", constant, names)

@@ -15,6 +15,11 @@ def listing(items: Iterable[object], limit: int = 3) -> str:
     return shown if len(names) <= limit else f"{shown} and {len(names) - limit} more"
 
 
+def reason(error: BaseException) -> str:
+    """The first line of another library's error, for a message of ours."""
+    return next(iter(str(error).splitlines()), "") or repr(error)
+
+
 def near(name: str, known: Sequence[str]) -> str:
     """`; did you mean a, b?`, or the known names where nothing is near."""
     close = difflib.get_close_matches(name, known, n=3, cutoff=0.5)

@@ -60,7 +60,9 @@ class RDM:
         if n < 2:
             raise RSAError(f"{title} has {n} label(s); at least 2 are needed")
         if array.shape != (n * (n - 1) // 2,):
-            raise RSAError(f"{title}: {n} labels need condensed values of shape ({n * (n - 1) // 2},), got {array.shape}")
+            raise RSAError(
+                f"{title}: {n} labels need condensed values of shape ({n * (n - 1) // 2},), got {array.shape}"
+            )
         if not math.isfinite(array.sum(dtype=np.float64)):
             bad = int(np.flatnonzero(~np.isfinite(array))[0])
             i = int(np.searchsorted(np.cumsum(np.arange(n - 1, 0, -1)), bad, side="right"))
@@ -87,7 +89,8 @@ class RDM:
         square = np.asarray(matrix)
         if square.ndim != 2 or square.shape[0] != square.shape[1]:
             raise RSAError(f"a square matrix is needed, got shape {square.shape}")
-        if not np.allclose(square, square.T, rtol=0, atol=1e-6 * float(np.ptp(square)) if square.size else 0, equal_nan=True):
+        tolerance = 1e-6 * float(np.ptp(square)) if square.size else 0.0
+        if not np.allclose(square, square.T, rtol=0, atol=tolerance, equal_nan=True):
             raise RSAError("the matrix is not symmetric, so it is no RDM")
         return cls(square[np.triu_indices(len(square), 1)], labels, **fields)
 
@@ -118,7 +121,9 @@ class RDM:
         place = {label: i for i, label in enumerate(self.labels)}
         unknown = [label for label in wanted if label not in place]
         if unknown:
-            raise RSAError(f"{len(unknown)} label(s) not in {self!r}: {listing(unknown)}{near(unknown[0], self.labels)}")
+            raise RSAError(
+                f"{len(unknown)} label(s) not in {self!r}: {listing(unknown)}{near(unknown[0], self.labels)}"
+            )
         order = np.array([place[label] for label in wanted], np.int64)
         out = np.empty(len(wanted) * (len(wanted) - 1) // 2, self.values.dtype)
         _kernels.gather_pairs(self.values, len(self), order, out)
@@ -187,5 +192,3 @@ def check_labels(labels: Iterable[object]) -> tuple[str, ...]:
         twice = {name: None for name in names if name in seen or seen.add(name)}  # type: ignore[func-returns-value]
         raise RSAError(f"labels must be unique; {len(twice)} occur more than once: {listing(twice)}")
     return names
-
-

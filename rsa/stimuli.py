@@ -1,11 +1,12 @@
 """Images with names: what a model is shown."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import numpy as np
 
-from .errors import RSAError
+from .errors import RSAError, listing, near
 from .rdm import Array, check_labels
 
 if TYPE_CHECKING:
@@ -49,6 +50,47 @@ class Stimuli:
     def __getitem__(self, index: int) -> Any:
         return self.images[index]
 
+    def select(self, by: str, labels: Sequence[str]) -> "Stimuli":
+        """The stimuli of these conditions (`by` "stimulus" or a column), in their own order.
+
+        Raises RSAError for an unknown column and for conditions without a stimulus.
+        """
+        column = self.column(by)
+        wanted, present = set(labels), set(column)
+        absent = [label for label in labels if label not in present]
+        if absent:
+            raise RSAError(f"no stimulus for {len(absent)} of {len(labels)} conditions by {by}: {listing(absent)}")
+        if wanted == present:
+            return self
+        keep = [i for i, value in enumerate(column) if value in wanted]
+        table = {key: values[keep] for key, values in self.table.items()}
+        return Stimuli(_Selected(self.images, keep), table, reference=self.reference)
+
+    def column(self, by: str) -> list[str]:
+        """The condition of every stimulus. Raises RSAError for an unknown column."""
+        name = "stimulus_id" if by == "stimulus" else by
+        if name not in self.table:
+            raise RSAError(f"the stimuli have no column {by!r}{near(by, list(self.table))}")
+        return [str(value) for value in self.table[name]]
+
+    def descriptors(self, by: str) -> dict[str, Array]:
+        """Columns of the conditions `by`, for an RDM's descriptors: those that are constant within each condition."""
+        groups = self.column(by)
+        first = {group: i for i, group in reversed(list(enumerate(groups)))}
+        order = [first[group] for group in dict.fromkeys(groups)]
+        source = np.array([first[group] for group in groups])
+        columns = {key: values for key, values in self.table.items() if key not in ("stimulus_id", by)}
+        return {key: values[order] for key, values in columns.items() if bool(np.all(values == values[source]))}
+
+    def checksum(self) -> str:
+        """SHA-256 over ids and pixels."""
+        digest = hashlib.sha256()
+        for i, name in enumerate(self.table["stimulus_id"]):
+            image = np.asarray(self.images[i])
+            digest.update(f"{name} {image.shape} {image.dtype}".encode())
+            digest.update(np.ascontiguousarray(image).tobytes())
+        return digest.hexdigest()
+
     @classmethod
     def from_dataset(cls, dataset: Any, *, reference: str = "") -> "Stimuli":
         """From a torchvision-style data set of (image, class): ids are indices, classes become `category_name`."""
@@ -60,6 +102,17 @@ class Stimuli:
             targets = [dataset[i][1] for i in range(len(dataset))]
         names = [classes[int(t)] if classes else str(int(t)) for t in targets]
         return cls(_FirstOfPair(dataset), {"category_name": names}, reference=reference)
+
+
+class _Selected:
+    def __init__(self, images: _Indexed, keep: list[int]) -> None:
+        self.images, self.keep = images, keep
+
+    def __len__(self) -> int:
+        return len(self.keep)
+
+    def __getitem__(self, index: int) -> Any:
+        return self.images[self.keep[index]]
 
 
 class _FirstOfPair:
@@ -85,5 +138,7 @@ def as_stimuli(images: Any) -> Stimuli:
     if hasattr(images, "ndim") and images.ndim != 4:
         raise RSAError(f"images must have shape (n, C, H, W), got {tuple(images.shape)}")
     if not (hasattr(images, "__len__") and hasattr(images, "__getitem__")) or isinstance(images, str | bytes | Mapping):
-        raise RSAError(f"images must be Stimuli, a tensor (n, C, H, W) or a list of images, not {type(images).__name__}")
+        raise RSAError(
+            f"images must be Stimuli, a tensor (n, C, H, W) or a list of images, not {type(images).__name__}"
+        )
     return Stimuli(images)

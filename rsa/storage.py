@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from .errors import RSAError
+from .errors import RSAError, reason
 
 if TYPE_CHECKING:
     import h5py
@@ -75,7 +75,7 @@ def reading(path: str | Path, kind: str) -> Iterator["h5py.File"]:
     except RSAError as error:
         raise error if str(source) in str(error) else RSAError(f"{source}: {error}") from error
     except (OSError, KeyError, TypeError, AttributeError, UnicodeDecodeError) as error:
-        raise RSAError(f"{source} cannot be read: {str(error).splitlines()[0]}") from error
+        raise RSAError(f"{source} cannot be read: {reason(error)}") from error
 
 
 def write_array(group: "h5py.Group", name: str, values: npt.NDArray[Any]) -> None:
@@ -90,7 +90,7 @@ def write_array(group: "h5py.Group", name: str, values: npt.NDArray[Any]) -> Non
 
 
 def read_array(group: "h5py.Group", name: str) -> npt.NDArray[Any]:
-    """A data set of numbers or strings; raises RSAError for links out of the file and for sizes the file cannot hold."""
+    """Numbers or strings. Raises RSAError for links to elsewhere and for sizes that the file cannot hold."""
     import h5py
 
     if not isinstance(group.get(name, getlink=True), h5py.HardLink):

@@ -1,0 +1,84 @@
+"""Where features wait while a model runs: whole blocks, on disk where they are many, or sums per group."""
+
+import tempfile
+import weakref
+from collections.abc import Mapping, Sequence
+from typing import IO
+
+import numpy as np
+
+from .rdm import Array
+
+
+class Blocks:
+    """One (n, f) float32 block per layer, filled batch by batch.
+
+    Beyond `budget` bytes in all, blocks go to a temporary file with plain writes (mapped pages would count as memory)
+    and come back one at a time.
+    """
+
+    def __init__(self, n: int, *, budget: int | None) -> None:
+        self.n, self.budget = n, budget
+        self.names: list[str] = []
+        self._arrays: dict[str, Array] = {}
+        self._starts: dict[str, int] = {}
+        self._widths: dict[str, int] = {}
+        self._file: IO[bytes] | None = None
+
+    def add(self, start: int, batch: Mapping[str, Array]) -> None:
+        """Rows start, start + 1, ... of every layer."""
+        if not self.names:
+            self._open(batch)
+        for name, features in batch.items():
+            if self._file is None:
+                self._arrays[name][start : start + len(features)] = features
+            else:
+                self._file.seek(self._starts[name] + start * self._widths[name] * 4)
+                self._file.write(np.ascontiguousarray(features, np.float32).data)
+
+    def _open(self, batch: Mapping[str, Array]) -> None:
+        self.names = list(batch)
+        self._widths = {name: features.shape[1] for name, features in batch.items()}
+        if self.budget is None or 4 * self.n * sum(self._widths.values()) <= self.budget:
+            self._arrays = {name: np.empty((self.n, width), np.float32) for name, width in self._widths.items()}
+            return
+        offset = 0
+        for name, width in self._widths.items():
+            self._starts[name] = offset
+            offset += 4 * self.n * width
+        self._file = tempfile.TemporaryFile(prefix="tgsage-features-")  # noqa: SIM115
+        weakref.finalize(self, self._file.close)
+
+    def take(self, name: str) -> Array:
+        """The layer's block, given up by this store."""
+        if self._file is None:
+            return self._arrays.pop(name)
+        self._file.seek(self._starts[name])
+        block = np.empty((self.n, self._widths[name]), np.float32)
+        self._file.readinto(block.data.cast("B"))  # type: ignore[attr-defined]
+        return block
+
+
+class GroupSums:
+    """Running sums per group and layer, so that only (groups, f) numbers are kept however many images there are."""
+
+    def __init__(self, groups: Sequence[str]) -> None:
+        place = {group: i for i, group in enumerate(dict.fromkeys(groups))}
+        self._index = [place[group] for group in groups]
+        self._counts = np.bincount(self._index)
+        self._sums: dict[str, Array] = {}
+
+    @property
+    def names(self) -> list[str]:
+        return list(self._sums)
+
+    def add(self, start: int, batch: Mapping[str, Array]) -> None:
+        """Rows start, start + 1, ... of every layer."""
+        for name, features in batch.items():
+            sums = self._sums.setdefault(name, np.zeros((len(self._counts), features.shape[1])))
+            for group, row in zip(self._index[start:], features, strict=False):
+                sums[group] += row
+
+    def take(self, name: str) -> Array:
+        """The layer's group means (groups, f), float32; groups in order of first appearance."""
+        return (self._sums[name] / self._counts[:, None]).astype(np.float32)

@@ -1,0 +1,91 @@
+"""The frame of the `tgsage` program: commands come from entry points, mistakes end in one line and exit code 2."""
+
+import sys
+from collections.abc import Sequence
+from importlib.metadata import entry_points, version
+from typing import Annotated
+
+import typer
+
+from .errors import RSAError
+
+GROUP = "tgsage.commands"
+INTERRUPTED = 130
+
+
+def build() -> typer.Typer:
+    """The program with every command installed under the entry-point group `tgsage.commands`.
+
+    An entry point is a function (one command) or a `typer.Typer` (a group of them); a broken one warns and is left out.
+    """
+    app = typer.Typer(
+        name="tgsage",
+        help="How brain-like (or teacher-like) are a vision model's representations?",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+    )
+
+    @app.callback()
+    def frame(
+        show_version: Annotated[
+            bool, typer.Option("--version", help="Print the version and end.", is_eager=True, callback=_version)
+        ] = False,
+    ) -> None:
+        pass
+
+    for point in sorted(entry_points(group=GROUP), key=lambda point: point.name):
+        try:
+            command = point.load()
+        except Exception as error:
+            print(f"tgsage: command {point.name} ({point.value}) is broken and left out: {error!r}", file=sys.stderr)
+            continue
+        if isinstance(command, typer.Typer):
+            app.add_typer(command, name=point.name)
+        else:
+            app.command(point.name)(command)
+    return app
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"tgsage {version('tgsage')}")
+        raise typer.Exit
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the program; returns its exit code: 0, 1 (something failed), 2 (wrong input), 130 (interrupted)."""
+    try:
+        code = typer.main.get_command(build()).main(args=arguments, prog_name="tgsage", standalone_mode=False)
+        sys.stdout.flush()
+    except RSAError as error:
+        print(f"tgsage: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+    except (KeyboardInterrupt, typer.Abort):
+        code = INTERRUPTED
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader of a pipe went away: nobody is left to tell
+        return 1
+    except Exception as error:
+        if not hasattr(error, "format_message"):
+            raise
+        return _usage(error)
+    if code == INTERRUPTED:  # typer's own answer to Ctrl-C
+        print("tgsage: interrupted; what was written before is whole", file=sys.stderr)
+    return code if isinstance(code, int) else 0
+
+
+def _usage(error: Exception) -> int:
+    text: str = error.format_message()  # type: ignore[attr-defined]
+    context = getattr(error, "ctx", None)
+    if not text and context is not None:  # no_args_is_help of a group
+        print(context.get_help())
+        return 0
+    hint = f" (see: {context.command_path} --help)" if context is not None else ""
+    print(f"tgsage: {' '.join(text.split())}{hint}", file=sys.stderr)
+    return 2
+
+
+def run() -> None:
+    """The console script."""
+    sys.exit(main())

@@ -1,0 +1,242 @@
+"""Teachers, the TG score, and P + alpha TG (paper, section 3.2)."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .comparison import compare_all
+from .errors import RSAError, listing
+from .rdm import RDM, Attr
+from .stimuli import Images, as_stimuli
+
+if TYPE_CHECKING:
+    import torch
+    import xarray
+
+    from .activations import Preprocess, Progress
+
+
+@dataclass(frozen=True, eq=False)
+class TeacherScore:
+    """How similar a candidate's layers are to a teacher's targets.
+
+    table: DataArray ("layer", "target") of RDM similarities. ceilings: target -> (lower, upper), where known.
+    attrs: how the candidate's and the teacher's RDMs were made.
+    """
+
+    table: "xarray.DataArray"
+    ceilings: Mapping[str, tuple[float, float]]
+    method: str
+    by: str
+    teacher: str
+    attrs: Mapping[str, Attr] = field(default_factory=dict)
+
+    @property
+    def best_layer(self) -> dict[str, str]:
+        """The most similar layer for every target."""
+        layers = self.table.indexes["layer"]
+        best = np.argmax(self.table.to_numpy(), axis=0)
+        return {str(target): str(layers[i]) for target, i in zip(self.table.indexes["target"], best, strict=True)}
+
+    @property
+    def tg(self) -> float:
+        """Teacher guidance: the best layer's similarity, averaged over targets."""
+        return float(self.table.to_numpy().max(axis=0).mean())
+
+    @property
+    def ceiled(self) -> "xarray.DataArray":
+        """`table` divided by each target's upper ceiling: 1 is what a noiseless model can reach. NaN without one."""
+        upper = [self.ceilings.get(str(t), (np.nan, np.nan))[1] for t in self.table.indexes["target"]]
+        return self.table / np.array(upper)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything as JSON-able values."""
+        targets = [str(t) for t in self.table.indexes["target"]]
+        rows = zip(self.table.indexes["layer"], self.table.to_numpy().tolist(), strict=True)
+        return {
+            "teacher": self.teacher,
+            "method": self.method,
+            "by": self.by,
+            "n": self.table.attrs["n"],
+            "tg": self.tg,
+            "best_layer": self.best_layer,
+            "ceilings": {target: list(pair) for target, pair in self.ceilings.items()},
+            "table": {str(layer): dict(zip(targets, row, strict=True)) for layer, row in rows},
+            "attrs": dict(self.attrs),
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class Teacher:
+    """A fixed, ordered set of target RDMs: of a network's layers, or of brain regions.
+
+    rdms: target -> RDM. ceilings: target -> (lower, upper) similarity that the targets' noise allows; may lack some.
+    stimuli, checksum: where the images come from, for whoever has to show them to a candidate.
+    method: the comparison this teacher is meant for.
+    """
+
+    name: str
+    rdms: Mapping[str, RDM]
+    ceilings: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    method: str = "pearson"
+    stimuli: str = ""
+    checksum: str = ""
+    attrs: Mapping[str, Attr] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not self.rdms:
+            raise RSAError(f"teacher {self.name!r} has no target")
+        if len({rdm.by for rdm in self.rdms.values()}) > 1:
+            kinds = listing(f"{target} by {rdm.by}" for target, rdm in self.rdms.items())
+            raise RSAError(f"teacher {self.name!r} mixes RDMs of different kinds: {kinds}")
+        stray = [target for target in self.ceilings if target not in self.rdms]
+        if stray:
+            raise RSAError(f"teacher {self.name!r} has a ceiling for {listing(stray)}, which is no target of it")
+
+    @classmethod
+    def from_rdms(
+        cls,
+        name: str,
+        rdms: Mapping[str, RDM],
+        ceilings: Mapping[str, tuple[float, float]] | None = None,
+        *,
+        method: str = "pearson",
+        stimuli: str = "",
+        checksum: str = "",
+        attrs: Mapping[str, Attr] | None = None,
+    ) -> "Teacher":
+        """From RDMs of one kind (`by`). Raises RSAError for none, mixed kinds, or a ceiling without its target."""
+        return cls(name, dict(rdms), dict(ceilings or {}), method, stimuli, checksum, dict(attrs or {}))
+
+    @classmethod
+    def from_network(
+        cls,
+        name: str,
+        model: "torch.nn.Module",
+        stimuli: Images,
+        layers: str | list[str] = "auto",
+        *,
+        by: str = "stimulus",
+        preprocess: "Preprocess | None" = None,
+        metric: str = "correlation",
+        n_features: int | None = None,
+        seed: int = 0,
+        batch_size: int = 64,
+        device: "str | torch.device | None" = None,
+    ) -> "Teacher":
+        """The RDMs of a network's layers (arguments as in `layer_rdms`), with the checksum of its stimuli."""
+        from .activations import layer_rdms
+
+        shown = as_stimuli(stimuli)
+        rdms = layer_rdms(
+            model, shown, layers, by=by, preprocess=preprocess, metric=metric, n_features=n_features, seed=seed,
+            batch_size=batch_size, device=device,
+        )  # fmt: skip
+        return cls(
+            name, rdms, stimuli=shown.reference, checksum=shown.checksum(), attrs=next(iter(rdms.values())).attrs
+        )
+
+    @property
+    def by(self) -> str:
+        return next(iter(self.rdms.values())).by
+
+    @property
+    def metric(self) -> str:
+        return next(iter(self.rdms.values())).metric
+
+    def score(self, rdms: Mapping[str, RDM], *, method: str | None = None, allow_subset: bool = False) -> TeacherScore:
+        """Compare a candidate's layers with every target; the teacher's own `method` unless another is given.
+
+        Raises RSAError as `compare` does: for labels in one of the RDMs only, and constant RDMs.
+        """
+        method = method or self.method
+        table = compare_all(rdms, self.rdms, method=method, allow_subset=allow_subset)
+        shared = next(iter(rdms.values())).attrs
+        attrs = {f"teacher_{key}": value for key, value in self.attrs.items()}
+        attrs |= {key: shared[key] for key in ("seed", "n_features", "metric") if key in shared}
+        return TeacherScore(table, dict(self.ceilings), method, self.by, self.name, attrs)
+
+    def save(self, path: str | Path) -> None:
+        """One HDF5 file, written whole or not at all."""
+        from .storage import writing
+
+        with writing(path, "teacher") as file:
+            for key in ("name", "method", "stimuli", "checksum"):
+                file.attrs[key] = getattr(self, key)
+            file.attrs["attrs"] = json.dumps(dict(self.attrs))
+            file.attrs["ceilings"] = json.dumps({target: list(pair) for target, pair in self.ceilings.items()})
+            file.attrs["targets"] = json.dumps(list(self.rdms))
+            for i, rdm in enumerate(self.rdms.values()):
+                rdm.write(file.create_group(f"rdm{i}"))
+
+    @classmethod
+    def load(cls, path: str | Path) -> "Teacher":
+        """What `save` wrote. Raises RSAError naming the file when it is missing, truncated or something else."""
+        from .storage import read_json, read_text, reading
+
+        with reading(path, "teacher") as file:
+            targets = [str(target) for target in read_json(file, "targets")]
+            rdms = {target: RDM.read(file[f"rdm{i}"]) for i, target in enumerate(targets)}
+            ceilings = {str(t): (float(low), float(high)) for t, (low, high) in read_json(file, "ceilings").items()}
+            name, method, stimuli, checksum = (
+                read_text(file, key) for key in ("name", "method", "stimuli", "checksum")
+            )
+            return cls(name, rdms, ceilings, method, stimuli, checksum, read_json(file, "attrs"))
+
+
+class Guidance:
+    """A teacher and its stimuli, ready to score networks inside anybody's own training or search loop.
+
+    `guidance(module)` shows the module every stimulus that the teacher's RDMs are about and returns a TeacherScore;
+    its `tg` goes into `p_plus_tg`. The module's mode, device and gradients are left as they were.
+
+    Raises RSAError at once when the stimuli lack a condition of the teacher or are not the images it was made with.
+    """
+
+    def __init__(
+        self,
+        teacher: Teacher,
+        stimuli: Images,
+        *,
+        preprocess: "Preprocess | None" = None,
+        layers: str | list[str] = "auto",
+        metric: str | None = None,
+        n_features: int | None = 8192,
+        method: str | None = None,
+        seed: int = 0,
+        batch_size: int = 64,
+        device: "str | torch.device | None" = None,
+    ) -> None:
+        shown = as_stimuli(stimuli)
+        self.teacher, self.method = teacher, method
+        self.stimuli = shown.select(teacher.by, next(iter(teacher.rdms.values())).labels)
+        if teacher.checksum and teacher.checksum != shown.checksum():
+            raise RSAError(f"these are not the images that teacher {teacher.name!r} was made with ({teacher.stimuli})")
+        self._settings: dict[str, Any] = {
+            "layers": layers, "by": teacher.by, "preprocess": preprocess, "metric": metric or teacher.metric,
+            "n_features": n_features, "seed": seed, "batch_size": batch_size, "device": device,
+        }  # fmt: skip
+
+    def __call__(self, module: "torch.nn.Module") -> TeacherScore:
+        return self.compare(self.rdms(module))
+
+    def rdms(self, module: "torch.nn.Module", *, progress: "Progress | None" = None) -> dict[str, RDM]:
+        """The RDMs of the module's layers over the teacher's conditions; raises RSAError as `layer_rdms` does."""
+        from .activations import layer_rdms
+
+        return layer_rdms(module, self.stimuli, progress=progress, **self._settings)
+
+    def compare(self, rdms: Mapping[str, RDM]) -> TeacherScore:
+        """The score of RDMs that `rdms` made."""
+        return self.teacher.score(rdms, method=self.method)
+
+
+def p_plus_tg(p: float, tg: float, alpha: float = 1.0) -> float:
+    """P + alpha TG (paper, section 3.2). p: validation accuracy as a fraction in [0, 1]. Raises RSAError otherwise."""
+    if not 0.0 <= p <= 1.0:
+        raise RSAError(f"p must be a fraction in [0, 1], got {p}" + ("; divide percent by 100" if 1 < p <= 100 else ""))
+    return p + alpha * tg

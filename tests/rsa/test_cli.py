@@ -1,0 +1,124 @@
+"""The frame: commands found by entry point, mistakes in one line, nothing heavy loaded for help."""
+
+import subprocess
+import sys
+from importlib.metadata import EntryPoint
+from pathlib import Path
+
+import pytest
+import typer
+from tgsage.rsa import RSAError, cli
+
+
+def run(*arguments: str) -> "subprocess.CompletedProcess[str]":
+    program = Path(sys.executable).parent / "tgsage"
+    return subprocess.run([program, *arguments], capture_output=True, text=True, check=False)
+
+
+@pytest.fixture
+def commands(monkeypatch: pytest.MonkeyPatch) -> dict[str, object]:
+    """Entry points made up for one test: name -> command, or an exception raised on loading."""
+    made: dict[str, object] = {}
+
+    def load(point: EntryPoint) -> object:
+        command = made[point.name]
+        if isinstance(command, Exception):
+            raise command
+        return command
+
+    monkeypatch.setattr(cli, "entry_points", lambda group: [EntryPoint(name, "x:y", group) for name in made])
+    monkeypatch.setattr(EntryPoint, "load", load)
+    return made
+
+
+def test_help_names_every_command_and_loads_nothing_heavy() -> None:
+    code = """
+import sys
+from tgsage.rsa.cli import main
+main(["--help"])
+heavy = {"torch", "numba", "scipy", "xarray", "h5py", "matplotlib", "optuna", "hyperopt", "pooch"} & set(sys.modules)
+sys.exit(f"loaded: {heavy}" if heavy else 0)
+"""
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    for command in ("score", "data", "teacher", "bench"):
+        assert command in result.stdout
+
+
+def test_importing_the_core_loads_no_reader_no_plot_and_no_searcher() -> None:
+    code = """
+import sys
+import tgsage.rsa
+from tgsage.rsa import RDM, Guidance, Teacher, compare, compute_rdm, extract, layer_rdms, load_model, record
+wrong = [name for name in sys.modules if name.startswith(("optuna", "hyperopt", "matplotlib", "tgsage.neural_data"))]
+sys.exit(f"loaded: {wrong}" if wrong else 0)
+"""
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+
+
+def test_the_folder_cannot_be_imported_as_python_rsa() -> None:
+    checkout = Path(__file__).parents[2]
+    code = "import sys; sys.path.insert(0, sys.argv[1]); import rsa"
+    result = subprocess.run([sys.executable, "-c", code, str(checkout)], capture_output=True, text=True, check=False)
+    assert "import tgsage.rsa, not rsa" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["scor"], "score"),
+        (["score"], "MODEL"),
+        (["score", "pixels", "--n-features", "many"], "many"),
+        (["score", "pixels", "--colour", "red"], "--colour"),
+    ],
+)
+def test_wrong_arguments_end_with_code_2_and_one_line(arguments: list[str], words: str) -> None:
+    result = run(*arguments)
+    assert result.returncode == 2
+    assert len(result.stderr.splitlines()) == 1
+    assert words in result.stderr
+    assert result.stdout == ""
+
+
+def test_version_is_printed() -> None:
+    result = run("--version")
+    assert (result.returncode, result.stdout.split()[0]) == (0, "tgsage")
+
+
+def test_functions_and_groups_become_commands(commands: dict[str, object], capsys: pytest.CaptureFixture[str]) -> None:
+    group = typer.Typer()
+    group.command("inner")(lambda: print("inner ran"))
+    group.command("other")(lambda: None)
+    commands.update({"plain": lambda: print("plain ran"), "group": group})
+    assert cli.main(["plain"]) == 0
+    assert cli.main(["group", "inner"]) == 0
+    assert capsys.readouterr().out == "plain ran\ninner ran\n"
+
+
+def test_a_broken_command_warns_and_the_others_work(
+    commands: dict[str, object], capsys: pytest.CaptureFixture[str]
+) -> None:
+    commands.update({"bad": ImportError("no such thing"), "good": lambda: print("fine")})
+    assert cli.main(["good"]) == 0
+    captured = capsys.readouterr()
+    assert captured.out == "fine\n"
+    assert "command bad (x:y) is broken" in captured.err
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "words"),
+    [
+        (RSAError("row 3 is\nconstant"), 2, "tgsage: row 3 is constant\n"),
+        (KeyboardInterrupt(), 130, "tgsage: interrupted; what was written before is whole\n"),
+    ],
+)
+def test_errors_and_interruption_end_in_one_line(
+    commands: dict[str, object], capsys: pytest.CaptureFixture[str], error: BaseException, code: int, words: str
+) -> None:
+    def fail() -> None:
+        raise error
+
+    commands.update({"fail": fail, "other": lambda: None})
+    assert cli.main(["fail"]) == code
+    assert capsys.readouterr().err == words

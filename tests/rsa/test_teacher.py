@@ -1,0 +1,162 @@
+"""TG is the paper's rule; teachers survive a file; guidance works in a foreign loop."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from scipy.spatial.distance import pdist
+from tgsage.rsa import RDM, Guidance, RSAError, Stimuli, Teacher, compute_rdm, layer_rdms, p_plus_tg
+from torch import nn
+
+RNG = np.random.default_rng(0)
+
+
+def rdms(names: str, n: int = 12, seed: int = 0) -> dict[str, RDM]:
+    rng = np.random.default_rng(seed)
+    labels = [f"im{i}" for i in range(n)]
+    return {name: compute_rdm(rng.normal(size=(n, 20)), labels=labels, name=name) for name in names}
+
+
+def network() -> nn.Sequential:
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Conv2d(8, 8, 3, stride=2), nn.ReLU())
+
+
+@pytest.fixture
+def stimuli() -> Stimuli:
+    images = torch.rand(10, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    table = {"stimulus_id": [f"im{i}" for i in range(10)], "category_name": [str(i % 4) for i in range(10)]}
+    return Stimuli(images, table, reference="ten random images")
+
+
+def test_tg_is_the_best_layer_per_target_averaged_over_targets() -> None:
+    layers, targets = rdms("abcd"), rdms("XYZ", seed=1)
+    score = Teacher.from_rdms("t", targets).score(layers)
+    best = [
+        max(np.corrcoef(layer.values, target.values)[0, 1] for layer in layers.values()) for target in targets.values()
+    ]
+    assert score.tg == pytest.approx(np.mean(best), abs=1e-12)
+    for target, layer in score.best_layer.items():
+        assert score.table.sel(target=target, layer=layer) == score.table.sel(target=target).max()
+
+
+def test_a_teacher_scores_itself_perfectly_whatever_the_order_of_its_stimuli() -> None:
+    targets = rdms("XY")
+    shuffled = {name: rdm.subset(RNG.permutation(rdm.labels)) for name, rdm in targets.items()}
+    score = Teacher.from_rdms("t", targets).score(shuffled)
+    assert score.tg == pytest.approx(1.0)
+    assert score.best_layer == {"X": "X", "Y": "Y"}
+
+
+def test_ceiled_scores_divide_by_the_upper_ceiling() -> None:
+    score = Teacher.from_rdms("t", rdms("XY", seed=1), {"X": (0.4, 0.5)}).score(rdms("a"))
+    assert score.ceiled.sel(target="X").item() == pytest.approx(score.table.sel(target="X").item() / 0.5)
+    assert np.isnan(score.ceiled.sel(target="Y").item())
+    assert score.to_dict()["ceilings"] == {"X": [0.4, 0.5]}
+
+
+def test_a_teacher_survives_its_file(tmp_path: Path) -> None:
+    teacher = Teacher.from_rdms(
+        "V4 and IT", rdms("XY"), {"Y": (0.1, 0.9)}, method="rho-a", stimuli="somewhere", checksum="ab", attrs={"k": 3}
+    )
+    teacher.save(tmp_path / "teacher.h5")
+    loaded = Teacher.load(tmp_path / "teacher.h5")
+    assert list(loaded.rdms) == ["X", "Y"]
+    assert (loaded.name, loaded.ceilings, loaded.method, loaded.stimuli, loaded.checksum, loaded.attrs) == (
+        teacher.name, teacher.ceilings, teacher.method, teacher.stimuli, teacher.checksum, teacher.attrs,
+    )  # fmt: skip
+    np.testing.assert_array_equal(loaded.rdms["Y"].values, teacher.rdms["Y"].values)
+    assert list(tmp_path.iterdir()) == [tmp_path / "teacher.h5"]
+
+
+def test_a_damaged_or_foreign_file_is_named(tmp_path: Path) -> None:
+    teacher = Teacher.from_rdms("t", rdms("X"))
+    teacher.save(tmp_path / "whole.h5")
+    whole = (tmp_path / "whole.h5").read_bytes()
+    (tmp_path / "cut.h5").write_bytes(whole[: len(whole) // 2])
+    (tmp_path / "text.h5").write_text("not HDF5")
+    next(iter(rdms("X").values())).save(tmp_path / "rdm.h5")
+    for name, words in (
+        ("cut", "cannot be read"),
+        ("text", "cannot be read"),
+        ("rdm", "tgsage-rdm"),
+        ("no", "no such"),
+    ):
+        with pytest.raises(RSAError, match=rf"{name}\.h5.*{words}"):
+            Teacher.load(tmp_path / f"{name}.h5")
+
+
+def test_an_unwritable_place_leaves_nothing(tmp_path: Path) -> None:
+    with pytest.raises(RSAError, match="cannot write"):
+        Teacher.from_rdms("t", rdms("X")).save(tmp_path / "missing" / "t.h5")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_guidance_scores_a_network_against_a_network(stimuli: Stimuli) -> None:
+    teacher = Teacher.from_network("net", network(), stimuli, ["1", "3"], n_features=100)
+    assert teacher.stimuli == "ten random images"
+    guide = Guidance(teacher, stimuli, n_features=100)
+    model = network().train()
+    score = guide(model)
+    assert model.training
+    assert score.tg == pytest.approx(1.0, abs=1e-6)
+    assert score.best_layer == {"1": "1", "3": "3"}
+    assert score.attrs["n_features"] == 100
+    assert p_plus_tg(0.5, score.tg, alpha=2.0) == pytest.approx(2.5, abs=1e-5)
+
+
+def test_guidance_by_category_shows_only_what_the_teacher_knows(stimuli: Stimuli) -> None:
+    known = Stimuli(torch.as_tensor(stimuli.images)[:6], {key: column[:6] for key, column in stimuli.table.items()})
+    teacher = Teacher.from_rdms("t", layer_rdms(network(), known, ["3"], by="category_name"))
+    assert len(Guidance(teacher, stimuli).stimuli) == 10
+    by_stimulus = Teacher.from_rdms("t", layer_rdms(network(), known, ["3"]))
+    guide = Guidance(by_stimulus, stimuli)
+    assert list(guide.stimuli.table["stimulus_id"]) == [f"im{i}" for i in range(6)]
+    assert guide(network()).tg == pytest.approx(1.0, abs=1e-6)
+
+
+def test_guidance_refuses_other_images(stimuli: Stimuli) -> None:
+    teacher = Teacher.from_network("net", network(), stimuli, ["3"])
+    other = Stimuli(torch.as_tensor(stimuli.images) * 0.5, stimuli.table)
+    with pytest.raises(RSAError, match="not the images that teacher 'net' was made with"):
+        Guidance(teacher, other)
+    renamed = Stimuli(stimuli.images, {"stimulus_id": [f"x{i}" for i in range(10)]})
+    with pytest.raises(RSAError, match="no stimulus for 10 of 10"):
+        Guidance(teacher, renamed)
+    with pytest.raises(RSAError, match="no column 'object_name'"):
+        layer_rdms(network(), stimuli, by="object_name")
+
+
+def test_labels_that_do_not_overlap_are_counted_and_named() -> None:
+    with pytest.raises(RSAError, match=r"labels differ: 2 only in .*im10, im11"):
+        Teacher.from_rdms("t", rdms("X", 10)).score(rdms("a", 12))
+    score = Teacher.from_rdms("t", rdms("X", 10)).score(rdms("a", 12), allow_subset=True)
+    assert score.table.attrs["n"] == 10
+
+
+def test_teachers_that_make_no_sense_are_refused() -> None:
+    with pytest.raises(RSAError, match="no target"):
+        Teacher.from_rdms("t", {})
+    mixed = rdms("XY")
+    mixed["Y"] = mixed["Y"].replace(by="object_name")
+    with pytest.raises(RSAError, match="X by stimulus, Y by object_name"):
+        Teacher.from_rdms("t", mixed)
+    with pytest.raises(RSAError, match="ceiling for Z"):
+        Teacher.from_rdms("t", rdms("X"), {"Z": (0.1, 0.2)})
+
+
+@pytest.mark.parametrize(
+    ("p", "words"), [(50.0, "divide percent by 100"), (-0.1, "fraction"), (float("nan"), "fraction")]
+)
+def test_p_is_a_fraction(p: float, words: str) -> None:
+    with pytest.raises(RSAError, match=words):
+        p_plus_tg(p, 0.5)
+
+
+def test_a_network_teacher_holds_the_rdms_of_its_layers(stimuli: Stimuli) -> None:
+    teacher = Teacher.from_network("net", network(), stimuli, ["3"], metric="euclidean")
+    with torch.no_grad():
+        features = network()(stimuli.images).flatten(1).numpy()
+    np.testing.assert_allclose(teacher.rdms["3"].values, pdist(features.astype(float)), rtol=1e-4)
+    assert (teacher.metric, teacher.by) == ("euclidean", "stimulus")

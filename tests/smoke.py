@@ -1,0 +1,38 @@
+"""Run from outside the checkout, in an environment with the wheel: is everything there, and does it score?
+
+Not collected by pytest; `.ci/run` calls it.
+"""
+
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import tgsage.benchmarks
+import tgsage.neural_data
+import tgsage.rsa
+
+
+def main() -> None:
+    """Raises where the installed package lacks something."""
+    checkout = Path(__file__).resolve().parents[1]
+    for package in (tgsage.rsa, tgsage.neural_data, tgsage.benchmarks):
+        place = Path(str(package.__file__)).resolve()
+        if checkout in place.parents:
+            raise SystemExit(f"{package.__name__} comes from the checkout: {place}")
+        for name in package.__all__:
+            getattr(package, name)
+        if not (place.parent / "py.typed").exists():
+            raise SystemExit(f"{package.__name__} has no py.typed")
+    program = Path(sys.executable).parent / "tgsage"
+    subprocess.run([program, "--help"], check=True, stdout=subprocess.DEVNULL)
+    with tempfile.TemporaryDirectory() as folder:
+        result = Path(folder) / "score.json"
+        subprocess.run([program, "score", "pixels", "--teacher", "simulated", "--json", result], check=True)
+        if not result.stat().st_size:
+            raise SystemExit("no result was written")
+    print("smoke test passed")
+
+
+if __name__ == "__main__":
+    main()
