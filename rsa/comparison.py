@@ -2,13 +2,12 @@
 
 import math
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from . import _kernels
+from . import _kernels, _rank_kernels
 from .errors import RSAError, listing, near
 from .rdm import RDM, Array
 
@@ -33,9 +32,7 @@ def compare(a: RDM, b: RDM, *, method: str = "pearson", allow_subset: bool = Fal
     """
     _check_method(method)
     (first,), (second,) = align({"a": a}, {"b": b}, allow_subset=allow_subset)
-    with ThreadPoolExecutor(2) as pool:
-        one, other = pool.map(lambda rdm: _prepare(rdm, method), (first, second))
-    return _similarity(one, other, method)
+    return _similarity(_prepare(first, method), _prepare(second, method), method)
 
 
 def compare_all(
@@ -46,8 +43,7 @@ def compare_all(
 
     _check_method(method)
     layers, targets = align(a, b, allow_subset=allow_subset)
-    with ThreadPoolExecutor(2) as pool:
-        columns = list(pool.map(lambda rdm: _prepare(rdm, method), targets))
+    columns = [_prepare(target, method) for target in targets]
     table = np.empty((len(layers), len(targets)))
     for i, layer in enumerate(layers):
         row = _prepare(layer, method)
@@ -62,24 +58,28 @@ def align(a: Mapping[str, RDM], b: Mapping[str, RDM], *, allow_subset: bool = Fa
     if not a or not b:
         raise RSAError("nothing to compare: one side has no RDM")
     first_key, first = named[0]
-    common = set(first.labels).intersection(*(rdm.labels for _, rdm in named[1:]))
-    for key, rdm in named[1:]:
-        only_first = [label for label in first.labels if label not in set(rdm.labels)] if not allow_subset else []
-        only_here = [label for label in rdm.labels if label not in set(first.labels)] if not allow_subset else []
-        if only_first or only_here:
-            sides = [
-                f"{len(only)} only in {rdm_.name or key_!r} ({listing(only)})"
-                for only, key_, rdm_ in ((only_first, first_key, first), (only_here, key, rdm))
-                if only
-            ]
+    others = [(key, rdm) for key, rdm in named[1:] if rdm.labels != first.labels]
+    common = set(first.labels).intersection(*(rdm.labels for _, rdm in others))
+    for key, rdm in others if not allow_subset else ():
+        sides = [
+            f"{len(only)} only in {rdm_.name or key_!r} ({listing(only)})"
+            for rdm_, key_, other in ((first, first_key, rdm), (rdm, key, first))
+            if (only := _only_in(rdm_, other))
+        ]
+        if sides:
             raise RSAError(
                 f"labels differ: {', '.join(sides)}; allow_subset=True compares the {len(common)} common ones"
             )
     if len(common) < 3:
         raise RSAError(f"{len(common)} common label(s); a comparison needs at least 3")
-    order = [label for label in first.labels if label in common]
-    aligned = [rdm.subset(order) for _, rdm in named]
+    order = tuple(label for label in first.labels if label in common)
+    aligned = [rdm if rdm.labels == order else rdm.subset(order) for _, rdm in named]
     return aligned[: len(a)], aligned[len(a) :]
+
+
+def _only_in(rdm: RDM, other: RDM) -> list[str]:
+    known = set(other.labels)
+    return [label for label in rdm.labels if label not in known]
 
 
 def _check_method(method: str) -> None:
@@ -91,48 +91,61 @@ def ranks(values: Array) -> Array:
     """Doubled mid-ranks (whole numbers) of a vector; half of them are scipy's `rankdata`."""
     if values.size > _MAX_PAIRS:
         raise RSAError(f"{values.size} pairs are too many to rank; at most {_MAX_PAIRS}")
-    packed, out = np.empty(values.size, np.uint64), np.empty(values.size, np.int32)
-    pack, bits = (
-        (_kernels.pack_float32, np.uint32) if values.dtype == np.float32 else (_kernels.pack_float64, np.uint64)
-    )
-    pack(values, values.view(bits), packed)
-    packed.sort()
-    _kernels.midranks(packed, values, out)
+    low, high = float(values.min()), float(values.max())
+    scale = (2**32 - 1) / (high - low) if high > low else 0.0
+    keys, out = np.empty(values.size, np.uint64), np.empty(values.size, np.int32)
+    _rank_kernels.pack(values, low, scale if math.isfinite(scale) else 0.0, keys)
+    _rank_kernels.midranks(_radix_sorted(keys, 32, 64), values, out)
     return out
+
+
+def _radix_sorted(keys: Array, low: int, high: int) -> Array:
+    """Keys in the order of their bits `low` to `high`, stable; overwrites `keys`."""
+    spare = np.empty_like(keys)
+    for shift in range(low, high, _rank_kernels.DIGIT):
+        _rank_kernels.radix_pass(keys, spare, shift)
+        keys, spare = spare, keys
+    return keys
 
 
 @dataclass(frozen=True)
 class _Prepared:
-    """One RDM's part of an inner product: its values about a centre, and, whitened, its row means."""
+    """One RDM's part of an inner product: its values about a centre, their norm, and, whitened, the row means."""
 
     vector: Array
     centre: float
+    norm: float
     rows: Array | None
-    n: int
-    norm: float = 0.0
 
 
 def _prepare(rdm: RDM, method: str) -> _Prepared:
     n = len(rdm)
     vector = ranks(rdm.values) if method in _RANKED else rdm.values
-    centre = 0.0 if method.startswith("cosine") else _kernels.total(vector) / vector.size
-    rows = None
-    if method.endswith("whitened"):
-        rows = (_kernels.row_sums(vector, n) - (n - 1) * centre) / n
-    form = _Prepared(vector, centre, rows, n)
-    form = _Prepared(vector, centre, rows, n, math.sqrt(max(_inner(form, form), 0.0)))
-    low, high = rdm.values.min(), rdm.values.max()
-    if (centre != 0.0 and low == high) or (low == high == 0.0) or form.norm == 0.0:
-        raise RSAError(f"{rdm!r} is constant ({low:g}), so its {method} similarity is undefined")
-    return form
+    centre = 0.0 if method.startswith("cosine") else float(vector[:: vector.size // 64 + 1].mean(dtype=np.float64))
+    total, squares, low, high = _kernels.moments(vector, centre)
+    if not method.startswith("cosine"):
+        squares -= total * total / vector.size
+        centre += total / vector.size
+    rows = (_kernels.row_sums(vector, n) - (n - 1) * centre) / n if method.endswith("whitened") else None
+    square = _whitened(squares, rows, rows)
+    if (low == high and (low == 0.0 or not method.startswith("cosine"))) or square <= 0.0:
+        raise RSAError(f"{rdm!r} is constant ({rdm.values[0]:g}), so its {method} similarity is undefined")
+    return _Prepared(vector, centre, math.sqrt(square), rows)
 
 
 def _inner(a: _Prepared, b: _Prepared) -> float:
-    product = float(_kernels.centred_dot(a.vector, a.centre, b.vector, b.centre))
-    if a.rows is None or b.rows is None:
+    return _whitened(float(_kernels.centred_dot(a.vector, a.centre, b.vector, b.centre)), a.rows, b.rows)
+
+
+def _whitened(product: float, a: Array | None, b: Array | None) -> float:
+    """<HAH, HBH> from a . b and the row means of A and B, with H = I - 1/n; without row means a . b itself.
+
+    Diedrichsen et al. 2021: the inverse of the covariance of RDM entries, in closed form.
+    """
+    if a is None or b is None:
         return product
-    n = a.n  # <HAH, HBH> for centred squares, H = I - 1/n: Diedrichsen et al. 2021, the inverse of V in closed form
-    return 2 * product - 2 * n * float(a.rows @ b.rows) + n * n * float(a.rows.mean() * b.rows.mean())
+    n = a.size
+    return 2 * product - 2 * n * float(a @ b) + n * n * float(a.mean() * b.mean())
 
 
 def _similarity(a: _Prepared, b: _Prepared, method: str) -> float:
@@ -145,15 +158,16 @@ def _similarity(a: _Prepared, b: _Prepared, method: str) -> float:
 
 
 def _tau_a(x: Array, y: Array) -> float:
-    """(concordant - discordant) / all pairs, by Knight's merge counting."""
-    size = x.size
-    packed, order, spare = np.empty(size, np.uint64), np.empty(size, np.uint32), np.empty(size, np.uint32)
-    _kernels.pack_pairs(x, y, packed)
-    packed.sort()
-    both = int(_kernels.equal_pairs(packed))
-    _kernels.lower_halves(packed, order)
-    in_x = int(_kernels.equal_pairs(packed >> np.uint64(32)))
-    discordant = int(_kernels.count_inversions(order, spare))
-    pairs = size * (size - 1) // 2
-    in_y = int(_kernels.equal_pairs(np.sort(y)))
+    """(concordant - discordant) / all pairs: once sorted by x, then y, discordant pairs are inversions of y (Knight)."""
+    pairs = x.size * (x.size - 1) // 2
+    bits = (2 * x.size).bit_length()
+    keys, order = np.empty(x.size, np.uint64), np.empty(x.size, np.uint32)
+    upper = np.uint64(0xFFFFFFFF << 32)
+    _rank_kernels.pack_pairs(x, y, keys)
+    keys = _radix_sorted(keys, 0, bits)
+    in_y = int(_rank_kernels.equal_pairs(keys, ~upper))
+    keys = _radix_sorted(keys, 32, 32 + bits)
+    in_x, both = int(_rank_kernels.equal_pairs(keys, upper)), int(_rank_kernels.equal_pairs(keys, ~np.uint64(0)))
+    _rank_kernels.lower_halves(keys, order)
+    discordant = int(_rank_kernels.count_inversions(order, bits))
     return (pairs - in_x - in_y + both - 2 * discordant) / pairs

@@ -145,7 +145,11 @@ def _numpy(x: Any) -> Array:
 
 def _check_finite(x: Any, names: Sequence[str]) -> None:
     finite: Array = np.isfinite(x) if isinstance(x, np.ndarray) else x.isfinite().cpu().numpy()
-    _fail("holds NaN or infinity (missing='pairwise' skips missing values in correlations)", np.asarray(~finite.all(axis=1)), names)
+    _fail(
+        "holds NaN or infinity (missing='pairwise' skips missing values in correlations)",
+        np.asarray(~finite.all(axis=1)),
+        names,
+    )
 
 
 def _fail(what: str, bad: Array, names: Sequence[str]) -> None:
@@ -161,8 +165,8 @@ def _dissimilarities(x: Any, metric: str, names: Sequence[str]) -> Array:
     out = np.empty(n * (n - 1) // 2, x.dtype)
     if metric in ("euclidean", "sqeuclidean", "mahalanobis"):
         _check_finite(x, names)
-        centred = (x - x.mean(axis=0, dtype=np.float64)).astype(x.dtype)  # else the Gram matrix is all mean
-        _kernels.condense_sqeuclidean(_gram(centred), centred, _NEAR[x.dtype], out)
+        centred = x - x.mean(axis=0, dtype=np.float64).astype(x.dtype)  # else the Gram matrix is all mean
+        _kernels.condense_sqeuclidean(_gram(centred), x, _NEAR[x.dtype], out)
         return np.sqrt(out, out=out) if metric == "euclidean" else out
     if metric == "spearman":
         _check_finite(x, names)

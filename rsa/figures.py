@@ -46,10 +46,10 @@ def score_figure(model: str, score: TeacherScore, layers: Mapping[str, RDM], tea
     from matplotlib.figure import Figure
 
     targets = [str(target) for target in score.table.indexes["target"]][:MOST_TARGETS]
-    height = max(4.6, 2.9 * len(targets))
-    figure = Figure(figsize=(13, height + 0.9), layout="constrained")
+    height = max(4.4, 3.1 * len(targets))
+    figure = Figure(figsize=(14, height + 0.9), layout="constrained")
     figure.suptitle(f"{model} against {score.teacher}", fontsize=14, fontweight="bold")
-    left, right = cast("tuple[SubFigure, SubFigure]", figure.subfigures(1, 2, width_ratios=(1.15, 1)))
+    left, right = cast("tuple[SubFigure, SubFigure]", figure.subfigures(1, 2, width_ratios=(1, 1.05)))
     _draw_layers(left, score)
     _draw_rdms(right, score, targets, layers, teacher)
     note = teacher.attrs.get("note")
@@ -81,7 +81,7 @@ def _draw_layers(figure: "SubFigure", score: TeacherScore) -> None:
             low, high = score.ceilings[target]
             axes.axhspan(low, high, color=colour, alpha=0.15, linewidth=0)
             axes.axhline(high, color=colour, linestyle="--", linewidth=1, label=f"{target} ceiling {high:.2f}")
-    axes.axhline(0, color="0.6", linewidth=0.8)
+    axes.axhline(0, color="0.6", linewidth=0.8, zorder=0)
     axes.set_xticks(places, names, rotation=60, ha="right", rotation_mode="anchor", fontsize=8)
     axes.set_xlabel("layer, from input to output")
     axes.set_ylabel(f"RDM similarity ({score.method})")
@@ -104,9 +104,7 @@ def _draw_rdms(
         labels = [rdm.labels[i] for i in order if rdm.labels[i] in set(layers[best].labels)]
         value = float(score.table.sel(layer=best, target=target))
         draw_rdm(row[0], rdm.subset(labels), f"{target}\n{how}", marks)
-        draw_rdm(
-            row[1], layers[best].subset(labels), f"{best}\nthe most similar layer, {score.method} {value:.3f}", marks
-        )
+        draw_rdm(row[1], layers[best].subset(labels), f"{best}\nbest layer for {target}: {value:.3f}", marks)
 
 
 def draw_rdm(axes: "Axes", rdm: RDM, title: str, marks: Sequence[tuple[str, int]] = ()) -> None:
@@ -121,14 +119,15 @@ def draw_rdm(axes: "Axes", rdm: RDM, title: str, marks: Sequence[tuple[str, int]
         for edge in edges[1:-1]:
             axes.axhline(edge - 0.5, color="white", linewidth=0.6)
             axes.axvline(edge - 0.5, color="white", linewidth=0.6)
-        axes.set_yticks((edges[1:] + edges[:-1] - 1) / 2, [name for name, _ in marks], fontsize=7)
+        names = [name if len(name) <= 14 else f"{name[:13]}." for name, _ in marks]
+        axes.set_yticks((edges[1:] + edges[:-1] - 1) / 2, names, fontsize=6)
         axes.set_xticks([])
     else:
         axes.set_xticks([])
         axes.set_yticks([])
         axes.set_ylabel(f"{len(rdm)} {'stimuli' if rdm.by == 'stimulus' else rdm.by}", fontsize=8)
     units = {"correlation": "1 - Pearson r", "spearman": "1 - Spearman r", "cosine": "1 - cosine"}
-    bar = axes.figure.colorbar(image, ax=axes, shrink=0.8)
+    bar = axes.figure.colorbar(image, cax=axes.inset_axes((1.03, 0, 0.05, 1)))
     bar.set_label(f"dissimilarity ({units.get(rdm.metric, rdm.metric)})", fontsize=7)
     bar.ax.tick_params(labelsize=7)
 

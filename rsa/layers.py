@@ -36,7 +36,7 @@ def choose_layers(model: nn.Module, layers: str | Iterable[str] = "auto") -> lis
     name, or up to three linear layers) is left out; a single stage is opened (`features` of a VGG); without stages the
     children with parameters are taken. Of these, the ones that run.
 
-    Raises RSAError for a name or glob that fits nothing, naming near ones.
+    They come in the model's own order. Raises RSAError for a name or glob that fits nothing, naming near ones.
     """
     wanted = [layers] if isinstance(layers, str) else list(layers)
     if not wanted:
@@ -47,7 +47,8 @@ def choose_layers(model: nn.Module, layers: str | Iterable[str] = "auto") -> lis
     for pattern in wanted:
         for layer in _matches(model, known, pattern):
             chosen.setdefault(layer.name, layer)
-    return list(chosen.values())
+    places = {path: i for i, path in enumerate(known)}
+    return sorted(chosen.values(), key=lambda layer: places[layer.path])
 
 
 def _matches(model: nn.Module, known: dict[str, nn.Module], pattern: str) -> list[Layer]:

@@ -63,7 +63,7 @@ class RDM:
             raise RSAError(
                 f"{title}: {n} labels need condensed values of shape ({n * (n - 1) // 2},), got {array.shape}"
             )
-        if not math.isfinite(array.sum(dtype=np.float64)):
+        if not (math.isfinite(array.min()) and math.isfinite(array.max())):
             bad = int(np.flatnonzero(~np.isfinite(array))[0])
             i = int(np.searchsorted(np.cumsum(np.arange(n - 1, 0, -1)), bad, side="right"))
             j = bad - (i * n - i * (i + 1) // 2 - i - 1)

@@ -69,11 +69,19 @@ def score(
     """
     from ...rsa import Guidance, load_model
     from ...rsa.console import progress, write_json
-    from ..catalogue import images
+    from ..stimuli import images
     from ..teachers import load_teacher
 
     module, preprocess = load_model(model, weights)
-    chosen = load_teacher(teacher, by=by, level=level, scale=scale, data_dir=data_dir, seed=seed)
+    chosen = load_teacher(
+        teacher,
+        by=by,
+        level=level,
+        scale=scale,
+        data_dir=data_dir,
+        seed=seed,
+        method=method or "pearson",
+    )
     shown = images(stimuli or chosen.stimuli, data_dir=data_dir)
     names = [name for part in layers or ["auto"] for name in part.split(",")]
     guide = Guidance(
@@ -112,11 +120,9 @@ def _show(model: str, result: "TeacherScore", rdms: "dict[str, RDM]") -> None:
     if upper:
         rows.append(["best / ceiling", "", *(f"{c:.4f}" if c == c else "-" for c in ceiled)])
     what = "stimuli" if result.by == "stimulus" else f"conditions by {result.by}"
-    facts = ", ".join(
-        f"{key.removeprefix('teacher_')} {value}" for key, value in result.attrs.items() if key != "teacher_note"
-    )
-    notes = [f"TG = {result.tg:.4f} (mean over targets of the best layer, marked *)", facts]
-    note = result.attrs.get("teacher_note")
-    notes += [str(note)] if note else []
+    facts = {key.removeprefix("teacher_"): value for key, value in result.attrs.items() if value not in (None, "")}
+    notes = [f"TG = {result.tg:.4f}, the mean over targets of the best layer (marked *)"]
+    notes += [f"{key}: {facts.pop(key)}" for key in ("source", "ceiling", "note") if key in facts]
+    notes.append(", ".join(f"{key} {value}" for key, value in facts.items()))
     title = f"{model} against {result.teacher}: {result.method} over {result.table.attrs['n']} {what}"
     print_table(title, ["layer", "features", *targets], rows, notes)

@@ -48,7 +48,7 @@ def test_globs_stay_within_a_dotted_part() -> None:
     resnet = torchvision.models.resnet18(weights=None)
     assert names(resnet, "layer*.1") == ["layer1.1", "layer2.1", "layer3.1", "layer4.1"]
     assert names(resnet, "layer4.**.conv1") == ["layer4.0.conv1", "layer4.1.conv1"]
-    assert names(resnet, ["fc", "layer[12]", "layer1"]) == ["fc", "layer1", "layer2"]
+    assert names(resnet, ["fc", "layer[12]", "layer1"]) == ["layer1", "layer2", "fc"]
 
 
 def test_suffixes_choose_a_call_and_a_tensor() -> None:

@@ -1,0 +1,188 @@
+"""Compiled sorting of RDM entries: mid-ranks, and the inversions that Kendall's tau counts.
+
+Radix passes and bit partitions take the same time for every order and every number of ties, and on every processor.
+"""
+
+import numpy as np
+from numba import njit, prange
+
+PARTS = 64
+DIGIT = 8  # bits per radix pass: 256 buckets stay in the first-level cache
+SMALL = 12  # below this many elements, pairs are compared directly
+
+
+@njit(cache=True, parallel=True)
+def pack(values, low, scale, out):
+    """`key << 32 | index`, keys of 32 bits in the order of the values; `midranks` tells apart what shares a key."""
+    for i in prange(values.size):
+        out[i] = (np.uint64((values[i] - low) * scale) << np.uint64(32)) | np.uint64(i)
+
+
+@njit(cache=True, parallel=True)
+def radix_pass(source, target, shift):
+    """Stable sort by one digit; returns how many elements of each part of `source` have each digit."""
+    n, buckets = source.size, 1 << DIGIT
+    mask, by = np.uint64(buckets - 1), np.uint64(shift)
+    counts = np.zeros((PARTS, buckets), np.int64)
+    for part in prange(PARTS):
+        mine = counts[part]
+        for key in source[part * n // PARTS : (part + 1) * n // PARTS]:
+            mine[(key >> by) & mask] += 1
+    places = np.empty_like(counts)
+    start = 0
+    for digit in range(buckets):
+        for part in range(PARTS):
+            places[part, digit] = start
+            start += counts[part, digit]
+    for part in prange(PARTS):
+        mine = places[part]
+        for key in source[part * n // PARTS : (part + 1) * n // PARTS]:
+            digit = (key >> by) & mask
+            target[mine[digit]] = key
+            mine[digit] += 1
+    return counts
+
+
+@njit(cache=True)
+def _rank_run(values, index, first, out):
+    """Doubled mid-ranks of the elements `index`, which share a packed key and follow `first` smaller ones."""
+    index = index[np.argsort(values[index])]
+    start = 0
+    while start < index.size:
+        stop = start + 1
+        while stop < index.size and values[index[stop]] == values[index[start]]:
+            stop += 1
+        for k in range(start, stop):
+            out[index[k]] = 2 * first + start + stop + 1
+        start = stop
+
+
+@njit(cache=True, parallel=True)
+def midranks(packed, values, out):
+    """Doubled mid-ranks (2, 4, ... without ties: whole numbers with them too) from sorted packed keys."""
+    n = packed.size
+    low, high = np.uint64(0xFFFFFFFF), np.uint64(32)
+    for part in prange(PARTS):
+        start, end = part * n // PARTS, (part + 1) * n // PARTS
+        while 0 < start < end and packed[start] >> high == packed[start - 1] >> high:
+            start += 1  # that run belongs to the part before
+        while start < end:
+            stop = start + 1
+            while stop < n and packed[stop] >> high == packed[start] >> high:
+                stop += 1
+            equal = True
+            if stop > start + 1:
+                value = values[packed[start] & low]
+                for k in range(start + 1, stop):
+                    equal = equal and values[packed[k] & low] == value
+            if equal:
+                for k in range(start, stop):
+                    out[packed[k] & low] = start + stop + 1
+            else:
+                _rank_run(values, (packed[start:stop] & low).astype(np.int64), start, out)
+            start = stop
+
+
+@njit(cache=True, parallel=True)
+def pack_pairs(x, y, out):
+    """`x << 32 | y` for rank vectors of non-negative whole numbers."""
+    for i in prange(x.size):
+        out[i] = (np.uint64(x[i]) << np.uint64(32)) | np.uint64(y[i])
+
+
+@njit(cache=True, parallel=True)
+def lower_halves(packed, out):
+    for i in prange(packed.size):
+        out[i] = packed[i] & np.uint64(0xFFFFFFFF)
+
+
+@njit(cache=True, parallel=True)
+def equal_pairs(keys, mask):
+    """Pairs of elements that agree in the bits of `mask`, by which `keys` are sorted."""
+    n = keys.size
+    pairs = np.zeros(PARTS, np.int64)
+    for part in prange(PARTS):
+        start, end = part * n // PARTS, (part + 1) * n // PARTS
+        while 0 < start < end and keys[start] & mask == keys[start - 1] & mask:
+            start += 1
+        total = 0
+        while start < end:
+            stop = start + 1
+            while stop < n and keys[stop] & mask == keys[start] & mask:
+                stop += 1
+            total += (stop - start) * (stop - start - 1) // 2
+            start = stop
+        pairs[part] = total
+    return pairs.sum()
+
+
+@njit(cache=True)
+def _inversions(keys, spare, low):
+    """Pairs i < j with keys[i] >> low > keys[j] >> low: every bit splits what agrees in the bits above it. Reorders."""
+    stack = np.empty((70, 2), np.int64)
+    stack[0, 0], stack[0, 1] = 0, keys.size
+    depth, total = 1, 0
+    while depth > 0:
+        depth -= 1
+        first, last = stack[depth, 0], stack[depth, 1]
+        node = keys[first:last]
+        m = node.size
+        if m <= SMALL:
+            for j in range(1, m):
+                key = node[j] >> low
+                for i in range(j):
+                    total += (node[i] >> low) > key
+            continue
+        differ = np.uint32(0)
+        for k in range(m):
+            differ |= node[k] ^ node[0]
+        differ >>= low
+        if differ == 0:
+            continue
+        bit = low
+        while differ > 1:
+            differ >>= np.uint32(1)
+            bit += np.uint32(1)
+        zeros, ones = 0, 0
+        for k in range(m):
+            key = node[k]
+            one = np.int64((key >> bit) & np.uint32(1))
+            node[zeros] = key
+            spare[ones] = key
+            total += ones & (one - 1)
+            ones += one
+            zeros += 1 - one
+        node[zeros:] = spare[:ones]
+        stack[depth, 0], stack[depth, 1] = first, first + zeros
+        stack[depth + 1, 0], stack[depth + 1, 1] = first + zeros, last
+        depth += 2
+    return total
+
+
+@njit(cache=True, parallel=True)
+def count_inversions(y, bits):
+    """Pairs i < j with y[i] > y[j], keys of `bits` bits. Overwrites `y`.
+
+    By the upper digit: between parts from the digits' counts, inside each part; then inside each bucket by the rest.
+    """
+    n = y.size
+    shift = np.uint32(max(bits - DIGIT, 0))
+    buckets = np.empty_like(y)
+    counts = radix_pass(y, buckets, shift)
+    total = np.zeros(PARTS + counts.shape[1], np.int64)
+    for part in prange(PARTS):
+        chunk = y[part * n // PARTS : (part + 1) * n // PARTS]
+        total[part] = _inversions(chunk, np.empty_like(chunk), shift)
+    before = np.zeros(counts.shape[1], np.int64)
+    between = 0
+    for part in range(PARTS):
+        larger = 0
+        for digit in range(counts.shape[1] - 1, -1, -1):
+            between += counts[part, digit] * larger
+            larger += before[digit]
+            before[digit] += counts[part, digit]
+    ends = np.cumsum(before)
+    for digit in prange(counts.shape[1]):
+        bucket = buckets[ends[digit] - before[digit] : ends[digit]]
+        total[PARTS + digit] = _inversions(bucket, np.empty_like(bucket), np.uint32(0))
+    return between + total.sum()
