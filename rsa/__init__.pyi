@@ -9,8 +9,12 @@ from .comparison import compare_all as compare_all
 from .distances import METRICS as METRICS
 from .distances import compute_rdm as compute_rdm
 from .errors import RSAError as RSAError
+from .inference import interval as interval
+from .inference import layer_differences as layer_differences
+from .inference import permutation_test as permutation_test
 from .models import load_model as load_model
 from .rdm import RDM as RDM
+from .resampling import bootstrap as bootstrap
 from .stimuli import Stimuli as Stimuli
 from .teacher import Guidance as Guidance
 from .teacher import Teacher as Teacher

@@ -50,7 +50,7 @@ def load_model(name: str, weights: str | Path | None = None) -> tuple[nn.Module,
             raise RSAError(f"unknown model {name!r}{near(base, forms)}")
     if weights is not None:
         load_weights(module, weights)
-    return module.eval().to(memory_format=torch.channels_last), preprocess  # type: ignore[call-overload]  # faster convolutions
+    return module.eval().to(memory_format=torch.channels_last), preprocess  # faster convolutions
 
 
 class ImagePreprocess:

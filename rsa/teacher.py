@@ -1,16 +1,18 @@
 """Teachers, the TG score, and P + alpha TG (paper, section 3.2)."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .comparison import compare_all
+from .comparison import align, compare_all
 from .errors import RSAError, listing
+from .inference import interval
 from .rdm import RDM, Attr
+from .resampling import bootstrap as resample
 from .stimuli import Images, as_stimuli
 
 if TYPE_CHECKING:
@@ -25,7 +27,8 @@ class TeacherScore:
     """How similar a candidate's layers are to a teacher's targets.
 
     table: DataArray ("layer", "target") of RDM similarities. ceilings: target -> (lower, upper), where known.
-    attrs: how the candidate's and the teacher's RDMs were made.
+    attrs: how the candidate's and the teacher's RDMs were made. draws: ("layer", "target", "draw") similarities under
+    resampling of the stimuli, where asked for; `low`, `high`, `tg_low` and `tg_high` are then ends of 95% intervals.
     """
 
     table: "xarray.DataArray"
@@ -34,6 +37,7 @@ class TeacherScore:
     by: str
     teacher: str
     attrs: Mapping[str, Attr] = field(default_factory=dict)
+    draws: "xarray.DataArray | None" = None
 
     @property
     def best_layer(self) -> dict[str, str]:
@@ -48,6 +52,27 @@ class TeacherScore:
         return float(self.table.to_numpy().max(axis=0).mean())
 
     @property
+    def low(self) -> "xarray.DataArray | None":
+        return None if self.draws is None else interval(self.draws)[0]
+
+    @property
+    def high(self) -> "xarray.DataArray | None":
+        return None if self.draws is None else interval(self.draws)[1]
+
+    @property
+    def tg_low(self) -> float | None:
+        return None if self.draws is None else float(interval(self._tg_draws())[0])
+
+    @property
+    def tg_high(self) -> float | None:
+        return None if self.draws is None else float(interval(self._tg_draws())[1])
+
+    def _tg_draws(self) -> "xarray.DataArray":
+        """TG of every draw: the best layer is chosen anew in each."""
+        assert self.draws is not None  # noqa: S101  the callers' condition, for the type checker
+        return self.draws.max("layer", skipna=False).mean("target", skipna=False)
+
+    @property
     def ceiled(self) -> "xarray.DataArray":
         """`table` divided by each target's upper ceiling: 1 is what a noiseless model can reach. NaN without one."""
         upper = [self.ceilings.get(str(t), (np.nan, np.nan))[1] for t in self.table.indexes["target"]]
@@ -56,7 +81,13 @@ class TeacherScore:
     def to_dict(self) -> dict[str, Any]:
         """Everything as JSON-able values."""
         targets = [str(t) for t in self.table.indexes["target"]]
-        rows = zip(self.table.indexes["layer"], self.table.to_numpy().tolist(), strict=True)
+
+        def nested(table: "xarray.DataArray | None") -> dict[str, dict[str, float]] | None:
+            if table is None:
+                return None
+            rows = zip(table.indexes["layer"], table.to_numpy().tolist(), strict=True)
+            return {str(layer): dict(zip(targets, row, strict=True)) for layer, row in rows}
+
         return {
             "teacher": self.teacher,
             "method": self.method,
@@ -65,7 +96,12 @@ class TeacherScore:
             "tg": self.tg,
             "best_layer": self.best_layer,
             "ceilings": {target: list(pair) for target, pair in self.ceilings.items()},
-            "table": {str(layer): dict(zip(targets, row, strict=True)) for layer, row in rows},
+            "table": nested(self.table),
+            "low": nested(self.low),
+            "high": nested(self.high),
+            "tg_low": self.tg_low,
+            "tg_high": self.tg_high,
+            "bootstrap": None if self.draws is None else {"draws": self.draws.sizes["draw"], **self.draws.attrs},
             "attrs": dict(self.attrs),
         }
 
@@ -148,8 +184,20 @@ class Teacher:
     def metric(self) -> str:
         return next(iter(self.rdms.values())).metric
 
-    def score(self, rdms: Mapping[str, RDM], *, method: str | None = None, allow_subset: bool = False) -> TeacherScore:
+    def score(
+        self,
+        rdms: Mapping[str, RDM],
+        *,
+        method: str | None = None,
+        bootstrap: int = 0,
+        groups: str | Sequence[object] | None = None,
+        seed: int = 0,
+        allow_subset: bool = False,
+    ) -> TeacherScore:
         """Compare a candidate's layers with every target; the teacher's own `method` unless another is given.
+
+        bootstrap: number of resamples of the stimuli for intervals (0 = none), of whole `groups` where these are given
+        (see `bootstrap`), drawn by `seed`.
 
         Raises RSAError as `compare` does: for labels in one of the RDMs only, and constant RDMs.
         """
@@ -158,7 +206,12 @@ class Teacher:
         shared = next(iter(rdms.values())).attrs
         attrs = {f"teacher_{key}": value for key, value in self.attrs.items()}
         attrs |= {key: shared[key] for key in ("seed", "n_features", "metric") if key in shared}
-        return TeacherScore(table, dict(self.ceilings), method, self.by, self.name, attrs)
+        draws = None
+        if bootstrap:
+            layers, targets = align(rdms, self.rdms, allow_subset=allow_subset)
+            one, other = dict(zip(rdms, layers, strict=True)), dict(zip(self.rdms, targets, strict=True))
+            draws = resample(one, other, method=method, n=bootstrap, groups=groups, seed=seed)
+        return TeacherScore(table, dict(self.ceilings), method, self.by, self.name, attrs, draws)
 
     def save(self, path: str | Path) -> None:
         """One HDF5 file, written whole or not at all."""
@@ -222,17 +275,13 @@ class Guidance:
         }  # fmt: skip
 
     def __call__(self, module: "torch.nn.Module") -> TeacherScore:
-        return self.compare(self.rdms(module))
+        return self.teacher.score(self.rdms(module), method=self.method)
 
     def rdms(self, module: "torch.nn.Module", *, progress: "Progress | None" = None) -> dict[str, RDM]:
         """The RDMs of the module's layers over the teacher's conditions; raises RSAError as `layer_rdms` does."""
         from .activations import layer_rdms
 
         return layer_rdms(module, self.stimuli, progress=progress, **self._settings)
-
-    def compare(self, rdms: Mapping[str, RDM]) -> TeacherScore:
-        """The score of RDMs that `rdms` made."""
-        return self.teacher.score(rdms, method=self.method)
 
 
 def p_plus_tg(p: float, tg: float, alpha: float = 1.0) -> float:

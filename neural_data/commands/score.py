@@ -49,7 +49,14 @@ def score(
     n_features: Annotated[
         int, typer.Option(help="Random features per layer, drawn by seed and layer name; 0 = all of them.", min=0)
     ] = 8192,
-    seed: Annotated[int, typer.Option(help="Seed of the random features and of split halves.", min=0)] = 0,
+    bootstrap: Annotated[
+        int, typer.Option(help="Resamples of the stimuli for 95% intervals and layer tests; 0 = none.", min=0)
+    ] = 1000,
+    groups: Annotated[
+        str | None,
+        typer.Option(help="Resample these together (object_name, ...), since their images are not independent."),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the random features, split halves and resamples.", min=0)] = 0,
     weights: Annotated[Path | None, typer.Option(help="File with a state dict for the model.")] = None,
     stimuli: Annotated[
         str | None, typer.Option(help="Whose images to show.", show_default="those of the teacher")
@@ -90,7 +97,7 @@ def score(
     )  # fmt: skip
     with progress(f"{model}: images", len(guide.stimuli)) as advance:
         rdms = guide.rdms(module, progress=advance)
-    result = guide.compare(rdms)
+    result = chosen.score(rdms, method=method, bootstrap=bootstrap, groups=groups, seed=seed)
     _show(model, result, rdms)
     settings = {"model": model, "weights": weights and str(weights), "scale": scale, "level": level}
     if json is not None:
@@ -106,23 +113,50 @@ def _show(model: str, result: "TeacherScore", rdms: "dict[str, RDM]") -> None:
     from ...rsa.console import print_table
 
     targets = [str(target) for target in result.table.indexes["target"]]
-    best = result.best_layer
+    equal = _equal_to_best(result)
     rows = []
-    for layer, values in zip(map(str, result.table.indexes["layer"]), result.table.to_numpy(), strict=True):
-        cells = [
-            f"[bold]* {v:.4f}[/]" if best[t] == layer else f"{v:.4f}" for t, v in zip(targets, values, strict=True)
-        ]
+    for layer in map(str, result.table.indexes["layer"]):
         attrs = rdms[layer].attrs
+        cells = [_cell(result, layer, target, equal) for target in targets]
         rows.append([layer, f"{attrs['n_features']} of {attrs['of_features']}", *cells])
     upper = {target: high for target, (_, high) in result.ceilings.items()}
     rows.append(["ceiling", "", *(f"{upper[t]:.4f}" if t in upper else "-" for t in targets)])
-    ceiled = result.ceiled.max("layer").to_numpy()
     if upper:
+        ceiled = result.ceiled.max("layer").to_numpy()
         rows.append(["best / ceiling", "", *(f"{c:.4f}" if c == c else "-" for c in ceiled)])
-    what = "stimuli" if result.by == "stimulus" else f"conditions by {result.by}"
+    between = "" if result.tg_low is None else f" [{result.tg_low:.4f}, {result.tg_high:.4f}]"
+    notes = [f"TG = {result.tg:.4f}{between}, the mean over targets of the best layer (marked *)"]
+    if result.draws is not None:
+        sampled = f"{result.draws.sizes['draw']} resamples of {result.draws.attrs['resampled']}"
+        notes.append(f"[95% interval] from {sampled}; ~ not different from the best (p > .05, Benjamini-Hochberg)")
     facts = {key.removeprefix("teacher_"): value for key, value in result.attrs.items() if value not in (None, "")}
-    notes = [f"TG = {result.tg:.4f}, the mean over targets of the best layer (marked *)"]
     notes += [f"{key}: {facts.pop(key)}" for key in ("source", "ceiling", "note") if key in facts]
     notes.append(", ".join(f"{key} {value}" for key, value in facts.items()))
+    what = "stimuli" if result.by == "stimulus" else f"conditions by {result.by}"
     title = f"{model} against {result.teacher}: {result.method} over {result.table.attrs['n']} {what}"
     print_table(title, ["layer", "features", *targets], rows, notes)
+
+
+def _cell(result: "TeacherScore", layer: str, target: str, equal: set[tuple[str, str]]) -> str:
+    here = {"layer": layer, "target": target}
+    text = f"{float(result.table.sel(here)):.4f}"
+    if result.low is not None and result.high is not None:
+        text += f" \\[{float(result.low.sel(here)):.2f}, {float(result.high.sel(here)):.2f}]"
+    if result.best_layer[target] == layer:
+        return f"[bold]* {text}[/]"
+    return f"~ {text}" if (layer, target) in equal else text
+
+
+def _equal_to_best(result: "TeacherScore") -> set[tuple[str, str]]:
+    """(layer, target) pairs that paired differences do not tell from the target's best layer."""
+    from ...rsa import layer_differences
+
+    if result.draws is None or result.table.sizes["layer"] < 2:
+        return set()
+    tests = layer_differences(result.draws)
+    equal = set()
+    for first, second, row in zip(tests["first"].values, tests["second"].values, tests["p_adjusted"], strict=True):
+        for target, best in result.best_layer.items():
+            if best in (first, second) and float(row.sel(target=target)) > 0.05:
+                equal.add((str(second if best == first else first), target))
+    return equal

@@ -1,0 +1,114 @@
+"""Compiled loops over resamples of stimuli, vectors of multiplicities: arrays in, arrays out, no checks."""
+
+import numpy as np
+from numba import njit, prange
+
+_FAST = {"reassoc", "contract"}
+
+
+@njit(cache=True, parallel=True)
+def upper_rows(values, centre, n, start, stop, out):
+    """Rows start..stop of the strict upper triangle, centred, columns from `start` on; zero elsewhere."""
+    for i in prange(start, stop):
+        base = i * n - i * (i + 1) // 2 - i - 1
+        for j in range(start, i + 1):
+            out[i - start, j - start] = 0.0
+        for j in range(i + 1, n):
+            out[i - start, j - start] = values[base + j] - centre
+
+
+@njit(cache=True, parallel=True, fastmath=_FAST)
+def rank_products(bins, n_bins, weights, first, out):
+    """Sums over pairs of products of weighted mid-ranks, centred, for every draw.
+
+    bins: (rdms, pairs) ascending with the values. weights: (draws, n). The first `first` RDMs meet the others.
+    out: (draws, rdms + first * others + 1): squares, products, number of pairs.
+    """
+    rdms, n = bins.shape[0], weights.shape[1]
+    others = rdms - first
+    for draw in prange(weights.shape[0]):
+        present = np.flatnonzero(weights[draw])
+        w = weights[draw][present]
+        tables = np.zeros((rdms, n_bins))
+        total = 0.0
+        for k in range(rdms):
+            for p in range(present.size):
+                base = present[p] * n - present[p] * (present[p] + 1) // 2 - present[p] - 1
+                for q in range(p + 1, present.size):
+                    tables[k, bins[k, base + present[q]]] += w[p] * w[q]
+            below, squares = 0.0, 0.0
+            total = tables[k].sum()
+            for b in range(n_bins):
+                here = tables[k, b]
+                rank = below + 0.5 * (here - total)
+                squares += here * rank * rank
+                tables[k, b] = rank
+                below += here
+            out[draw, k] = squares
+        products = np.zeros((first, others))
+        row = np.zeros(others)
+        for p in range(present.size):
+            base = present[p] * n - present[p] * (present[p] + 1) // 2 - present[p] - 1
+            for q in range(p + 1, present.size):
+                pair = base + present[q]
+                u = w[p] * w[q]
+                for t in range(others):
+                    row[t] = u * tables[first + t, bins[first + t, pair]]
+                for k in range(first):
+                    rank = tables[k, bins[k, pair]]
+                    for t in range(others):
+                        products[k, t] += rank * row[t]
+        out[draw, rdms:-1] = products.ravel()
+        out[draw, -1] = total
+
+
+@njit(cache=True)
+def _below(tree, place):
+    """Sum of the first `place` entries of a Fenwick tree."""
+    s = 0
+    while place > 0:
+        s += tree[place]
+        place -= place & -place
+    return s
+
+
+@njit(cache=True, parallel=True)
+def tau_a(order, rows, columns, x, y, weights, out):
+    """Kendall's tau-a of the resampled pairs for every draw; `x`, `y` are dense ranks from 1, `order` sorts `x`."""
+    for draw in prange(weights.shape[0]):
+        w = weights[draw]
+        tree = np.zeros(y.max() + 1, np.int64)
+        concordant, total, start = 0, 0, 0
+        while start < order.size:
+            stop = start
+            while stop < order.size and x[order[stop]] == x[order[start]]:
+                k = order[stop]
+                u = w[rows[k]] * w[columns[k]]
+                if u:
+                    concordant += u * (_below(tree, y[k] - 1) - (total - _below(tree, y[k])))
+                stop += 1
+            for s in range(start, stop):
+                k = order[s]
+                u = w[rows[k]] * w[columns[k]]
+                place = y[k] if u else tree.size
+                total += u
+                while place < tree.size:
+                    tree[place] += u
+                    place += place & -place
+            start = stop
+        out[draw] = 2.0 * concordant / (np.float64(total) * (total - 1)) if total > 1 else np.nan
+
+
+@njit(cache=True, parallel=True, fastmath=_FAST)
+def permuted_dots(a, square, orders, out):
+    """sum over i < j of a_ij square[p_i, p_j] for every order p."""
+    n = square.shape[0]
+    for draw in prange(orders.shape[0]):
+        p = orders[draw]
+        s, pair = 0.0, 0
+        for i in range(n - 1):
+            row = square[p[i]]
+            for j in range(i + 1, n):
+                s += a[pair] * row[p[j]]
+                pair += 1
+        out[draw] = s
