@@ -119,9 +119,9 @@ def equal_pairs(keys, mask):
 @njit(cache=True)
 def _inversions(keys, spare, low):
     """Pairs i < j with keys[i] >> low > keys[j] >> low: every bit splits what agrees in the bits above it. Reorders."""
-    stack = np.empty((70, 2), np.int64)
+    stack = np.empty((34, 2), np.int64)
     stack[0, 0], stack[0, 1] = 0, keys.size
-    depth, total = 1, 0
+    depth, total = 1, np.int64(0)
     while depth > 0:
         depth -= 1
         first, last = stack[depth, 0], stack[depth, 1]
@@ -143,7 +143,7 @@ def _inversions(keys, spare, low):
         while differ > 1:
             differ >>= np.uint32(1)
             bit += np.uint32(1)
-        zeros, ones = 0, 0
+        zeros, ones = np.int64(0), np.int64(0)
         for k in range(m):
             key = node[k]
             one = np.int64((key >> bit) & np.uint32(1))

@@ -30,7 +30,7 @@ def compare(a: RDM, b: RDM, *, method: str = "pearson", allow_subset: bool = Fal
     Raises RSAError when labels are in one RDM only (unless `allow_subset`: then the common ones, at least 3 of
     them, are used), or when an RDM is constant so that the measure is undefined.
     """
-    _check_method(method)
+    check_method(method)
     (first,), (second,) = align({"a": a}, {"b": b}, allow_subset=allow_subset)
     return _similarity(_prepare(first, method), _prepare(second, method), method)
 
@@ -41,7 +41,7 @@ def compare_all(
     """`compare` for every pair: DataArray with dims ("layer", "target"), the keys as coordinates."""
     import xarray
 
-    _check_method(method)
+    check_method(method)
     layers, targets = align(a, b, allow_subset=allow_subset)
     columns = [_prepare(target, method) for target in targets]
     table = np.empty((len(layers), len(targets)))
@@ -82,7 +82,7 @@ def _only_in(rdm: RDM, other: RDM) -> list[str]:
     return [label for label in rdm.labels if label not in known]
 
 
-def _check_method(method: str) -> None:
+def check_method(method: str) -> None:
     if method not in METHODS:
         raise RSAError(f"unknown method {method!r}{near(method, METHODS)}")
 
@@ -158,7 +158,7 @@ def _similarity(a: _Prepared, b: _Prepared, method: str) -> float:
 
 
 def _tau_a(x: Array, y: Array) -> float:
-    """(concordant - discordant) / all pairs: once sorted by x, then y, discordant pairs are inversions of y (Knight)."""
+    """(concordant - discordant) / all pairs: once sorted by x, then y, discordant pairs are inversions (Knight)."""
     pairs = x.size * (x.size - 1) // 2
     bits = (2 * x.size).bit_length()
     keys, order = np.empty(x.size, np.uint64), np.empty(x.size, np.uint32)

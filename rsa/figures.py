@@ -59,28 +59,33 @@ def score_figure(model: str, score: TeacherScore, layers: Mapping[str, RDM], tea
 
 def _method_line(score: TeacherScore) -> str:
     what = "stimuli" if score.by == "stimulus" else f"conditions by {score.by}"
+    shade = "" if score.draws is None else "shade: 95% interval over resampled stimuli; "
+    n = score.table.attrs["n"]
     return (
-        f"Each point: {score.method} similarity between the RDM of one layer and the RDM of one target over "
-        f"{score.table.attrs['n']} {what}; ring: best layer. TG = mean over targets of the best layer = {score.tg:.3f}."
+        f"Each point: {score.method} similarity between the RDM of one layer and the RDM of one target over {n} {what}; "
+        f"{shade}ring: best layer.\nTG = mean over targets of the best layer = {score.tg:.3f}."
     )
 
 
 def _draw_layers(figure: "SubFigure", score: TeacherScore) -> None:
     axes = figure.subplots()
     names = [str(layer) for layer in score.table.indexes["layer"]]
-    places = np.arange(len(names))
+    places, low, high = np.arange(len(names)), score.low, score.high
     for i, target in enumerate(map(str, score.table.indexes["target"])):
         colour = COLOURS[i % len(COLOURS)]
         row = score.table.sel(target=target).to_numpy()
         axes.plot(places, row, marker=MARKERS[i % len(MARKERS)], color=colour, label=target, markersize=5)
+        if low is not None and high is not None:
+            ends = (side.sel(target=target).to_numpy() for side in (low, high))
+            axes.fill_between(places, *ends, color=colour, alpha=0.12, linewidth=0)
         best = int(np.argmax(row))
         axes.plot(
             best, row[best], "o", markersize=13, markerfacecolor="none", markeredgecolor=colour, markeredgewidth=1.8
         )
         if target in score.ceilings:
-            low, high = score.ceilings[target]
-            axes.axhspan(low, high, color=colour, alpha=0.15, linewidth=0)
-            axes.axhline(high, color=colour, linestyle="--", linewidth=1, label=f"{target} ceiling {high:.2f}")
+            floor, ceiling = score.ceilings[target]
+            axes.axhspan(floor, ceiling, color=colour, alpha=0.15, linewidth=0)
+            axes.axhline(ceiling, color=colour, linestyle="--", linewidth=1, label=f"{target} ceiling {ceiling:.2f}")
     axes.axhline(0, color="0.6", linewidth=0.8, zorder=0)
     axes.set_xticks(places, names, rotation=60, ha="right", rotation_mode="anchor", fontsize=8)
     axes.set_xlabel("layer, from input to output")

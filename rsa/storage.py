@@ -74,7 +74,7 @@ def reading(path: str | Path, kind: str) -> Iterator["h5py.File"]:
             yield file
     except RSAError as error:
         raise error if str(source) in str(error) else RSAError(f"{source}: {error}") from error
-    except (OSError, KeyError, TypeError, AttributeError, UnicodeDecodeError) as error:
+    except (OSError, RuntimeError, MemoryError, LookupError, TypeError, AttributeError, ValueError) as error:
         raise RSAError(f"{source} cannot be read: {reason(error)}") from error
 
 

@@ -116,9 +116,8 @@ def _show(model: str, result: "TeacherScore", rdms: "dict[str, RDM]") -> None:
     equal = _equal_to_best(result)
     rows = []
     for layer in map(str, result.table.indexes["layer"]):
-        attrs = rdms[layer].attrs
         cells = [_cell(result, layer, target, equal) for target in targets]
-        rows.append([layer, f"{attrs['n_features']} of {attrs['of_features']}", *cells])
+        rows.append([layer, str(rdms[layer].attrs["n_features"]), *cells])
     upper = {target: high for target, (_, high) in result.ceilings.items()}
     rows.append(["ceiling", "", *(f"{upper[t]:.4f}" if t in upper else "-" for t in targets)])
     if upper:
@@ -141,7 +140,8 @@ def _cell(result: "TeacherScore", layer: str, target: str, equal: set[tuple[str,
     here = {"layer": layer, "target": target}
     text = f"{float(result.table.sel(here)):.4f}"
     if result.low is not None and result.high is not None:
-        text += f" \\[{float(result.low.sel(here)):.2f}, {float(result.high.sel(here)):.2f}]"
+        low, high = (f"{float(side.sel(here)):.2f}".replace("0.", ".") for side in (result.low, result.high))
+        text += f" \\[{low}, {high}]"
     if result.best_layer[target] == layer:
         return f"[bold]* {text}[/]"
     return f"~ {text}" if (layer, target) in equal else text
