@@ -1,7 +1,5 @@
-from .activations import Activations as Activations
 from .activations import extract as extract
 from .activations import layer_rdms as layer_rdms
-from .activations import record as record
 from .ceiling import noise_ceiling as noise_ceiling
 from .comparison import METHODS as METHODS
 from .comparison import compare as compare
@@ -14,6 +12,8 @@ from .inference import layer_differences as layer_differences
 from .inference import permutation_test as permutation_test
 from .models import load_model as load_model
 from .rdm import RDM as RDM
+from .recorder import Activations as Activations
+from .recorder import record as record
 from .resampling import bootstrap as bootstrap
 from .stimuli import Stimuli as Stimuli
 from .teacher import Guidance as Guidance

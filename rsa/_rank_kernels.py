@@ -15,7 +15,7 @@ SMALL = 12  # below this many elements, pairs are compared directly
 def pack(values, low, scale, out):
     """`key << 32 | index`, keys of 32 bits in the order of the values; `midranks` tells apart what shares a key."""
     for i in prange(values.size):
-        out[i] = (np.uint64((values[i] - low) * scale) << np.uint64(32)) | np.uint64(i)
+        out[i] = (np.uint64((np.float64(values[i]) - low) * scale) << np.uint64(32)) | np.uint64(i)
 
 
 @njit(cache=True, parallel=True)

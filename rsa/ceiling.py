@@ -26,12 +26,8 @@ def noise_ceiling(rdms: Sequence[RDM] | Mapping[str, RDM], *, method: str = "pea
     subjects = list(rdms.values()) if isinstance(rdms, Mapping) else list(rdms)
     if len(subjects) < 2:
         raise RSAError(f"a leave-one-out ceiling needs at least 2 subjects, got {len(subjects)}")
-    named = {rdm.name or f"subject {i}": rdm for i, rdm in enumerate(subjects)}
-    if len(named) < len(subjects):
-        named = {f"subject {i}": rdm for i, rdm in enumerate(subjects)}
-    first, *_ = named
-    (one,), others = align({first: named.pop(first)}, named)
-    subjects = [one, *others]
+    (first,), rest = align({"subject 0": subjects[0]}, {f"subject {i}": rdm for i, rdm in enumerate(subjects) if i})
+    subjects = [first, *rest]
     for rdm in subjects:
         compare(rdm, rdm, method=method)
     parts = [_normalised(rdm.values, method) for rdm in subjects]

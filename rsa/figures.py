@@ -62,7 +62,7 @@ def _method_line(score: TeacherScore) -> str:
     shade = "" if score.draws is None else "shade: 95% interval over resampled stimuli; "
     n = score.table.attrs["n"]
     return (
-        f"Each point: {score.method} similarity between the RDM of one layer and the RDM of one target over {n} {what}; "
+        f"Each point: {score.method} similarity between the RDM of one layer and the RDM of one target, {n} {what}; "
         f"{shade}ring: best layer.\nTG = mean over targets of the best layer = {score.tg:.3f}."
     )
 

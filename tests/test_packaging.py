@@ -9,9 +9,7 @@ LAYERS = ("rsa", "neural_data", "plugins", "benchmarks")
 
 def test_every_folder_with_code_is_a_listed_package() -> None:
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
-    folders = {
-        file.parent.relative_to(ROOT).as_posix() for layer in LAYERS for file in (ROOT / layer).rglob("*.py")
-    }
+    folders = {file.parent.relative_to(ROOT).as_posix() for layer in LAYERS for file in (ROOT / layer).rglob("*.py")}
     assert set(settings["packages"]) == {f"tgsage.{folder.replace('/', '.')}" for folder in folders}
     assert settings["package-dir"] == {f"tgsage.{folder.replace('/', '.')}": folder for folder in folders}
 

@@ -1,0 +1,84 @@
+"""Two sides of a comparison, timed fairly in one run."""
+
+import time
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Literal
+
+Unit = Literal["x", "%", "GB"]
+
+
+@dataclass(frozen=True)
+class Result:
+    """One measured case. `value` is what the target is about: a ratio, a share on top in %, or GB.
+
+    ours, theirs: seconds of every round of both sides. limit: the target, a least value where `at_least`; None where
+    the value is for information.
+    """
+
+    row: str
+    case: str
+    value: float
+    unit: Unit
+    limit: float | None = None
+    at_least: bool = False
+    ours: list[float] = field(default_factory=list)
+    theirs: list[float] = field(default_factory=list)
+    peer: str = ""
+
+    @property
+    def meets(self) -> bool | None:
+        """Whether the target is met; None without one."""
+        if self.limit is None:
+            return None
+        return self.value >= self.limit if self.at_least else self.value <= self.limit
+
+    @property
+    def target(self) -> str:
+        return "-" if self.limit is None else f"{'>=' if self.at_least else '<='} {self.limit:g}{_SPACED[self.unit]}"
+
+    @property
+    def shown(self) -> str:
+        return f"{self.value:.{2 if self.value < 10 else 0}f}{_SPACED[self.unit]}"
+
+
+_SPACED = {"x": "x", "%": " %", "GB": " GB"}
+
+
+def race(
+    ours: Callable[[], object], theirs: Callable[[], object], *, rounds: int = 5, budget: float = 20.0
+) -> tuple[list[float], list[float]]:
+    """Seconds of both sides, round by round, taken in turns.
+
+    Each side first runs once unmeasured, which compiles, loads and touches memory. Then at least two rounds, up to
+    `rounds` while they stay within `budget` seconds.
+    """
+    seconds: tuple[list[float], list[float]] = ([], [])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a peer's warnings are its own
+        ours()
+        theirs()
+        start = time.perf_counter()
+        while len(seconds[0]) < 2 or (len(seconds[0]) < rounds and time.perf_counter() - start < budget):
+            for side, call in zip(seconds, (ours, theirs), strict=True):
+                begin = time.perf_counter()
+                call()
+                side.append(time.perf_counter() - begin)
+    return seconds
+
+
+def faster(
+    row: str, case: str, ours: Callable[[], object], theirs: Callable[[], object], least: float | None, peer: str
+) -> Result:
+    """How many times faster than a peer: best round against best round."""
+    mine, others = race(ours, theirs)
+    return Result(row, case, min(others) / min(mine), "x", least, True, mine, others, peer)
+
+
+def on_top(
+    row: str, case: str, ours: Callable[[], object], theirs: Callable[[], object], most: float | None, peer: str
+) -> Result:
+    """How much longer than what it contains, in %: best round against best round."""
+    mine, others = race(ours, theirs)
+    return Result(row, case, 100 * (min(mine) / min(others) - 1), "%", most, False, mine, others, peer)

@@ -1,0 +1,167 @@
+"""`tgsage data`: the catalogue of recordings, and what a recording holds."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from ..download import Report
+    from ..registry import Dataset
+
+data = typer.Typer(help="List, describe, fetch and convert recordings.", no_args_is_help=True)
+
+DataDir = Annotated[
+    Path | None, typer.Option(help="Folder of recordings.", show_default="$TGSAGE_DATA, then the cache")
+]
+Json = Annotated[Path | None, typer.Option(help="Also write everything to this file.")]
+
+
+@data.command("list")
+def list_(data_dir: DataDir = None, json: Json = None) -> None:
+    """The data sets that have a name, and which of them are on disk."""
+    from ...rsa.console import print_table, write_json
+    from ..catalogue import data_folder, list_datasets
+
+    folder = data_folder(data_dir)
+    datasets = list_datasets()
+    rows = [
+        [f"{item.name}\n[dim]{item.title}[/]", item.kind, _size(item), _presence(item, folder)] for item in datasets
+    ]
+    notes = [f"Data folder: {folder}", "tgsage data describe NAME tells source, licence and citation."]
+    print_table("Data sets", ["name", "kind", "size", "on disk"], rows, notes)
+    if json is not None:
+        listed = [{**_registered(item), "on_disk": _presence(item, folder)} for item in datasets]
+        write_json(json, {"folder": str(folder), "datasets": listed})
+
+
+@data.command()
+def describe(
+    name: Annotated[str, typer.Argument(metavar="NAME-or-FILE", help="A data set, recording, RDMs or teacher file.")],
+    by: Annotated[str, typer.Option(help="RDMs by stimulus, or by a column to average over.")] = "stimulus",
+    level: Annotated[str, typer.Option(help="subregion, region, paper, or a column such as animal.")] = "subregion",
+    scale: Annotated[str, typer.Option(help="Scaling of each neuroid over stimuli: none, zscore or max.")] = "none",
+    splits: Annotated[int, typer.Option(help="Random split halves behind the reliability.", min=1)] = 100,
+    seed: Annotated[int, typer.Option(help="Seed of the split halves.", min=0)] = 0,
+    data_dir: DataDir = None,
+    json: Json = None,
+    plot: Annotated[
+        Path | None, typer.Option(help="Draw neuroid reliability and region RDMs (.png, .svg, .pdf).")
+    ] = None,
+) -> None:
+    """What a recording holds: dims, regions, neuroids, stimuli, repeats, and how reliable they are."""
+    from ...rsa.console import print_table, progress, write_json
+    from ..catalogue import find
+    from ..description import describe as description
+
+    dataset = find(name)
+    with progress("split halves", splits) as advance:
+        found = description(
+            name, by=by, level=level, scale=scale, splits=splits, seed=seed, data_dir=data_dir, advance=advance
+        )
+    columns = next(iter(found.targets.values()))
+    rows = [[target, *map(_cell, numbers.values())] for target, numbers in found.targets.items()]
+    facts = [f"{key}: {value}" for key, value in found.facts.items()]
+    if dataset is not None:
+        facts += [f"{key}: {getattr(dataset, key)}" for key in ("source", "licence", "citation")]
+    print_table(found.name, ["target", *(column.replace("_", " ") for column in columns)], rows, facts)
+    if json is not None:
+        registered = {} if dataset is None else {"registry": _registered(dataset)}
+        write_json(json, {"name": found.name, "targets": found.targets, "facts": found.facts, **registered})
+    if plot is not None:
+        from ...rsa.figures import save_figure
+        from ..plots import describe_figure
+
+        note = str(found.facts.get("note", ""))
+        save_figure(describe_figure(found.name, found.rdms, found.halves, found.neuroids, note), plot)
+
+
+@data.command()
+def fetch(
+    name: Annotated[str, typer.Argument(help="A name of: tgsage data list")],
+    data_dir: DataDir = None,
+    json: Json = None,
+) -> None:
+    """Download the files of a data set into the data folder; a file appears when its checksum is right."""
+    from ...rsa.console import print_table, write_json
+    from ..download import fetch as fetch_files
+
+    with _download_progress() as report:
+        files = fetch_files(name, data_dir=data_dir, report=report)
+    states = {str(path): "downloaded" if new else "was there" for path, new in files.items()}
+    rows = [[path, f"{Path(path).stat().st_size / 1e6:.1f} MB", state] for path, state in states.items()]
+    print_table(name, ["file", "size", ""], rows)
+    if json is not None:
+        write_json(json, {"name": name, "files": states})
+
+
+@data.command()
+def convert(
+    source: Annotated[str, typer.Argument(metavar="IN", help="A name of: tgsage data list, or a file.")],
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="The netCDF file to write.")],
+    part: Annotated[
+        str, typer.Option(help="Of a file that holds several: a netCDF group; trials, averaged or binned (HvM).")
+    ] = "",
+    data_dir: DataDir = None,
+    json: Json = None,
+) -> None:
+    """Read a recording of any known format and write it in ours, which loads as it was."""
+    from ...rsa.console import print_table, write_json
+    from ..catalogue import load
+    from ..readers.native import save_recording
+
+    recording = load(source, data_dir=data_dir, part=part)
+    save_recording(recording, out)
+    sizes = {str(dim): size for dim, size in recording.sizes.items()}
+    rows = [[f"{source} -> {out}", *map(str, sizes.values()), f"{out.stat().st_size / 1e6:.1f} MB"]]
+    print_table("converted", ["file", *sizes, "size"], rows)
+    if json is not None:
+        write_json(json, {"source": source, "file": str(out), "dims": sizes, "bytes": out.stat().st_size})
+
+
+def _cell(value: Any) -> str:
+    if value is None or value != value:
+        return "-"
+    return f"{value:.3f}" if isinstance(value, float) else str(value)
+
+
+def _size(dataset: "Dataset") -> str:
+    sizes = [file.size for file in dataset.files]
+    return f"{sum(sizes) / 1e6:.1f} MB" if sizes and all(sizes) else "-"
+
+
+def _presence(dataset: "Dataset", folder: Path) -> str:
+    if not dataset.files:
+        return "made here"
+    there = [(folder / file.path).is_file() for file in dataset.files]
+    return "yes" if all(there) else "in part" if any(there) else "no"
+
+
+def _registered(dataset: "Dataset") -> dict[str, Any]:
+    fields = ("name", "kind", "title", "source", "licence", "citation")
+    files = [
+        {"path": file.path, "url": file.url, "size": file.size or None, "checksum": file.checksum}
+        for file in dataset.files
+    ]
+    return {**{key: getattr(dataset, key) for key in fields}, "files": files}
+
+
+@contextmanager
+def _download_progress() -> "Iterator[Report]":
+    """Bars with bytes and speed on a terminal, nothing in a pipe."""
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
+        tasks: dict[str, Any] = {}
+
+        def report(file: str, done: int, total: int) -> None:
+            if file not in tasks:
+                tasks[file] = bars.add_task(file, total=total or None)
+            bars.update(tasks[file], completed=done)
+
+        yield report

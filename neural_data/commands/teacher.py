@@ -1,0 +1,99 @@
+"""`tgsage teacher`: teachers as files."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from ...rsa import Teacher
+
+teacher = typer.Typer(no_args_is_help=True)
+
+
+@teacher.callback()
+def group() -> None:
+    """Make teachers: sets of target RDMs in one file."""
+
+
+@teacher.command()
+def build(
+    recording: Annotated[str, typer.Argument(help="A name (see: tgsage data list) or a file, of responses or RDMs.")],
+    out: Annotated[Path, typer.Argument(help="The teacher file to write (HDF5).")],
+    by: Annotated[
+        str, typer.Option(help="stimulus, or a column to average over: object_name, category_name, ...")
+    ] = "stimulus",
+    level: Annotated[str, typer.Option(help="Targets: subregion, region, paper, or a column such as animal.")] = (
+        "subregion"
+    ),
+    scale: Annotated[
+        str, typer.Option(help="Scaling of each neuroid over stimuli: none, zscore or max. Unscaled, high rates rule.")
+    ] = "none",
+    metric: Annotated[str, typer.Option(help="Dissimilarity: correlation, spearman, cosine, euclidean, ...")] = (
+        "correlation"
+    ),
+    method: Annotated[str, typer.Option(help="The comparison it is meant for, also of its ceilings.")] = "pearson",
+    window: Annotated[
+        tuple[float, float] | None, typer.Option(help="Start and end in ms.", show_default="the recording's own")
+    ] = None,
+    missing: Annotated[
+        str, typer.Option(help="Neuroids that lack a response to some stimulus: raise, or drop them.")
+    ] = "raise",
+    splits: Annotated[int, typer.Option(help="Random split halves behind the ceilings; 0 = no ceilings.", min=0)] = 100,
+    seed: Annotated[int, typer.Option(help="Seed of the split halves.", min=0)] = 0,
+    data_dir: Annotated[
+        Path | None, typer.Option(help="Folder of recordings.", show_default="$TGSAGE_DATA, then the cache")
+    ] = None,
+    json: Annotated[Path | None, typer.Option(help="Also write what was made to this file.")] = None,
+) -> None:
+    """Make a teacher of RECORDING: the RDM and the noise ceiling of each region, saved as one file."""
+    from dataclasses import replace
+
+    from ...rsa import RSAError
+    from ...rsa.console import progress, write_json
+    from ..stimuli import images
+    from ..teachers import load_teacher
+
+    with progress("split halves", splits) as advance:
+        made = load_teacher(
+            recording, by=by, level=level, scale=scale, window=window, metric=metric, missing=missing,
+            data_dir=data_dir, splits=splits, seed=seed, method=method, advance=advance,
+        )  # fmt: skip
+    try:
+        if not made.stimuli:
+            raise RSAError("the recording is of no named data set")
+        made = replace(made, checksum=images(made.stimuli, data_dir=data_dir).checksum())
+        shown = f"images: {made.stimuli}, SHA-256 {made.checksum[:12]}"
+    except RSAError as error:
+        shown = f"images: not found, so whoever uses this file cannot check them ({error})"
+    made.save(out)
+    _show(made, out, shown)
+    if json is not None:
+        write_json(json, {"file": str(out), **summary(made)})
+
+
+def summary(made: "Teacher") -> dict[str, object]:
+    """What a teacher holds, as JSON-able values."""
+    targets = {
+        target: {"conditions": len(rdm), **rdm.attrs, "ceiling": list(made.ceilings.get(target, ())) or None}
+        for target, rdm in made.rdms.items()
+    }
+    fields = {key: getattr(made, key) for key in ("name", "by", "metric", "method", "stimuli", "checksum")}
+    return {**fields, "targets": targets, "attrs": dict(made.attrs)}
+
+
+def _show(made: "Teacher", out: Path, shown: str) -> None:
+    from ...rsa.console import print_table
+
+    rows = []
+    for target, rdm in made.rdms.items():
+        upper = made.ceilings.get(target, (None, None))[1]
+        numbers = [rdm.attrs.get("neuroids"), rdm.attrs.get("repeats"), rdm.attrs.get("reliability"), upper]
+        rows.append([target, str(len(rdm)), *("-" if x is None else f"{x:.4g}" for x in numbers)])
+    what = "stimuli" if made.by == "stimulus" else made.by
+    facts = ", ".join(
+        f"{key} {value}" for key, value in made.attrs.items() if key not in ("note", "repeats", "ceiling")
+    )
+    notes = [f"ceiling: {made.attrs.get('ceiling', 'none')}", facts, shown, str(made.attrs.get("note", ""))]
+    columns = ["target", what, "neuroids", "repeats", "reliability", "ceiling"]
+    print_table(f"{out}: teacher {made.name}", columns, rows, [note for note in notes if note])

@@ -1,0 +1,107 @@
+"""HDF5 files of others: opened read-only, and nothing in them taken at its word."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..rsa import RSAError
+from ..rsa.rdm import Array
+from ..rsa.storage import MAX_INFLATION
+
+if TYPE_CHECKING:
+    import h5py
+
+MAX_BYTES = 2**30  # of one column, of one chunk, and of what is read into memory at once
+
+
+@contextmanager
+def opened(path: Path) -> Iterator["h5py.File"]:
+    """The file, open for reading. Whatever goes wrong inside the block is an RSAError of one line naming the file."""
+    import h5py
+
+    try:
+        with h5py.File(path, "r") as file:
+            yield file
+    except RSAError as error:
+        raise error if str(path) in str(error) else RSAError(f"{path}: {error}") from error
+    except Exception as error:  # whatever a parser of a stranger's file may stumble over
+        why = (str(error).splitlines() or [type(error).__name__])[0]
+        raise RSAError(f"{path} cannot be read: {why}") from error
+
+
+def member(group: "h5py.Group", path: str) -> "h5py.Group | h5py.Dataset":
+    """What lies at this path, when no step of it leads elsewhere. Raises RSAError for links and absent names."""
+    import h5py
+
+    for name in filter(None, path.split("/")):
+        link = group.get(name, getlink=True) if isinstance(group, h5py.Group) else None
+        if not isinstance(link, h5py.HardLink):
+            raise RSAError(f"{path} is a link, not data" if link is not None else f"it has no {path}")
+        group = group[name]
+    return group
+
+
+def plain_dataset(group: "h5py.Group", name: str) -> "h5py.Dataset":
+    """A data set that lies in this file and whose bytes can make the size it claims.
+
+    Raises RSAError for links, external and virtual storage, groups, and sizes beyond what any compression explains.
+    """
+    import h5py
+
+    data = member(group, name)
+    if not isinstance(data, h5py.Dataset):
+        raise RSAError(f"{name} is a group, not data")
+    if data.external or data.is_virtual:
+        raise RSAError(f"{name} lies in another file")
+    stored = min(data.id.get_storage_size(), data.file.id.get_filesize())
+    if data.size is None or data.size * data.dtype.itemsize > MAX_INFLATION * (stored + 64):
+        raise RSAError(f"{name} claims {data.size} values but holds {stored} bytes")
+    if data.chunks is not None and np.prod(data.chunks, dtype=np.float64) * data.dtype.itemsize > MAX_BYTES:
+        raise RSAError(f"{name} is stored in chunks of {data.chunks}, too large to be read")
+    return data
+
+
+def read_column(group: "h5py.Group", name: str) -> Array:
+    """The whole data set as an array in native byte order, texts and bytes as str."""
+    import h5py
+
+    data = plain_dataset(group, name)
+    if data.size * data.dtype.itemsize > MAX_BYTES:
+        raise RSAError(f"{name} claims {data.size} values, too many for a column")
+    if h5py.check_string_dtype(data.dtype) is not None:
+        _check_lengths(data, name)
+        texts = data.asstr()[()]
+        if data.size * max(map(len, texts.ravel()), default=0) > MAX_BYTES // 4:
+            raise RSAError(f"{name} holds texts that are too long for a column")
+        return np.array(texts).astype(str)
+    if data.dtype.kind not in "biuf":
+        raise RSAError(f"{name} holds {data.dtype}, not numbers or texts")
+    values: Any = data[()]
+    if data.attrs.get("dtype") in ("bool", b"bool"):  # how xarray writes truth values into netCDF
+        values = values.astype(bool)
+    return np.asarray(values, values.dtype.newbyteorder("="))
+
+
+def _check_lengths(data: "h5py.Dataset", name: str) -> None:
+    """Raises RSAError when texts of variable length claim more than the file holds.
+
+    Each is stored as 16 bytes, a length first, and libhdf5 allocates that length before it looks at the text.
+    """
+    if data.dtype.kind != "O" or data.compression or data.shuffle or data.size == 0:
+        return
+    if data.chunks is None:
+        places = [(data.id.get_offset(), data.id.get_storage_size())]
+    else:
+        chunks = (data.id.get_chunk_info(i) for i in range(data.id.get_num_chunks()))
+        places = [(chunk.byte_offset, chunk.size) for chunk in chunks]
+    left = data.file.id.get_filesize()
+    with Path(data.file.filename).open("rb") as file:
+        for start, size in places:
+            if start is not None:  # None: within the header, of which 64 KiB is the limit
+                file.seek(start)
+                left -= int(np.frombuffer(file.read(size // 16 * 16), "<u4")[::4].sum(dtype=np.int64))
+    if left < 0:
+        raise RSAError(f"{name} claims texts longer than the file")

@@ -1,0 +1,289 @@
+"""The one form of a recording: responses of neuroids to presentations, with flat, validated coordinates."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..rsa import RSAError
+from ..rsa.errors import listing
+from ..rsa.rdm import Array
+
+if TYPE_CHECKING:
+    import xarray
+
+DIMS = ("presentation", "neuroid", "time_bin")
+WINDOW = (70.0, 170.0)  # ms after onset, the window of Majaj, Hong et al. 2015
+_REQUIRED = {
+    "presentation": ("stimulus_id", "repetition"),
+    "neuroid": ("neuroid_id",),
+    "time_bin": ("time_bin_start", "time_bin_end"),
+}
+_NUMBERS = ("repeats", "window_start", "window_end", "degrees")
+_BLOCK_BYTES = 64 * 2**20
+_LARGEST, _SMALLEST = 1e15, 1e-30  # no unit of a neural response leads out of this range; a wrong byte order does
+
+
+def check_recording(recording: "xarray.DataArray") -> "xarray.DataArray":
+    """The recording itself, when it has the form that everything here builds on.
+
+    Dims ("presentation", "neuroid") or ("presentation", "neuroid", "time_bin"), numbers, none of them empty.
+    Coordinates lie flat along one dim: `stimulus_id` (text) and `repetition` (int) of each presentation,
+    `neuroid_id` (text, unique) of each neuroid, `time_bin_start` and `time_bin_end` (ms) of each bin. Further ones
+    are free; `region`, `subregion` and `animal` of neuroids and `object_name`, `category_name` of presentations have
+    a meaning. `attrs` holds text and numbers, among them what a result must state: `identifier`, `source`, `unit`,
+    `note`, `repeats` (presentations behind each row), `window_start` and `window_end` (ms), `degrees`. Values are
+    looked at when they are used, since they may still lie on disk.
+
+    Raises RSAError naming the dim, coordinate or attribute, with the first offending entries.
+    """
+    import xarray
+
+    if not isinstance(recording, xarray.DataArray):
+        raise RSAError(f"a recording is an xarray.DataArray, not {type(recording).__name__}; from_arrays makes one")
+    dims = tuple(map(str, recording.dims))
+    if dims not in (DIMS[:2], DIMS):
+        raise RSAError(f"a recording has dims (presentation, neuroid[, time_bin]), got ({', '.join(dims)})")
+    if recording.dtype.kind not in "biuf":
+        raise RSAError(f"responses must be real numbers, got {recording.dtype}")
+    for dim, size in zip(dims, recording.shape, strict=True):
+        if size == 0:
+            raise RSAError(f"the recording has no {dim}")
+        for name in _REQUIRED[dim]:
+            if name not in recording.coords:
+                raise RSAError(f"coordinate {name} is missing; there are: {listing(recording.coords, 12)}")
+            if recording[name].dims != (dim,):
+                raise RSAError(f"coordinate {name} lies along {recording[name].dims}, expected ('{dim}',)")
+    for key, coordinate in recording.coords.items():
+        if coordinate.ndim > 1 or (coordinate.ndim == 1 and key in dims):
+            raise RSAError(f"coordinate {key} is an index or has several dims; recording.reset_index('{key}') flattens")
+    for name in ("stimulus_id", "neuroid_id"):
+        if recording[name].dtype.kind != "U":
+            raise RSAError(f"coordinate {name} must be text, got {recording[name].dtype}")
+        empty = np.flatnonzero(recording[name].values == "")
+        if len(empty):
+            raise RSAError(f"coordinate {name} is empty at {listing(empty)}")
+    _check_numbers(recording, "repetition", "iu", 1e6)
+    ids = recording["neuroid_id"].values
+    unique, counts = np.unique(ids, return_counts=True)
+    if len(unique) < len(ids):
+        twice = unique[counts > 1]
+        raise RSAError(f"neuroid_id must be unique; {len(twice)} occur more than once: {listing(twice)}")
+    if "time_bin" in dims:
+        for name in _REQUIRED["time_bin"]:
+            _check_numbers(recording, name, "iuf", 1e7)
+        start, end = (recording[name].values for name in _REQUIRED["time_bin"])
+        if (start >= end).any():
+            i = int(np.flatnonzero(start >= end)[0])
+            raise RSAError(f"time_bin {i} starts at {start[i]} and ends at {end[i]} ms")
+    for key, value in recording.attrs.items():
+        if not isinstance(value, str | int | float) or (key in _NUMBERS and isinstance(value, str)):
+            wanted = "a number" if key in _NUMBERS else "text or a number"
+            raise RSAError(f"attribute {key} is a {type(value).__name__}; {wanted} is needed")
+    return recording
+
+
+def _check_numbers(recording: "xarray.DataArray", name: str, kinds: str, largest: float) -> None:
+    values = recording[name].values
+    if values.dtype.kind not in kinds:
+        raise RSAError(f"coordinate {name} must be {'int' if kinds == 'iu' else 'numbers'}, got {values.dtype}")
+    bad = ~(np.abs(values.astype(np.float64)) <= largest)
+    if bad.any():
+        raise RSAError(
+            f"coordinate {name} holds {listing(values[bad])}, which is no {name}; is its byte order declared right?"
+        )
+
+
+def from_arrays(
+    responses: npt.ArrayLike,
+    *,
+    stimulus_id: Iterable[object],
+    region: str | Iterable[object] | None = None,
+    repetition: Iterable[int] | None = None,
+    neuroid_id: Iterable[object] | None = None,
+    time_bins: Iterable[tuple[float, float]] | None = None,
+    presentation: Mapping[str, Any] | None = None,
+    neuroid: Mapping[str, Any] | None = None,
+    attrs: Mapping[str, str | int | float] | None = None,
+) -> "xarray.DataArray":
+    """A recording from plain arrays.
+
+    responses: (n_presentations, n_neuroids) or (n_presentations, n_neuroids, n_time_bins); integers become float64.
+    stimulus_id: one per presentation; a stimulus shown again has the same id again.
+    region: one per neuroid, or one text for all. repetition: numbered in order of appearance if absent.
+    neuroid_id: "0", "1", ... if absent. time_bins: (start, end) in ms. presentation, neuroid: further columns.
+
+    Raises RSAError as `check_recording` does, and for columns of another length.
+    """
+    import xarray
+
+    array = np.asarray(responses)
+    if array.dtype.kind not in "biuf":
+        raise RSAError(f"responses must be real numbers, got {array.dtype}")
+    array = array.astype(array.dtype.newbyteorder("="), copy=False)
+    if array.dtype not in (np.float32, np.float64):
+        array = array.astype(np.float64)
+    if array.ndim not in (2, 3):
+        raise RSAError(f"responses must have shape (presentations, neuroids[, time bins]), got {array.shape}")
+    stimuli = _column(stimulus_id)
+    columns: dict[str, dict[str, Any]] = {dim: {} for dim in DIMS[: array.ndim]}
+    columns["presentation"] = {
+        "stimulus_id": stimuli.astype(str),
+        "repetition": number_repetitions(stimuli) if repetition is None else np.asarray(list(repetition)),
+        **(presentation or {}),
+    }
+    n = array.shape[1]
+    columns["neuroid"]["neuroid_id"] = (
+        np.arange(n).astype(str) if neuroid_id is None else _column(neuroid_id).astype(str)
+    )
+    if region is not None:
+        columns["neuroid"]["region"] = np.full(n, region) if isinstance(region, str) else _column(region).astype(str)
+    columns["neuroid"] |= neuroid or {}
+    if time_bins is not None:
+        edges = np.asarray(list(time_bins), np.float64).reshape(-1, 2)
+        columns.setdefault("time_bin", {}).update(time_bin_start=edges[:, 0], time_bin_end=edges[:, 1])
+    coords = {}
+    for dim, named in columns.items():
+        if dim not in DIMS[: array.ndim]:
+            raise RSAError(f"time_bins were given but responses have shape {array.shape}")
+        for name, values in named.items():
+            column = _column(values)
+            if column.shape != (array.shape[DIMS.index(dim)],):
+                raise RSAError(f"{name} has shape {column.shape} for {array.shape[DIMS.index(dim)]} {dim}s")
+            coords[name] = (dim, column)
+    return check_recording(xarray.DataArray(array, coords, DIMS[: array.ndim], attrs=dict(attrs or {})))
+
+
+def _column(values: Any) -> Array:
+    """A 1-D array in native byte order, texts and bytes as str."""
+    column = np.asarray(values if isinstance(values, np.ndarray) else list(values))
+    if column.dtype.kind in "SO":
+        column = np.array([v.decode("utf-8") if isinstance(v, bytes) else str(v) for v in column.ravel()]).reshape(
+            column.shape
+        )
+    return column.astype(column.dtype.newbyteorder("="), copy=False)
+
+
+def number_repetitions(stimulus_id: Array) -> npt.NDArray[np.int64]:
+    """0, 1, 2, ... for the first, second, third presentation of each stimulus."""
+    _, codes = encode(stimulus_id)
+    order = np.argsort(codes, kind="stable")
+    counts = np.bincount(codes)
+    out = np.empty(len(codes), np.int64)
+    out[order] = np.arange(len(codes)) - np.repeat(np.cumsum(counts) - counts, counts)
+    return out
+
+
+def encode(values: Array) -> tuple[Array, npt.NDArray[np.int64]]:
+    """The distinct values in order of first appearance, and for each entry which of them it is."""
+    places: dict[Any, int] = {}
+    codes = np.fromiter((places.setdefault(value, len(places)) for value in values.tolist()), np.int64, len(values))
+    return values[first_places(codes)], codes
+
+
+def first_places(codes: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Where each code of `encode` appears first; new codes appear in rising order."""
+    return np.searchsorted(np.maximum.accumulate(codes), np.arange(codes.max(initial=-1) + 1))
+
+
+def average_repetitions(recording: "xarray.DataArray") -> "xarray.DataArray":
+    """Mean response to each stimulus, in order of first appearance; NaN repeats are left out.
+
+    Columns that say the same at every presentation of a stimulus are kept. `attrs["repeats"]` becomes the mean number
+    of presentations behind a row. A neuroid without a valid repeat of a stimulus keeps NaN there. Recordings on disk
+    are read in blocks of neuroids; sums are made in float64 and the result has the precision of the input.
+
+    Raises RSAError as `check_recording` does, and for values that no response has.
+    """
+    import xarray
+
+    check_recording(recording)
+    ids, codes = encode(recording["stimulus_id"].values)
+    means = group_means(recording, codes, len(ids))
+    coords = {name: (c.dims, c.values) for name, c in recording.coords.items() if c.dims != ("presentation",)}
+    columns = {**constant_columns(recording, codes), "repetition": np.zeros(len(ids), np.int64)}
+    coords |= {name: (("presentation",), values) for name, values in columns.items()}
+    repeats = float(recording.attrs.get("repeats", 1)) * len(codes) / len(ids)
+    attrs = {**recording.attrs, "repeats": round(repeats, 3)}
+    return xarray.DataArray(means, coords, recording.dims, recording.name, attrs)
+
+
+def constant_columns(recording: "xarray.DataArray", codes: npt.NDArray[np.int64]) -> dict[str, Array]:
+    """Columns of presentations that say the same wherever `codes` is the same: name -> one value per code."""
+    first = first_places(codes)
+    columns = {str(name): c.values for name, c in recording.coords.items() if c.dims == ("presentation",)}
+    return {
+        name: v[first]
+        for name, v in columns.items()
+        if np.array_equal(v, v[first][codes], equal_nan=v.dtype.kind == "f")
+    }
+
+
+def group_means(recording: "xarray.DataArray", codes: npt.NDArray[np.int64], n: int) -> Array:
+    """(n, neuroids[, bins]): mean over the presentations of each code, NaN ignored, read in blocks of neuroids."""
+    from scipy.sparse import csr_array
+
+    dtype = recording.dtype if recording.dtype in (np.float32, np.float64) else np.dtype(np.float64)
+    out = np.empty((n, *recording.shape[1:]), dtype)
+    pick = csr_array((np.ones(len(codes)), (codes, np.arange(len(codes)))), (n, len(codes)))
+    for here, block in blocks(recording):
+        flat = block.reshape(len(codes), -1).astype(np.float64)
+        missing = np.isnan(flat)
+        counts: Array = np.bincount(codes, minlength=n)[:, None]
+        if missing.any():
+            counts = pick @ (~missing).astype(np.float64)
+            flat[missing] = 0
+        with np.errstate(invalid="ignore"):
+            out[:, here] = (pick @ flat / counts).reshape(n, *block.shape[1:])
+    return out
+
+
+def blocks(recording: "xarray.DataArray") -> Iterator[tuple[slice, Array]]:
+    """(slice of neuroids, their values): the recording in pieces of bounded size, from memory or from disk.
+
+    Raises RSAError for infinite values and for sizes that only a wrong byte order explains.
+    """
+    per_neuroid = 8 * recording.size // recording.sizes["neuroid"]
+    step = max(1, _BLOCK_BYTES // per_neuroid)
+    for start in range(0, recording.sizes["neuroid"], step):
+        here = slice(start, start + step)
+        values = recording.isel(neuroid=here).values
+        magnitude = np.fmax.reduce(np.abs(values), axis=None) if values.dtype.kind == "f" else 0.0
+        if magnitude > _LARGEST or 0 < magnitude < _SMALLEST:
+            raise RSAError(f"responses reach {magnitude:.3g}, which no neuroid does; is the byte order declared right?")
+        yield here, values
+
+
+def time_window(
+    recording: "xarray.DataArray", start: float | None = None, end: float | None = None
+) -> "xarray.DataArray":
+    """Mean over the time bins that lie whole inside [start, end] ms: dims ("presentation", "neuroid").
+
+    Without bounds: the window that the recording names in `attrs` (`window_start`, `window_end`), else 70 to 170 ms,
+    and its only bin where it has one. The bounds of the bins used become these attributes.
+
+    Raises RSAError when the recording has no time bins or none lies inside.
+    """
+    import xarray
+
+    check_recording(recording)
+    if "time_bin" not in recording.dims:
+        raise RSAError("the recording has no time bins, so no window can be chosen")
+    low, high = recording["time_bin_start"].values, recording["time_bin_end"].values
+    if start is None and end is None and len(low) == 1:
+        start, end = float(low[0]), float(high[0])
+    start = float(recording.attrs.get("window_start", WINDOW[0])) if start is None else start
+    end = float(recording.attrs.get("window_end", WINDOW[1])) if end is None else end
+    inside = np.flatnonzero((low >= start) & (high <= end))
+    if not len(inside):
+        raise RSAError(
+            f"no time bin lies inside {start:g}-{end:g} ms; the {len(low)} bins cover {low.min():g}-{high.max():g} ms"
+        )
+    part = recording.isel(time_bin=inside)
+    out = np.empty(recording.shape[:2], recording.dtype if recording.dtype.kind == "f" else np.float64)
+    for here, block in blocks(part):
+        out[:, here] = block.mean(axis=2, dtype=np.float64)
+    coords = {name: (c.dims, c.values) for name, c in recording.coords.items() if "time_bin" not in c.dims}
+    attrs = {**recording.attrs, "window_start": float(low[inside].min()), "window_end": float(high[inside].max())}
+    return xarray.DataArray(out, coords, DIMS[:2], recording.name, attrs)

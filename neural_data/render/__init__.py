@@ -1,0 +1,1 @@
+"""Rendered images of 64 objects: meshes, a software renderer, and backgrounds."""

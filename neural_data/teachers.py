@@ -1,0 +1,172 @@
+"""Teachers made of recordings, and of sources that publish RDMs only."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..rsa import RDM, RSAError, Teacher
+from ..rsa.rdm import Attr
+from .catalogue import content_of, find, list_datasets, load, load_rdms
+from .rdms import region_rdms
+from .reliability import split_half, subject_ceiling
+
+if TYPE_CHECKING:
+    import xarray
+
+_STATED = ("source", "unit", "level", "scale", "window", "repeats", "selected", "note")
+
+
+def as_teacher(
+    recording: "xarray.DataArray",
+    *,
+    by: str = "stimulus",
+    level: str = "subregion",
+    scale: str = "none",
+    window: tuple[float, float] | None = None,
+    metric: str = "correlation",
+    missing: str = "raise",
+    splits: int = 100,
+    seed: int = 0,
+    method: str = "pearson",
+    name: str = "",
+    advance: Callable[[int], object] = lambda steps: None,
+) -> Teacher:
+    """The regions' RDMs (`by` to `missing` as in `region_rdms`) with their ceilings (`splits` to `method`, `advance`
+    as in `split_half`; `splits=0` leaves them out).
+
+    Split halves give one number, so both ends of a target's ceiling are sqrt(reliability): a similarity divided by it
+    is the ceiled score. Every RDM's `attrs` hold `reliability`, `ceiling` and `split_r`. A recording of averages, or a
+    target whose halves do not agree (r <= 0), has none, and `attrs["ceiling"]` says why. `stimuli` is the recording's
+    identifier where that is a name of the catalogue.
+
+    Raises RSAError as `region_rdms` does.
+    """
+    rdms = region_rdms(recording, by=by, level=level, scale=scale, window=window, metric=metric, missing=missing)
+    identifier = str(recording.attrs.get("identifier", ""))
+    stated: dict[str, Attr] = {}
+    for rdm in rdms.values():
+        stated |= {key: rdm.attrs[key] for key in _STATED if key in rdm.attrs}
+    ceilings: dict[str, tuple[float, float]] = {}
+    if splits == 0:
+        stated["ceiling"] = "none: not asked for"
+    else:
+        try:
+            halves = split_half(
+                recording, by=by, level=level, scale=scale, window=window, metric=metric, splits=splits, seed=seed,
+                method=method, advance=advance,
+            )  # fmt: skip
+        except RSAError as error:
+            stated["ceiling"] = f"none: {error}"
+        else:
+            rdms = {target: _with_reliability(rdm, halves.sel(target=target)) for target, rdm in rdms.items()}
+            ceilings = {t: (c, c) for t, c in zip(rdms, halves["ceiling"].values.tolist(), strict=True) if c > 0}
+            lacking = [target for target in rdms if target not in ceilings]
+            without = f"; none for {', '.join(lacking)}, where halves do not agree" if lacking else ""
+            how = f"sqrt of split-half reliability (Spearman-Brown, {method})"
+            stated["ceiling"] = f"{how}, {splits} splits, seed {seed}{without}"
+    stimuli = identifier if identifier in {dataset.name for dataset in list_datasets()} else ""
+    title = name or identifier or "recording"
+    return Teacher.from_rdms(title, rdms, ceilings, method=method, stimuli=stimuli, attrs=stated)
+
+
+def _with_reliability(rdm: RDM, halves: "xarray.Dataset") -> RDM:
+    names = {"reliability": "reliability", "ceiling": "ceiling", "repeats": "repeats", "r": "split_r"}
+    numbers = {name: float(halves[key]) for key, name in names.items()}
+    attrs = {**rdm.attrs, **{key: round(number, 6) if np.isfinite(number) else None for key, number in numbers.items()}}
+    for what, here in (("stimuli", len(rdm)), ("neuroids", rdm.attrs["neuroids"])):
+        if (used := int(halves[what])) != here and (what == "neuroids" or rdm.by == "stimulus"):
+            attrs[f"reliability_{what}"] = used
+    return rdm.replace(attrs=attrs)
+
+
+def load_teacher(
+    name_or_path: str | Path,
+    *,
+    by: str = "stimulus",
+    level: str = "subregion",
+    scale: str = "none",
+    window: tuple[float, float] | None = None,
+    metric: str = "correlation",
+    missing: str = "raise",
+    data_dir: str | Path | None = None,
+    splits: int = 100,
+    seed: int = 0,
+    method: str = "pearson",
+    advance: Callable[[int], object] = lambda steps: None,
+) -> Teacher:
+    """A teacher by name or file: a recording (see `as_teacher`), published RDMs, or what `Teacher.save` wrote.
+
+    RDMs that were published or saved stay as they are. "kriegeskorte2008" has a ceiling for "hIT", the average of 4
+    subjects' RDMs: the reliability of an average of k subjects is k r / (1 + (k - 1) r), r the mean correlation of
+    two subjects. Its `attrs` also hold the leave-one-out bounds, which are about single subjects' RDMs and not about
+    this average.
+
+    Raises RSAError for an unknown name or file, a `by`, `level`, `scale`, `window` or `metric` that RDMs do not have,
+    and as `load` and `as_teacher` do.
+    """
+    if not publishes_rdms(name_or_path):
+        return as_teacher(
+            load(name_or_path, data_dir=data_dir), by=by, level=level, scale=scale, window=window, metric=metric,
+            missing=missing, splits=splits, seed=seed, method=method, advance=advance,
+        )  # fmt: skip
+    saved = find(name_or_path) is None and _is_teacher(Path(name_or_path))
+    teacher = Teacher.load(name_or_path) if saved else _published(name_or_path, data_dir, method)
+    bounds = None if window is None else f"{window[0]:g}-{window[1]:g} ms"
+    asked = {"by": (by, "stimulus"), "level": (level, "subregion"), "scale": (scale, "none"), "window": (bounds, None)}
+    has = {**teacher.attrs, "by": teacher.by, "metric": teacher.metric}
+    for key, (value, default) in {**asked, "metric": (metric, "correlation")}.items():
+        if value not in (default, has.get(key)):
+            raise RSAError(
+                f"{name_or_path} holds RDMs with {key} {has.get(key, 'not stated')}, which cannot become {value}"
+            )
+    return teacher
+
+
+def publishes_rdms(name_or_path: str | Path) -> bool:
+    """Whether it holds RDMs (published ones, or a teacher file) and not responses. Raises RSAError for neither."""
+    dataset = find(name_or_path)
+    if dataset is not None:
+        return dataset.kind == "rdms"
+    path = Path(name_or_path)
+    return content_of(path) == "mat" or _is_teacher(path)
+
+
+def _is_teacher(path: Path) -> bool:
+    if content_of(path) != "hdf5":
+        return False
+    import h5py
+
+    try:
+        with h5py.File(path, "r") as file:
+            return bool(file.attrs.get("format") == "tgsage-teacher")
+    except OSError:
+        return False
+
+
+def _published(name_or_path: str | Path, data_dir: str | Path | None, method: str) -> Teacher:
+    rdms = load_rdms(name_or_path, data_dir=data_dir)
+    ceilings: dict[str, tuple[float, float]] = {}
+    attrs: dict[str, Attr] = {"ceiling": "none: RDMs only, without repeats or subjects"}
+    if str(name_or_path) == "kriegeskorte2008":
+        try:
+            subjects = load_rdms("kriegeskorte2008/subjects", data_dir=data_dir)
+        except RSAError as error:
+            attrs["ceiling"] = f"none: {error}"
+        else:
+            stated = subject_ceiling(subjects, method=method)
+            rdms["hIT"] = rdms["hIT"].replace(attrs={**rdms["hIT"].attrs, **stated})
+            ceilings["hIT"] = (stated["ceiling"], stated["ceiling"])
+            attrs["ceiling"] = (
+                f"of hIT: sqrt of its reliability across {len(subjects)} subjects ({method}); none for mIT"
+            )
+    source = {str(rdm.attrs["source"]): None for rdm in rdms.values() if "source" in rdm.attrs}
+    return Teacher.from_rdms(
+        str(name_or_path),
+        rdms,
+        ceilings,
+        method=method,
+        stimuli="kriegeskorte2008",
+        attrs={"source": ", ".join(source), **attrs},
+    )
