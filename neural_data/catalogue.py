@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..rsa import RDM, RSAError
-from ..rsa.errors import near
+from ..rsa.errors import near, reason
 from .registry import DATASETS, DataFile, Dataset
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ def content_of(path: Path) -> str:
             with zipfile.ZipFile(path) as archive:
                 names = archive.namelist()
         except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
-            raise RSAError(f"{path} cannot be read as a zip archive: {str(error).splitlines()[0]}") from error
+            raise RSAError(f"{path} cannot be read as a zip archive: {reason(error)}") from error
         return "npz" if names and all(name.endswith(".npy") for name in names) else "zip"
     signs = {b"\x89HDF\r\n\x1a\n": "hdf5", b"\x93NUMPY": "npy", b"MATLAB 5.0": "mat"}
     return next((kind for sign, kind in signs.items() if start.startswith(sign)), "")

@@ -9,10 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from ..rsa import RDM, RSAError
+from ..rsa.errors import listing
 from .catalogue import load
 from .neuroids import region_neuroids
 from .rdms import region_rdms
-from .recording import encode
+from .recording import encode, time_window
 from .reliability import DEFINITION, leave_one_animal_out, split_half
 from .teachers import load_teacher, publishes_rdms
 
@@ -58,7 +59,8 @@ def describe(
                 "conditions": len(rdm),
                 "min": float(rdm.values.min()),
                 "max": float(rdm.values.max()),
-                **{key: rdm.attrs.get(key) for key in ("reliability", "ceiling")},
+                "reliability": rdm.attrs.get("reliability"),
+                "ceiling": teacher.ceilings.get(target, (None, None))[1],
             }
             for target, rdm in teacher.rdms.items()
         }
@@ -70,9 +72,11 @@ def describe(
         return Description(teacher.name, targets, facts, dict(teacher.rdms))
     recording = load(name_or_path, data_dir=data_dir)
     settings: dict[str, Any] = {"by": by, "level": level, "scale": scale}
+    facts = _facts(recording)
+    if "time_bin" in recording.dims:
+        recording = time_window(recording)
     rdms = region_rdms(recording, missing="drop", **settings)
     neuroids = region_neuroids(recording, level)
-    facts = _facts(recording)
     halves: xarray.Dataset | None = None
     try:
         halves = split_half(recording, splits=splits, seed=seed, advance=advance, **settings)
@@ -125,11 +129,10 @@ def _facts(recording: "xarray.DataArray") -> dict[str, Any]:
     }
     if "repeats" in recording.attrs:
         facts["each presentation"] = f"an average of {recording.attrs['repeats']:g} repeats"
-    for name, column in recording.coords.items():
-        values = np.unique(column.values)
-        if name in ("object_name", "category_name", "variation", "animal"):
-            shown = ", ".join(map(str, values[:8])) + (", ..." if len(values) > 8 else "")
-            facts[str(name)] = f"{len(values)} ({shown})"
+    for name in ("object_name", "category_name", "variation", "animal"):
+        if name in recording.coords:
+            values = np.unique(recording[name].values)
+            facts[name] = f"{len(values)} ({listing(values, 8)})"
     if "time_bin" in recording.dims:
         start, end = recording["time_bin_start"].values, recording["time_bin_end"].values
         facts["time bins"] = f"{len(start)}, {start.min():g} to {end.max():g} ms"

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import os
 import warnings
 from collections.abc import Callable, Mapping
@@ -11,8 +12,9 @@ from pathlib import Path
 import numpy as np
 
 from ..rsa import RSAError
+from ..rsa.hdf5 import read_column
 from ..rsa.rdm import Array
-from ..rsa.storage import read_array, read_text, reading, write_array, writing
+from ..rsa.storage import read_text, reading, write_array, writing
 
 _KIND = "cache"
 
@@ -38,7 +40,7 @@ def cached(
     try:
         return _read(path, wanted)
     except RSAError:
-        arrays = make()
+        arrays = dict(sorted(make().items()))  # the order in which HDF5 gives them back
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with writing(path, _KIND) as file:
@@ -52,7 +54,7 @@ def cached(
 
 def _read(path: Path, wanted: str) -> dict[str, Array]:
     with reading(path, _KIND) as file:
-        arrays = {str(key): read_array(file, key) for key in file}
+        arrays = {str(key): read_column(file, key, limit=math.inf) for key in file}
         if read_text(file, "settings") != wanted or read_text(file, "checksum") != _checksum(arrays):
             raise RSAError("it is not what it was when it was written")
     return arrays

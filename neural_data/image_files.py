@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..rsa import RSAError
-from ..rsa.errors import listing
+from ..rsa.errors import listing, reason
 from ..rsa.rdm import Array
 
 if TYPE_CHECKING:
@@ -51,9 +51,8 @@ class ImageFiles(ABC):
             return self._decode(index)
         except Exception as error:  # whatever a decoder may stumble over
             bad = [name for i, name in enumerate(self.names) if not self._is_sound(i)]
-            why = (str(error).splitlines() or [type(error).__name__])[0]
             raise RSAError(
-                f"{self.path}: {len(bad)} of {len(self)} images cannot be decoded: {listing(bad)} ({why})"
+                f"{self.path}: {len(bad)} of {len(self)} images cannot be decoded: {listing(bad)} ({reason(error)})"
             ) from error
 
     def _decode(self, index: int) -> "Image.Image":
@@ -126,7 +125,7 @@ def _members(path: Path) -> list[zipfile.ZipInfo]:
         with zipfile.ZipFile(path) as archive:
             members = [member for member in archive.infolist() if not member.is_dir()]
     except (OSError, zipfile.BadZipFile, NotImplementedError, ValueError, struct.error) as error:
-        raise RSAError(f"{path} cannot be read as a zip archive: {str(error).splitlines()[0]}") from error
+        raise RSAError(f"{path} cannot be read as a zip archive: {reason(error)}") from error
     outside = [
         m.filename
         for m in members
@@ -157,7 +156,7 @@ class ArrayImages:
     """
 
     def __init__(self, path: Path, name: str = "images", order: Array | None = None) -> None:
-        from .hdf5 import opened, plain_dataset
+        from ..rsa.hdf5 import opened, plain_dataset
 
         with opened(path) as file:
             data = plain_dataset(file, name)
@@ -175,7 +174,7 @@ class ArrayImages:
     def __getitem__(self, index: int) -> "Image.Image":
         from PIL import Image
 
-        from .hdf5 import opened, plain_dataset
+        from ..rsa.hdf5 import opened, plain_dataset
 
         row = int(self.order[index])
         with opened(self.path) as file:

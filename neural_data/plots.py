@@ -46,15 +46,14 @@ def describe_figure(
         row, column = i // width * per_band, i % width
         if halves is not None and neuroids is not None:
             values = halves["neuroid_reliability"].values[neuroids[target]]
-            _histogram(grid[row, column], target, values, COLOURS[i % len(COLOURS)], last=column == 0)
+            _histogram(grid[row, column], target, values, COLOURS[i % len(COLOURS)], labelled=column == 0)
         order, marks, how = display_order(rdm)
         axes = grid[row + per_band - 1, column]
         axes.set_visible(True)
         labels = [rdm.labels[k] for k in order]
         kind = "stimuli" if rdm.by == "stimulus" else f"conditions by {rdm.by}"
-        draw_rdm(
-            axes, rdm.subset(labels), f"{target}: {len(rdm)} {kind}\n{how}, {_ceiling(target, rdm, halves)}", marks
-        )
+        words = f"{target}: {len(rdm)} {kind}\n{how}, {_ceiling(target, rdm, halves)}"
+        draw_rdm(axes, rdm.subset(labels), words, marks)
     return figure
 
 
@@ -63,7 +62,7 @@ def _ceiling(target: str, rdm: RDM, halves: "xarray.Dataset | None") -> str:
     return f"ceiling {ceiling:.3f}" if isinstance(ceiling, float) and np.isfinite(ceiling) else "no ceiling"
 
 
-def _histogram(axes: "Axes", target: str, values: Array, colour: str, last: bool) -> None:
+def _histogram(axes: "Axes", target: str, values: Array, colour: str, labelled: bool) -> None:
     axes.set_visible(True)
     defined = values[np.isfinite(values)]
     axes.hist(np.clip(defined, -0.2, 1), bins=24, range=(-0.2, 1), color=colour, alpha=0.8)
@@ -72,7 +71,7 @@ def _histogram(axes: "Axes", target: str, values: Array, colour: str, last: bool
     without = f", {dead} do not vary" if dead else ""
     axes.set_title(f"{target}: {len(values)} neuroids\n{middle}{without}", fontsize=9)
     axes.set_xlabel("reliability (split halves, Spearman-Brown)", fontsize=8)
-    if last:
+    if labelled:
         axes.set_ylabel("neuroids", fontsize=8)
     axes.spines[["top", "right"]].set_visible(False)
     axes.tick_params(labelsize=7)

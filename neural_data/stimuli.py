@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..rsa import RSAError, Stimuli
-from ..rsa.errors import listing
+from ..rsa.errors import listing, reason
 from ..rsa.rdm import Array
 from .image_files import ArrayImages, FolderImages, ImageFiles, ZipImages
 
@@ -139,7 +139,7 @@ def read_table(path: Path) -> dict[str, Array]:
         with path.open(newline="", encoding="utf-8-sig") as file:
             header, *rows = csv.reader(file)
     except (OSError, ValueError, csv.Error) as error:
-        raise RSAError(f"{path} cannot be read as a table: {str(error).splitlines()[0]}") from error
+        raise RSAError(f"{path} cannot be read as a table: {reason(error)}") from error
     uneven = [i + 2 for i, row in enumerate(rows) if len(row) != len(header)]
     if uneven:
         raise RSAError(f"{path}: {len(uneven)} rows differ from the first in number of columns: rows {listing(uneven)}")

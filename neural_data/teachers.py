@@ -10,6 +10,7 @@ from ..rsa import RDM, RSAError, Teacher
 from ..rsa.rdm import Attr
 from .catalogue import content_of, find, list_datasets, load, load_rdms
 from .rdms import region_rdms
+from .recording import time_window
 from .reliability import split_half, subject_ceiling
 
 if TYPE_CHECKING:
@@ -43,7 +44,9 @@ def as_teacher(
 
     Raises RSAError as `region_rdms` does.
     """
-    rdms = region_rdms(recording, by=by, level=level, scale=scale, window=window, metric=metric, missing=missing)
+    if window is not None or "time_bin" in recording.dims:
+        recording = time_window(recording, *(window or ()))
+    rdms = region_rdms(recording, by=by, level=level, scale=scale, metric=metric, missing=missing)
     identifier = str(recording.attrs.get("identifier", ""))
     stated: dict[str, Attr] = {}
     for rdm in rdms.values():
@@ -54,8 +57,8 @@ def as_teacher(
     else:
         try:
             halves = split_half(
-                recording, by=by, level=level, scale=scale, window=window, metric=metric, splits=splits, seed=seed,
-                method=method, advance=advance,
+                recording, by=by, level=level, scale=scale, metric=metric, splits=splits, seed=seed, method=method,
+                advance=advance,
             )  # fmt: skip
         except RSAError as error:
             stated["ceiling"] = f"none: {error}"

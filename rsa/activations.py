@@ -257,6 +257,4 @@ def _image(stimuli: Stimuli, index: int, preprocess: Preprocess | None) -> Tenso
         return torch.as_tensor(image)
     except Exception as error:
         name = stimuli.table["stimulus_id"][index]
-        raise RSAError(
-            f"image {name} cannot be read: {str(error).splitlines()[0] if str(error) else error!r}"
-        ) from error
+        raise RSAError(f"image {name} cannot be read: {reason(error)}") from error

@@ -76,15 +76,15 @@ def _draw_layers(figure: "SubFigure", score: TeacherScore) -> None:
         row = score.table.sel(target=target).to_numpy()
         axes.plot(places, row, marker=MARKERS[i % len(MARKERS)], color=colour, label=target, markersize=5)
         if low is not None and high is not None:
-            ends = (side.sel(target=target).to_numpy() for side in (low, high))
-            axes.fill_between(places, *ends, color=colour, alpha=0.12, linewidth=0)
+            floor, top = (side.sel(target=target).to_numpy() for side in (low, high))
+            axes.fill_between(places, floor, top, color=colour, alpha=0.12, linewidth=0)
         best = int(np.argmax(row))
         axes.plot(
             best, row[best], "o", markersize=13, markerfacecolor="none", markeredgecolor=colour, markeredgewidth=1.8
         )
         if target in score.ceilings:
-            floor, ceiling = score.ceilings[target]
-            axes.axhspan(floor, ceiling, color=colour, alpha=0.15, linewidth=0)
+            lower, ceiling = score.ceilings[target]
+            axes.axhspan(lower, ceiling, color=colour, alpha=0.15, linewidth=0)
             axes.axhline(ceiling, color=colour, linestyle="--", linewidth=1, label=f"{target} ceiling {ceiling:.2f}")
     axes.axhline(0, color="0.6", linewidth=0.8, zorder=0)
     axes.set_xticks(places, names, rotation=60, ha="right", rotation_mode="anchor", fontsize=8)

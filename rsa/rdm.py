@@ -12,12 +12,12 @@ import numpy.typing as npt
 
 from . import _kernels
 from .errors import RSAError, listing, near
+from .hdf5 import Array as Array
 
 if TYPE_CHECKING:
     import h5py
     import xarray
 
-Array: TypeAlias = npt.NDArray[Any]
 Attr: TypeAlias = str | int | float | bool | None
 
 
@@ -170,12 +170,13 @@ class RDM:
     @classmethod
     def read(cls, group: "h5py.Group") -> "RDM":
         """Read from an open HDF5 group."""
-        from .storage import read_array, read_json, read_text
+        from .hdf5 import read_column
+        from .storage import read_json, read_text
 
-        columns = {key: read_array(group["descriptors"], key) for key in group.get("descriptors", ())}
+        columns = {key: read_column(group["descriptors"], key) for key in group.get("descriptors", ())}
         return cls(
-            read_array(group, "values"),
-            read_array(group, "labels"),
+            read_column(group, "values", limit=math.inf),
+            read_column(group, "labels"),
             metric=read_text(group, "metric"),
             name=read_text(group, "name"),
             by=read_text(group, "by"),

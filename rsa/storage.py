@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from .errors import RSAError, reason
+from .errors import RSAError
+from .hdf5 import opened
 
 if TYPE_CHECKING:
     import h5py
-
-MAX_INFLATION = 1100  # deflate cannot do better than 1032 : 1, so a larger claim is no data
 
 
 @contextmanager
@@ -59,23 +58,16 @@ def writing(path: str | Path, kind: str) -> Iterator["h5py.File"]:
 @contextmanager
 def reading(path: str | Path, kind: str) -> Iterator["h5py.File"]:
     """An existing HDF5 file of this kind. Raises RSAError naming the file whatever is wrong with it."""
-    import h5py
-
     source = Path(path)
     if not source.is_file():
         raise RSAError(f"{source}: no such file")
-    try:
-        with h5py.File(source, "r") as file:
-            found = file.attrs.get("format")
-            if found != f"tgsage-{kind}":
-                raise RSAError(f"{source} is not a tgsage {kind} file" + (f" but a {found} file" if found else ""))
-            if file.attrs.get("version") != 1:
-                raise RSAError(f"{source} has version {file.attrs.get('version')}; this tgsage reads version 1")
-            yield file
-    except RSAError as error:
-        raise error if str(source) in str(error) else RSAError(f"{source}: {error}") from error
-    except (OSError, RuntimeError, MemoryError, LookupError, TypeError, AttributeError, ValueError) as error:
-        raise RSAError(f"{source} cannot be read: {reason(error)}") from error
+    with opened(source) as file:
+        found = file.attrs.get("format")
+        if found != f"tgsage-{kind}":
+            raise RSAError(f"{source} is not a tgsage {kind} file" + (f" but a {found} file" if found else ""))
+        if file.attrs.get("version") != 1:
+            raise RSAError(f"{source} has version {file.attrs.get('version')}; this tgsage reads version 1")
+        yield file
 
 
 def write_array(group: "h5py.Group", name: str, values: npt.NDArray[Any]) -> None:
@@ -87,26 +79,6 @@ def write_array(group: "h5py.Group", name: str, values: npt.NDArray[Any]) -> Non
     else:
         texts = np.array([str(value) for value in values], object)
         group.create_dataset(name, data=texts, dtype=h5py.string_dtype())
-
-
-def read_array(group: "h5py.Group", name: str) -> npt.NDArray[Any]:
-    """Numbers or strings. Raises RSAError for links to elsewhere and for sizes that the file cannot hold."""
-    import h5py
-
-    if not isinstance(group.get(name, getlink=True), h5py.HardLink):
-        raise RSAError(f"{name} is a link, not data" if name in group else f"it has no {name}")
-    data = group[name]
-    if not isinstance(data, h5py.Dataset):
-        raise RSAError(f"{name} is a group, not data")
-    if data.external or data.is_virtual:
-        raise RSAError(f"{name} lies in another file")
-    if data.size * data.dtype.itemsize > MAX_INFLATION * (data.id.get_storage_size() + 64):
-        raise RSAError(f"{name} claims {data.size} values but holds {data.id.get_storage_size()} bytes")
-    if h5py.check_string_dtype(data.dtype) is not None:
-        return np.array(data.asstr()[()]).astype(str)
-    if data.dtype.kind not in "biufc":
-        raise RSAError(f"{name} holds {data.dtype}, not numbers or strings")
-    return np.asarray(data[()])
 
 
 def read_text(group: "h5py.Group", name: str) -> str:

@@ -7,8 +7,8 @@ import numpy as np
 
 from ...rsa import RSAError
 from ...rsa.errors import listing
+from ...rsa.hdf5 import member, opened, plain_dataset, read_column
 from ...rsa.rdm import Array
-from ..hdf5 import member, opened, plain_dataset, read_column
 from ..recording import DIMS, check_recording, number_repetitions
 from .on_disk import lazy_array
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ...rsa import RSAError
+from ...rsa.errors import reason
 from ...rsa.rdm import Array
 from ..recording import from_arrays
 
@@ -64,8 +65,7 @@ def _open(path: Path) -> Array:
     try:
         responses = np.load(path, allow_pickle=False, mmap_mode="r")
     except Exception as error:  # whatever a parser of a stranger's file may stumble over
-        why = (str(error).splitlines() or [type(error).__name__])[0]
-        raise RSAError(f"{path} cannot be read: {why}") from error
+        raise RSAError(f"{path} cannot be read: {reason(error)}") from error
     if not isinstance(responses, np.ndarray) or responses.ndim not in (2, 3) or responses.dtype.kind not in "fiu":
         raise RSAError(f"{path}: expected numbers of shape (neuroids, images[, repeats])")
     if 0 in responses.shape:

@@ -9,8 +9,8 @@ import numpy as np
 
 from ...rsa import RSAError
 from ...rsa.errors import listing, near
+from ...rsa.hdf5 import MAX_BYTES, opened, plain_dataset, read_column
 from ...rsa.rdm import Array
-from ..hdf5 import MAX_BYTES, opened, plain_dataset, read_column
 from ..recording import from_arrays
 
 if TYPE_CHECKING:

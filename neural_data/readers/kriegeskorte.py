@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ...rsa import RDM, RSAError, Stimuli
+from ...rsa.errors import reason
 from ...rsa.rdm import Array
 
 N = 92
@@ -109,8 +110,7 @@ def _load(path: Path) -> dict[str, Any]:
     try:
         return dict(loadmat(path, variable_names=None))
     except Exception as error:  # whatever a parser of a stranger's file may stumble over
-        why = (str(error).splitlines() or [type(error).__name__])[0]
-        raise RSAError(f"{path} cannot be read as a MATLAB 5 file: {why}") from error
+        raise RSAError(f"{path} cannot be read as a MATLAB 5 file: {reason(error)}") from error
 
 
 def _check_size(path: Path) -> None:

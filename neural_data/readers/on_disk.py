@@ -9,8 +9,8 @@ from xarray.backends import BackendArray
 from xarray.core import indexing
 
 from ...rsa import RSAError
+from ...rsa.hdf5 import MAX_BYTES, opened, plain_dataset
 from ...rsa.rdm import Array
-from ..hdf5 import MAX_BYTES, opened, plain_dataset
 
 
 class OnDisk(BackendArray):

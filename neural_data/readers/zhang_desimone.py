@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...rsa import RSAError
-from ...rsa.errors import listing
+from ...rsa.errors import listing, reason
 from ...rsa.rdm import Array
 from ..recording import encode, from_arrays, number_repetitions
 
@@ -85,7 +85,7 @@ def _load(path: Path) -> dict[str, Array]:
     except RSAError:
         raise
     except Exception as error:  # whatever a parser of a stranger's file may stumble over
-        raise RSAError(f"{path} cannot be read: {(str(error).splitlines() or [type(error).__name__])[0]}") from error
+        raise RSAError(f"{path} cannot be read: {reason(error)}") from error
     return {
         name: array.astype(str) if name in ("stimulus", "position", "bins") else array for name, array in arrays.items()
     }

@@ -25,7 +25,7 @@ class Mesh(NamedTuple):
 
 def join(*parts: Mesh) -> Mesh:
     """Several meshes as one."""
-    starts = np.cumsum([0] + [len(part.vertices) for part in parts])
+    starts = np.cumsum([0, *(len(part.vertices) for part in parts)])
     faces = [part.faces + start for part, start in zip(parts, starts, strict=False)]
     return Mesh(np.vstack([p.vertices for p in parts]), np.vstack(faces), np.concatenate([p.grey for p in parts]))
 

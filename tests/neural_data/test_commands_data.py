@@ -78,6 +78,15 @@ def test_a_description_gives_dims_regions_repeats_and_reliability(file: Path, tm
     assert len(np.unique(pixels, axis=0)) > 100
 
 
+def test_names_that_look_like_markup_are_shown_as_they_are(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    made = from_arrays(rng.normal(size=(12, 4)), stimulus_id=list("aabbccddeeff"), region="[/bold]")
+    save_recording(made, tmp_path / "[red].nc")
+    shown = run("describe", tmp_path / "[red].nc", "--splits", 2)
+    assert "[/bold]" in shown
+    assert "[red].nc" in shown.replace("\n", "")
+
+
 def test_a_scaled_description_counts_the_neuroids_left_out(file: Path, tmp_path: Path) -> None:
     shown = run("describe", file, "--scale", "zscore", "--splits", 2)
     assert "left out of RDMs: 1 neuroids of V4" in shown

@@ -117,7 +117,7 @@ def drop(name: str) -> Callable[[h5py.File], None]:
         (is_virtual, "values lies in another file"),
         (claims_a_terabyte, r"values claims 274877906944 values but holds 0 bytes"),
         (claims_a_terabyte_of_labels, r"labels claims 137438953472 values but holds 0 bytes"),
-        (holds_a_compound, "values holds .*, not numbers or strings"),
+        (holds_a_compound, "values holds .*, not numbers or texts"),
         (holds_a_group, "values is a group, not data"),
         (drop("values"), "it has no values"),
         (drop("labels"), "it has no labels"),

@@ -1,19 +1,21 @@
-"""HDF5 files of others: opened read-only, and nothing in them taken at its word."""
+"""HDF5 files as the data of strangers: opened read-only, and nothing in them taken at its word."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 
-from ..rsa import RSAError
-from ..rsa.rdm import Array
-from ..rsa.storage import MAX_INFLATION
+from .errors import RSAError, reason
 
 if TYPE_CHECKING:
     import h5py
 
+Array: TypeAlias = npt.NDArray[Any]
+
+MAX_INFLATION = 1100  # deflate cannot do better than 1032 : 1, so a larger claim is no data
 MAX_BYTES = 2**30  # of one column, of one chunk, and of what is read into memory at once
 
 
@@ -28,8 +30,7 @@ def opened(path: Path) -> Iterator["h5py.File"]:
     except RSAError as error:
         raise error if str(path) in str(error) else RSAError(f"{path}: {error}") from error
     except Exception as error:  # whatever a parser of a stranger's file may stumble over
-        why = (str(error).splitlines() or [type(error).__name__])[0]
-        raise RSAError(f"{path} cannot be read: {why}") from error
+        raise RSAError(f"{path} cannot be read: {reason(error)}") from error
 
 
 def member(group: "h5py.Group", path: str) -> "h5py.Group | h5py.Dataset":
@@ -64,12 +65,12 @@ def plain_dataset(group: "h5py.Group", name: str) -> "h5py.Dataset":
     return data
 
 
-def read_column(group: "h5py.Group", name: str) -> Array:
-    """The whole data set as an array in native byte order, texts and bytes as str."""
+def read_column(group: "h5py.Group", name: str, *, limit: float = MAX_BYTES) -> Array:
+    """The whole data set as an array in native byte order, texts and bytes as str; at most `limit` bytes of numbers."""
     import h5py
 
     data = plain_dataset(group, name)
-    if data.size * data.dtype.itemsize > MAX_BYTES:
+    if data.size * data.dtype.itemsize > limit:
         raise RSAError(f"{name} claims {data.size} values, too many for a column")
     if h5py.check_string_dtype(data.dtype) is not None:
         _check_lengths(data, name)
