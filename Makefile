@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 # Scores a pretrained network against simulated V4, pIT and aIT sites, and against real recordings where TGSAGE_DATA has them.
 demo: $(VENV)/installed-demo
 	@mkdir -p .demo
-	$(BIN)/tgsage score efficientnet_lite0 --teacher simulated --scale zscore --plot .demo/simulated.png --json .demo/simulated.json
+	$(BIN)/tgsage score efficientnet_lite0 --teacher simulated --plot .demo/simulated.png --json .demo/simulated.json
 	@echo "picture: .demo/simulated.png"
 
 test: $(VENV)/installed-test

@@ -61,7 +61,9 @@ def memory(quick: bool) -> Iterator[Result]:
     code = f"from {__name__} import peak; peak({n}, {size})"
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)  # noqa: S603
     gigabytes = json.loads(done.stdout) / 1e9
-    yield Result("memory", f"layer_rdms, resnet18, 8 blocks, {n} images of {size} px", gigabytes, "GB", None if quick else 2)
+    yield Result(
+        "memory", f"layer_rdms, resnet18, 8 blocks, {n} images of {size} px", gigabytes, "GB", None if quick else 2
+    )
 
 
 def peak(n: int, size: int) -> None:

@@ -67,16 +67,26 @@ ROWS: dict[str, Callable[[bool], Iterator[Result]]] = {
 }  # fmt: skip
 
 
-def measure(rows: Sequence[str] = (), *, quick: bool = False) -> Iterator[Result]:
-    """Results as they come, of these rows or of all; `quick`: small sizes, which have no targets.
-
-    Raises RSAError for an unknown row, and where a peer is not installed.
-    """
+def choose(rows: Sequence[str] = ()) -> list[str]:
+    """These rows, or all. Raises RSAError for an unknown one."""
     unknown = [row for row in rows if row not in ROWS]
     if unknown:
         raise RSAError(f"no row {listing(unknown)}{near(unknown[0], tuple(ROWS))}")
-    for row in rows or ROWS:
-        yield from ROWS[row](quick)
+    return list(rows or ROWS)
+
+
+def measure(
+    rows: Sequence[str] = (), *, quick: bool = False, advance: Callable[[int], object] = lambda steps: None
+) -> list[Result]:
+    """The results of these rows or of all; `quick`: small sizes, which have no targets; `advance(1)` after every row.
+
+    Raises RSAError for an unknown row, and where a peer is not installed.
+    """
+    results = []
+    for row in choose(rows):
+        results += ROWS[row](quick)
+        advance(1)
+    return results
 
 
 def _features(n: int, f: int) -> tuple[Array, Array]:

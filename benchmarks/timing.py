@@ -28,7 +28,7 @@ class Result:
     peer: str = ""
 
     @property
-    def meets(self) -> bool | None:
+    def met(self) -> bool | None:
         """Whether the target is met; None without one."""
         if self.limit is None:
             return None

@@ -10,7 +10,7 @@ from ..rsa import RDM, RSAError, Teacher
 from ..rsa.rdm import Attr
 from .catalogue import content_of, find, list_datasets, load, load_rdms
 from .rdms import region_rdms
-from .recording import time_window
+from .recording import check_recording, time_window
 from .reliability import split_half, subject_ceiling
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ def as_teacher(
 
     Raises RSAError as `region_rdms` does.
     """
+    check_recording(recording)
     if window is not None or "time_bin" in recording.dims:
         recording = time_window(recording, *(window or ()))
     rdms = region_rdms(recording, by=by, level=level, scale=scale, metric=metric, missing=missing)

@@ -10,7 +10,6 @@ from numba import njit, prange
 PARTS = 64
 OK, CONSTANT, NOT_FINITE = 0, 1, 2
 _FAST = {"reassoc", "contract"}  # lets sums vectorise; NaN and infinity keep their meaning
-_FINITE = _FAST | {"nnan", "nsz"}  # for minima too, where values are known to be finite
 
 
 @njit(cache=True, parallel=True, fastmath=_FAST)
@@ -137,22 +136,21 @@ def _in_order(parts):
     return total
 
 
-@njit(cache=True, parallel=True, fastmath=_FINITE)
+@njit(cache=True, parallel=True, fastmath=_FAST)
 def moments(values, shift):
-    """Sum and sum of squares of `values - shift`, least and largest value; all are finite."""
-    totals, squares = np.zeros(PARTS), np.zeros(PARTS)
-    lows, highs = np.full(PARTS, values[0]), np.full(PARTS, values[0])
+    """Sum and sum of squares of `values - shift`, and how many values are not equal to the first."""
+    totals, squares, others = np.zeros(PARTS), np.zeros(PARTS), np.zeros(PARTS, np.int64)
+    first = values[0]
     for part in prange(PARTS):
         chunk = values[part * values.size // PARTS : (part + 1) * values.size // PARTS]
-        total, square, low, high = 0.0, 0.0, values[0], values[0]
+        total, square, different = 0.0, 0.0, 0
         for k in range(chunk.size):
             d = chunk[k] - shift
             total += d
             square += d * d
-            low = min(low, chunk[k])
-            high = max(high, chunk[k])
-        totals[part], squares[part], lows[part], highs[part] = total, square, low, high
-    return _in_order(totals), _in_order(squares), lows.min(), highs.max()
+            different += chunk[k] != first
+        totals[part], squares[part], others[part] = total, square, different
+    return _in_order(totals), _in_order(squares), others.sum()
 
 
 @njit(cache=True, parallel=True, fastmath=_FAST)

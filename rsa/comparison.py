@@ -122,13 +122,13 @@ def _prepare(rdm: RDM, method: str) -> _Prepared:
     n = len(rdm)
     vector = ranks(rdm.values) if method in _RANKED else rdm.values
     centre = 0.0 if method.startswith("cosine") else float(vector[:: vector.size // 64 + 1].mean(dtype=np.float64))
-    total, squares, low, high = _kernels.moments(vector, centre)
+    total, squares, different = _kernels.moments(vector, centre)
     if not method.startswith("cosine"):
         squares -= total * total / vector.size
         centre += total / vector.size
     rows = (_kernels.row_sums(vector, n) - (n - 1) * centre) / n if method.endswith("whitened") else None
     square = _whitened(squares, rows, rows)
-    if (low == high and (low == 0.0 or not method.startswith("cosine"))) or square <= 0.0:
+    if (different == 0 and not method.startswith("cosine")) or square <= 0.0:
         raise RSAError(f"{rdm!r} is constant ({rdm.values[0]:g}), so its {method} similarity is undefined")
     return _Prepared(vector, centre, math.sqrt(square), rows)
 
