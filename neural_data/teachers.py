@@ -68,7 +68,7 @@ def as_teacher(
             ceilings = {t: (c, c) for t, c in zip(rdms, halves["ceiling"].values.tolist(), strict=True) if c > 0}
             lacking = [target for target in rdms if target not in ceilings]
             without = f"; none for {', '.join(lacking)}, where halves do not agree" if lacking else ""
-            how = f"sqrt of split-half reliability (Spearman-Brown, {method})"
+            how = f"sqrt of split-half reliability (Spearman-Brown for patterns, {method})"
             stated["ceiling"] = f"{how}, {splits} splits, seed {seed}{without}"
     stimuli = identifier if identifier in {dataset.name for dataset in list_datasets()} else ""
     title = name or identifier or "recording"

@@ -27,10 +27,11 @@ def progress(label: str, total: int) -> Iterator[Callable[[int], object]]:
 
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], notes: Sequence[str] = ()) -> None:
-    """A table with right-aligned columns after the first, and lines under it. `[bold]...[/]` marks up a cell."""
+    """A table with right-aligned columns after the first, and lines under it. A cell that begins with * is bold."""
     from rich import box
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     console = Console(width=None if sys.stdout.isatty() else 120)
     console.print(title, style="bold", markup=False, highlight=False, soft_wrap=True)
@@ -38,7 +39,7 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]
     for i, column in enumerate(columns):
         table.add_column(column, justify="left" if i == 0 else "right", overflow="fold")
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*(Text(cell, style="bold" if cell.startswith("*") else "") for cell in row))
     console.print(table)
     for note in notes:
         console.print(note, markup=False, highlight=False, soft_wrap=True)

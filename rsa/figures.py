@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from .errors import RSAError
 from .rdm import RDM, Array
-from .storage import replacing
+from .storage import check_writable, replacing
 from .teacher import Teacher, TeacherScore
 
 if TYPE_CHECKING:
@@ -29,12 +29,17 @@ MARKERS = "osD^vPX"
 MOST_TARGETS = 4  # rows of RDMs in one picture
 
 
-def save_figure(figure: "Figure", path: str | Path) -> None:
-    """Write PNG, SVG or PDF by the file's ending, whole or not at all. Raises RSAError for another ending."""
+def check_picture(path: str | Path) -> Path:
+    """The path, when a picture can be written there. Raises RSAError for another ending and for a missing folder."""
     kinds = (".png", ".svg", ".pdf")
     if Path(path).suffix.lower() not in kinds:
         raise RSAError(f"{path}: a picture's name ends in {', '.join(kinds)}")
-    with replacing(path) as temporary:
+    return check_writable(path)
+
+
+def save_figure(figure: "Figure", path: str | Path) -> None:
+    """Write PNG, SVG or PDF by the file's ending, whole or not at all. Raises RSAError as `check_picture` does."""
+    with replacing(check_picture(path)) as temporary:
         figure.savefig(temporary, dpi=150)
 
 

@@ -18,15 +18,23 @@ if TYPE_CHECKING:
     import h5py
 
 
+def check_writable(path: str | Path) -> Path:
+    """The path, before long work is done for it. Raises RSAError when no file can be written there."""
+    target = Path(path)
+    if target.is_dir():
+        raise RSAError(f"cannot write {target}: it is a folder")
+    if not target.parent.is_dir():
+        raise RSAError(f"cannot write {target}: there is no folder {target.parent}")
+    return target
+
+
 @contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:
     """A temporary path beside `path`, renamed to it when the block ends well and removed when it does not.
 
     Raises RSAError when the folder does not exist or cannot be written.
     """
-    target = Path(path)
-    if target.is_dir():
-        raise RSAError(f"cannot write {target}: it is a folder")
+    target = check_writable(path)
     try:
         handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=target.suffix, dir=target.parent or ".")
         os.close(handle)

@@ -197,7 +197,7 @@ class Teacher:
         """Compare a candidate's layers with every target; the teacher's own `method` unless another is given.
 
         bootstrap: number of resamples of the stimuli for intervals (0 = none), of whole `groups` where these are given
-        (see `bootstrap`), drawn by `seed`.
+        (see `bootstrap`), drawn by `seed`. Ceilings belong to the teacher's own method: another has none.
 
         Raises RSAError as `compare` does: for labels in one of the RDMs only, and constant RDMs.
         """
@@ -211,7 +211,10 @@ class Teacher:
             layers, targets = align(rdms, self.rdms, allow_subset=allow_subset)
             one, other = dict(zip(rdms, layers, strict=True)), dict(zip(self.rdms, targets, strict=True))
             draws = resample(one, other, method=method, n=bootstrap, groups=groups, seed=seed)
-        return TeacherScore(table, dict(self.ceilings), method, self.by, self.name, attrs, draws)
+        ceilings = dict(self.ceilings) if method == self.method else {}
+        if len(ceilings) < len(self.ceilings):
+            attrs["teacher_ceiling"] = f"none for {method}: those of this teacher are for {self.method}"
+        return TeacherScore(table, ceilings, method, self.by, self.name, attrs, draws)
 
     def save(self, path: str | Path) -> None:
         """One HDF5 file, written whole or not at all."""

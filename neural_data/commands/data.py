@@ -52,8 +52,6 @@ def describe(
     ] = None,
 ) -> None:
     """What a recording holds: dims, regions, neuroids, stimuli, repeats, and how reliable they are."""
-    from rich.markup import escape
-
     from ...rsa.console import print_table, progress, write_json
     from ..catalogue import find
     from ..description import describe as description
@@ -64,11 +62,11 @@ def describe(
             name, by=by, level=level, scale=scale, splits=splits, seed=seed, data_dir=data_dir, advance=advance
         )
     columns = next(iter(found.targets.values()))
-    rows = [[escape(target), *map(_cell, numbers.values())] for target, numbers in found.targets.items()]
+    rows = [[target, *map(_cell, numbers.values())] for target, numbers in found.targets.items()]
     facts = [f"{key}: {value}" for key, value in found.facts.items()]
     if dataset is not None:
         facts += [f"published at: {dataset.source}", f"licence: {dataset.licence}", f"citation: {dataset.citation}"]
-    print_table(escape(found.name), ["target", *(column.replace("_", " ") for column in columns)], rows, facts)
+    print_table(found.name, ["target", *(column.replace("_", " ") for column in columns)], rows, facts)
     if json is not None:
         registered = {} if dataset is None else {"registry": _registered(dataset)}
         write_json(json, {"name": found.name, "targets": found.targets, "facts": found.facts, **registered})
@@ -87,15 +85,13 @@ def fetch(
     json: Json = None,
 ) -> None:
     """Download the files of a data set into the data folder; a file appears when its checksum is right."""
-    from rich.markup import escape
-
     from ...rsa.console import print_table, write_json
     from ..download import fetch as fetch_files
 
     with _download_progress() as report:
         files = fetch_files(name, data_dir=data_dir, report=report)
     states = {str(path): "downloaded" if new else "was there" for path, new in files.items()}
-    rows = [[escape(path), f"{Path(path).stat().st_size / 1e6:.1f} MB", state] for path, state in states.items()]
+    rows = [[path, f"{Path(path).stat().st_size / 1e6:.1f} MB", state] for path, state in states.items()]
     print_table(name, ["file", "size", ""], rows)
     if json is not None:
         write_json(json, {"name": name, "files": states})
@@ -112,8 +108,6 @@ def convert(
     json: Json = None,
 ) -> None:
     """Read a recording of any known format and write it in ours, which loads as it was."""
-    from rich.markup import escape
-
     from ...rsa.console import print_table, write_json
     from ..catalogue import load
     from ..readers.native import save_recording
@@ -121,7 +115,7 @@ def convert(
     recording = load(source, data_dir=data_dir, part=part)
     save_recording(recording, out)
     sizes = {str(dim): size for dim, size in recording.sizes.items()}
-    rows = [[escape(f"{source} -> {out}"), *map(str, sizes.values()), f"{out.stat().st_size / 1e6:.1f} MB"]]
+    rows = [[f"{source} -> {out}", *map(str, sizes.values()), f"{out.stat().st_size / 1e6:.1f} MB"]]
     print_table("converted", ["file", *sizes, "size"], rows)
     if json is not None:
         write_json(json, {"source": source, "file": str(out), "dims": sizes, "bytes": out.stat().st_size})

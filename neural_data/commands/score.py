@@ -74,11 +74,17 @@ def score(
     Prints RDM similarities (layer x target, the best layer of every target marked), the ceilings, and TG, the mean over
     targets of the best layer's similarity.
     """
-    from ...rsa import Guidance, load_model
+    from ...rsa import Guidance, RSAError, load_model
     from ...rsa.console import progress, write_json
+    from ...rsa.figures import check_picture, save_figure, score_figure
+    from ...rsa.storage import check_writable
     from ..stimuli import images
     from ..teachers import load_teacher
 
+    if plot is not None:
+        check_picture(plot)
+    if json is not None:
+        check_writable(json)
     module, preprocess = load_model(model, weights)
     chosen = load_teacher(
         teacher,
@@ -89,6 +95,8 @@ def score(
         seed=seed,
         method=method or "pearson",
     )
+    if not (stimuli or chosen.stimuli):
+        raise RSAError(f"{teacher} does not say which images it is about; --stimuli names them")
     shown = images(stimuli or chosen.stimuli, data_dir=data_dir)
     names = [name for part in layers or ["auto"] for name in part.split(",")]
     guide = Guidance(
@@ -104,8 +112,6 @@ def score(
         features = {name: {key: rdm.attrs[key] for key in ("n_features", "of_features")} for name, rdm in rdms.items()}
         write_json(json, {**settings, **result.to_dict(), "features": features})
     if plot is not None:
-        from ...rsa.figures import save_figure, score_figure
-
         save_figure(score_figure(model, result, rdms, chosen), plot)
 
 
@@ -141,9 +147,9 @@ def _cell(result: "TeacherScore", layer: str, target: str, equal: set[tuple[str,
     text = f"{float(result.table.sel(here)):.4f}"
     if result.low is not None and result.high is not None:
         low, high = (f"{float(side.sel(here)):.2f}".replace("0.", ".") for side in (result.low, result.high))
-        text += f" \\[{low}, {high}]"
+        text += f" [{low}, {high}]"
     if result.best_layer[target] == layer:
-        return f"[bold]* {text}[/]"
+        return f"* {text}"
     return f"~ {text}" if (layer, target) in equal else text
 
 

@@ -83,19 +83,17 @@ def summary(made: "Teacher") -> dict[str, object]:
 
 
 def _show(made: "Teacher", out: Path, shown: str) -> None:
-    from rich.markup import escape
-
     from ...rsa.console import print_table
 
     rows = []
     for target, rdm in made.rdms.items():
         upper = made.ceilings.get(target, (None, None))[1]
         numbers = [rdm.attrs.get("neuroids"), rdm.attrs.get("repeats"), rdm.attrs.get("reliability"), upper]
-        rows.append([escape(target), str(len(rdm)), *("-" if x is None else f"{x:.4g}" for x in numbers)])
+        rows.append([target, str(len(rdm)), *("-" if x is None else f"{x:.4g}" for x in numbers)])
     what = "stimuli" if made.by == "stimulus" else made.by
     facts = ", ".join(
         f"{key} {value}" for key, value in made.attrs.items() if key not in ("note", "repeats", "ceiling")
     )
     notes = [f"ceiling: {made.attrs.get('ceiling', 'none')}", facts, shown, str(made.attrs.get("note", ""))]
-    columns = ["target", escape(what), "neuroids", "repeats", "reliability", "ceiling"]
-    print_table(escape(f"{out}: teacher {made.name}"), columns, rows, [note for note in notes if note])
+    columns = ["target", what, "neuroids", "repeats", "reliability", "ceiling"]
+    print_table(f"{out}: teacher {made.name}", columns, rows, [note for note in notes if note])

@@ -68,8 +68,8 @@ def test_the_folder_cannot_be_imported_as_python_rsa() -> None:
     ("arguments", "words"),
     [
         (["scor"], "score"),
-        (["score"], "MODEL"),
-        (["score", "pixels", "--n-features", "many"], "many"),
+        (["score"], "model"),
+        (["score", "pixels", "--n-features", "many"], "--n-features"),
         (["score", "pixels", "--colour", "red"], "--colour"),
     ],
 )
