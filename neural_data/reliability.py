@@ -74,8 +74,8 @@ def split_half(
     recording's coordinates (but those of these names): `neuroid_r` of its responses to the stimuli and
     `neuroid_reliability`, their Spearman-Brown (NaN for one that does not vary).
 
-    In simulations the ceiled score of a perfect model was 1.00 above a reliability of .8 and up to 1.03 below, down to
-    .1; where stimuli differ much in strength both halves share a distortion that a noiseless model lacks, and it was
+    In simulations the ceiled score of a perfect model was 1.00 above a reliability of .8, up to 1.02 at .5 and to 1.07
+    at .1; where stimuli differ much in strength both halves share a distortion that a noiseless model lacks, and it was
     .91 to .96.
 
     Raises RSAError when a region has fewer than 3 stimuli with two repeats: a recording of averages has no ceiling.
