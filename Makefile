@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 
 .PHONY: demo test test-fast lint bench clean
 
-# Scores a pretrained network against simulated V4, pIT and aIT sites, and against real recordings where TGSAGE_DATA has them.
+# Scores a pretrained network against simulated V4, pIT and aIT sites.
 demo: $(VENV)/installed-demo
 	@mkdir -p .demo
 	$(BIN)/tgsage score efficientnet_lite0 --teacher simulated --plot .demo/simulated.png --json .demo/simulated.json

@@ -24,7 +24,7 @@ def speed(
     rows: Annotated[
         list[str] | None,
         typer.Option(
-            help="Of product, rdm, comparison, hooks, tg, memory; repeat it, or separate with commas.",
+            help="Of product, rdm, comparison, hooks, tg, memory, draws, ceilings; repeat it, or separate with commas.",
             show_default="all of them",
         ),
     ] = None,
@@ -57,6 +57,37 @@ def _cells(result: "Result") -> list[str]:
         best = min(rounds, default=0.0)
         return "" if not rounds else f"{best:.2f} s" if best >= 1 else f"{best * 1e3:.1f} ms"
 
-    met = {None: "", True: "yes", False: "[bold]no[/]"}[result.met]
-    case = f"{result.row}: {result.case}" + (f"\n[dim]against {result.peer}[/]" if result.peer else "")
+    met = {None: "", True: "yes", False: "* no"}[result.met]
+    case = f"{result.row}: {result.case}" + (f", against {result.peer}" if result.peer else "")
     return [case, seconds(result.ours), seconds(result.theirs), result.shown, result.target, met]
+
+
+@bench.command()
+def recordings(
+    bootstrap: Annotated[int, typer.Option(help="Resamples of the stimuli for 95% intervals; 0 = none.", min=0)] = 1000,
+    data_dir: Annotated[
+        Path | None, typer.Option(help="Folder of recordings.", show_default="$TGSAGE_DATA, then the cache")
+    ] = None,
+    json: Annotated[Path | None, typer.Option(help="Also write everything to this file.")] = None,
+) -> None:
+    """Score a pretrained network, the same network untrained, and pixels against real macaque and human recordings."""
+    from ..rsa.console import print_table, progress, write_json
+    from ..rsa.storage import check_writable
+    from .recordings import MODELS, TEACHERS, score_recordings
+
+    if json is not None:
+        check_writable(json)
+    with progress("models x recordings", len(MODELS) * len(TEACHERS)) as advance:
+        rows = score_recordings(data_dir=data_dir, bootstrap=bootstrap, advance=advance)
+    columns = ["recording", "target", "scale", "method", "model", "best layer", "similarity", "ceiling"]
+    cells: list[list[str]] = []
+    for row in rows:
+        between = "" if row["low"] is None else f" [{row['low']:.3f}, {row['high']:.3f}]"
+        ceiling = "-" if row["ceiling"] is None else f"{row['ceiling']:.3f}"
+        names = [str(row[key]) for key in ("recording", "target", "scale", "method", "model", "best_layer")]
+        cells.append([*names, f"{row['similarity']:.3f}{between}", ceiling])
+    print_table(
+        "Recordings", columns, sorted(cells, key=lambda cell: tuple(cell[:4])), ["[95% interval] over resampled stimuli"]
+    )
+    if json is not None:
+        write_json(json, {"rows": rows, "bootstrap": bootstrap})

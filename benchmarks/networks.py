@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -90,8 +91,8 @@ def _images(n: int, size: int) -> Tensor:
 
 def _passes(model: nn.Module, images: Tensor) -> None:
     with torch.no_grad():
-        for batch in images.split(_BATCH):
-            model(batch)
+        for start in range(0, len(images), _BATCH):
+            model(images[start : start + _BATCH])
 
 
 def _resnet18() -> nn.Module:
@@ -103,7 +104,7 @@ def _resnet18() -> nn.Module:
 def _small_network() -> nn.Module:
     torch.manual_seed(0)
     widths = (3, 32, 32, 64, 64)
-    convolutions = (nn.Conv2d(i, o, 3, padding=1) for i, o in zip(widths, widths[1:], strict=False))
+    convolutions = (nn.Conv2d(i, o, 3, padding=1) for i, o in pairwise(widths))
     return nn.Sequential(*(nn.Sequential(convolution, nn.ReLU()) for convolution in convolutions)).eval()
 
 

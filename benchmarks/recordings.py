@@ -18,11 +18,11 @@ TEACHERS = (
 
 
 def score_recordings(
-    *, data_dir: str | Path | None = None, bootstrap: int = 1000, advance: Callable[[], object] = lambda: None
+    *, data_dir: str | Path | None = None, bootstrap: int = 1000, advance: Callable[[int], object] = lambda steps: None
 ) -> list[dict[str, Any]]:
     """One row per model, recording, scaling and target: best layer, its similarity with 95% interval, the ceiling.
 
-    All layers of "auto", 8192 features each; `advance` is called after every model and recording.
+    All layers of "auto", 8192 features each; `advance(1)` after every model and recording.
     """
     rows: list[dict[str, Any]] = []
     for name in MODELS:
@@ -43,5 +43,5 @@ def score_recordings(
                     "similarity": float(score.table.sel(here)), "low": low, "high": high,
                     "ceiling": score.ceilings.get(target, (None, None))[1],
                 })  # fmt: skip
-            advance()
+            advance(1)
     return rows

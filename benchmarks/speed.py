@@ -8,6 +8,8 @@ import numpy.typing as npt
 
 from ..rsa import RDM, RSAError, compare, compute_rdm
 from ..rsa.errors import listing, near
+from .ceilings import ceilings
+from .draws import draws
 from .environment import optional
 from .networks import hooks, memory, tg
 from .timing import Result, faster, race
@@ -64,6 +66,7 @@ def comparison(quick: bool) -> Iterator[Result]:
 
 ROWS: dict[str, Callable[[bool], Iterator[Result]]] = {
     "product": product, "rdm": rdm, "comparison": comparison, "hooks": hooks, "tg": tg, "memory": memory,
+    "draws": draws, "ceilings": ceilings,
 }  # fmt: skip
 
 
@@ -82,7 +85,7 @@ def measure(
 
     Raises RSAError for an unknown row, and where a peer is not installed.
     """
-    results = []
+    results: list[Result] = []
     for row in choose(rows):
         results += ROWS[row](quick)
         advance(1)

@@ -6,12 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
-Unit = Literal["x", "%", "GB"]
+Unit = Literal["x", "%", "GB", "s"]
+
+ROUNDS, BUDGET = 7, 15.0  # rounds of a case, and the seconds after which two of them are enough
 
 
 @dataclass(frozen=True)
 class Result:
-    """One measured case. `value` is what the target is about: a ratio, a share on top in %, or GB.
+    """One measured case. `value` is what the target is about: a ratio, a share on top in %, GB, or seconds.
 
     ours, theirs: seconds of every round of both sides. limit: the target, a least value where `at_least`; None where
     the value is for information.
@@ -43,16 +45,13 @@ class Result:
         return f"{self.value:.{2 if self.value < 10 else 0}f}{_SPACED[self.unit]}"
 
 
-_SPACED = {"x": "x", "%": " %", "GB": " GB"}
+_SPACED = {"x": "x", "%": " %", "GB": " GB", "s": " s"}
 
 
-def race(
-    ours: Callable[[], object], theirs: Callable[[], object], *, rounds: int = 5, budget: float = 20.0
-) -> tuple[list[float], list[float]]:
+def race(ours: Callable[[], object], theirs: Callable[[], object]) -> tuple[list[float], list[float]]:
     """Seconds of both sides, round by round, taken in turns.
 
-    Each side first runs once unmeasured, which compiles, loads and touches memory. Then at least two rounds, up to
-    `rounds` while they stay within `budget` seconds.
+    Each side first runs once unmeasured, which compiles, loads and touches memory.
     """
     seconds: tuple[list[float], list[float]] = ([], [])
     with warnings.catch_warnings():
@@ -60,7 +59,7 @@ def race(
         ours()
         theirs()
         start = time.perf_counter()
-        while len(seconds[0]) < 2 or (len(seconds[0]) < rounds and time.perf_counter() - start < budget):
+        while len(seconds[0]) < 2 or (len(seconds[0]) < ROUNDS and time.perf_counter() - start < BUDGET):
             for side, call in zip(seconds, (ours, theirs), strict=True):
                 begin = time.perf_counter()
                 call()

@@ -95,13 +95,18 @@ def correlation_pairwise_complete(x, out):
         for j in range(i + 1, n):
             b = x[j]
             count, sum_a, sum_b = 0, 0.0, 0.0
+            vary_a, vary_b, first = 0, 0, 0
+            while first < f - 1 and not (np.isfinite(a[first]) and np.isfinite(b[first])):
+                first += 1
             for k in range(f):
                 both = np.isfinite(a[k]) and np.isfinite(b[k])
                 count += both
+                vary_a += both and a[k] != a[first]
+                vary_b += both and b[k] != b[first]
                 sum_a += a[k] if both else 0.0
                 sum_b += b[k] if both else 0.0
             value = np.nan
-            if count >= 2:
+            if vary_a > 0 and vary_b > 0:
                 mean_a, mean_b = sum_a / count, sum_b / count
                 aa, bb, ab = 0.0, 0.0, 0.0
                 for k in range(f):
@@ -112,7 +117,7 @@ def correlation_pairwise_complete(x, out):
                     bb += q * q
                     ab += p * q
                 if aa > 0.0 and bb > 0.0:
-                    value = min(max(1.0 - ab / np.sqrt(aa * bb), 0.0), 2.0)
+                    value = min(max(1.0 - ab / (np.sqrt(aa) * np.sqrt(bb)), 0.0), 2.0)
             out[base + j] = value
 
 

@@ -7,8 +7,47 @@ import numpy as np
 from numba import njit, prange
 
 PARTS = 64
+LEVELS = 4096  # bins for values that are tied so often that every bin holds one value
 DIGIT = 8  # bits per radix pass: 256 buckets stay in the first-level cache
 SMALL = 12  # below this many elements, pairs are compared directly
+
+
+@njit(cache=True, parallel=True)
+def rank_levels(values, low, scale, out):
+    """Doubled mid-ranks by counting, where no two different values share a bin; False as soon as two do.
+
+    Bins are `(value - low) * scale` rounded down, below LEVELS.
+    """
+    n, parts = values.size, PARTS // 8
+    counts, found = np.zeros((parts, LEVELS), np.int64), np.empty((parts, LEVELS), values.dtype)
+    alone = np.ones(parts, np.bool_)
+    for part in prange(parts):
+        count, level = counts[part], found[part]
+        for value in values[part * n // parts : (part + 1) * n // parts]:
+            place = np.int64((np.float64(value) - low) * scale)
+            if count[place] == 0:
+                level[place] = value
+            elif level[place] != value:
+                alone[part] = False
+                break
+            count[place] += 1
+    if not alone.all():
+        return False
+    ranks = np.empty(LEVELS, np.int32)
+    before = 0
+    for k in range(LEVELS):
+        here, level = 0, values[0]
+        for part in range(parts):
+            if counts[part, k] > 0:
+                if here > 0 and found[part, k] != level:
+                    return False
+                level = found[part, k]
+                here += counts[part, k]
+        ranks[k] = 2 * before + here + 1
+        before += here
+    for i in prange(n):
+        out[i] = ranks[np.int64((np.float64(values[i]) - low) * scale)]
+    return True
 
 
 @njit(cache=True, parallel=True)
@@ -44,8 +83,9 @@ def radix_pass(source, target, shift):
 
 
 @njit(cache=True)
-def _rank_run(values, index, first, out):
-    """Doubled mid-ranks of the elements `index`, which share a packed key and follow `first` smaller ones."""
+def _rank_run(packed, values, first, last, out):
+    """Doubled mid-ranks of packed[first:last], which share a key but not a value."""
+    index = (packed[first:last] & np.uint64(0xFFFFFFFF)).astype(np.int64)
     index = index[np.argsort(values[index])]
     start = 0
     while start < index.size:
@@ -57,30 +97,32 @@ def _rank_run(values, index, first, out):
         start = stop
 
 
+@njit(cache=True)
+def _midranks(packed, values, start, end, out):
+    low, high = np.uint64(0xFFFFFFFF), np.uint64(32)
+    while 0 < start < end and packed[start] >> high == packed[start - 1] >> high:
+        start += 1  # that run belongs to the part before
+    while start < end:
+        key, stop, different = packed[start] >> high, start + 1, 0
+        while stop < packed.size and packed[stop] >> high == key:
+            stop += 1
+        if stop > start + 1:
+            value = values[packed[start] & low]
+            for k in range(start + 1, stop):
+                different += values[packed[k] & low] != value
+        if different > 0:
+            _rank_run(packed, values, start, stop, out)
+        else:
+            for k in range(start, stop):
+                out[packed[k] & low] = start + stop + 1
+        start = stop
+
+
 @njit(cache=True, parallel=True)
 def midranks(packed, values, out):
     """Doubled mid-ranks (2, 4, ... without ties: whole numbers with them too) from sorted packed keys."""
-    n = packed.size
-    low, high = np.uint64(0xFFFFFFFF), np.uint64(32)
     for part in prange(PARTS):
-        start, end = part * n // PARTS, (part + 1) * n // PARTS
-        while 0 < start < end and packed[start] >> high == packed[start - 1] >> high:
-            start += 1  # that run belongs to the part before
-        while start < end:
-            stop = start + 1
-            while stop < n and packed[stop] >> high == packed[start] >> high:
-                stop += 1
-            equal = True
-            if stop > start + 1:
-                value = values[packed[start] & low]
-                for k in range(start + 1, stop):
-                    equal = equal and values[packed[k] & low] == value
-            if equal:
-                for k in range(start, stop):
-                    out[packed[k] & low] = start + stop + 1
-            else:
-                _rank_run(values, (packed[start:stop] & low).astype(np.int64), start, out)
-            start = stop
+        _midranks(packed, values, part * packed.size // PARTS, (part + 1) * packed.size // PARTS, out)
 
 
 @njit(cache=True, parallel=True)

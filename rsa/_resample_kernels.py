@@ -79,12 +79,16 @@ def tau_a(order, rows, columns, x, y, weights, out):
         w = weights[draw]
         tree = np.zeros(y.max() + 1, np.int64)
         concordant, total, start = 0, 0, 0
+        x_first, y_first, varies_x, varies_y = 0, 0, False, False
         while start < order.size:
             stop = start
             while stop < order.size and x[order[stop]] == x[order[start]]:
                 k = order[stop]
                 u = w[rows[k]] * w[columns[k]]
                 if u:
+                    if x_first == 0:
+                        x_first, y_first = x[k], y[k]
+                    varies_x, varies_y = varies_x or x[k] != x_first, varies_y or y[k] != y_first
                     concordant += u * (_below(tree, y[k] - 1) - (total - _below(tree, y[k])))
                 stop += 1
             for s in range(start, stop):
@@ -96,7 +100,7 @@ def tau_a(order, rows, columns, x, y, weights, out):
                     tree[place] += u
                     place += place & -place
             start = stop
-        out[draw] = 2.0 * concordant / (np.float64(total) * (total - 1)) if total > 1 else np.nan
+        out[draw] = 2.0 * concordant / (np.float64(total) * (total - 1)) if varies_x and varies_y else np.nan
 
 
 @njit(cache=True, parallel=True, fastmath=_FAST)

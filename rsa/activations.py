@@ -15,16 +15,17 @@ import torch
 from torch import Tensor, nn
 
 from .blocks import Blocks, GroupSums
-from .distances import compute_rdm
+from .distances import METRICS, compute_rdm
 from .errors import RSAError, listing, reason
 from .layers import Layer, choose_layers
 from .rdm import RDM, Array, Attr
-from .recorder import Activations, listening
+from .recorder import listening
 from .stimuli import Images, Stimuli, as_stimuli
 
 Preprocess: TypeAlias = Callable[[Any], Tensor]
 Progress: TypeAlias = Callable[[int], object]
 
+LAYER_METRICS = tuple(metric for metric in METRICS if metric not in ("mahalanobis", "crossnobis"))
 MEMORY_BUDGET = 2**29  # bytes of features held in memory by `layer_rdms`; beyond it they wait in a temporary file
 
 
@@ -81,6 +82,8 @@ def layer_rdms(
 
     Raises RSAError as `extract` does, for an unknown column, and naming layer and stimulus of a row without variance.
     """
+    if metric not in LAYER_METRICS:
+        raise RSAError(f"the RDMs of layers are made by {', '.join(LAYER_METRICS)}, not {metric!r}")
     shown = as_stimuli(stimuli)
     groups = shown.column(by)
     grouped = by != "stimulus"
@@ -119,6 +122,8 @@ def _passes(
     """For every batch its first index and layer -> (features, how many the layer has), in the order of the layers."""
     if len(stimuli) == 0:
         raise RSAError("there are no stimuli to show")
+    if seed < 0:
+        raise RSAError(f"a seed is a whole number from 0, got {seed}")
     if batch_size < 1 or (n_features is not None and n_features < 1):
         raise RSAError(f"batch_size and n_features must be at least 1, got {batch_size} and {n_features}")
     chosen = choose_layers(model, layers)
@@ -134,48 +139,37 @@ def _passes(
             except Exception as error:
                 shape = tuple(images.shape[1:])
                 raise RSAError(f"the model fails on images of shape {shape}: {reason(error)}") from error
-            ran = _ordered(chosen, activations, len(images))
-            if names is not None and list(ran) != names:
-                raise RSAError(f"layers ran in one batch but not in another: {listing(set(names) ^ set(ran))}")
-            names = list(ran)
-            yield start, {key: (features.numpy(), sample.totals[name]) for key, (name, features) in ran.items()}
+            if activations.silent():
+                raise RSAError(f"layer {activations.silent()[0]!r} never runs in the model's forward pass")
+            if not activations:
+                raise RSAError(f"none of the {len(chosen)} layers ran in the model's forward pass")
+            if names is not None and list(activations) != names:
+                raise RSAError(f"layers ran in one batch but not in another: {listing(set(names) ^ set(activations))}")
+            names = list(activations)
+            for name, (features, _) in activations.items():
+                if len(features) != len(images):
+                    rows = f"{len(features)} rows for {len(images)} images"
+                    raise RSAError(f"layer {name}: its output has {rows}; batch must come first")
+            yield start, {name: (features.numpy(), total) for name, (features, total) in activations.items()}
             if progress is not None:
                 progress(len(images))
 
 
-def _ordered(chosen: list[Layer], activations: Activations, size: int) -> dict[str, tuple[str, Tensor]]:
-    """Key -> (name of the layer asked for, features), in the order of the layers and of their calls."""
-    ran: dict[str, tuple[str, Tensor]] = {}
-    for layer in chosen:
-        keys = [key for key in activations if key == layer.name or key.startswith(f"{layer.name}#")]
-        if not keys and layer.required:
-            raise RSAError(f"layer {layer.name!r} never runs in the model's forward pass")
-        ran |= {key: (layer.name, activations[key]) for key in keys}
-    if not ran:
-        raise RSAError(f"none of the {len(chosen)} layers ran in the model's forward pass")
-    for key, (_, features) in ran.items():
-        if len(features) != size:
-            raise RSAError(f"layer {key}: its output has {len(features)} rows for {size} images; batch must come first")
-    return ran
-
-
 class _Subsample:
-    """Turns a layer's output (batch, ...) into (batch, k) float32 features on the CPU, in logical order."""
+    """A layer's output (batch, ...) to (batch, k) float32 features on the CPU in logical order, and of how many."""
 
     def __init__(self, n_features: int | None, seed: int) -> None:
         self.n_features, self.seed = n_features, seed
-        self.totals: dict[str, int] = {}
         self._index: dict[tuple[Any, ...], Tensor] = {}
 
-    def __call__(self, layer: Layer, output: Tensor) -> Tensor:
+    def __call__(self, layer: Layer, output: Tensor) -> tuple[Tensor, int]:
         if output.ndim == 0:
             raise RSAError(f"layer {layer.name} returns a single number, not a row for every image")
         if output.is_complex():
             raise RSAError(f"layer {layer.name} returns complex numbers")
         total = math.prod(output.shape[1:])
-        self.totals[layer.name] = total
         if self.n_features is None or total <= self.n_features:
-            return output.reshape(len(output), total).to("cpu", torch.float32, copy=True)
+            return output.detach().reshape(len(output), total).to("cpu", torch.float32, copy=True), total
         # read in memory order, so that no tensor is rearranged (channels_last) for a few of its values
         strides = output.stride()
         order = sorted(range(1, output.ndim), key=lambda dim: strides[dim], reverse=True)
@@ -189,7 +183,7 @@ class _Subsample:
             sizes = [output.shape[dim] for dim in order]
             inside = np.ravel_multi_index([places[dim - 1] for dim in order], sizes)
             self._index[key] = torch.as_tensor(inside, device=output.device)
-        return stored.reshape(len(output), total)[:, self._index[key]].to("cpu", torch.float32)
+        return stored.reshape(len(output), total)[:, self._index[key]].to("cpu", torch.float32), total
 
 
 def draw_features(total: int, n_features: int, seed: int, name: str) -> Array:

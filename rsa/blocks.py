@@ -7,6 +7,7 @@ from typing import IO
 
 import numpy as np
 
+from .errors import RSAError, reason
 from .rdm import Array
 
 
@@ -30,11 +31,17 @@ class Blocks:
         if not self.names:
             self._open(batch)
         for name, features in batch.items():
+            _check_width(name, features, self._widths[name])
             if self._file is None:
                 self._arrays[name][start : start + len(features)] = features
-            else:
+                continue
+            try:
                 self._file.seek(self._starts[name] + start * self._widths[name] * 4)
                 self._file.write(np.ascontiguousarray(features, np.float32).data)
+            except OSError as error:
+                needed = 4 * self.n * sum(self._widths.values()) / 1e9
+                place = tempfile.gettempdir()
+                raise RSAError(f"{needed:.1f} GB of features do not fit into {place}: {reason(error)}") from error
 
     def _open(self, batch: Mapping[str, Array]) -> None:
         self.names = list(batch)
@@ -76,9 +83,15 @@ class GroupSums:
         """Rows start, start + 1, ... of every layer."""
         for name, features in batch.items():
             sums = self._sums.setdefault(name, np.zeros((len(self._counts), features.shape[1])))
+            _check_width(name, features, sums.shape[1])
             for group, row in zip(self._index[start:], features, strict=False):
                 sums[group] += row
 
     def take(self, name: str) -> Array:
         """The layer's group means (groups, f), float32; groups in order of first appearance."""
         return (self._sums[name] / self._counts[:, None]).astype(np.float32)
+
+
+def _check_width(name: str, features: Array, width: int) -> None:
+    if features.shape[1] != width:
+        raise RSAError(f"layer {name} has {width} features in one batch and {features.shape[1]} in another")

@@ -4,11 +4,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from .comparison import align, compare, ranks
+from .comparison import RANKED, align, compare, ranks
 from .errors import RSAError
 from .rdm import RDM, Array
-
-_RANKED = ("spearman", "rho-a", "tau-a")
 
 
 def noise_ceiling(rdms: Sequence[RDM] | Mapping[str, RDM], *, method: str = "pearson") -> tuple[float, float]:
@@ -40,7 +38,7 @@ def noise_ceiling(rdms: Sequence[RDM] | Mapping[str, RDM], *, method: str = "pea
 
 
 def _normalised(values: Array, method: str) -> Array:
-    if method in _RANKED:
+    if method in RANKED:
         return ranks(values).astype(np.float64)
     x = values.astype(np.float64)
     if not method.startswith("cosine"):

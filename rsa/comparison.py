@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import xarray
 
 METHODS = ("pearson", "spearman", "tau-a", "rho-a", "cosine", "cosine-whitened", "pearson-whitened")
-_RANKED = ("spearman", "rho-a", "tau-a")
+RANKED = ("spearman", "rho-a", "tau-a")
 _MAX_PAIRS = 2**30  # doubled ranks stay below 2^31
 
 
@@ -52,8 +52,14 @@ def compare_all(
     return xarray.DataArray(table, coords, ("layer", "target"), "similarity", {"method": method, "n": len(layers[0])})
 
 
-def align(a: Mapping[str, RDM], b: Mapping[str, RDM], *, allow_subset: bool = False) -> tuple[list[RDM], list[RDM]]:
-    """All RDMs over the same labels in the order of the first. Raises RSAError as `compare` does."""
+def align(
+    a: Mapping[str, RDM],
+    b: Mapping[str, RDM],
+    *,
+    allow_subset: bool = False,
+    cure: str = "allow_subset=True compares",
+) -> tuple[list[RDM], list[RDM]]:
+    """All RDMs over the same labels in the order of the first. Raises RSAError as `compare` does, naming the `cure`."""
     named = [(key, rdm) for side in (a, b) for key, rdm in side.items()]
     if not a or not b:
         raise RSAError("nothing to compare: one side has no RDM")
@@ -67,9 +73,7 @@ def align(a: Mapping[str, RDM], b: Mapping[str, RDM], *, allow_subset: bool = Fa
             if (only := _only_in(rdm_, other))
         ]
         if sides:
-            raise RSAError(
-                f"labels differ: {', '.join(sides)}; allow_subset=True compares the {len(common)} common ones"
-            )
+            raise RSAError(f"labels differ: {', '.join(sides)}; {cure} the {len(common)} common ones")
     if len(common) < 3:
         raise RSAError(f"{len(common)} common label(s); a comparison needs at least 3")
     order = tuple(label for label in first.labels if label in common)
@@ -92,10 +96,15 @@ def ranks(values: Array) -> Array:
     if values.size > _MAX_PAIRS:
         raise RSAError(f"{values.size} pairs are too many to rank; at most {_MAX_PAIRS}")
     low, high = float(values.min()), float(values.max())
-    scale = (2**32 - 1) / (high - low) if high > low else 0.0
+    if not math.isfinite(high - low):
+        values, low, high = values / 4, low / 4, high / 4
+    share = 1 / (high - low) if high > low else 0.0
+    if not math.isfinite((2**32 - 1) * share):
+        share = 0.0  # one key for all values, told apart later
     keys, out = np.empty(values.size, np.uint64), np.empty(values.size, np.int32)
-    _rank_kernels.pack(values, low, scale if math.isfinite(scale) else 0.0, keys)
-    _rank_kernels.midranks(_radix_sorted(keys, 32, 64), values, out)
+    if not _rank_kernels.rank_levels(values, low, (_rank_kernels.LEVELS - 1) * share, out):
+        _rank_kernels.pack(values, low, (2**32 - 1) * share, keys)
+        _rank_kernels.midranks(_radix_sorted(keys, 32, 64), values, out)
     return out
 
 
@@ -120,7 +129,7 @@ class _Prepared:
 
 def _prepare(rdm: RDM, method: str) -> _Prepared:
     n = len(rdm)
-    vector = ranks(rdm.values) if method in _RANKED else rdm.values
+    vector = ranks(rdm.values) if method in RANKED else _in_range(rdm.values)
     centre = 0.0 if method.startswith("cosine") else float(vector[:: vector.size // 64 + 1].mean(dtype=np.float64))
     total, squares, different = _kernels.moments(vector, centre)
     if not method.startswith("cosine"):
@@ -131,6 +140,12 @@ def _prepare(rdm: RDM, method: str) -> _Prepared:
     if (different == 0 and not method.startswith("cosine")) or square <= 0.0:
         raise RSAError(f"{rdm!r} is constant ({rdm.values[0]:g}), so its {method} similarity is undefined")
     return _Prepared(vector, centre, math.sqrt(square), rows)
+
+
+def _in_range(values: Array) -> Array:
+    """The values, scaled where their squares would leave the range of float64."""
+    peak = max(float(values.max()), -float(values.min()))
+    return values / peak if values.dtype == np.float64 and not 1e-100 < peak < 1e100 and peak > 0 else values
 
 
 def _inner(a: _Prepared, b: _Prepared) -> float:
@@ -151,10 +166,12 @@ def _whitened(product: float, a: Array | None, b: Array | None) -> float:
 def _similarity(a: _Prepared, b: _Prepared, method: str) -> float:
     if method == "tau-a":
         return _tau_a(a.vector, b.vector)
+    if method not in ("pearson", "spearman", "rho-a", "cosine", "cosine-whitened", "pearson-whitened"):
+        raise NotImplementedError(method)
     if method == "rho-a":
         pairs = float(a.vector.size)
         return 3 * _inner(a, b) / (pairs**3 - pairs)  # 12 cov for ranks; ours are doubled on both sides
-    return max(-1.0, min(1.0, _inner(a, b) / (a.norm * b.norm)))
+    return float(np.clip(_inner(a, b) / (a.norm * b.norm), -1.0, 1.0))
 
 
 def _tau_a(x: Array, y: Array) -> float:

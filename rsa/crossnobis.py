@@ -10,12 +10,13 @@ from .rdm import Array
 
 
 def whiten(x: Array, precision: npt.ArrayLike | None) -> Array:
-    """x L with P = L L', so that Euclidean distances of the result are Mahalanobis distances of `x` (n, f).
+    """Centred x L with P = L L', float64: its Euclidean distances are Mahalanobis distances of `x` (n, f).
 
     Raises RSAError when the precision is not a symmetric, positive definite (f, f) matrix.
     """
+    centred: Array = x - x.mean(axis=0, dtype=np.float64)
     if precision is None:
-        return x
+        return centred
     p = np.asarray(precision, np.float64)
     f = x.shape[1]
     if p.shape != (f, f):
@@ -26,7 +27,7 @@ def whiten(x: Array, precision: npt.ArrayLike | None) -> Array:
         root = np.linalg.cholesky(p)
     except np.linalg.LinAlgError as error:
         raise RSAError("precision is not positive definite; invert a regularised covariance") from error
-    whitened: Array = (x @ root).astype(x.dtype)
+    whitened: Array = centred @ root
     return whitened
 
 

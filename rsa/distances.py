@@ -1,5 +1,6 @@
 """Features to RDM: every metric, on numpy arrays and on torch tensors of any device."""
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
@@ -9,8 +10,8 @@ import scipy.linalg.blas
 
 from . import _kernels
 from .crossnobis import crossnobis, whiten
-from .errors import RSAError, listing, near
-from .rdm import RDM, Array, Attr, check_labels
+from .errors import RSAError, listing, near, reason
+from .rdm import RDM, Array, Attr, as_text, check_labels
 
 if TYPE_CHECKING:
     import torch
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 Features: TypeAlias = "npt.ArrayLike | torch.Tensor"
 
 METRICS = ("correlation", "spearman", "cosine", "euclidean", "sqeuclidean", "mahalanobis", "crossnobis")
+_EUCLIDEAN = ("euclidean", "sqeuclidean", "mahalanobis")  # the last after whitening
 _NEEDS_VARIANCE = ("correlation", "spearman")
 _NEAR = {
     np.dtype(np.float32): 0.05,
@@ -72,7 +74,7 @@ def compute_rdm(
     names = tuple(map(str, range(n))) if labels is None else check_labels(labels)
     if len(names) != n:
         raise RSAError(f"{n} rows of features but {len(names)} labels")
-    group_names = None if groups is None else [str(group) for group in groups]
+    group_names = None if groups is None else [as_text(group) for group in groups]
     if group_names is not None and len(group_names) != n:
         raise RSAError(f"{n} rows of features but {len(group_names)} groups")
     by = "group" if group_names is not None and by == "stimulus" else by
@@ -81,7 +83,7 @@ def compute_rdm(
         if group_names is None:
             raise RSAError("metric='crossnobis' needs groups=, the condition of every row")
         _check_finite(x, names)
-        values, names = crossnobis(_numpy(x), group_names, [str(f) for f in folds or ()], precision)
+        values, names = crossnobis(_numpy(x), group_names, [as_text(fold) for fold in folds or ()], precision)
     else:
         if group_names is not None:
             _check_finite(x, names)
@@ -89,10 +91,12 @@ def compute_rdm(
         if len(names) < 2:
             raise RSAError(f"an RDM needs at least 2 {'groups' if group_names else 'rows'}, got {len(names)}")
         if metric == "mahalanobis":
-            x = whiten(_numpy(x), precision)
+            x = _numpy(x)
+            dtype, x = x.dtype, whiten(x, precision)
         values = _pairwise_complete(_numpy(x), names) if missing == "pairwise" else _dissimilarities(x, metric, names)
         if metric == "mahalanobis":
-            values /= x.shape[1]
+            values = (values / x.shape[1]).astype(dtype)
+    values.flags.writeable = False  # the RDM keeps it without a copy
     return RDM(values, names, metric=metric, name=name, by=by, descriptors=descriptors, attrs=attrs)
 
 
@@ -124,12 +128,19 @@ def _as_matrix(features: Features) -> Any:
         import torch
 
         x = x.detach()
+        if x.is_complex():
+            raise RSAError(f"features must be real numbers, got {x.dtype}")
         if x.dtype not in (torch.float32, torch.float64):
             x = x.to(torch.float32 if x.dtype in (torch.float16, torch.bfloat16) else torch.float64)
         if x.device.type == "cpu":
             x = x.numpy()
     else:
-        x = np.asarray(x)
+        if isinstance(x, np.ma.MaskedArray) and np.ma.is_masked(x):
+            raise RSAError("masked features: fill them with NaN and use missing='pairwise'")
+        try:
+            x = np.asarray(x)
+        except ValueError as error:
+            raise RSAError(f"features must be a matrix of numbers: {reason(error)}") from error
         if x.dtype.kind not in "biuf":
             raise RSAError(f"features must be real numbers, got {x.dtype}")
         if x.dtype not in (np.float32, np.float64):
@@ -160,24 +171,39 @@ def _fail(what: str, bad: Array, names: Sequence[str]) -> None:
 def _dissimilarities(x: Any, metric: str, names: Sequence[str]) -> Array:
     if not isinstance(x, np.ndarray) and metric != "spearman":
         return _torch_dissimilarities(x, metric, names)
-    x = _numpy(x)
+    x, scale = _in_range(_numpy(x), metric)
     n = len(names)
     out = np.empty(n * (n - 1) // 2, x.dtype)
-    if metric in ("euclidean", "sqeuclidean", "mahalanobis"):
+    if metric in _EUCLIDEAN:
         _check_finite(x, names)
         centred = x - x.mean(axis=0, dtype=np.float64).astype(x.dtype)  # else the Gram matrix is all mean
         _kernels.condense_sqeuclidean(_gram(centred), x, _NEAR[x.dtype], out)
-        return np.sqrt(out, out=out) if metric == "euclidean" else out
+        if metric == "euclidean":
+            np.sqrt(out, out=out)
+        return out if scale == 1 else out * x.dtype.type(scale if metric == "euclidean" else scale**2)
     if metric == "spearman":
         _check_finite(x, names)
         ranks = np.empty_like(x)
         _kernels.rank_rows(x, ranks)
         x = ranks
+    elif metric not in ("correlation", "cosine"):
+        raise NotImplementedError(metric)
     z, state = np.empty_like(x), np.empty(n, np.int8)
     _kernels.standardise_rows(x, metric != "cosine", z, state)
     _fail_states(state == _kernels.NOT_FINITE, state == _kernels.CONSTANT, metric, names)
     _kernels.condense_similarity(_gram(z), out)
     return out
+
+
+def _in_range(x: Array, metric: str) -> tuple[Array, float]:
+    """x / scale and the scale: a power of two other than 1 where squares of x would leave the range of its type."""
+    if x.dtype == np.float32 and metric not in _EUCLIDEAN:
+        return x, 1.0  # summed in float64
+    peak, most = float(np.abs(x).max()), 1e15 if x.dtype == np.float32 else 1e100
+    if not math.isfinite(peak) or peak == 0 or 1 / most < peak < most:
+        return x, 1.0
+    scale = 2.0 ** math.frexp(peak)[1]
+    return (x.astype(np.float64) / scale).astype(x.dtype), scale
 
 
 def _fail_states(
@@ -211,9 +237,11 @@ def _torch_dissimilarities(x: "torch.Tensor", metric: str, names: Sequence[str])
 
     _check_finite(x, names)
     above = torch.ones(len(x), len(x), dtype=torch.bool, device=x.device).triu(1)
-    if metric in ("euclidean", "sqeuclidean", "mahalanobis"):
+    if metric in _EUCLIDEAN:
         distances = torch.cdist(x, x, compute_mode="donot_use_mm_for_euclid_dist")[above]
         return _numpy(distances if metric == "euclidean" else distances.square())
+    if metric not in ("correlation", "cosine"):
+        raise NotImplementedError(metric)
     if metric == "correlation":
         x = x - x.mean(dim=1, keepdim=True, dtype=torch.float64).to(x.dtype)
     norms = x.double().square().sum(dim=1, keepdim=True).sqrt()

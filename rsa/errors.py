@@ -10,7 +10,7 @@ class RSAError(ValueError):
 
 def listing(items: Iterable[object], limit: int = 3) -> str:
     """`a, b, c and 4 more` for a message that must stay on one line."""
-    names = [str(item) for item in items]
+    names = [" ".join(str(item).split()) for item in items]
     shown = ", ".join(names[:limit])
     return shown if len(names) <= limit else f"{shown} and {len(names) - limit} more"
 

@@ -111,7 +111,8 @@ def _draw_rdms(
         best = score.best_layer[target]
         rdm = teacher.rdms[target]
         order, marks, how = display_order(rdm)
-        labels = [rdm.labels[i] for i in order if rdm.labels[i] in set(layers[best].labels)]
+        shared = set(layers[best].labels)
+        labels = [rdm.labels[i] for i in order if rdm.labels[i] in shared]
         value = float(score.table.sel(layer=best, target=target))
         draw_rdm(row[0], rdm.subset(labels), f"{target}\n{how}", marks)
         draw_rdm(row[1], layers[best].subset(labels), f"{best}\nbest layer for {target}: {value:.3f}", marks)

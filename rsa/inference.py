@@ -7,14 +7,16 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _resample_kernels as kernels
-from .comparison import align, compare, ranks
+from .comparison import RANKED, align, compare, ranks
 from .errors import RSAError
 from .rdm import RDM, Array
 
 if TYPE_CHECKING:
     import xarray
 
+_CHUNK = 256  # orders in memory at once
 _PERMUTED = ("pearson", "spearman", "rho-a", "cosine")
+TAILS = (0.025, 0.975)
 
 
 def interval(draws: "xarray.DataArray", level: float = 0.95) -> tuple["xarray.DataArray", "xarray.DataArray"]:
@@ -49,7 +51,7 @@ def layer_differences(draws: "xarray.DataArray") -> "xarray.Dataset":
         d = values[i] - values[j]
         known = np.isfinite(d).sum(axis=-1)
         sides = np.minimum((d <= 0).sum(axis=-1), (d >= 0).sum(axis=-1))
-        low, high = np.nanquantile(d, (0.025, 0.975), axis=-1)
+        low, high = np.nanquantile(d, TAILS, axis=-1)
         p = np.minimum(2 * (sides + 1) / (known + 1), 1.0)
         for key, value in zip(numbers, (np.nanmean(d, axis=-1), low, high, p), strict=True):
             numbers[key].append(value)
@@ -83,15 +85,24 @@ def permutation_test(
     """
     if method not in _PERMUTED:
         raise RSAError(f"the permutation test knows {', '.join(_PERMUTED)}, not {method!r}")
-    if n < 1:
-        raise RSAError(f"at least 1 permutation is needed, got n={n}")
+    if n < 1 or seed < 0:
+        raise RSAError(f"at least 1 permutation and a seed from 0 are needed, got n={n}, seed={seed}")
     similarity = compare(a, b, method=method, allow_subset=allow_subset)
     (first,), (second,) = align({"a": a}, {"b": b}, allow_subset=allow_subset)
-    if method in ("spearman", "rho-a"):
-        first, second = (rdm.replace(values=ranks(rdm.values).astype(np.float64)) for rdm in (first, second))
+    x, y = (_centred(rdm, method) for rdm in (first, second))
+    square = first.replace(values=y).square()
+    size = len(first)
     rng = np.random.default_rng(seed)
-    orders = np.stack([np.arange(len(first)), *(rng.permutation(len(first)) for _ in range(n))])
-    dots = np.empty(n + 1)  # means and norms do not change with the order: the products alone decide
-    kernels.permuted_dots(first.values, second.square(), orders, dots)
-    reached = int((dots[1:] >= dots[0] * (1 - 1e-12 * np.sign(dots[0]))).sum())
+    observed = float(x @ y)  # means and norms do not change with the order: the products alone decide
+    reached, tolerance = 0, 1e-12 * float(np.linalg.norm(x) * np.linalg.norm(y))
+    for start in range(0, n, _CHUNK):
+        orders = np.stack([rng.permutation(size) for _ in range(min(_CHUNK, n - start))])
+        dots = np.empty(len(orders))
+        kernels.permuted_dots(x, square, orders, dots)
+        reached += int((dots >= observed - tolerance).sum())
     return similarity, (1 + reached) / (1 + n)
+
+
+def _centred(rdm: RDM, method: str) -> Array:
+    values: Array = (ranks(rdm.values) if method in RANKED else rdm.values).astype(np.float64)
+    return values if method == "cosine" else values - values.mean()

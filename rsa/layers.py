@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
+import torch
 from torch import nn
 
 from .errors import RSAError, near
@@ -24,8 +25,12 @@ class Layer:
     item: int = 0
     required: bool = True
 
+    def at(self, call: int) -> str:
+        """The name of one call of several: "name#2", "name#2[1]"."""
+        return f"{self.path}#{call}{self.name[len(self.path) :]}"
 
-def choose_layers(model: nn.Module, layers: str | Iterable[str] = "auto") -> list[Layer]:
+
+def choose_layers(model: object, layers: str | Iterable[str] = "auto") -> list[Layer]:
     """Modules by "auto", exact name ("layer3.0") or glob ("layer*.1": `*` stays within a dotted part, `**` does not).
 
     "name#2" is the second call of a module that runs several times in a pass, "name[1]" the second tensor of a module
@@ -36,13 +41,21 @@ def choose_layers(model: nn.Module, layers: str | Iterable[str] = "auto") -> lis
     name, or up to three linear layers) is left out; a single stage is opened (`features` of a VGG); without stages the
     children with parameters are taken. Of these, the ones that run.
 
-    They come in the model's own order. Raises RSAError for a name or glob that fits nothing, naming near ones.
+    They come in the model's own order. Of several modules that a glob fits, those that do not run are left out.
+    Raises RSAError for a name or glob that fits nothing, naming near ones.
     """
+    if not isinstance(model, nn.Module):
+        hint = "; load_model returns (module, preprocess)" if isinstance(model, tuple) else ""
+        raise RSAError(f"a torch module is needed, got {type(model).__name__}{hint}")
+    if isinstance(model, torch.jit.ScriptModule):
+        raise RSAError("a scripted module takes no hooks; use the module that it was made from")
     wanted = [layers] if isinstance(layers, str) else list(layers)
-    if not wanted:
-        raise RSAError('no layer asked for; give names, globs or "auto"')
+    strange = [layer for layer in wanted if not isinstance(layer, str)]
+    if not wanted or strange:
+        what = f"layers are named by text, not by {type(strange[0]).__name__}" if strange else "no layer asked for"
+        raise RSAError(f'{what}; give names, globs or "auto"')
     known = dict(model.named_modules(remove_duplicate=False))
-    known["output"] = known.pop("")
+    known.setdefault("output", known.pop(""))
     chosen: dict[str, Layer] = {}
     for pattern in wanted:
         for layer in _matches(model, known, pattern):
@@ -108,4 +121,4 @@ def _is_head(name: str, module: nn.Module) -> bool:
     if name.rpartition(".")[2] in ("classifier", "head", "heads", "fc"):
         return True
     weighted = [leaf for leaf in module.modules() if any(True for _ in leaf.parameters(recurse=False))]
-    return len(weighted) <= 3 and all(isinstance(leaf, nn.Linear) for leaf in weighted)
+    return 1 <= len(weighted) <= 3 and all(isinstance(leaf, nn.Linear) for leaf in weighted)

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from .errors import RSAError, near
+from .errors import RSAError, near, reason
 
 UNTRAINED = "untrained"
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet
@@ -31,7 +31,7 @@ def load_model(name: str, weights: str | Path | None = None) -> tuple[nn.Module,
 
     Raises RSAError for an unknown name, a missing package or file, and weights that do not fit or are not a state dict.
     """
-    base, _, choice = name.partition("@")
+    base, _, choice = name.rpartition("@") if ".py:" not in name.rpartition("@")[2] and "@" in name else (name, "", "")
     if choice and weights is not None:
         raise RSAError(f"{name} names weights already; leave out {weights}")
     initial = UNTRAINED if weights is not None else choice
@@ -50,7 +50,9 @@ def load_model(name: str, weights: str | Path | None = None) -> tuple[nn.Module,
             raise RSAError(f"unknown model {name!r}{near(base, forms)}")
     if weights is not None:
         load_weights(module, weights)
-    return module.eval().to(memory_format=torch.channels_last), preprocess  # faster convolutions
+    if all(parameter.ndim < 5 for parameter in module.parameters()):
+        module = module.to(memory_format=torch.channels_last)  # faster convolutions
+    return module.eval(), preprocess
 
 
 class ImagePreprocess:
@@ -75,6 +77,12 @@ def as_rgb(image: Any) -> Any:
     tensor = torch.as_tensor(image)
     if tensor.ndim != 3 or tensor.shape[0] not in (1, 3, 4):
         raise RSAError(f"an image tensor must have shape (1, 3 or 4, H, W), got {tuple(tensor.shape)}")
+    if tensor.dtype != torch.uint8 and tensor.numel():
+        low, high = tensor.min().item(), tensor.max().item()
+        most = 1 if tensor.is_floating_point() else 255
+        if low < 0 or high > most:
+            raise RSAError(f"an image of {tensor.dtype} must lie in [0, {most}], not [{low:g}, {high:g}]")
+        tensor = tensor if tensor.is_floating_point() else tensor.to(torch.uint8)
     return tensor.expand(3, -1, -1) if len(tensor) == 1 else tensor[:3]
 
 
@@ -88,11 +96,13 @@ def load_weights(module: nn.Module, path: str | Path) -> None:
     except Exception as error:
         raise RSAError(f"{file} holds no plain state dict of tensors, or is damaged; it was not loaded") from error
     for key in ("state_dict", "model", "weights"):
-        state = state.get(key, state) if isinstance(state, dict) else state
+        if isinstance(state, dict) and isinstance(state.get(key), dict):
+            state = state[key]
     if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
         raise RSAError(f"{file} holds no state dict (name -> tensor)")
-    state = {str(key).removeprefix("module."): value for key, value in state.items()}
     own = module.state_dict()
+    if not any(key in own for key in state):  # saved by DataParallel
+        state = {str(key).removeprefix("module."): value for key, value in state.items()}
     wrong = [key for key in own if key not in state or state[key].shape != own[key].shape]
     extra = [key for key in state if key not in own]
     if wrong:
@@ -153,17 +163,20 @@ def _from_file(name: str, choice: str) -> tuple[nn.Module, Preprocess]:
         raise RSAError(f"{file} is no Python file")
     source = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = source
+    sys.path.insert(0, str(file.parent.resolve()))  # for helpers beside it
     try:
         spec.loader.exec_module(source)
-    except Exception as error:
-        raise RSAError(f"{file} fails on import: {type(error).__name__}: {error}") from error
+    except (Exception, SystemExit) as error:
+        raise RSAError(f"{file} fails on import: {type(error).__name__}: {reason(error)}") from error
+    finally:
+        sys.path.remove(str(file.parent.resolve()))
     factories = [key for key, value in vars(source).items() if callable(value) and not key.startswith("_")]
     if function not in factories:
         raise RSAError(f"{file} has no function {function!r}{near(function, factories)}")
     try:
         made = getattr(source, function)()
-    except Exception as error:
-        raise RSAError(f"{name}() fails: {type(error).__name__}: {error}") from error
+    except (Exception, SystemExit) as error:
+        raise RSAError(f"{name}() fails: {type(error).__name__}: {reason(error)}") from error
     module, preprocess = made if isinstance(made, tuple) and len(made) == 2 else (made, None)
     if not isinstance(module, nn.Module):
         raise RSAError(f"{name}() returned {type(module).__name__}, not a torch module or (module, preprocess)")

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _kernels
-from .errors import RSAError, listing, near
+from .errors import RSAError, listing, near, reason
 from .hdf5 import Array as Array
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ Attr: TypeAlias = str | int | float | bool | None
 
 @dataclass(frozen=True, eq=False, repr=False, init=False)
 class RDM:
-    """A symmetric matrix of dissimilarities between n conditions, stored once per pair. Immutable.
+    """A symmetric matrix of dissimilarities between n conditions, stored once per pair; it cannot be changed.
 
     values: (n(n-1)/2,) in the order of `scipy.spatial.distance.pdist`, float32 or float64, all finite.
     labels: n unique strings. descriptors: name -> n values (a category per stimulus, say).
@@ -52,9 +52,14 @@ class RDM:
         descriptors: Mapping[str, Sequence[Any] | Array] | None = None,
         attrs: Mapping[str, Attr] | None = None,
     ) -> None:
-        array = np.ascontiguousarray(values)
-        if array.dtype not in (np.float32, np.float64):
-            array = array.astype(np.float64)
+        try:
+            array = np.ascontiguousarray(values)
+            if array.dtype not in (np.float32, np.float64):
+                array = array.astype(np.float64)
+        except (TypeError, ValueError, RuntimeError) as error:
+            raise RSAError(f"the values of an RDM are numbers: {reason(error)}") from error
+        if array.flags.writeable:
+            array = array.copy()  # so that nobody changes it from outside
         names = check_labels(labels)
         n, title = len(names), f"RDM '{name}'" if name else "RDM"
         if n < 2:
@@ -68,7 +73,6 @@ class RDM:
             i = int(np.searchsorted(np.cumsum(np.arange(n - 1, 0, -1)), bad, side="right"))
             j = bad - (i * n - i * (i + 1) // 2 - i - 1)
             raise RSAError(f"{title}: the value between {names[i]} and {names[j]} is {array[bad]}; all must be finite")
-        array = array.view()
         array.flags.writeable = False
         columns = {key: np.asarray(column) for key, column in (descriptors or {}).items()}
         for key, column in columns.items():
@@ -78,7 +82,7 @@ class RDM:
         set_field(self, "values", array)
         set_field(self, "labels", names)
         set_field(self, "metric", metric)
-        set_field(self, "name", name)
+        set_field(self, "name", str(name or ""))
         set_field(self, "by", by)
         set_field(self, "descriptors", columns)
         set_field(self, "attrs", dict(attrs or {}))
@@ -86,12 +90,15 @@ class RDM:
     @classmethod
     def from_square(cls, matrix: npt.ArrayLike, labels: Iterable[object], **fields: Any) -> "RDM":
         """From an (n, n) matrix; raises RSAError unless it is symmetric (to 1e-6 of its range)."""
-        square = np.asarray(matrix)
+        square = np.asarray(matrix, np.float64 if np.asarray(matrix).dtype != np.float32 else np.float32)
         if square.ndim != 2 or square.shape[0] != square.shape[1]:
             raise RSAError(f"a square matrix is needed, got shape {square.shape}")
-        tolerance = 1e-6 * float(np.ptp(square)) if square.size else 0.0
+        tolerance = 1e-6 * float(np.ptp(square[~np.isnan(square)])) if square.size else 0.0
         if not np.allclose(square, square.T, rtol=0, atol=tolerance, equal_nan=True):
             raise RSAError("the matrix is not symmetric, so it is no RDM")
+        diagonal = np.diagonal(square)
+        if np.any(np.abs(diagonal[~np.isnan(diagonal)]) > tolerance):
+            raise RSAError("the diagonal is not zero: this is a matrix of similarities, or none at all")
         return cls(square[np.triu_indices(len(square), 1)], labels, **fields)
 
     def __len__(self) -> int:
@@ -161,11 +168,12 @@ class RDM:
 
         write_array(group, "values", self.values)
         write_array(group, "labels", np.array(self.labels, object))
-        for key, column in self.descriptors.items():
-            write_array(group, f"descriptors/{key.replace('/', '_')}", column)
+        for i, (key, column) in enumerate(self.descriptors.items()):
+            write_array(group, f"descriptor{i}", column)
+            group[f"descriptor{i}"].attrs["name"] = key
         for key in ("metric", "name", "by"):
             group.attrs[key] = getattr(self, key)
-        group.attrs["attrs"] = json.dumps(dict(self.attrs))
+        group.attrs["attrs"] = json.dumps(dict(self.attrs), default=lambda number: number.item())
 
     @classmethod
     def read(cls, group: "h5py.Group") -> "RDM":
@@ -173,7 +181,8 @@ class RDM:
         from .hdf5 import read_column
         from .storage import read_json, read_text
 
-        columns = {key: read_column(group["descriptors"], key) for key in group.get("descriptors", ())}
+        stored = [f"descriptor{i}" for i in range(len(group)) if f"descriptor{i}" in group]
+        columns = {read_text(group[place], "name"): read_column(group, place) for place in stored}
         return cls(
             read_column(group, "values", limit=math.inf),
             read_column(group, "labels"),
@@ -185,9 +194,21 @@ class RDM:
         )
 
 
+def as_text(label: object) -> str:
+    """A name as text: bytes as UTF-8, numbers of one-element arrays and tensors as numbers."""
+    if isinstance(label, bytes):
+        try:
+            return label.decode()
+        except UnicodeDecodeError as error:
+            raise RSAError(f"the name {label!r} is no UTF-8 text") from error
+    return str(label.item() if hasattr(label, "item") else label)
+
+
 def check_labels(labels: Iterable[object]) -> tuple[str, ...]:
     """The labels as strings. Raises RSAError naming those that occur twice."""
-    names = tuple(label.decode() if isinstance(label, bytes) else str(label) for label in labels)
+    names = tuple(as_text(label) for label in labels)
+    if any("\0" in name for name in names):
+        raise RSAError("a label holds a NUL character")
     if len(set(names)) != len(names):
         seen: set[str] = set()
         twice = {name: None for name in names if name in seen or seen.add(name)}  # type: ignore[func-returns-value]

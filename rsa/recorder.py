@@ -1,24 +1,72 @@
 """Listening to a model's layers: forward hooks that copy outputs before a later in-place operation can change them."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
 
 from .errors import RSAError, listing
 from .layers import Layer, choose_layers
 
+T = TypeVar("T")
 
-class Activations(dict[str, Tensor]):
-    """Layer name -> output of the last forward pass; a layer that did not run raises RSAError when asked for."""
 
-    def __missing__(self, name: str) -> Tensor:
-        raise RSAError(f"layer {name!r} did not run in the last forward pass; these did: {listing(self, 12) or 'none'}")
+class Activations(Mapping[str, T]):
+    """Layer name -> what the last forward pass left of it, in the order of the layers and of their calls.
+
+    A layer that did not run is not in it; asking for it raises RSAError.
+    """
+
+    def __init__(self, chosen: Sequence[Layer]) -> None:
+        self._chosen = chosen
+        self._heard: dict[str, list[T]] = {}
+        self._calls: dict[str, int] = {}
+
+    def clear(self) -> None:
+        self._heard.clear()
+        self._calls.clear()
+
+    def hear(self, layer: Layer, transform: Callable[[Layer, Tensor], T], output: Any) -> None:
+        """Note one call of a layer."""
+        self._calls[layer.name] = self._calls.get(layer.name, 0) + 1
+        if layer.call in (None, self._calls[layer.name]):
+            self._heard.setdefault(layer.name, []).append(transform(layer, _tensor(layer, output)))
+
+    def silent(self) -> list[str]:
+        """Layers that were asked for by name and did not run."""
+        return [layer.name for layer in self._chosen if layer.required and layer.name not in self._heard]
+
+    def _named(self) -> dict[str, T]:
+        named: dict[str, T] = {}
+        for layer in self._chosen:
+            values = self._heard.get(layer.name, [])
+            names = [layer.name] if len(values) == 1 else [layer.at(call) for call in range(1, len(values) + 1)]
+            named |= dict(zip(names, values, strict=True))
+        return named
+
+    def __getitem__(self, name: str) -> T:
+        named = self._named()
+        if name not in named:
+            did = listing(named, 12) or "none"
+            raise RSAError(f"layer {name!r} did not run in the last forward pass; these did: {did}")
+        return named[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._named()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._named())
+
+    def __len__(self) -> int:
+        return len(self._named())
 
 
 @contextmanager
-def record(model: nn.Module, layers: str | Iterable[str] = "auto", *, detach: bool = True) -> Iterator[Activations]:
+def record(
+    model: nn.Module, layers: str | Iterable[str] = "auto", *, detach: bool = True
+) -> Iterator[Activations[Tensor]]:
     """Listen to a model's layers: inside the block, every forward pass leaves copies of their outputs (batch, ...).
 
         with record(model, ["layer2", "layer4"]) as activations:
@@ -26,7 +74,8 @@ def record(model: nn.Module, layers: str | Iterable[str] = "auto", *, detach: bo
             features = activations["layer4"]
 
     layers: see `choose_layers`. A module called k > 1 times in a pass appears as "name#1" .. "name#k"; of a tuple the
-    first tensor is taken unless "name[1]" was asked for. detach=False keeps the graph, to differentiate through them.
+    first tensor is taken unless "name[1]" was asked for. Only calls of the model itself begin a pass.
+    detach=False keeps the graph, to differentiate through them.
     """
 
     def copy(layer: Layer, output: Tensor) -> Tensor:
@@ -38,34 +87,30 @@ def record(model: nn.Module, layers: str | Iterable[str] = "auto", *, detach: bo
 
 @contextmanager
 def listening(
-    model: nn.Module, chosen: list[Layer], transform: Callable[[Layer, Tensor], Tensor]
-) -> Iterator[Activations]:
+    model: nn.Module, chosen: Sequence[Layer], transform: Callable[[Layer, Tensor], T]
+) -> Iterator[Activations[T]]:
     """As `record` with layers already chosen; `transform` makes what is kept of every output."""
-    activations, calls = Activations(), dict.fromkeys((layer.name for layer in chosen), 0)
+    activations: Activations[T] = Activations(chosen)
+    depth = 0  # a model may call itself inside its own pass
 
-    def clear(module: nn.Module, args: Any) -> None:
-        activations.clear()
-        calls.update(dict.fromkeys(calls, 0))
+    def enter(module: nn.Module, args: Any) -> None:
+        nonlocal depth
+        if depth == 0:
+            activations.clear()
+        depth += 1
 
-    def listen(layer: Layer) -> Callable[[nn.Module, Any, Any], None]:
-        def hook(module: nn.Module, args: Any, output: Any) -> None:
-            calls[layer.name] += 1
-            call = calls[layer.name]
-            if layer.call not in (None, call):
-                return
-            value = transform(layer, _tensor(layer, output))
-            if layer.call is not None or call == 1:
-                activations[layer.name] = value
-                return
-            if call == 2:
-                activations[f"{layer.name}#1"] = activations.pop(layer.name)
-            activations[f"{layer.name}#{call}"] = value
+    def leave(module: nn.Module, args: Any, output: Any) -> None:
+        nonlocal depth
+        depth -= 1
 
-        return hook
+    def hook(layer: Layer) -> Callable[[nn.Module, Any, Any], None]:
+        return lambda module, args, output: activations.hear(layer, transform, output)
 
-    handles = [model.register_forward_pre_hook(clear)]
-    handles += [layer.module.register_forward_hook(listen(layer)) for layer in chosen]
+    handles: list[RemovableHandle] = []
     try:
+        handles.append(model.register_forward_pre_hook(enter))
+        handles.append(model.register_forward_hook(leave, always_call=True))
+        handles += [layer.module.register_forward_hook(hook(layer)) for layer in chosen]
         yield activations
     finally:
         for handle in handles:

@@ -13,13 +13,15 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _resample_kernels as kernels
-from .comparison import align, check_method, ranks
+from .comparison import RANKED, align, check_method, ranks
 from .errors import RSAError, listing
-from .rdm import RDM, Array
+from .rdm import RDM, Array, as_text
 
 if TYPE_CHECKING:
     import xarray
 
+LEAST = 5  # stimuli or groups; with fewer, draws repeat each other
+_CONSTANT = 1e-12  # share of its raw squares below which an RDM's centred squares are rounding
 _ROWS = 256  # rows of the matrices in work at once
 _BINS = 2**16  # with more different values neighbours count as ties: off by 4e-7 at 400 stimuli, less with more
 
@@ -41,24 +43,26 @@ def bootstrap(
     first RDM ("object_name"), or one value per stimulus in its order.
 
     One seed gives the same draws for the same stimuli, whatever their order and the RDMs: differences are paired.
-    A draw with fewer than 3 different stimuli is NaN. Raises RSAError as `compare_all` does, for n < 1 and for groups
-    that are too few or do not fit.
+    A draw with fewer than 3 different stimuli, or in which an RDM is constant, is NaN. Raises RSAError as `compare_all`
+    does, for n < 1, for fewer than 5 stimuli or groups (too few to say anything), and for groups that do not fit.
     """
     import xarray
 
     check_method(method)
-    if n < 1:
-        raise RSAError(f"at least 1 draw is needed, got n={n}")
+    if n < 1 or seed < 0:
+        raise RSAError(f"at least 1 draw and a seed from 0 are needed, got n={n}, seed={seed}")
     layers = {a.name or "a": a} if isinstance(a, RDM) else dict(a)
     targets = {b.name or "b": b} if isinstance(b, RDM) else dict(b)
-    first, second = align(layers, targets)
+    first, second = align(layers, targets, cure="RDM.subset selects")
     weights = draw_multiplicities(first[0], n, seed, groups)
     if method == "tau-a":
         values = _tau_a(first, second, weights)
-    elif method in ("spearman", "rho-a"):
+    elif method in RANKED:
         values = _ranked(first, second, weights, method)
-    else:
+    elif method in ("pearson", "cosine", "pearson-whitened", "cosine-whitened"):
         values = _quadratic(first, second, weights, method)
+    else:
+        raise NotImplementedError(method)
     values[:, :, (weights > 0).sum(axis=1) < 3] = np.nan
     coords = {"layer": list(layers), "target": list(targets)}
     attrs = {"method": method, "seed": seed, "resampled": _resampled(groups), "n": len(first[0])}
@@ -85,9 +89,10 @@ def draw_multiplicities(
         blocks = list(groups)
     if len(blocks) != len(rdm):
         raise RSAError(f"groups= has {len(blocks)} values for {len(rdm)} stimuli")
-    names, place = np.unique(np.array([str(block) for block in blocks]), return_inverse=True)
-    if len(names) < 3:
-        raise RSAError(f"{len(names)} group(s) cannot be resampled; at least 3 are needed")
+    names, place = np.unique(np.array([as_text(block) for block in blocks]), return_inverse=True)
+    if len(names) < LEAST:
+        what = "stimuli" if groups is None else "groups"
+        raise RSAError(f"{len(names)} {what} are too few to resample; at least {LEAST} are needed")
     counts = np.random.default_rng(seed).multinomial(len(names), np.full(len(names), 1 / len(names)), size=n)
     return np.ascontiguousarray(counts[:, place], np.int64)
 
@@ -97,7 +102,7 @@ def _quadratic(layers: list[RDM], targets: list[RDM], weights: npt.NDArray[np.in
     rdms = [*layers, *targets]
     size, draws, n = len(rdms), len(weights), len(rdms[0])
     w = np.ascontiguousarray(weights.T, np.float64)
-    centres = [0.0 if method.startswith("cosine") else float(rdm.values.mean(dtype=np.float64)) for rdm in rdms]
+    centres = [0.0 if method.startswith("cosine") else float(np.median(rdm.values)) for rdm in rdms]
     whitened = method.endswith("whitened")
     pairs = [(k, k) for k in range(size)] + list(product(range(len(layers)), range(len(layers), size)))
     sums, products = np.zeros((size, draws)), {pair: np.zeros(draws) for pair in pairs}
@@ -117,7 +122,8 @@ def _quadratic(layers: list[RDM], targets: list[RDM], weights: npt.NDArray[np.in
             products[k, m] += np.einsum("ib,ib->b", own, (blocks[k] * blocks[m]) @ rest)
     total = w.sum(axis=0)
     count = (total**2 - (w**2).sum(axis=0)) / 2
-    means = np.zeros_like(sums) if method.startswith("cosine") else sums / count
+    with np.errstate(divide="ignore", invalid="ignore"):  # draws of one stimulus alone, NaN in the end
+        means = np.zeros_like(sums) if method.startswith("cosine") else sums / count
     inner_products = {}
     for k, m in pairs:
         value = products[k, m] - sums[k] * means[m] - means[k] * sums[m] + count * means[k] * means[m]
@@ -126,7 +132,7 @@ def _quadratic(layers: list[RDM], targets: list[RDM], weights: npt.NDArray[np.in
             cross = np.einsum("ib,ib,ib->b", w, *centred) / total
             grand = [np.einsum("ib,ib->b", w, part) / total for part in centred]
             value = 2 * value - 2 * cross + grand[0] * grand[1]
-        inner_products[k, m] = value
+        inner_products[k, m] = np.where(value <= _CONSTANT * products[k, m], np.nan, value) if k == m else value
     values = np.empty((len(layers), len(targets), draws))
     with np.errstate(divide="ignore", invalid="ignore"):
         for k, m in pairs[size:]:
@@ -144,6 +150,7 @@ def _ranked(layers: list[RDM], targets: list[RDM], weights: npt.NDArray[np.int64
     with np.errstate(divide="ignore", invalid="ignore"):
         if method == "rho-a":
             values: Array = 12 * products / (out[:, -1] ** 3 - out[:, -1])
+            values[np.minimum(squares[: len(layers), None], squares[None, len(layers) :]) == 0] = np.nan
         else:
             values = products / np.sqrt(squares[: len(layers), None] * squares[None, len(layers) :])
     return values

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import numpy as np
 
-from .errors import RSAError, listing, near
-from .rdm import Array, check_labels
+from .errors import RSAError, listing, near, reason
+from .rdm import Array, as_text, check_labels
 
 if TYPE_CHECKING:
     import torch
@@ -71,7 +71,7 @@ class Stimuli:
         name = "stimulus_id" if by == "stimulus" else by
         if name not in self.table:
             raise RSAError(f"the stimuli have no column {by!r}{near(by, list(self.table))}")
-        return [str(value) for value in self.table[name]]
+        return [as_text(value) for value in self.table[name]]
 
     def descriptors(self, by: str) -> dict[str, Array]:
         """Columns of the conditions `by`, for an RDM's descriptors: those that are constant within each condition."""
@@ -80,16 +80,26 @@ class Stimuli:
         order = [first[group] for group in dict.fromkeys(groups)]
         source = np.array([first[group] for group in groups])
         columns = {key: values for key, values in self.table.items() if key not in ("stimulus_id", by)}
-        return {key: values[order] for key, values in columns.items() if bool(np.all(values == values[source]))}
+        return {key: values[order] for key, values in columns.items() if _same(values, values[source])}
 
     def checksum(self) -> str:
         """SHA-256 over ids and pixels."""
         digest = hashlib.sha256()
         for i, name in enumerate(self.table["stimulus_id"]):
-            image = np.asarray(self.images[i])
+            image = self._pixels(i)
             digest.update(f"{name} {image.shape} {image.dtype}".encode())
             digest.update(np.ascontiguousarray(image).tobytes())
         return digest.hexdigest()
+
+    def _pixels(self, index: int) -> Array:
+        try:
+            image = self.images[index]
+            if hasattr(image, "detach"):
+                image = image.detach().cpu()
+                image = image.numpy() if str(image.dtype) != "torch.bfloat16" else image.float().numpy()
+            return np.asarray(image)
+        except Exception as error:
+            raise RSAError(f"image {self.table['stimulus_id'][index]} cannot be read: {reason(error)}") from error
 
     @classmethod
     def from_dataset(cls, dataset: Any, *, reference: str = "") -> "Stimuli":
@@ -100,8 +110,14 @@ class Stimuli:
         targets = getattr(dataset, "targets", None)
         if targets is None:
             targets = [dataset[i][1] for i in range(len(dataset))]
-        names = [classes[int(t)] if classes else str(int(t)) for t in targets]
+        names = [classes[int(t)] if classes and not isinstance(t, str) else as_text(t) for t in targets]
         return cls(_FirstOfPair(dataset), {"category_name": names}, reference=reference)
+
+
+def _same(a: Array, b: Array) -> bool:
+    """Whether two columns agree, NaN with NaN."""
+    both_nan = (a != a) & (b != b)
+    return bool(np.all((a == b) | both_nan))
 
 
 class _Selected:

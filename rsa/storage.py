@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 def check_writable(path: str | Path) -> Path:
     """The path, before long work is done for it. Raises RSAError when no file can be written there."""
-    target = Path(path)
-    if target.is_dir():
-        raise RSAError(f"cannot write {target}: it is a folder")
+    target = Path(path).resolve() if Path(path).is_symlink() else Path(path)
+    if target.exists() and not target.is_file():
+        raise RSAError(f"cannot write {target}: it is {'a folder' if target.is_dir() else 'no regular file'}")
     if not target.parent.is_dir():
         raise RSAError(f"cannot write {target}: there is no folder {target.parent}")
     return target
@@ -36,7 +36,7 @@ def replacing(path: str | Path) -> Iterator[Path]:
     """
     target = check_writable(path)
     try:
-        handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=target.suffix, dir=target.parent or ".")
+        handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=target.suffix, dir=target.parent)
         os.close(handle)
     except OSError as error:
         raise RSAError(f"cannot write {target}: {error.strerror or error}") from error
@@ -82,10 +82,10 @@ def write_array(group: "h5py.Group", name: str, values: npt.NDArray[Any]) -> Non
     """Numbers as they are, everything else as UTF-8 strings."""
     import h5py
 
-    if values.dtype.kind in "biufc":
+    if values.dtype.kind in "biuf":
         group.create_dataset(name, data=values)
     else:
-        texts = np.array([str(value) for value in values], object)
+        texts = np.array([value.decode() if isinstance(value, bytes) else str(value) for value in values], object)
         group.create_dataset(name, data=texts, dtype=h5py.string_dtype())
 
 

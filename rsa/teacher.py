@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .comparison import align, compare_all
+from .comparison import align, check_method, compare_all
 from .errors import RSAError, listing
 from .inference import interval
 from .rdm import RDM, Attr
@@ -129,6 +129,10 @@ class Teacher:
         if len({rdm.by for rdm in self.rdms.values()}) > 1:
             kinds = listing(f"{target} by {rdm.by}" for target, rdm in self.rdms.items())
             raise RSAError(f"teacher {self.name!r} mixes RDMs of different kinds: {kinds}")
+        first = next(iter(self.rdms.values()))
+        other = [target for target, rdm in self.rdms.items() if set(rdm.labels) != set(first.labels)]
+        if other:
+            raise RSAError(f"teacher {self.name!r}: target {other[0]} has other labels than {next(iter(self.rdms))}")
         stray = [target for target in self.ceilings if target not in self.rdms]
         if stray:
             raise RSAError(f"teacher {self.name!r} has a ceiling for {listing(stray)}, which is no target of it")
@@ -172,9 +176,8 @@ class Teacher:
             model, shown, layers, by=by, preprocess=preprocess, metric=metric, n_features=n_features, seed=seed,
             batch_size=batch_size, device=device,
         )  # fmt: skip
-        return cls(
-            name, rdms, stimuli=shown.reference, checksum=shown.checksum(), attrs=next(iter(rdms.values())).attrs
-        )
+        attrs: dict[str, Attr] = {"seed": seed, "metric": metric, **_features_used(rdms)}
+        return cls(name, rdms, stimuli=shown.reference, checksum=shown.checksum(), attrs=attrs)
 
     @property
     def by(self) -> str:
@@ -201,11 +204,14 @@ class Teacher:
 
         Raises RSAError as `compare` does: for labels in one of the RDMs only, and constant RDMs.
         """
+        if not isinstance(rdms, Mapping):
+            raise RSAError(f"a mapping of layer -> RDM is needed, got {type(rdms).__name__}")
         method = method or self.method
         table = compare_all(rdms, self.rdms, method=method, allow_subset=allow_subset)
         shared = next(iter(rdms.values())).attrs
         attrs = {f"teacher_{key}": value for key, value in self.attrs.items()}
-        attrs |= {key: shared[key] for key in ("seed", "n_features", "metric") if key in shared}
+        attrs |= {key: shared[key] for key in ("seed", "metric") if key in shared}
+        attrs |= _features_used(rdms)
         draws = None
         if bootstrap:
             layers, targets = align(rdms, self.rdms, allow_subset=allow_subset)
@@ -267,10 +273,16 @@ class Guidance:
         batch_size: int = 64,
         device: "str | torch.device | None" = None,
     ) -> None:
+        from .activations import LAYER_METRICS
+
+        if (metric or teacher.metric) not in LAYER_METRICS:
+            known = ", ".join(LAYER_METRICS)
+            raise RSAError(f"a network's RDMs cannot be made by {metric or teacher.metric}; give metric=: {known}")
+        check_method(method or teacher.method)
         shown = as_stimuli(stimuli)
         self.teacher, self.method = teacher, method
         self.stimuli = shown.select(teacher.by, next(iter(teacher.rdms.values())).labels)
-        if teacher.checksum and teacher.checksum != shown.checksum():
+        if teacher.checksum and teacher.checksum != self.stimuli.checksum():
             raise RSAError(f"these are not the images that teacher {teacher.name!r} was made with ({teacher.stimuli})")
         self._settings: dict[str, Any] = {
             "layers": layers, "by": teacher.by, "preprocess": preprocess, "metric": metric or teacher.metric,
@@ -285,6 +297,11 @@ class Guidance:
         from .activations import layer_rdms
 
         return layer_rdms(module, self.stimuli, progress=progress, **self._settings)
+
+
+def _features_used(rdms: Mapping[str, RDM]) -> dict[str, Attr]:
+    used = sorted({int(rdm.attrs["n_features"] or 0) for rdm in rdms.values() if "n_features" in rdm.attrs})
+    return {"n_features": used[0] if len(used) == 1 else f"{used[0]} to {used[-1]}"} if used else {}
 
 
 def p_plus_tg(p: float, tg: float, alpha: float = 1.0) -> float:

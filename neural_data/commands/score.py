@@ -50,7 +50,11 @@ def score(
         int, typer.Option(help="Random features per layer, drawn by seed and layer name; 0 = all of them.", min=0)
     ] = 8192,
     bootstrap: Annotated[
-        int, typer.Option(help="Resamples of the stimuli for 95% intervals and layer tests; 0 = none.", min=0)
+        int,
+        typer.Option(
+            help="Resamples of the stimuli for 95% intervals and layer tests; 0, or fewer than 5 conditions: none.",
+            min=0,
+        ),
     ] = 1000,
     groups: Annotated[
         str | None,
@@ -77,6 +81,7 @@ def score(
     from ...rsa import Guidance, RSAError, load_model
     from ...rsa.console import progress, write_json
     from ...rsa.figures import check_picture, save_figure, score_figure
+    from ...rsa.resampling import LEAST
     from ...rsa.storage import check_writable
     from ..stimuli import images
     from ..teachers import load_teacher
@@ -98,6 +103,11 @@ def score(
     if not (stimuli or chosen.stimuli):
         raise RSAError(f"{teacher} does not say which images it is about; --stimuli names them")
     shown = images(stimuli or chosen.stimuli, data_dir=data_dir)
+    if groups is not None:
+        shown.column(groups)
+    conditions = len(next(iter(chosen.rdms.values())))
+    if conditions < LEAST and groups is None:
+        bootstrap = 0
     names = [name for part in layers or ["auto"] for name in part.split(",")]
     guide = Guidance(
         chosen, shown, preprocess=preprocess, layers=names, metric=metric, n_features=n_features or None, method=method,

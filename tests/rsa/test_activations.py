@@ -81,8 +81,10 @@ def test_a_layer_that_never_runs_is_an_error_by_name_and_left_out_by_auto(images
     with pytest.raises(RSAError, match="'unused' never runs"):
         extract(Repeats(), images, ["scale", "unused"])
     assert list(extract(Repeats(), images, "auto")) == ["scale#1", "scale#2", "scale#3"]
-    with record(Repeats(), ["unused", "pair"]) as activations:
-        Repeats()(images)
+    model = Repeats()
+    with record(model, ["unused", "pair"]) as activations:
+        model(images)
+    assert list(activations) == ["pair"]
     with pytest.raises(RSAError, match="'unused' did not run"):
         activations["unused"]
 
@@ -200,6 +202,8 @@ def test_a_torchvision_data_set_gives_ids_by_index_and_classes_as_categories() -
         ({"stimuli": torch.rand(3, 16, 16)}, r"shape \(n, C, H, W\)"),
         ({"stimuli": "folder"}, "not str"),
         ({"batch_size": 0}, "at least 1"),
+        ({"seed": -1}, "seed is a whole number from 0"),
+        ({"layers": [0]}, "named by text, not by int"),
         ({"n_features": 0}, "at least 1"),
         ({"layers": "7"}, "no layer '7'"),
         ({"device": "cuda:99"}, "cuda:99 cannot be used"),
@@ -227,10 +231,65 @@ def test_an_image_that_cannot_be_decoded_is_named(tmp_path: Path) -> None:
         extract(small_cnn(), Folder())  # type: ignore[arg-type]
 
 
+def test_what_is_no_module_is_named(images: Tensor) -> None:
+    with pytest.raises(RSAError, match=r"got tuple; load_model returns \(module, preprocess\)"):
+        extract((small_cnn(), None), images)  # type: ignore[arg-type]
+    with pytest.raises(RSAError, match="RDMs of layers are made by correlation"):
+        layer_rdms(small_cnn(), images, metric="manhattan")
+
+
 def test_a_constant_image_is_named_with_its_layer(images: Tensor) -> None:
     images[4] = 0.5
     with pytest.raises(RSAError, match=r"layer output: 1 of 7 rows: 4 has no variance"):
         layer_rdms(nn.Flatten(), images)
+
+
+def test_a_layer_whose_width_changes_is_named(images: Tensor) -> None:
+    class Similarities(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return x.flatten(1) @ x.flatten(1).T
+
+    with pytest.raises(RSAError, match=r"layer 0 has 4 features in one batch and 3 in another"):
+        extract(nn.Sequential(Similarities(), nn.Identity()), images, "0", batch_size=4)
+
+
+def test_a_child_called_output_is_not_the_whole_model(images: Tensor) -> None:
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.body = nn.Sequential(nn.Conv2d(3, 4, 3))
+            self.output = nn.Sequential(nn.Conv2d(4, 2, 1))
+
+        def forward(self, x: Tensor) -> Tensor:
+            return torch.as_tensor(self.output(self.body(x)).mean((2, 3)))
+
+    assert extract(Net(), images, "output")["output"].shape == (7, 2 * 14 * 14)
+
+
+def test_a_model_that_calls_itself_loses_no_call(images: Tensor) -> None:
+    class Twice(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.stem = nn.Conv2d(3, 3, 3, padding=1)
+
+        def forward(self, x: Tensor, again: bool = True) -> Tensor:
+            x = self.stem(x)
+            return torch.as_tensor(self(x, again=False)) if again else x
+
+    assert list(extract(Twice(), images, "stem")) == ["stem#1", "stem#2"]
+
+
+def test_calls_of_one_module_count_their_own_features(images: Tensor) -> None:
+    class Shrinking(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv = nn.Conv2d(3, 3, 3)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return torch.as_tensor(self.conv(self.conv(x)))
+
+    rdms = layer_rdms(Shrinking(), images, "conv", n_features=100)
+    assert [rdm.attrs["of_features"] for rdm in rdms.values()] == [3 * 14 * 14, 3 * 12 * 12]
 
 
 def test_batch_must_come_first(images: Tensor) -> None:

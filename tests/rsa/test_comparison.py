@@ -182,3 +182,18 @@ def test_mistakes_are_named() -> None:
     with pytest.raises(RSAError, match=r"nothing to compare"):
         compare_all({}, {"b": b})
     assert set(NAMES) == set(METHODS)
+
+
+@pytest.mark.parametrize("scale", [1e-160, 1e-100, 1e150, 1e200])
+@pytest.mark.parametrize("method", METHODS)
+def test_the_size_of_the_values_does_not_matter(method: str, scale: float) -> None:
+    rng = np.random.default_rng(0)
+    labels = range(12)
+    a, b = (rng.random(66) for _ in range(2))
+    expected = compare(RDM(a, labels), RDM(b, labels), method=method)
+    assert compare(RDM(a * scale, labels), RDM(b, labels), method=method) == pytest.approx(expected, rel=1e-10)
+
+
+def test_values_over_the_whole_range_of_float64_are_ranked() -> None:
+    values = np.array([-1.7e308, 1.7e308, 0.0, -1.0, 1.0, 1e-300])
+    np.testing.assert_array_equal(ranks(values) / 2, scipy.stats.rankdata(values))

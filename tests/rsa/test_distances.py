@@ -249,3 +249,26 @@ def test_descriptors_and_attributes_are_kept() -> None:
     assert isinstance(rdm, RDM)
     assert (rdm.name, rdm.by, rdm.metric, rdm.attrs["k"]) == ("V4", "object_name", "correlation", 8)
     assert set(METRICS) >= {*PLAIN, rdm.metric}
+
+
+@pytest.mark.parametrize("scale", [1e-90, 1e90, 1e-150, 1e150])
+@pytest.mark.parametrize("metric", ["correlation", "cosine", "euclidean"])
+def test_the_size_of_the_numbers_does_not_matter(metric: str, scale: float) -> None:
+    x = np.random.default_rng(0).normal(size=(8, 20))
+    expected = compute_rdm(x, metric=metric).values
+    found = compute_rdm(x * scale, metric=metric).values
+    np.testing.assert_allclose(found / (scale if metric == "euclidean" else 1), expected, rtol=1e-10)
+
+
+def test_a_constant_row_has_no_pairwise_correlation() -> None:
+    x = np.random.default_rng(0).normal(size=(4, 57))
+    x[2] = 2.7
+    x[0, 3] = np.nan
+    with pytest.raises(RSAError, match=r"rows 0 and 2 share fewer than 2 features that vary"):
+        compute_rdm(x, missing="pairwise")
+
+
+def test_names_of_bytes_and_tensors_are_names() -> None:
+    x = np.random.default_rng(0).normal(size=(4, 6))
+    assert compute_rdm(x, groups=[b"cat", b"dog", b"cat", b"cow"]).labels == ("cat", "dog", "cow")
+    assert compute_rdm(x, labels=np.arange(4)).labels == compute_rdm(x, labels=torch.arange(4)).labels

@@ -111,6 +111,19 @@ def test_a_packed_radix_sort_gives_midranks(size: int, levels: int) -> None:
 
 
 @pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_few_levels_are_ranked_by_counting(size: int, dtype: Any) -> None:
+    v, out = values(size, dtype, 5), np.empty(size, np.int32)
+    scale = (_rank_kernels.LEVELS - 1) / 10
+    assert _rank_kernels.rank_levels(v, -5.0, scale, out)
+    np.testing.assert_array_equal(out, 2 * rankdata(v))
+    for place in (0, size - 1):
+        v[place] += 1 / _rank_kernels.LEVELS
+        shared = bool((np.delete(v, place) == np.floor(v[place])).any())
+        assert _rank_kernels.rank_levels(v, -5.0, scale, out) != shared
+
+
+@pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("levels", [1, 2, 7, 300, 2**30])
 def test_inversions_and_ties(size: int, levels: int) -> None:
     rng = np.random.default_rng(size)

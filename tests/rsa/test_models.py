@@ -106,6 +106,21 @@ def test_weights_that_do_not_fit_are_named(model_file: Path, tmp_path: Path) -> 
         load_model(f"{model_file}:small", tmp_path / "c.pt")
 
 
+def test_pixels_outside_their_range_are_named() -> None:
+    _, preprocess = load_model("pixels")
+    whole = torch.full((3, 8, 8), 255)
+    assert preprocess(whole).max() == preprocess(whole.to(torch.uint8)).max() == 1
+    with pytest.raises(RSAError, match=r"float32 must lie in \[0, 1\], not \[255, 255\]"):
+        preprocess(whole.float())
+
+
+def test_a_model_of_volumes_and_a_helper_beside_the_file_load(tmp_path: Path) -> None:
+    (tmp_path / "my_helper.py").write_text("from torch.nn import Conv3d\n")
+    (tmp_path / "volumes.py").write_text("import my_helper\ndef make():\n    return my_helper.Conv3d(3, 2, 1)\n")
+    model, _ = load_model(f"{tmp_path}/volumes.py:make")
+    assert model(torch.zeros(1, 3, 2, 2, 2)).shape == (1, 2, 2, 2, 2)
+
+
 @pytest.mark.parametrize(
     ("name", "words"),
     [

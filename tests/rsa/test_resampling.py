@@ -127,6 +127,20 @@ def test_spread_agrees_with_simulated_replications() -> None:
     assert np.mean(spreads) == pytest.approx(np.std(fresh), rel=0.35)
 
 
+@pytest.mark.parametrize("method", METHODS)
+def test_draws_in_which_an_rdm_is_constant_are_nan(method: str) -> None:
+    labels = [f"s{i}" for i in range(6)]
+    categories = RDM.from_square(1.0 - np.equal.outer([0, 0, 0, 0, 0, 1], [0, 0, 0, 0, 0, 1]), labels)
+    other = compute_rdm(np.random.default_rng(0).normal(size=(6, 5)), labels=labels)
+    draws = bootstrap(categories, other, method=method, n=200).to_numpy()[0, 0]
+    without = draw_multiplicities(categories, 200, 0)[:, 5] == 0
+    assert 20 < without.sum() < 180
+    if not method.endswith("whitened"):
+        assert np.isnan(draws[without]).all()
+    assert not np.isinf(draws).any()
+    assert np.nanmax(np.abs(draws)) <= 1 + 1e-9
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -134,7 +148,8 @@ def test_spread_agrees_with_simulated_replications() -> None:
         ({"method": "kendall"}, "unknown method"),
         ({"groups": "category_name"}, "no descriptor 'category_name'"),
         ({"groups": ["a", "b"]}, "2 values for 24 stimuli"),
-        ({"groups": ["a"] * 12 + ["b"] * 12}, "2 group"),
+        ({"groups": ["a"] * 12 + ["b"] * 12}, "2 groups are too few"),
+        ({"seed": -1}, "seed from 0"),
     ],
 )
 def test_bad_arguments_are_named(arguments: dict[str, object], words: str) -> None:

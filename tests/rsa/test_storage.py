@@ -43,7 +43,7 @@ def test_what_is_saved_is_what_is_loaded(rdm: RDM, saved: Path) -> None:
     for field in ("labels", "metric", "name", "by", "attrs"):
         assert getattr(again, field) == getattr(rdm, field)
     assert again.descriptors["category_name"].tolist() == rdm.descriptors["category_name"].tolist()
-    np.testing.assert_array_equal(again.descriptors["size_px"], rdm.descriptors["size/px"])
+    np.testing.assert_array_equal(again.descriptors["size/px"], rdm.descriptors["size/px"])
 
 
 def test_saving_replaces_an_older_file_and_leaves_nothing_beside_it(rdm: RDM, saved: Path) -> None:

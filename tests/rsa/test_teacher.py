@@ -142,6 +142,11 @@ def test_teachers_that_make_no_sense_are_refused() -> None:
     mixed["Y"] = mixed["Y"].replace(by="object_name")
     with pytest.raises(RSAError, match="X by stimulus, Y by object_name"):
         Teacher.from_rdms("t", mixed)
+    with pytest.raises(RSAError, match="target Y has other labels than X"):
+        Teacher.from_rdms("t", rdms("X") | rdms("Y", 13))
+    crossnobis = rdms("X")["X"].replace(metric="crossnobis")
+    with pytest.raises(RSAError, match="cannot be made by crossnobis"):
+        Guidance(Teacher.from_rdms("t", {"X": crossnobis}), torch.rand(12, 3, 8, 8))
     with pytest.raises(RSAError, match="ceiling for Z"):
         Teacher.from_rdms("t", rdms("X"), {"Z": (0.1, 0.2)})
 
