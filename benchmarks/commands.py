@@ -86,8 +86,7 @@ def recordings(
         ceiling = "-" if row["ceiling"] is None else f"{row['ceiling']:.3f}"
         names = [str(row[key]) for key in ("recording", "target", "scale", "method", "model", "best_layer")]
         cells.append([*names, f"{row['similarity']:.3f}{between}", ceiling])
-    print_table(
-        "Recordings", columns, sorted(cells, key=lambda cell: tuple(cell[:4])), ["[95% interval] over resampled stimuli"]
-    )
+    cells.sort(key=lambda cell: tuple(cell[:4]))
+    print_table("Recordings", columns, cells, ["[95% interval] over resampled stimuli"])
     if json is not None:
         write_json(json, {"rows": rows, "bootstrap": bootstrap})

@@ -52,7 +52,7 @@ def score(
     bootstrap: Annotated[
         int,
         typer.Option(
-            help="Resamples of the stimuli for 95% intervals and layer tests; 0, or fewer than 5 conditions: none.",
+            help="Resamples of the stimuli for 95% intervals and layer tests; 0 (or under 5 stimuli): none.",
             min=0,
         ),
     ] = 1000,
