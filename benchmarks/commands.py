@@ -44,7 +44,7 @@ def speed(
     columns = ["case", "ours", "theirs", "", "target", "met"]
     notes = [
         summary(place),
-        "x: times faster than the peer, or as long as it; %: on top of it. Best of several rounds.",
+        "x: times faster than the peer, or as long as it; %: on top of it. Best of several turns.",
     ]
     print_table("Speed and memory", columns, [_cells(result) for result in results], notes)
     if json is not None:
@@ -53,9 +53,9 @@ def speed(
 
 
 def _cells(result: "Result") -> list[str]:
-    def seconds(rounds: list[float]) -> str:
-        best = min(rounds, default=0.0)
-        return "" if not rounds else f"{best:.2f} s" if best >= 1 else f"{best * 1e3:.1f} ms"
+    def seconds(turns: list[float]) -> str:
+        best = min(turns, default=0.0)
+        return "" if not turns else f"{best:.2f} s" if best >= 1 else f"{best * 1e3:.1f} ms"
 
     met = {None: "", True: "yes", False: "* no"}[result.met]
     case = f"{result.row}: {result.case}" + (f", against {result.peer}" if result.peer else "")

@@ -22,7 +22,7 @@ _BATCH = 32
 
 def hooks(quick: bool) -> Iterator[Result]:
     """Listening to eight blocks and keeping 8192 features of each, against the same forward passes alone."""
-    n, size = (32, 64) if quick else (64, 224)
+    n, size = (32, 64) if quick else (128, 224)
     for dtype, layout, most in ((torch.float32, torch.contiguous_format, 3), (torch.bfloat16, torch.channels_last, 8)):
         model = _resnet18().to(dtype=dtype, memory_format=layout)  # type: ignore[call-overload]
         images = _images(n, size).to(dtype)

@@ -1,5 +1,6 @@
 """Two sides of a comparison, timed fairly in one run."""
 
+import math
 import time
 import warnings
 from collections.abc import Callable
@@ -8,15 +9,16 @@ from typing import Literal
 
 Unit = Literal["x", "%", "GB", "s"]
 
-ROUNDS, BUDGET = 7, 15.0  # rounds of a case, and the seconds after which two of them are enough
+ROUNDS, BUDGET = 7, 15.0  # turns of each side, and the seconds after which two of them are enough
+TURN = 0.1  # a turn lasts at least this long, so that a fast side finds its own data in the caches as a slow one does
 
 
 @dataclass(frozen=True)
 class Result:
     """One measured case. `value` is what the target is about: a ratio, a share on top in %, GB, or seconds.
 
-    ours, theirs: seconds of every round of both sides. limit: the target, a least value where `at_least`; None where
-    the value is for information.
+    ours, theirs: the best seconds of every turn of both sides. limit: the target, a least value where `at_least`;
+    None where the value is for information.
     """
 
     row: str
@@ -49,7 +51,7 @@ _SPACED = {"x": "x", "%": " %", "GB": " GB", "s": " s"}
 
 
 def race(ours: Callable[[], object], theirs: Callable[[], object]) -> tuple[list[float], list[float]]:
-    """Seconds of both sides, round by round, taken in turns.
+    """The best seconds of every turn of both sides, taken in turns.
 
     Each side first runs once unmeasured, which compiles, loads and touches memory.
     """
@@ -61,16 +63,23 @@ def race(ours: Callable[[], object], theirs: Callable[[], object]) -> tuple[list
         start = time.perf_counter()
         while len(seconds[0]) < 2 or (len(seconds[0]) < ROUNDS and time.perf_counter() - start < BUDGET):
             for side, call in zip(seconds, (ours, theirs), strict=True):
-                begin = time.perf_counter()
-                call()
-                side.append(time.perf_counter() - begin)
+                side.append(_turn(call))
     return seconds
+
+
+def _turn(call: Callable[[], object]) -> float:
+    best, start = math.inf, time.perf_counter()
+    while math.isinf(best) or time.perf_counter() < start + TURN:
+        begin = time.perf_counter()
+        call()
+        best = min(best, time.perf_counter() - begin)
+    return best
 
 
 def faster(
     row: str, case: str, ours: Callable[[], object], theirs: Callable[[], object], least: float | None, peer: str
 ) -> Result:
-    """How many times faster than a peer: best round against best round."""
+    """How many times faster than a peer: best turn against best turn."""
     mine, others = race(ours, theirs)
     return Result(row, case, min(others) / min(mine), "x", least, True, mine, others, peer)
 
@@ -78,6 +87,6 @@ def faster(
 def on_top(
     row: str, case: str, ours: Callable[[], object], theirs: Callable[[], object], most: float | None, peer: str
 ) -> Result:
-    """How much longer than what it contains, in %: best round against best round."""
+    """How much longer than what it contains, in %: best turn against best turn."""
     mine, others = race(ours, theirs)
     return Result(row, case, 100 * (min(mine) / min(others) - 1), "%", most, False, mine, others, peer)

@@ -2,6 +2,7 @@
 
 import os
 import zipfile
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,7 +35,7 @@ def load(name_or_path: str | Path, *, data_dir: str | Path | None = None, part: 
     if dataset.kind == "simulation":
         from .simulation import load_simulated
 
-        return load_simulated(dataset.name, data_dir)
+        return load_simulated(dataset.name)
     if dataset.kind == "rdms" or dataset.file is None:
         raise RSAError(f"{dataset.name} is published as RDMs, without responses; load_rdms or load_teacher reads it")
     recording = _read(locate(dataset.file, dataset, data_dir), part or dataset.part)
@@ -93,8 +94,9 @@ def find(name_or_path: str | Path) -> Dataset | None:
     for dataset in DATASETS:
         if dataset.name == str(name_or_path):
             return dataset
-    if Path(name_or_path).exists():
-        return None
+    with suppress(OSError):  # a name too long for a path
+        if Path(name_or_path).exists():
+            return None
     names = [dataset.name for dataset in DATASETS]
     raise RSAError(f"{name_or_path} is neither a file nor a data set of the catalogue{near(str(name_or_path), names)}")
 

@@ -13,7 +13,7 @@ from ..rsa.errors import listing
 from .catalogue import load
 from .neuroids import region_neuroids
 from .rdms import region_rdms
-from .recording import encode, time_window
+from .recording import check_recording, encode, time_window
 from .reliability import DEFINITION, leave_one_animal_out, split_half
 from .teachers import load_teacher, publishes_rdms
 
@@ -70,9 +70,9 @@ def describe(
                 low, high = rdm.attrs["leave_one_out_lower"], rdm.attrs["leave_one_out_upper"]
                 facts[f"{target}, leave-one-subject-out"] = f"{low:.4f} to {high:.4f}, {rdm.attrs['subjects']} subjects"
         return Description(teacher.name, targets, facts, dict(teacher.rdms))
-    recording = load(name_or_path, data_dir=data_dir)
+    recording = check_recording(load(name_or_path, data_dir=data_dir))
     settings: dict[str, Any] = {"by": by, "level": level, "scale": scale}
-    facts = _facts(recording)
+    facts = _facts(recording) | {"RDMs": f"by {by}, scale {scale}, level {level}"}
     if "time_bin" in recording.dims:
         recording = time_window(recording)
     rdms = region_rdms(recording, missing="drop", **settings)

@@ -1,13 +1,8 @@
 """How far a recording can be trusted: split halves of its repeats, and what animals have in common.
 
-A region's RDM is made from either random half of every stimulus' repeats, and the halves' RDMs correlate with r. A
-distance is made of two patterns, and noise enters through both: with s the noise of a pattern over its signal, in
-variance, a distance from m repeats is signal + a noise of 2 s / m (one pattern's) + one of s^2 / m^2 (both). So
-sqrt(r) is the reliability of patterns from half of the repeats, the formula of Spearman and Brown (1910) takes it to
-all of them, 2 sqrt(r) / (1 + sqrt(r)), and that is the similarity which a noiseless model is expected to reach: the
-ceiling. Its square is the reliability of the RDM. Spearman-Brown of r itself would leave the s^2 out, which by the
-inequality of Cauchy and Schwarz is never smaller than here; its ceiling is too low by 4% at a reliability of .6 and by
-20% at .1. A ceiled score is a similarity divided by the ceiling, sqrt(reliability), and not squared.
+A region's RDM is made from either random half of every stimulus' repeats. Their correlation r gives the reliability of
+the RDM made from all repeats, 2r / (1 + r) (Spearman 1910, Brown 1910), and its square root is the similarity that a
+noiseless model is expected to reach: the ceiling. A ceiled score is a similarity divided by the ceiling, not squared.
 """
 
 import math
@@ -34,8 +29,7 @@ _OWN = ("r", "reliability", "ceiling", "repeats", "stimuli", "neuroids", "neuroi
 _WIDE = 256  # below it BLAS gains less than its threads lose by waiting for those of other splits
 _MOST_THREADS = 8  # each holds two halves of all responses
 DEFINITION = (
-    "ceiling = 2 sqrt(r) / (1 + sqrt(r)), r between RDMs of split halves (Spearman-Brown for patterns);"
-    " reliability = its square; ceiled score = similarity / ceiling = similarity / sqrt(reliability)"
+    "reliability = 2r / (1 + r) of split halves; ceiling = sqrt(reliability); ceiled score = similarity / ceiling"
 )
 
 
@@ -74,9 +68,10 @@ def split_half(
     recording's coordinates (but those of these names): `neuroid_r` of its responses to the stimuli and
     `neuroid_reliability`, their Spearman-Brown (NaN for one that does not vary).
 
-    In simulations the ceiled score of a perfect model was 1.00 above a reliability of .8, up to 1.02 at .5 and to 1.07
-    at .1; where stimuli differ much in strength both halves share a distortion that a noiseless model lacks, and it was
-    .91 to .96.
+    Spearman-Brown takes the noise of an RDM to fall as 1 / repeats. It falls faster where noise rules the responses,
+    and the ceiling is then too low; where stimuli also differ much in strength, both halves share a distortion that a
+    noiseless model lacks, and it is too high. The ceiled score of a perfect model was 1.00 to 1.01 above a reliability
+    of .8 with equal noise everywhere, 1.04 at .6 and up to 1.2 at .1; it was .90 to 1.03 for Poisson counts.
 
     Raises RSAError when a region has fewer than 3 stimuli with two repeats: a recording of averages has no ceiling.
     """
@@ -102,11 +97,11 @@ def split_half(
             neuroid_r[split], used[split], r[split] = result
             advance(1)
     mean, neuroid_mean = r.mean(axis=0), _mean_of_known(neuroid_r)
-    ceiling = spearman_brown(np.sqrt(np.where(mean >= 0, mean, np.nan)))
+    reliability = spearman_brown(np.where(mean >= 0, mean, np.nan))
     targets = {
         "r": mean,
-        "reliability": ceiling**2,
-        "ceiling": ceiling,
+        "reliability": reliability,
+        "ceiling": np.sqrt(reliability),
         "repeats": [region.repeats for region in regions],
         "stimuli": [len(region.stimuli) for region in regions],
         "neuroids": [len(region.neuroids) for region in regions],

@@ -38,7 +38,7 @@ def images(name_or_path: str | Path, *, data_dir: str | Path | None = None) -> S
     if dataset.kind == "simulation":
         from .simulation import simulated_images
 
-        return simulated_images(dataset.name, data_dir)
+        return simulated_images(dataset.name)
     file = dataset.images
     if file is None:
         raise RSAError(f"the images of {dataset.name} are not published with it")
@@ -114,12 +114,17 @@ def _with_table(files: ImageFiles, path: Path) -> Stimuli:
     columns = read_table(path)
     ids = columns.pop("stimulus_id")
     named = next((columns[name] for name in _FILE_COLUMNS if name in columns), None)
-    place: dict[str, int] = {}
-    for i, name in enumerate(files.names):
-        pure = PurePosixPath(name)
-        place |= {pure.stem: i, pure.name: i, name: i}
+    whole = {name: i for i, name in enumerate(files.names)}
+    short: dict[str, list[int]] = {}
+    for name, i in whole.items():
+        for key in {PurePosixPath(name).name, PurePosixPath(name).stem}:
+            short.setdefault(key, []).append(i)
     keys = (ids if named is None else named).tolist()
-    places = [place.get(key, place.get(PurePosixPath(key).name)) for key in keys]
+    found_at = [[whole[key]] if key in whole else short.get(PurePosixPath(key).name, []) for key in keys]
+    twice = [key for key, found in zip(keys, found_at, strict=True) if len(found) > 1]
+    if twice:
+        raise RSAError(f"{files.path}: {path.name} lists names that several files have: {listing(twice)}")
+    places = [found[0] if found else None for found in found_at]
     missing = [key for key, found in zip(keys, places, strict=True) if found is None]
     if missing:
         what = f"{len(missing)} of {len(keys)} images that {path.name} lists"

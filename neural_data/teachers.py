@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..rsa import RDM, RSAError, Teacher
+from ..rsa.comparison import check_method
+from ..rsa.hdf5 import opened
 from ..rsa.rdm import Attr
 from .catalogue import content_of, find, list_datasets, load, load_rdms
 from .rdms import region_rdms
@@ -45,6 +47,9 @@ def as_teacher(
     Raises RSAError as `region_rdms` does.
     """
     check_recording(recording)
+    check_method(method)
+    if splits < 0 or seed < 0:
+        raise RSAError(f"splits and seed are whole numbers from 0, got splits={splits}, seed={seed}")
     if window is not None or "time_bin" in recording.dims:
         recording = time_window(recording, *(window or ()))
     rdms = region_rdms(recording, by=by, level=level, scale=scale, metric=metric, missing=missing)
@@ -68,15 +73,18 @@ def as_teacher(
             ceilings = {t: (c, c) for t, c in zip(rdms, halves["ceiling"].values.tolist(), strict=True) if c > 0}
             lacking = [target for target in rdms if target not in ceilings]
             without = f"; none for {', '.join(lacking)}, where halves do not agree" if lacking else ""
-            how = f"sqrt of split-half reliability (Spearman-Brown for patterns, {method})"
+            how = f"sqrt of split-half reliability (Spearman-Brown, {method})"
             stated["ceiling"] = f"{how}, {splits} splits, seed {seed}{without}"
     stimuli = identifier if identifier in {dataset.name for dataset in list_datasets()} else ""
     title = name or identifier or "recording"
-    return Teacher.from_rdms(title, rdms, ceilings, method=method, stimuli=stimuli, attrs=stated)
+    ids = list(dict.fromkeys(recording["stimulus_id"].values.tolist()))
+    return Teacher.from_rdms(
+        title, rdms, ceilings, method=method, stimuli=stimuli, attrs=stated, stimulus_ids=ids if stimuli else ()
+    )
 
 
 def _with_reliability(rdm: RDM, halves: "xarray.Dataset") -> RDM:
-    names = {"reliability": "reliability", "ceiling": "ceiling", "repeats": "repeats", "r": "split_r"}
+    names = {"reliability": "reliability", "ceiling": "ceiling", "r": "split_r"}
     numbers = {name: float(halves[key]) for key, name in names.items()}
     attrs = {**rdm.attrs, **{key: round(number, 6) if np.isfinite(number) else None for key, number in numbers.items()}}
     for what, here in (("stimuli", len(rdm)), ("neuroids", rdm.attrs["neuroids"])):
@@ -140,13 +148,8 @@ def publishes_rdms(name_or_path: str | Path) -> bool:
 def _is_teacher(path: Path) -> bool:
     if content_of(path) != "hdf5":
         return False
-    import h5py
-
-    try:
-        with h5py.File(path, "r") as file:
-            return bool(file.attrs.get("format") == "tgsage-teacher")
-    except OSError:
-        return False
+    with opened(path) as file:
+        return bool(file.attrs.get("format") == "tgsage-teacher")
 
 
 def _published(name_or_path: str | Path, data_dir: str | Path | None, method: str) -> Teacher:

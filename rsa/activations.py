@@ -160,7 +160,7 @@ class _Subsample:
 
     def __init__(self, n_features: int | None, seed: int) -> None:
         self.n_features, self.seed = n_features, seed
-        self._index: dict[tuple[Any, ...], Tensor] = {}
+        self._index: dict[tuple[Any, ...], tuple[Tensor, Array]] = {}
 
     def __call__(self, layer: Layer, output: Tensor) -> tuple[Tensor, int]:
         if output.ndim == 0:
@@ -170,7 +170,7 @@ class _Subsample:
         total = math.prod(output.shape[1:])
         if self.n_features is None or total <= self.n_features:
             return output.detach().reshape(len(output), total).to("cpu", torch.float32, copy=True), total
-        # read in memory order, so that no tensor is rearranged (channels_last) for a few of its values
+        # read in memory order, ascending: no tensor is rearranged (channels_last) for a few of its values
         strides = output.stride()
         order = sorted(range(1, output.ndim), key=lambda dim: strides[dim], reverse=True)
         stored = output.permute(0, *order)
@@ -182,8 +182,11 @@ class _Subsample:
             places = np.unravel_index(drawn, output.shape[1:])
             sizes = [output.shape[dim] for dim in order]
             inside = np.ravel_multi_index([places[dim - 1] for dim in order], sizes)
-            self._index[key] = torch.as_tensor(inside, device=output.device)
-        return stored.reshape(len(output), total)[:, self._index[key]].to("cpu", torch.float32), total
+            ascending = np.argsort(inside)
+            self._index[key] = torch.as_tensor(inside[ascending], device=output.device), np.argsort(ascending)
+        index, back = self._index[key]
+        features = stored.reshape(len(output), total)[:, index].to("cpu", torch.float32)
+        return features[:, back] if order != sorted(order) else features, total
 
 
 def draw_features(total: int, n_features: int, seed: int, name: str) -> Array:

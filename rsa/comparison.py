@@ -65,6 +65,8 @@ def align(
         raise RSAError("nothing to compare: one side has no RDM")
     first_key, first = named[0]
     others = [(key, rdm) for key, rdm in named[1:] if rdm.labels != first.labels]
+    if not others and len(first) > 2:
+        return list(a.values()), list(b.values())
     common = set(first.labels).intersection(*(rdm.labels for _, rdm in others))
     for key, rdm in others if not allow_subset else ():
         sides = [
@@ -129,23 +131,27 @@ class _Prepared:
 
 def _prepare(rdm: RDM, method: str) -> _Prepared:
     n = len(rdm)
-    vector = ranks(rdm.values) if method in RANKED else _in_range(rdm.values)
-    centre = 0.0 if method.startswith("cosine") else float(vector[:: vector.size // 64 + 1].mean(dtype=np.float64))
-    total, squares, different = _kernels.moments(vector, centre)
-    if not method.startswith("cosine"):
-        squares -= total * total / vector.size
-        centre += total / vector.size
+    vector = ranks(rdm.values) if method in RANKED else rdm.values
+    centre, square, varies = _centred(vector, method)
+    if not 1e-200 < square < 1e200 and (peak := max(float(vector.max()), -float(vector.min()))) > 0:
+        vector = vector / peak  # the squares left the range of float64
+        centre, square, varies = _centred(vector, method)
     rows = (_kernels.row_sums(vector, n) - (n - 1) * centre) / n if method.endswith("whitened") else None
-    square = _whitened(squares, rows, rows)
-    if (different == 0 and not method.startswith("cosine")) or square <= 0.0:
+    square = _whitened(square, rows, rows)
+    if not varies or square <= 0.0:
         raise RSAError(f"{rdm!r} is constant ({rdm.values[0]:g}), so its {method} similarity is undefined")
     return _Prepared(vector, centre, math.sqrt(square), rows)
 
 
-def _in_range(values: Array) -> Array:
-    """The values, scaled where their squares would leave the range of float64."""
-    peak = max(float(values.max()), -float(values.min()))
-    return values / peak if values.dtype == np.float64 and not 1e-100 < peak < 1e100 and peak > 0 else values
+def _centred(vector: Array, method: str) -> tuple[float, float, bool]:
+    """What the method takes as centre, the sum of squares about it, and whether any value differs from it."""
+    if method.startswith("cosine"):
+        square = _kernels.moments(vector, 0.0)[1]
+        return 0.0, square, square > 0.0
+    with np.errstate(over="ignore"):
+        guess = float(vector[:: vector.size // 64 + 1].mean(dtype=np.float64))
+    total, squares, different = _kernels.moments(vector, guess)
+    return guess + total / vector.size, squares - total * total / vector.size, different > 0
 
 
 def _inner(a: _Prepared, b: _Prepared) -> float:

@@ -26,6 +26,7 @@ COLOURS = (
     "#000000",
 )  # Okabe and Ito, colour-blind safe
 MARKERS = "osD^vPX"
+MOST_NAMES = 40  # conditions named along an axis
 MOST_TARGETS = 4  # rows of RDMs in one picture
 
 
@@ -130,8 +131,11 @@ def draw_rdm(axes: "Axes", rdm: RDM, title: str, marks: Sequence[tuple[str, int]
         for edge in edges[1:-1]:
             axes.axhline(edge - 0.5, color="white", linewidth=0.6)
             axes.axvline(edge - 0.5, color="white", linewidth=0.6)
-        names = [name if len(name) <= 14 else f"{name[:13]}." for name, _ in marks]
+        names = [_short(name) for name, _ in marks]
         axes.set_yticks((edges[1:] + edges[:-1] - 1) / 2, names, fontsize=6)
+        axes.set_xticks([])
+    elif rdm.by != "stimulus" and len(rdm) <= MOST_NAMES:
+        axes.set_yticks(range(len(rdm)), [_short(label) for label in rdm.labels], fontsize=6)
         axes.set_xticks([])
     else:
         axes.set_xticks([])
@@ -141,6 +145,10 @@ def draw_rdm(axes: "Axes", rdm: RDM, title: str, marks: Sequence[tuple[str, int]
     bar = axes.figure.colorbar(image, cax=axes.inset_axes((1.03, 0, 0.05, 1)))
     bar.set_label(f"dissimilarity ({units.get(rdm.metric, rdm.metric)})", fontsize=7)
     bar.ax.tick_params(labelsize=7)
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= 14 else f"{name[:13]}."
 
 
 def display_order(rdm: RDM) -> tuple[npt.NDArray[Any], list[tuple[str, int]], str]:

@@ -13,7 +13,7 @@ from .errors import RSAError, listing
 from .inference import interval
 from .rdm import RDM, Attr
 from .resampling import bootstrap as resample
-from .stimuli import Images, as_stimuli
+from .stimuli import Images, Stimuli, as_stimuli
 
 if TYPE_CHECKING:
     import torch
@@ -112,7 +112,8 @@ class Teacher:
 
     rdms: target -> RDM. ceilings: target -> (lower, upper) similarity that the targets' noise allows; may lack some.
     stimuli, checksum: where the images come from, for whoever has to show them to a candidate.
-    method: the comparison this teacher is meant for.
+    method: the comparison this teacher is meant for. stimulus_ids: the stimuli behind RDMs of groups, where known:
+    a candidate is shown these and no others of the same groups.
     """
 
     name: str
@@ -122,6 +123,7 @@ class Teacher:
     stimuli: str = ""
     checksum: str = ""
     attrs: Mapping[str, Attr] = field(default_factory=dict)
+    stimulus_ids: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.rdms:
@@ -148,9 +150,11 @@ class Teacher:
         stimuli: str = "",
         checksum: str = "",
         attrs: Mapping[str, Attr] | None = None,
+        stimulus_ids: Sequence[str] = (),
     ) -> "Teacher":
         """From RDMs of one kind (`by`). Raises RSAError for none, mixed kinds, or a ceiling without its target."""
-        return cls(name, dict(rdms), dict(ceilings or {}), method, stimuli, checksum, dict(attrs or {}))
+        kept = (dict(ceilings or {}), method, stimuli, checksum, dict(attrs or {}), tuple(stimulus_ids))
+        return cls(name, dict(rdms), *kept)
 
     @classmethod
     def from_network(
@@ -177,7 +181,8 @@ class Teacher:
             batch_size=batch_size, device=device,
         )  # fmt: skip
         attrs: dict[str, Attr] = {"seed": seed, "metric": metric, **_features_used(rdms)}
-        return cls(name, rdms, stimuli=shown.reference, checksum=shown.checksum(), attrs=attrs)
+        ids = tuple(shown.column("stimulus"))
+        return cls(name, rdms, stimuli=shown.reference, checksum=shown.checksum(), attrs=attrs, stimulus_ids=ids)
 
     @property
     def by(self) -> str:
@@ -186,6 +191,13 @@ class Teacher:
     @property
     def metric(self) -> str:
         return next(iter(self.rdms.values())).metric
+
+    def select(self, stimuli: Images) -> Stimuli:
+        """Those of the stimuli that this teacher is about; raises RSAError when some of them are not there."""
+        shown = as_stimuli(stimuli)
+        if self.stimulus_ids:
+            shown = shown.select("stimulus", self.stimulus_ids)
+        return shown.select(self.by, next(iter(self.rdms.values())).labels)
 
     def score(
         self,
@@ -224,7 +236,7 @@ class Teacher:
 
     def save(self, path: str | Path) -> None:
         """One HDF5 file, written whole or not at all."""
-        from .storage import writing
+        from .storage import write_array, writing
 
         with writing(path, "teacher") as file:
             for key in ("name", "method", "stimuli", "checksum"):
@@ -232,12 +244,15 @@ class Teacher:
             file.attrs["attrs"] = json.dumps(dict(self.attrs))
             file.attrs["ceilings"] = json.dumps({target: list(pair) for target, pair in self.ceilings.items()})
             file.attrs["targets"] = json.dumps(list(self.rdms))
+            if self.stimulus_ids:
+                write_array(file, "stimulus_ids", np.array(self.stimulus_ids))
             for i, rdm in enumerate(self.rdms.values()):
                 rdm.write(file.create_group(f"rdm{i}"))
 
     @classmethod
     def load(cls, path: str | Path) -> "Teacher":
         """What `save` wrote. Raises RSAError naming the file when it is missing, truncated or something else."""
+        from .hdf5 import read_column
         from .storage import read_json, read_text, reading
 
         with reading(path, "teacher") as file:
@@ -247,7 +262,8 @@ class Teacher:
             name, method, stimuli, checksum = (
                 read_text(file, key) for key in ("name", "method", "stimuli", "checksum")
             )
-            return cls(name, rdms, ceilings, method, stimuli, checksum, read_json(file, "attrs"))
+            ids = tuple(read_column(file, "stimulus_ids").tolist()) if "stimulus_ids" in file else ()
+            return cls(name, rdms, ceilings, method, stimuli, checksum, read_json(file, "attrs"), ids)
 
 
 class Guidance:
@@ -281,7 +297,7 @@ class Guidance:
         check_method(method or teacher.method)
         shown = as_stimuli(stimuli)
         self.teacher, self.method = teacher, method
-        self.stimuli = shown.select(teacher.by, next(iter(teacher.rdms.values())).labels)
+        self.stimuli = teacher.select(shown)
         if teacher.checksum and teacher.checksum != self.stimuli.checksum():
             raise RSAError(f"these are not the images that teacher {teacher.name!r} was made with ({teacher.stimuli})")
         self._settings: dict[str, Any] = {

@@ -27,9 +27,7 @@ def list_(data_dir: DataDir = None, json: Json = None) -> None:
 
     folder = data_folder(data_dir)
     datasets = list_datasets()
-    rows = [
-        [f"{item.name}\n[dim]{item.title}[/]", item.kind, _size(item), _presence(item, folder)] for item in datasets
-    ]
+    rows = [[f"{item.name}\n  {item.title}", item.kind, _size(item), _presence(item, folder)] for item in datasets]
     notes = [f"Data folder: {folder}", "tgsage data describe NAME tells source, licence and citation."]
     print_table("Data sets", ["name", "kind", "size", "on disk"], rows, notes)
     if json is not None:
@@ -53,9 +51,15 @@ def describe(
 ) -> None:
     """What a recording holds: dims, regions, neuroids, stimuli, repeats, and how reliable they are."""
     from ...rsa.console import print_table, progress, write_json
+    from ...rsa.figures import check_picture, save_figure
+    from ...rsa.storage import check_writable
     from ..catalogue import find
     from ..description import describe as description
 
+    if plot is not None:
+        check_picture(plot)
+    if json is not None:
+        check_writable(json)
     dataset = find(name)
     with progress("split halves", splits) as advance:
         found = description(
@@ -71,7 +75,6 @@ def describe(
         registered = {} if dataset is None else {"registry": _registered(dataset)}
         write_json(json, {"name": found.name, "targets": found.targets, "facts": found.facts, **registered})
     if plot is not None:
-        from ...rsa.figures import save_figure
         from ..plots import describe_figure
 
         note = str(found.facts.get("note", ""))
@@ -109,9 +112,12 @@ def convert(
 ) -> None:
     """Read a recording of any known format and write it in ours, which loads as it was."""
     from ...rsa.console import print_table, write_json
+    from ...rsa.storage import check_writable
     from ..catalogue import load
     from ..readers.native import save_recording
 
+    for path in filter(None, (out, json)):
+        check_writable(path)
     recording = load(source, data_dir=data_dir, part=part)
     save_recording(recording, out)
     sizes = {str(dim): size for dim, size in recording.sizes.items()}

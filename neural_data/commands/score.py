@@ -117,7 +117,7 @@ def score(
         rdms = guide.rdms(module, progress=advance)
     result = chosen.score(rdms, method=method, bootstrap=bootstrap, groups=groups, seed=seed)
     _show(model, result, rdms)
-    settings = {"model": model, "weights": weights and str(weights), "scale": scale, "level": level}
+    settings = {"model": model, "weights": weights and str(weights)}
     if json is not None:
         features = {name: {key: rdm.attrs[key] for key in ("n_features", "of_features")} for name, rdm in rdms.items()}
         write_json(json, {**settings, **result.to_dict(), "features": features})

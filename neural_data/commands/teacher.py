@@ -51,9 +51,12 @@ def build(
 
     from ...rsa import RSAError
     from ...rsa.console import progress, write_json
+    from ...rsa.storage import check_writable
     from ..stimuli import images
     from ..teachers import load_teacher
 
+    for path in filter(None, (out, json)):
+        check_writable(path)
     with progress("split halves", splits) as advance:
         made = load_teacher(
             recording, by=by, level=level, scale=scale, window=window, metric=metric, missing=missing,
@@ -62,7 +65,7 @@ def build(
     try:
         if not made.stimuli:
             raise RSAError("the recording is of no named data set")
-        made = replace(made, checksum=images(made.stimuli, data_dir=data_dir).checksum())
+        made = replace(made, checksum=made.select(images(made.stimuli, data_dir=data_dir)).checksum())
         shown = f"images: {made.stimuli}, SHA-256 {made.checksum[:12]}"
     except RSAError as error:
         shown = f"images: not found, so whoever uses this file cannot check them ({error})"

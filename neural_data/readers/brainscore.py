@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...rsa import RSAError
-from ...rsa.errors import listing
+from ...rsa.errors import listing, reason
 from ...rsa.hdf5 import member, opened, plain_dataset, read_column
 from ...rsa.rdm import Array
 from ..recording import DIMS, check_recording, number_repetitions
@@ -48,9 +48,11 @@ def read_brainscore(path: Path, group: str = "") -> "xarray.DataArray":
         full_name = at[name].name
     _name_columns(columns)
     order = tuple(dim for dim in DIMS if dim in dims[name]) + tuple(dim for dim in dims[name] if dim not in DIMS)
-    recording = lazy_array(path, full_name, dims[name], order).assign_coords(
-        {key: xarray.Variable((dim,), values) for key, (dim, values) in columns.items()}
-    )
+    coords = {key: xarray.Variable((dim,), values) for key, (dim, values) in columns.items()}
+    try:
+        recording = lazy_array(path, full_name, dims[name], order).assign_coords(coords)
+    except ValueError as error:
+        raise RSAError(f"{path} cannot be read: {reason(error)}") from error
     recording = recording.assign_attrs(({} if name in _UNNAMED else {"identifier": name}) | attrs)
     if not {"presentation", "neuroid"} & set(order):
         return recording

@@ -28,6 +28,8 @@ def read_cowley(path: Path) -> "xarray.DataArray":
     Raises RSAError naming the file when it is no such array, is truncated, or holds images without any repeat.
     """
     responses = _open(path)
+    if not re.fullmatch(r"responses_(raw_)?\w+", path.stem):
+        raise RSAError(f"{path}: a bare array names neither stimuli nor regions; from_arrays and save_recording do")
     session = re.sub(r"^responses_(raw_)?", "", path.stem)
     neuroids, images = responses.shape[:2]
     ids = np.array([f"{session}/image{i + 1:04d}" for i in range(images)])

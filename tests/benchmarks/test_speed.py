@@ -15,6 +15,7 @@ from tgsage.rsa.cli import main
 @pytest.fixture(autouse=True)
 def two_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(timing, "ROUNDS", 2)
+    monkeypatch.setattr(timing, "TURN", 1e-9)
 
 
 def run(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> tuple[int, str, str]:

@@ -52,7 +52,7 @@ def test_a_repeat_is_left_out_only_where_no_neuroid_has_it(tmp_path: Path) -> No
 
 def test_big_endian_and_fortran_order_are_read(tmp_path: Path) -> None:
     stored = np.asfortranarray(np.arange(6.0).reshape(2, 3).astype(">f8"))
-    np.testing.assert_array_equal(load(_save(tmp_path / "x.npy", stored)).values, stored.T)
+    np.testing.assert_array_equal(load(_save(tmp_path / "responses_x.npy", stored)).values, stored.T)
 
 
 def _header(shape: str, descr: str = "<f8") -> bytes:
@@ -93,4 +93,10 @@ def test_images_without_any_repeat_are_named(tmp_path: Path) -> None:
 def test_a_wrongly_declared_byte_order_is_an_error(tmp_path: Path) -> None:
     values = np.random.default_rng(0).normal(5, 1, (3, 40)).byteswap()
     with pytest.raises(RSAError, match="byte order"):
-        average_repetitions(load(_save(tmp_path / "x.npy", values)))
+        average_repetitions(load(_save(tmp_path / "responses_x.npy", values)))
+
+
+def test_any_other_array_is_not_taken_for_a_session(tmp_path: Path) -> None:
+    np.save(tmp_path / "mine.npy", np.ones((30, 100)))
+    with pytest.raises(RSAError, match=r"mine\.npy: a bare array names neither stimuli nor regions"):
+        load(tmp_path / "mine.npy")

@@ -1,9 +1,11 @@
 """Teachers from recordings and from published RDMs: what they hold, what their ceilings are, what they say of both."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
 import xarray
 from tgsage.neural_data.catalogue import load, load_rdms
 from tgsage.neural_data.rdms import region_rdms
@@ -11,7 +13,7 @@ from tgsage.neural_data.readers.native import save_recording
 from tgsage.neural_data.recording import from_arrays
 from tgsage.neural_data.reliability import split_half
 from tgsage.neural_data.teachers import as_teacher, load_teacher
-from tgsage.rsa import RSAError, Teacher, compare, compute_rdm, noise_ceiling
+from tgsage.rsa import Guidance, RSAError, Stimuli, Teacher, compare, compute_rdm, noise_ceiling
 
 
 def recording(noise: float = 1.0, repeats: int = 4, note: str = "made up") -> xarray.DataArray:
@@ -147,3 +149,28 @@ def test_what_is_no_teacher_is_named(tmp_path: Path) -> None:
     (tmp_path / "teacher.h5").write_bytes(content[: len(content) // 2])
     with pytest.raises(RSAError, match=r"teacher\.h5"):
         load_teacher(tmp_path / "teacher.h5")
+
+
+def test_a_teacher_of_groups_is_about_the_stimuli_of_its_recording_and_no_others(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    pixels = torch.rand(12, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+    groups = [f"o{i % 6}" for i in range(12)]
+    stimuli = Stimuli(pixels, {"stimulus_id": [f"s{i}" for i in range(12)], "object_name": groups})
+    recording = from_arrays(
+        rng.normal(size=(6, 9)), stimulus_id=[f"s{i}" for i in range(6)], region="V4", presentation={"object_name": groups[:6]},
+        attrs={"identifier": "simulated"},
+    )  # fmt: skip
+    made = as_teacher(recording, by="object_name")
+    made.save(tmp_path / "t.h5")
+    for teacher in (made, Teacher.load(tmp_path / "t.h5")):
+        shown = Guidance(teacher, stimuli).stimuli
+        assert list(shown.table["stimulus_id"]) == [f"s{i}" for i in range(6)]
+    with pytest.raises(RSAError, match="no stimulus for 6 of 6"):
+        Guidance(made, Stimuli(pixels, {"stimulus_id": range(12), "object_name": groups}))
+
+
+@pytest.mark.parametrize("wrong", [{"method": "peerson"}, {"splits": -1}, {"seed": -1}])
+def test_a_mistake_is_no_reason_for_a_teacher_without_ceilings(wrong: dict[str, Any]) -> None:
+    recording = from_arrays(np.random.default_rng(0).normal(size=(6, 9)), stimulus_id=range(6), region="V4")
+    with pytest.raises(RSAError, match=r"peerson|from 0"):
+        as_teacher(recording, **wrong)
