@@ -157,9 +157,12 @@ def test_a_teacher_of_groups_is_about_the_stimuli_of_its_recording_and_no_others
     groups = [f"o{i % 6}" for i in range(12)]
     stimuli = Stimuli(pixels, {"stimulus_id": [f"s{i}" for i in range(12)], "object_name": groups})
     recording = from_arrays(
-        rng.normal(size=(6, 9)), stimulus_id=[f"s{i}" for i in range(6)], region="V4", presentation={"object_name": groups[:6]},
+        rng.normal(size=(6, 9)),
+        stimulus_id=[f"s{i}" for i in range(6)],
+        region="V4",
+        presentation={"object_name": groups[:6]},
         attrs={"identifier": "simulated"},
-    )  # fmt: skip
+    )
     made = as_teacher(recording, by="object_name")
     made.save(tmp_path / "t.h5")
     for teacher in (made, Teacher.load(tmp_path / "t.h5")):
