@@ -34,9 +34,12 @@ def speed(
     from dataclasses import asdict
 
     from ..rsa.console import print_table, progress, write_json
+    from ..rsa.storage import check_writable
     from .environment import environment, summary
     from .speed import choose, measure
 
+    if json is not None:
+        check_writable(json)
     chosen = choose([name for part in rows or () for name in part.split(",")])
     with progress("measuring", len(chosen)) as advance:
         results = measure(chosen, quick=quick, advance=advance)

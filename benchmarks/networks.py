@@ -22,7 +22,7 @@ _BATCH = 32
 
 def hooks(quick: bool) -> Iterator[Result]:
     """Listening to eight blocks and keeping 8192 features of each, against the same forward passes alone."""
-    n, size = (32, 64) if quick else (128, 224)
+    n, size = (32, 64) if quick else (64, 224)
     for dtype, layout, most in ((torch.float32, torch.contiguous_format, 3), (torch.bfloat16, torch.channels_last, 8)):
         model = _resnet18().to(dtype=dtype, memory_format=layout)  # type: ignore[call-overload]
         images = _images(n, size).to(dtype)
@@ -39,8 +39,8 @@ def hooks(quick: bool) -> Iterator[Result]:
 def tg(quick: bool) -> Iterator[Result]:
     """Accuracy needs forward passes: what TG with three targets adds to them in all, from hooks to comparison."""
     cases = (
-        ("resnet18", _resnet18(), 256, 224, "category_name", 10),
-        ("resnet18", _resnet18(), 1000, 224, "stimulus", 10),
+        ("resnet18", _resnet18(), 300, 160, "category_name", 10),
+        ("resnet18", _resnet18(), 1000, 160, "stimulus", 10),
         ("4-layer CNN", _small_network(), 1000, 32, "stimulus", None),
     )
     for name, model, n, size, by, most in cases:

@@ -101,8 +101,9 @@ def layer_rdms(
         attrs["metric"] = metric
         try:
             rdms[name] = compute_rdm(
-                features, metric=metric, labels=labels, by=by, name=name, descriptors=descriptors, attrs=attrs
-            )
+                features, metric=metric, labels=labels, by=by, name=name, descriptors=descriptors, attrs=attrs,
+                overwrite=True,
+            )  # fmt: skip
         except RSAError as error:
             raise RSAError(f"layer {name}: {error}") from error
     return rdms

@@ -40,6 +40,7 @@ def compute_rdm(
     name: str = "",
     descriptors: Mapping[str, Sequence[Any] | Array] | None = None,
     attrs: Mapping[str, Attr] | None = None,
+    overwrite: bool = False,
 ) -> RDM:
     """Dissimilarities between all pairs of rows (paper, eq. 1: `1 - corr(F_i, F_j)` by default).
 
@@ -53,6 +54,7 @@ def compute_rdm(
     folds: one per row, for crossnobis, with `groups` as the conditions.
     precision: (f, f) noise precision P (mahalanobis; crossnobis takes the identity without one).
     missing: "raise", or "pairwise": correlation over the features that both rows have.
+    overwrite: the array of features may be used as working memory, which saves a copy of it.
 
     Raises RSAError naming the row without variance, with NaN or infinity; for fewer than 2 rows, repeated labels,
     an unknown metric, and arguments that do not fit the metric.
@@ -93,7 +95,10 @@ def compute_rdm(
         if metric == "mahalanobis":
             x = _numpy(x)
             dtype, x = x.dtype, whiten(x, precision)
-        values = _pairwise_complete(_numpy(x), names) if missing == "pairwise" else _dissimilarities(x, metric, names)
+        if missing == "pairwise":
+            values = _pairwise_complete(_numpy(x), names)
+        else:
+            values = _dissimilarities(x, metric, names, overwrite)
         if metric == "mahalanobis":
             values = (values / x.shape[1]).astype(dtype)
     values.flags.writeable = False  # the RDM keeps it without a copy
@@ -168,7 +173,7 @@ def _fail(what: str, bad: Array, names: Sequence[str]) -> None:
         raise RSAError(f"{bad.sum()} of {len(names)} rows: {listing(np.asarray(names)[bad])} {what}")
 
 
-def _dissimilarities(x: Any, metric: str, names: Sequence[str]) -> Array:
+def _dissimilarities(x: Any, metric: str, names: Sequence[str], overwrite: bool = False) -> Array:
     if not isinstance(x, np.ndarray) and metric != "spearman":
         return _torch_dissimilarities(x, metric, names)
     x, scale = _in_range(_numpy(x), metric)
@@ -188,7 +193,8 @@ def _dissimilarities(x: Any, metric: str, names: Sequence[str]) -> Array:
         x = ranks
     elif metric not in ("correlation", "cosine"):
         raise NotImplementedError(metric)
-    z, state = np.empty_like(x), np.empty(n, np.int8)
+    state = np.empty(n, np.int8)
+    z = x if x.flags.writeable and (overwrite or metric == "spearman") else np.empty_like(x)
     _kernels.standardise_rows(x, metric != "cosine", z, state)
     _fail_states(state == _kernels.NOT_FINITE, state == _kernels.CONSTANT, metric, names)
     _kernels.condense_similarity(_gram(z), out)

@@ -147,6 +147,14 @@ def test_a_gpu_tensor_gives_the_same_rdm(metric: str) -> None:
 
 
 @pytest.mark.parametrize("metric", PLAIN)
+def test_features_are_left_alone_unless_they_may_be_overwritten(metric: str) -> None:
+    x = made("random")
+    rdm = compute_rdm(x, metric=metric)
+    np.testing.assert_array_equal(x, made("random"))
+    np.testing.assert_array_equal(compute_rdm(x, metric=metric, overwrite=True).values, rdm.values)
+
+
+@pytest.mark.parametrize("metric", PLAIN)
 def test_results_do_not_depend_on_the_number_of_threads(metric: str) -> None:
     x, threads = made("nearly equal rows"), numba.get_num_threads()
     values = []
