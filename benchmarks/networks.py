@@ -39,7 +39,7 @@ def hooks(quick: bool) -> Iterator[Result]:
 def tg(quick: bool) -> Iterator[Result]:
     """Accuracy needs forward passes: what TG with three targets adds to them in all, from hooks to comparison."""
     cases = (
-        ("resnet18", _resnet18(), 300, 160, "category_name", 10),
+        ("resnet18", _resnet18(), 200, 160, "category_name", 10),
         ("resnet18", _resnet18(), 1000, 160, "stimulus", 10),
         ("4-layer CNN", _small_network(), 1000, 32, "stimulus", None),
     )

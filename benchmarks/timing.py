@@ -10,7 +10,7 @@ from typing import Literal
 
 Unit = Literal["x", "%", "GB", "s"]
 
-ROUNDS, BUDGET = 9, 15.0  # turns of each side, and the seconds after which two of them are enough
+ROUNDS, BUDGET = 9, 10.0  # turns of each side, and the seconds after which two of them are enough
 TURN = 0.1  # a turn lasts at least this long, so that a fast side finds its own data in the caches as a slow one does
 
 

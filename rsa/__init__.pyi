@@ -15,8 +15,8 @@ from .rdm import RDM as RDM
 from .recorder import Activations as Activations
 from .recorder import record as record
 from .resampling import bootstrap as bootstrap
+from .score import TeacherScore as TeacherScore
 from .stimuli import Stimuli as Stimuli
 from .teacher import Guidance as Guidance
 from .teacher import Teacher as Teacher
-from .teacher import TeacherScore as TeacherScore
 from .teacher import p_plus_tg as p_plus_tg

@@ -1,6 +1,6 @@
 """Compiled sorting of RDM entries: mid-ranks, and the inversions that Kendall's tau counts.
 
-Radix passes and bit partitions take the same time for every order and every number of ties, and on every processor.
+Radix passes and bit partitions take about as long for any order and any ties, on any processor.
 """
 
 import numpy as np
@@ -9,7 +9,7 @@ from numba import njit, prange
 PARTS = 64
 LEVELS = 4096  # bins for values that are tied so often that every bin holds one value
 DIGIT = 8  # bits per radix pass: 256 buckets stay in the first-level cache
-SMALL = 12  # below this many elements, pairs are compared directly
+SMALL = 12  # up to this many elements, pairs are compared directly
 
 
 @njit(cache=True, parallel=True)

@@ -9,8 +9,9 @@ import numpy.typing as npt
 
 from .errors import RSAError
 from .rdm import RDM, Array
+from .score import TeacherScore
 from .storage import check_writable, replacing
-from .teacher import Teacher, TeacherScore
+from .teacher import Teacher
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -1,4 +1,4 @@
-"""Teachers, the TG score, and P + alpha TG (paper, section 3.2)."""
+"""Teachers, their guidance in anybody's loop, and P + alpha TG (paper, section 3.2)."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -10,100 +10,15 @@ import numpy as np
 
 from .comparison import align, check_method, compare_all
 from .errors import RSAError, listing
-from .inference import interval
 from .rdm import RDM, Attr
 from .resampling import bootstrap as resample
+from .score import TeacherScore
 from .stimuli import Images, Stimuli, as_stimuli
 
 if TYPE_CHECKING:
     import torch
-    import xarray
 
     from .activations import Preprocess, Progress
-
-
-@dataclass(frozen=True, eq=False)
-class TeacherScore:
-    """How similar a candidate's layers are to a teacher's targets.
-
-    table: DataArray ("layer", "target") of RDM similarities. ceilings: target -> (lower, upper), where known.
-    attrs: how the candidate's and the teacher's RDMs were made. draws: ("layer", "target", "draw") similarities under
-    resampling of the stimuli, where asked for; `low`, `high`, `tg_low` and `tg_high` are then ends of 95% intervals.
-    """
-
-    table: "xarray.DataArray"
-    ceilings: Mapping[str, tuple[float, float]]
-    method: str
-    by: str
-    teacher: str
-    attrs: Mapping[str, Attr] = field(default_factory=dict)
-    draws: "xarray.DataArray | None" = None
-
-    @property
-    def best_layer(self) -> dict[str, str]:
-        """The most similar layer for every target."""
-        layers = self.table.indexes["layer"]
-        best = np.argmax(self.table.to_numpy(), axis=0)
-        return {str(target): str(layers[i]) for target, i in zip(self.table.indexes["target"], best, strict=True)}
-
-    @property
-    def tg(self) -> float:
-        """Teacher guidance: the best layer's similarity, averaged over targets."""
-        return float(self.table.to_numpy().max(axis=0).mean())
-
-    @property
-    def low(self) -> "xarray.DataArray | None":
-        return None if self.draws is None else interval(self.draws)[0]
-
-    @property
-    def high(self) -> "xarray.DataArray | None":
-        return None if self.draws is None else interval(self.draws)[1]
-
-    @property
-    def tg_low(self) -> float | None:
-        return None if self.draws is None else float(interval(self._tg_draws())[0])
-
-    @property
-    def tg_high(self) -> float | None:
-        return None if self.draws is None else float(interval(self._tg_draws())[1])
-
-    def _tg_draws(self) -> "xarray.DataArray":
-        """TG of every draw: the best layer is chosen anew in each."""
-        assert self.draws is not None  # noqa: S101  the callers' condition, for the type checker
-        return self.draws.max("layer", skipna=False).mean("target", skipna=False)
-
-    @property
-    def ceiled(self) -> "xarray.DataArray":
-        """`table` divided by each target's upper ceiling: 1 is what a noiseless model can reach. NaN without one."""
-        upper = [self.ceilings.get(str(t), (np.nan, np.nan))[1] for t in self.table.indexes["target"]]
-        return self.table / np.array(upper)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Everything as JSON-able values."""
-        targets = [str(t) for t in self.table.indexes["target"]]
-
-        def nested(table: "xarray.DataArray | None") -> dict[str, dict[str, float]] | None:
-            if table is None:
-                return None
-            rows = zip(table.indexes["layer"], table.to_numpy().tolist(), strict=True)
-            return {str(layer): dict(zip(targets, row, strict=True)) for layer, row in rows}
-
-        return {
-            "teacher": self.teacher,
-            "method": self.method,
-            "by": self.by,
-            "n": self.table.attrs["n"],
-            "tg": self.tg,
-            "best_layer": self.best_layer,
-            "ceilings": {target: list(pair) for target, pair in self.ceilings.items()},
-            "table": nested(self.table),
-            "low": nested(self.low),
-            "high": nested(self.high),
-            "tg_low": self.tg_low,
-            "tg_high": self.tg_high,
-            "bootstrap": None if self.draws is None else {"draws": self.draws.sizes["draw"], **self.draws.attrs},
-            "attrs": dict(self.attrs),
-        }
 
 
 @dataclass(frozen=True, eq=False)
