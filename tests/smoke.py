@@ -20,7 +20,7 @@ def main() -> None:
         place = Path(str(package.__file__)).resolve()
         if checkout in place.parents:
             raise SystemExit(f"{package.__name__} comes from the checkout: {place}")
-        for name in package.__all__:
+        for name in getattr(package, "__all__", ()):
             getattr(package, name)
         if not (place.parent / "py.typed").exists():
             raise SystemExit(f"{package.__name__} has no py.typed")
