@@ -91,22 +91,7 @@ def match_images(recording: "xarray.DataArray", stimuli: Stimuli) -> Stimuli:
     missing = [name for name in wanted if name not in place]
     if missing:
         raise RSAError(f"{len(missing)} of {len(wanted)} stimuli have no image: {listing(missing)}")
-    order = [place[name] for name in wanted]
-    table = {key: column[order] for key, column in stimuli.table.items()}
-    return Stimuli(_Taken(stimuli, order), table, reference=stimuli.reference)
-
-
-class _Taken:
-    """Some of the stimuli, by position."""
-
-    def __init__(self, stimuli: Stimuli, order: Sequence[int]) -> None:
-        self.stimuli, self.order = stimuli, order
-
-    def __len__(self) -> int:
-        return len(self.order)
-
-    def __getitem__(self, index: int) -> object:
-        return self.stimuli[self.order[index]]
+    return stimuli.take([place[name] for name in wanted])
 
 
 def _with_table(files: ImageFiles, path: Path) -> Stimuli:

@@ -18,11 +18,11 @@ from .blocks import Blocks, GroupSums
 from .distances import METRICS, compute_rdm
 from .errors import RSAError, listing, reason
 from .layers import Layer, choose_layers
+from .models import Preprocess
 from .rdm import RDM, Array, Attr
 from .recorder import listening
 from .stimuli import Images, Stimuli, as_stimuli
 
-Preprocess: TypeAlias = Callable[[Any], Tensor]
 Progress: TypeAlias = Callable[[int], object]
 
 LAYER_METRICS = tuple(metric for metric in METRICS if metric not in ("mahalanobis", "crossnobis"))

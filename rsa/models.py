@@ -5,7 +5,7 @@ import importlib.util
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -17,7 +17,7 @@ _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet
 _LITE = {"efficientnet_lite0": 224, "efficientnet_lite1": 240}
 PIXELS = 64
 
-Preprocess = Callable[[Any], Tensor]
+Preprocess: TypeAlias = Callable[[Any], Tensor]
 
 
 def load_model(name: str, weights: str | Path | None = None) -> tuple[nn.Module, Preprocess]:

@@ -63,8 +63,12 @@ class Stimuli:
         if wanted == present:
             return self
         keep = [i for i, value in enumerate(column) if value in wanted]
-        table = {key: values[keep] for key, values in self.table.items()}
-        return Stimuli(_Selected(self.images, keep), table, reference=self.reference)
+        return self.take(keep)
+
+    def take(self, places: list[int]) -> "Stimuli":
+        """The stimuli at these places, in this order."""
+        table = {key: values[places] for key, values in self.table.items()}
+        return Stimuli(_Selected(self.images, places), table, reference=self.reference)
 
     def column(self, by: str) -> list[str]:
         """The condition of every stimulus. Raises RSAError for an unknown column."""

@@ -18,7 +18,8 @@ from .stimuli import Images, Stimuli, as_stimuli
 if TYPE_CHECKING:
     import torch
 
-    from .activations import Preprocess, Progress
+    from .activations import Progress
+    from .models import Preprocess
 
 
 @dataclass(frozen=True, eq=False)
