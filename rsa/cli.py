@@ -16,7 +16,8 @@ INTERRUPTED = 130
 def build() -> typer.Typer:
     """The program with every command installed under the entry-point group `tgsage.commands`.
 
-    An entry point is a function (one command) or a `typer.Typer` (a group of them); a broken one warns and is left out.
+    An entry point is a function (one command) or a `typer.Typer` (a group of them); "group.command" adds a function to
+    a group that another one made. A broken one warns and is left out.
     """
     app = typer.Typer(
         name="tgsage",
@@ -34,16 +35,21 @@ def build() -> typer.Typer:
     ) -> None:
         pass
 
+    groups: dict[str, typer.Typer] = {}
     for point in sorted(entry_points(group=GROUP), key=lambda point: point.name):
         try:
             command = point.load()
         except Exception as error:
             print(f"tgsage: command {point.name} ({point.value}) is broken and left out: {error!r}", file=sys.stderr)
             continue
+        group, _, name = point.name.rpartition(".")
         if isinstance(command, typer.Typer):
-            app.add_typer(command, name=point.name)
+            groups[name] = command
+            app.add_typer(command, name=name)
+        elif group in groups or not group:
+            groups.get(group, app).command(name)(command)
         else:
-            app.command(point.name)(command)
+            print(f"tgsage: command {point.name} is left out: there is no group {group}", file=sys.stderr)
     return app
 
 

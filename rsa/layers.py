@@ -36,10 +36,11 @@ def choose_layers(model: object, layers: str | Iterable[str] = "auto") -> list[L
     "name#2" is the second call of a module that runs several times in a pass, "name[1]" the second tensor of a module
     that returns several (the first is the default), "output" the whole model.
 
-    "auto" takes the stages: the children of a Sequential, else the children that have children themselves (for a
-    torchvision ResNet layer1..layer4). ModuleLists stand for their items; a last stage that is a classifier (by its
-    name, or up to three linear layers) is left out; a single stage is opened (`features` of a VGG); without stages the
-    children with parameters are taken. Of these, the ones that run.
+    "auto" takes the stages: the modules that the network's own attribute `stages` (a tuple of names) lists, else the
+    children of a Sequential, else the children that have children themselves (for a torchvision ResNet layer1..layer4).
+    ModuleLists stand for their items; a last stage that is a classifier (by its name, or up to three linear layers) is
+    left out; a single stage is opened (`features` of a VGG); without stages the children with parameters are taken.
+    Of these, the ones that run.
 
     They come in the model's own order. Of several modules that a glob fits, those that do not run are left out.
     Raises RSAError for a name or glob that fits nothing, naming near ones.
@@ -92,6 +93,9 @@ def _fits(name: Sequence[str], pattern: Sequence[str]) -> bool:
 
 def auto_layers(module: nn.Module, path: str = "") -> list[tuple[str, nn.Module]]:
     """The stages of a network, as `choose_layers` describes them."""
+    named = getattr(module, "stages", None)
+    if isinstance(named, tuple) and all(isinstance(name, str) for name in named):
+        return [(f"{path}.{name}" if path else name, module.get_submodule(name)) for name in named]
     children = list(_open(module, f"{path}." if path else ""))
     if not children:
         return [(path or "output", module)]

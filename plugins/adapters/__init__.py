@@ -1,0 +1,1 @@
+"""Our searchers and spaces inside other people's search loops."""

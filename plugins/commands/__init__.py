@@ -1,0 +1,1 @@
+"""The commands of this layer; the `tgsage` program finds them by entry point."""

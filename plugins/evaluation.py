@@ -1,0 +1,57 @@
+"""What is known about one candidate after it was trained and shown to a teacher."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+from ..rsa import RSAError
+from ..rsa.errors import listing
+from ..rsa.rdm import Attr
+
+OK, FAILED = "ok", "failed"
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """P, TG, their score, and the cost; a failed one has a reason and no score.
+
+    p: validation accuracy, a fraction. loss: mean cross-entropy of the validation images. tg: teacher guidance
+    (None without a teacher). score: what a search maximises. table: layer -> target -> similarity. examples: how many
+    training examples were seen (images x epochs). seconds: phase -> duration ("build", "train", "evaluate", "rdms").
+    parameters: trainable ones. attrs: the settings that made it.
+    """
+
+    status: str = OK
+    reason: str = ""
+    p: float | None = None
+    loss: float | None = None
+    tg: float | None = None
+    score: float | None = None
+    table: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    examples: int = 0
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    parameters: int = 0
+    attrs: Mapping[str, Attr] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.status not in (OK, FAILED):
+            raise RSAError(f"an evaluation is {OK} or {FAILED}, not {self.status!r}")
+        if self.status == OK and (self.score is None or not math.isfinite(self.score)):
+            raise RSAError(f"an evaluation that succeeded needs a finite score, got {self.score}")
+
+    @property
+    def failed(self) -> bool:
+        return self.status == FAILED
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-able; `from_dict` gives it back."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "Evaluation":
+        """What `to_dict` made. Raises RSAError for unknown fields."""
+        strange = set(values) - {field.name for field in fields(cls)}
+        if strange:
+            raise RSAError(f"an evaluation has no {listing(sorted(strange))}")
+        return cls(**values)

@@ -1,0 +1,1 @@
+"""The torch modules that architectures describe, and the networks that teach."""

@@ -1,0 +1,186 @@
+"""A search space: named categorical dimensions, some of which exist only under a condition.
+
+Every searcher, also someone else's, can treat any space the same: go through `dimensions` in order, choose for those
+that are active, and hand the choices to `canonical`.
+"""
+
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from math import prod
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+
+from ...rsa import RSAError
+from ...rsa.errors import listing, near
+
+if TYPE_CHECKING:
+    from torch import nn
+
+Choice: TypeAlias = str | int
+Architecture: TypeAlias = Mapping[str, Choice]
+_TRIES = 1000  # mutations that changed nothing, before a space is taken to have one architecture only
+
+
+@dataclass(frozen=True)
+class Dimension:
+    """One categorical choice.
+
+    step: which step of a sequential controller makes it (0, 1, ...: the number of layers first, then layer by layer).
+    kind: dimensions of one kind mean the same thing at different steps and can share what is learned about them.
+    parent, when: it is active where the dimension `parent` is active and takes one of the choices `when`; always,
+      without a parent. source, target: the steps that a connection joins (0 = the image), for connections only.
+    """
+
+    name: str
+    choices: tuple[Choice, ...]
+    step: int
+    kind: str
+    parent: str = ""
+    when: tuple[Choice, ...] = ()
+    source: int | None = None
+    target: int | None = None
+
+
+class Space(ABC):
+    """Named categorical dimensions, and how to build the network that a choice of them describes.
+
+    An architecture is a mapping dimension -> choice over the active dimensions only, JSON-able and canonical: equal
+    networks are equal mappings. `get_space(space.name)` is the same space again.
+    """
+
+    name: str
+    dimensions: tuple[Dimension, ...]
+
+    def __init__(self, name: str, dimensions: Iterable[Dimension]) -> None:
+        self.name, self.dimensions = name, tuple(dimensions)
+        self._by_name = {dimension.name: dimension for dimension in self.dimensions}
+        self._children: dict[str, list[Dimension]] = {}
+        for dimension in self.dimensions:
+            self._children.setdefault(dimension.parent, []).append(dimension)
+
+    def __repr__(self) -> str:
+        return f"get_space({self.name!r})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Space) and (self.name, self.dimensions) == (other.name, other.dimensions)
+
+    def __hash__(self) -> int:
+        return hash((self.name, self.dimensions))
+
+    def is_active(self, dimension: Dimension, architecture: Architecture) -> bool:
+        """Whether its condition holds; the choices of the dimensions before it suffice."""
+        return not dimension.parent or architecture.get(dimension.parent) in dimension.when
+
+    def active(self, architecture: Architecture) -> list[Dimension]:
+        """The dimensions that this architecture has to choose, in order."""
+        return [dimension for dimension in self.dimensions if self.is_active(dimension, architecture)]
+
+    def validate(self, architecture: Architecture) -> None:
+        """Raises RSAError naming everything that is wrong: unknown, missing and inactive dimensions, wrong choices."""
+        if not isinstance(architecture, Mapping):
+            raise RSAError(f"an architecture is a mapping dimension -> choice, not {type(architecture).__name__}")
+        wrong = [f"no dimension {name!r}{near(str(name), list(self._by_name))}" for name in architecture
+                 if name not in self._by_name]  # fmt: skip
+        for dimension in self.dimensions:
+            present, wanted = dimension.name in architecture, self.is_active(dimension, architecture)
+            if wanted and not present:
+                wrong.append(f"{dimension.name} is missing")
+            elif present and not wanted:
+                wrong.append(f"{dimension.name} exists only where {dimension.parent} is {listing(dimension.when, 8)}")
+            elif present and not _among(architecture[dimension.name], dimension.choices):
+                choices = listing(dimension.choices, 12)
+                wrong.append(f"{dimension.name} is {architecture[dimension.name]!r}, not one of {choices}")
+        if wrong:
+            raise RSAError(f"not an architecture of {self.name}: {'; '.join(wrong)}")
+
+    def canonical(self, architecture: Architecture) -> dict[str, Choice]:
+        """The one mapping that stands for every choice of the same network; dimensions in order.
+
+        Raises RSAError as `validate` does.
+        """
+        self.validate(architecture)
+        simple = self._simplify(dict(architecture))
+        return {dimension.name: simple[dimension.name] for dimension in self.active(simple)}
+
+    def _simplify(self, architecture: dict[str, Choice]) -> dict[str, Choice]:
+        """A valid mapping of the same network, the same one for all that describe it."""
+        return architecture
+
+    def sample(self, rng: np.random.Generator) -> dict[str, Choice]:
+        """Every active dimension drawn uniformly, in order."""
+        return self.complete({}, rng)
+
+    def complete(self, architecture: Architecture, rng: np.random.Generator | None = None) -> dict[str, Choice]:
+        """Canonical, with inactive dimensions dropped and missing ones drawn uniformly (without `rng`: the first)."""
+        chosen: dict[str, Choice] = {}
+        for dimension in self.dimensions:
+            if self.is_active(dimension, chosen):
+                if dimension.name in architecture:
+                    chosen[dimension.name] = architecture[dimension.name]
+                else:
+                    place = 0 if rng is None else int(rng.integers(len(dimension.choices)))
+                    chosen[dimension.name] = dimension.choices[place]
+        return self.canonical(chosen)
+
+    def mutate(self, architecture: Architecture, rng: np.random.Generator) -> dict[str, Choice]:
+        """Another network: one random active dimension takes another choice; dimensions that this activates are drawn.
+
+        Raises RSAError where the space has no other network.
+        """
+        start = self.canonical(architecture)
+        options = [dimension for dimension in self.active(start) if len(dimension.choices) > 1]
+        for _ in range(_TRIES if options else 0):
+            dimension = options[int(rng.integers(len(options)))]
+            others = [choice for choice in dimension.choices if choice != start[dimension.name]]
+            changed = self.complete({**start, dimension.name: others[int(rng.integers(len(others)))]}, rng)
+            if changed != start:
+                return changed
+        raise RSAError(f"{self.name} has no other architecture near this one")
+
+    def neighbours(self, architecture: Architecture) -> list[dict[str, Choice]]:
+        """All other networks at one change; dimensions that a change activates take their first choice."""
+        start = self.canonical(architecture)
+        found = {self.key(start): start}
+        for dimension in self.active(start):
+            for choice in dimension.choices:
+                changed = self.complete({**start, dimension.name: choice})
+                found.setdefault(self.key(changed), changed)
+        return list(found.values())[1:]
+
+    def size(self) -> int:
+        """How many choices of active dimensions there are (several can describe one network)."""
+        return prod(self._count(dimension) for dimension in self._children.get("", []))
+
+    def _count(self, dimension: Dimension) -> int:
+        children = self._children.get(dimension.name, [])
+        return sum(prod(self._count(c) for c in children if choice in c.when) for choice in dimension.choices)
+
+    def key(self, architecture: Architecture) -> str:
+        """One line of text for a canonical architecture, for caches and files."""
+        return json.dumps(dict(architecture), separators=(",", ":"))
+
+    @abstractmethod
+    def describe(self, architecture: Architecture) -> str:
+        """The network in words, a line per layer or block."""
+
+    @abstractmethod
+    def build(
+        self,
+        architecture: Architecture,
+        *,
+        input_shape: tuple[int, int, int] = (3, 32, 32),
+        n_classes: int = 10,
+        **settings: Any,
+    ) -> "nn.Module":
+        """The torch module, with random weights from torch's generator: (n, *input_shape) -> (n, n_classes) logits.
+
+        Its `stages` name the modules whose outputs are the candidate's layers, so that `layer_rdms` finds them.
+        """
+
+
+def _among(choice: object, choices: tuple[Choice, ...]) -> bool:
+    """Whether it is one of the choices, by type too: True is no 1."""
+    return any(type(choice) is type(c) and choice == c for c in choices)

@@ -1,0 +1,1 @@
+"""Data sets, recipes and the trainer."""
