@@ -17,12 +17,12 @@ from .recording import from_arrays as from_arrays
 from .recording import time_window as time_window
 from .registry import DataFile as DataFile
 from .registry import Dataset as Dataset
-from .reliability import leave_one_animal_out as leave_one_animal_out
 from .reliability import spearman_brown as spearman_brown
 from .reliability import split_half as split_half
-from .reliability import subject_ceiling as subject_ceiling
 from .simulation import simulate_hvm as simulate_hvm
 from .stimuli import images as images
 from .stimuli import match_images as match_images
+from .subjects import leave_one_animal_out as leave_one_animal_out
+from .subjects import subject_ceiling as subject_ceiling
 from .teachers import as_teacher as as_teacher
 from .teachers import load_teacher as load_teacher

@@ -20,22 +20,22 @@ def count_valid(x, order, starts, out):
 
 
 @njit(cache=True, nogil=True)
-def half_means(x, order, starts, keys, flip, out):
-    """(2, stimuli, neuroids): mean of the presentations of every stimulus that fall in either half, NaN without one.
+def part_means(x, order, starts, keys, first, out):
+    """(parts, stimuli, neuroids): mean of the presentations of every stimulus that fall in a part, NaN without one.
 
-    Sorted by `keys`, a stimulus' presentations go to the two halves in turn; `flip` says which half comes first.
+    Sorted by `keys`, a stimulus' presentations go to the parts in turn; `first` says which part comes first.
     """
-    f = x.shape[1]
+    parts, f = out.shape[0], x.shape[1]
     for s in range(starts.size - 1):
         rank = np.argsort(keys[starts[s] : starts[s + 1]])
-        sums, counts = np.zeros((2, f)), np.zeros((2, f))
+        sums, counts = np.zeros((parts, f)), np.zeros((parts, f))
         for k in range(rank.size):
-            row, half = x[order[starts[s] + rank[k]]], (k + flip[s]) & 1
-            total, count = sums[half], counts[half]
+            row, part = x[order[starts[s] + rank[k]]], (k + first[s]) % parts
+            total, count = sums[part], counts[part]
             for j in range(f):
                 present = not np.isnan(row[j])
                 total[j] += row[j] if present else 0.0
                 count[j] += 1.0 if present else 0.0
-        for half in range(2):
+        for part in range(parts):
             for j in range(f):
-                out[half, s, j] = sums[half, j] / counts[half, j] if counts[half, j] else np.nan
+                out[part, s, j] = sums[part, j] / counts[part, j] if counts[part, j] else np.nan

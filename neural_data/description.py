@@ -14,7 +14,8 @@ from .catalogue import load
 from .neuroids import region_neuroids
 from .rdms import region_rdms
 from .recording import check_recording, encode, time_window
-from .reliability import DEFINITION, leave_one_animal_out, split_half
+from .reliability import DEFINITION, split_half
+from .subjects import leave_one_animal_out
 from .teachers import load_teacher, publishes_rdms
 
 if TYPE_CHECKING:

@@ -56,7 +56,16 @@ class Trials:
         keys = rng.permutation(self._patterns.max() + 1)[self._patterns] + rng.random(len(self._patterns))
         out = np.empty((2, *self.counts.shape), self.values.dtype)
         flip = rng.integers(0, 2, len(self.counts))
-        _kernels.half_means(self.values, self._order, self._starts, keys, flip, out)
+        _kernels.part_means(self.values, self._order, self._starts, keys, flip, out)
+        return out
+
+    def means(self) -> Array:
+        """(1, stimuli, neuroids): mean responses over all presentations, NaN without one."""
+        out = np.empty((1, *self.counts.shape), self.values.dtype)
+        zeros = np.zeros(len(self.counts), np.int64)
+        _kernels.part_means(
+            self.values, self._order, self._starts, np.arange(len(self._order), dtype=float), zeros, out
+        )
         return out
 
 
@@ -71,12 +80,16 @@ def _patterns(values: Array) -> npt.NDArray[np.int64]:
 
 @dataclass(frozen=True)
 class Region:
-    """The stimuli and neuroids of a region whose repeats can be halved; repeats: their mean number."""
+    """The stimuli and neuroids of a region whose repeats can be halved; repeats: their mean number.
+
+    balance: mean over stimuli of 4 k (r - k) / r^2, for halves of k and r - k of their repeats.
+    """
 
     name: str
     stimuli: npt.NDArray[np.int64]
     neuroids: npt.NDArray[np.int64]
     repeats: float
+    balance: float
 
     @classmethod
     def choose(cls, name: str, neuroids: npt.NDArray[np.int64], counts: npt.NDArray[np.int32]) -> "Region":
@@ -94,10 +107,14 @@ class Region:
             raise RSAError(
                 f"{name}: {len(kept)} of {len(neuroids)} neuroids saw the {len(stimuli)} repeated stimuli twice"
             )
-        return cls(name, stimuli, kept, float(counts[np.ix_(stimuli, kept)].mean()))
+        repeats = counts[np.ix_(stimuli, kept)]
+        balance = float((4 * (repeats // 2) * (repeats - repeats // 2) / repeats**2).mean())
+        return cls(name, stimuli, kept, float(repeats.mean()), balance)
 
     def responses(self, halves: Array, conditions: npt.NDArray[np.int64], scale: str, metric: str) -> Array:
-        """(2, conditions, neuroids) float64: what both halves have, scaled as in `region_rdms`, averaged by condition.
+        """(parts, conditions, neuroids) float64: what all parts have, scaled and averaged as in `region_rdms`.
+
+        halves: (parts, stimuli, neuroids) as from `Trials.halves` or `Trials.means`.
 
         Raises RSAError when fewer than 3 conditions or 2 neuroids are left.
         """

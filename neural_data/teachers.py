@@ -13,7 +13,8 @@ from ..rsa.rdm import Attr
 from .catalogue import content_of, find, list_datasets, load, load_rdms
 from .rdms import region_rdms
 from .recording import check_recording, time_window
-from .reliability import split_half, subject_ceiling
+from .reliability import split_half
+from .subjects import subject_ceiling
 
 if TYPE_CHECKING:
     import xarray
@@ -71,10 +72,8 @@ def as_teacher(
         else:
             rdms = {target: _with_reliability(rdm, halves.sel(target=target)) for target, rdm in rdms.items()}
             ceilings = {t: (c, c) for t, c in zip(rdms, halves["ceiling"].values.tolist(), strict=True) if c > 0}
-            lacking = [target for target in rdms if target not in ceilings]
-            without = f"; none for {', '.join(lacking)}, where halves do not agree" if lacking else ""
-            how = f"sqrt of split-half reliability (Spearman-Brown, {method})"
-            stated["ceiling"] = f"{how}, {splits} splits, seed {seed}{without}"
+            how = f"sqrt of split-half reliability (corrected Spearman-Brown, {method}), {splits} splits, seed {seed}"
+            stated["ceiling"] = "; ".join([how, *_without_ceiling(halves)])
     stimuli = identifier if identifier in {dataset.name for dataset in list_datasets()} else ""
     title = name or identifier or "recording"
     ids = list(dict.fromkeys(recording["stimulus_id"].values.tolist()))
@@ -83,11 +82,23 @@ def as_teacher(
     )
 
 
+def _without_ceiling(halves: "xarray.Dataset") -> list[str]:
+    """Which targets have none, and why."""
+    columns = (halves[key].values.tolist() for key in ("target", "reason", "r"))
+    rows = list(zip(*columns, strict=True))
+    disagree = [target for target, reason, r in rows if not reason and not r > 0]
+    return [f"none for {', '.join(disagree)}, where halves do not agree"] * bool(disagree) + [
+        f"none for {reason}" for _, reason, _ in rows if reason
+    ]
+
+
 def _with_reliability(rdm: RDM, halves: "xarray.Dataset") -> RDM:
-    names = {"reliability": "reliability", "ceiling": "ceiling", "r": "split_r"}
+    names = {"reliability": "reliability", "spearman_brown": "spearman_brown", "ceiling": "ceiling", "r": "split_r"}
     numbers = {name: float(halves[key]) for key, name in names.items()}
     attrs = {**rdm.attrs, **{key: round(number, 6) if np.isfinite(number) else None for key, number in numbers.items()}}
-    for what, here in (("stimuli", len(rdm)), ("neuroids", rdm.attrs["neuroids"])):
+    for what, here in (
+        (("stimuli", len(rdm)), ("neuroids", rdm.attrs["neuroids"])) if not str(halves["reason"].values) else ()
+    ):
         if (used := int(halves[what])) != here and (what == "neuroids" or rdm.by == "stimulus"):
             attrs[f"reliability_{what}"] = used
     return rdm.replace(attrs=attrs)

@@ -10,15 +10,11 @@ import pytest
 import xarray
 from tgsage.neural_data.halves import Trials
 from tgsage.neural_data.neuroids import scale_neuroids
+from tgsage.neural_data.products import pair_covariance, pair_mean, pair_product, rdm_correlation
 from tgsage.neural_data.readers.cowley import read_cowley
 from tgsage.neural_data.recording import from_arrays
-from tgsage.neural_data.reliability import (
-    leave_one_animal_out,
-    rdm_correlation,
-    spearman_brown,
-    split_half,
-    subject_ceiling,
-)
+from tgsage.neural_data.reliability import split_half
+from tgsage.neural_data.subjects import leave_one_animal_out, subject_ceiling
 from tgsage.rsa import RDM, RSAError, compare, compute_rdm, noise_ceiling
 
 Array = npt.NDArray[np.float64]
@@ -81,6 +77,8 @@ def test_each_split_is_the_comparison_of_two_whole_rdms(settings: dict[str, str]
     np.testing.assert_allclose(found["split_half"].sel(target="V4"), expected, atol=1e-10)
     assert float(found["r"][0]) == pytest.approx(np.mean(expected))
     assert float(found["ceiling"][0]) ** 2 == pytest.approx(float(found["reliability"][0]))
+    if settings.get("metric", "correlation") != "correlation":
+        assert float(found["reliability"][0]) == pytest.approx(float(found["spearman_brown"][0]))
 
 
 @pytest.mark.parametrize(("n", "f"), [(40, 7), (7, 40), (12, 12), (3, 2)])
@@ -158,35 +156,80 @@ def test_neuroid_reliability_is_the_share_of_signal_in_the_mean_of_all_repeats()
     np.testing.assert_allclose(found, expected, atol=0.04)
 
 
+def perfect_model(kind: str, level: float, seed: int) -> tuple[Array, Array, str]:
+    """True responses (150, 50), six noisy trials of each, and the scaling that suits them."""
+    rng = np.random.default_rng(seed)
+    truth = rng.normal(size=(150, 8)) @ rng.normal(size=(8, 50)) / math.sqrt(8)
+    if kind == "unequal strength":
+        truth *= np.exp(0.5 * rng.normal(size=(150, 1)))
+    if not kind.startswith("counts"):
+        return truth, truth[:, None] + level * rng.normal(size=(150, 6, 50)), "none"
+    rates = level * np.exp(0.7 * truth + 0.5 * rng.normal(size=50) + 0.3 * rng.normal(size=(150, 1)))
+    trials = rng.poisson(np.repeat(rates[:, None], 6, axis=1)).astype(float)
+    return (rates, trials, "none") if kind == "counts" else (scale_neuroids(rates, "zscore"), trials, "zscore")
+
+
 @pytest.mark.parametrize(
-    ("noise", "reliability", "tolerance"), [(0.6, 0.98, 0.003), (2.0, 0.8, 0.02), (3.0, 0.57, 0.06)]
+    ("kind", "level", "reliability", "tolerance"),
+    [
+        ("equal noise", 0.5, 0.98, 0.01),
+        ("equal noise", 2.0, 0.72, 0.02),
+        ("equal noise", 4.0, 0.31, 0.05),
+        ("unequal strength", 1.0, 0.91, 0.02),
+        ("unequal strength", 4.0, 0.35, 0.06),
+        ("counts", 5.0, 0.96, 0.03),
+        ("counts", 0.3, 0.66, 0.05),
+        ("counts, scaled", 5.0, 0.94, 0.02),
+        ("counts, scaled", 0.3, 0.52, 0.04),
+        ("counts, scaled", 0.1, 0.24, 0.06),
+    ],
 )
-def test_a_perfect_model_has_a_ceiled_score_of_one(noise: float, reliability: float, tolerance: float) -> None:
+def test_a_perfect_model_has_a_ceiled_score_of_one_at_high_and_at_low_reliability(
+    kind: str, level: float, reliability: float, tolerance: float
+) -> None:
     scores, levels = [], []
     for seed in range(8):
-        truth, trials = simulate(seed, stimuli=150, neuroids=60, repeats=8, noise=noise, features=10)
-        found = split_half(record(trials), splits=20)
-        similarity = compare(compute_rdm(truth), compute_rdm(trials.mean(axis=1)))
+        truth, trials, scale = perfect_model(kind, level, seed)
+        found = split_half(record(trials), splits=10, scale=scale)
+        similarity = compare(compute_rdm(truth), compute_rdm(scale_neuroids(trials.mean(axis=1), scale)))
         scores.append(similarity / float(found["ceiling"][0]))
         levels.append(float(found["reliability"][0]))
-    assert np.mean(levels) == pytest.approx(reliability, abs=0.05)
+    assert np.mean(levels) == pytest.approx(reliability, abs=0.06)
     assert np.mean(scores) == pytest.approx(1, abs=tolerance)
 
 
-def test_reliability_is_spearman_brown_of_the_rdms_halves_and_the_ceiling_its_root() -> None:
-    found = split_half(record(simulate(noise=2.0)[1]), splits=5)
-    r = float(found["r"][0])
-    assert float(found["reliability"][0]) == pytest.approx(2 * r / (1 + r), abs=1e-12)
-    assert float(found["ceiling"][0]) == pytest.approx(math.sqrt(2 * r / (1 + r)), abs=1e-12)
+def test_the_correction_of_spearman_brown_helps_where_noise_rules() -> None:
+    _, trials, _ = perfect_model("equal noise", 4.0, 0)
+    found = split_half(record(trials), splits=10)
+    r, first = float(found["r"][0]), float(found["spearman_brown"][0])
+    assert first == pytest.approx(2 * r / (1 + r), abs=1e-12)
+    assert float(found["reliability"][0]) > 1.1 * first
+    assert float(found["ceiling"][0]) == pytest.approx(math.sqrt(float(found["reliability"][0])), abs=1e-12)
 
 
-def test_where_noise_falls_as_one_over_repeats_a_perfect_model_scores_one_even_at_low_reliability() -> None:
-    rng = np.random.default_rng(0)
-    truth = rng.normal(size=100_000)
-    halves = truth + 3 * rng.normal(size=(2, 100_000))
-    reliability = float(spearman_brown(np.corrcoef(halves[0], halves[1])[0, 1]))
-    assert reliability == pytest.approx(1 / (1 + 9 / 2), abs=0.01)
-    assert np.corrcoef(truth, halves.mean(axis=0))[0, 1] / math.sqrt(reliability) == pytest.approx(1, abs=0.02)
+def test_sums_over_pairs_are_those_of_whole_matrices() -> None:
+    rng = np.random.default_rng(2)
+    for f in (3, 40):
+        a, b = rng.normal(size=(2, 12, f))
+        upper = np.triu_indices(12, 1)
+        one, other = (a @ a.T)[upper], (b @ b.T)[upper]
+        assert pair_product(a, b) == pytest.approx(2 * (one * other).sum())
+        assert pair_mean(a) == pytest.approx(one.mean())
+        assert pair_covariance(a, b) == pytest.approx(np.cov(one, other, bias=True)[0, 1])
+
+
+def test_a_region_that_cannot_be_halved_says_why_and_leaves_the_others_their_ceilings() -> None:
+    _, trials = simulate(neuroids=24)
+    trials[:, 1:, 12:] = np.nan  # the second region saw everything once
+    found = split_half(record(trials, region=["V4"] * 12 + ["IT"] * 12), splits=5)
+    alone = split_half(record(trials[:, :, :12]), splits=5)
+    here = found.sel(target="V4")
+    assert float(here["ceiling"]) == pytest.approx(float(alone["ceiling"][0]), abs=0.02)
+    assert not str(here["reason"].values)
+    there = found.sel(target="IT")
+    assert np.isnan(float(there["ceiling"]))
+    assert int(there["stimuli"]) == 0
+    assert "IT: 0 of 60 stimuli have two repeats" in str(there["reason"].values)
 
 
 def test_stimuli_shown_once_and_neuroids_that_saw_too_little_are_left_out_and_counted() -> None:
