@@ -96,9 +96,9 @@ def _with_reliability(rdm: RDM, halves: "xarray.Dataset") -> RDM:
     names = {"reliability": "reliability", "spearman_brown": "spearman_brown", "ceiling": "ceiling", "r": "split_r"}
     numbers = {name: float(halves[key]) for key, name in names.items()}
     attrs = {**rdm.attrs, **{key: round(number, 6) if np.isfinite(number) else None for key, number in numbers.items()}}
-    for what, here in (
-        (("stimuli", len(rdm)), ("neuroids", rdm.attrs["neuroids"])) if not str(halves["reason"].values) else ()
-    ):
+    if str(halves["reason"].values):
+        return rdm.replace(attrs=attrs)
+    for what, here in (("stimuli", len(rdm)), ("neuroids", rdm.attrs["neuroids"])):
         if (used := int(halves[what])) != here and (what == "neuroids" or rdm.by == "stimulus"):
             attrs[f"reliability_{what}"] = used
     return rdm.replace(attrs=attrs)
