@@ -3,6 +3,7 @@ from .catalogue import load as load
 from .catalogue import load_rdms as load_rdms
 from .description import describe as describe
 from .download import fetch as fetch
+from .features import region_features as region_features
 from .hvm_images import hvm_images as hvm_images
 from .neuroids import SCALES as SCALES
 from .neuroids import region_neuroids as region_neuroids

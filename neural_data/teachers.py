@@ -11,6 +11,7 @@ from ..rsa.comparison import check_method
 from ..rsa.hdf5 import opened
 from ..rsa.rdm import Attr
 from .catalogue import content_of, find, list_datasets, load, load_rdms
+from .features import region_features
 from .rdms import region_rdms
 from .recording import check_recording, time_window
 from .reliability import split_half
@@ -35,6 +36,7 @@ def as_teacher(
     seed: int = 0,
     method: str = "pearson",
     name: str = "",
+    features: bool = False,
     advance: Callable[[int], object] = lambda steps: None,
 ) -> Teacher:
     """The regions' RDMs (`by` to `missing` as in `region_rdms`) with their ceilings (`splits` to `method`, `advance`
@@ -43,7 +45,8 @@ def as_teacher(
     Split halves give one number, so both ends of a target's ceiling are sqrt(reliability): a similarity divided by it
     is the ceiled score. Every RDM's `attrs` hold `reliability`, `ceiling` and `split_r`. A recording of averages, or a
     target whose halves do not agree (r <= 0), has none, and `attrs["ceiling"]` says why. `stimuli` is the recording's
-    identifier where that is a name of the catalogue.
+    identifier where that is a name of the catalogue. features: also keep the responses behind the RDMs, for the
+    similarities that compare features.
 
     Raises RSAError as `region_rdms` does.
     """
@@ -54,6 +57,7 @@ def as_teacher(
     if window is not None or "time_bin" in recording.dims:
         recording = time_window(recording, *(window or ()))
     rdms = region_rdms(recording, by=by, level=level, scale=scale, metric=metric, missing=missing)
+    kept = region_features(recording, by=by, level=level, scale=scale, missing=missing) if features else {}
     identifier = str(recording.attrs.get("identifier", ""))
     stated: dict[str, Attr] = {}
     for rdm in rdms.values():
@@ -78,8 +82,9 @@ def as_teacher(
     title = name or identifier or "recording"
     ids = list(dict.fromkeys(recording["stimulus_id"].values.tolist()))
     return Teacher.from_rdms(
-        title, rdms, ceilings, method=method, stimuli=stimuli, attrs=stated, stimulus_ids=ids if stimuli else ()
-    )
+        title, rdms, ceilings, method=method, stimuli=stimuli, attrs=stated, stimulus_ids=ids if stimuli else (),
+        features=kept,
+    )  # fmt: skip
 
 
 def _without_ceiling(halves: "xarray.Dataset") -> list[str]:
@@ -117,6 +122,7 @@ def load_teacher(
     splits: int = 100,
     seed: int = 0,
     method: str = "pearson",
+    features: bool = False,
     advance: Callable[[int], object] = lambda steps: None,
 ) -> Teacher:
     """A teacher by name or file: a recording (see `as_teacher`), published RDMs, or what `Teacher.save` wrote.
@@ -126,13 +132,13 @@ def load_teacher(
     two subjects. Its `attrs` also hold the leave-one-out bounds, which are about single subjects' RDMs and not about
     this average.
 
-    Raises RSAError for an unknown name or file, a `by`, `level`, `scale`, `window` or `metric` that RDMs do not have,
-    and as `load` and `as_teacher` do.
+    Raises RSAError for an unknown name or file, a `by`, `level`, `scale`, `window`, `metric` or `features` that a
+    source of RDMs does not have, and as `load` and `as_teacher` do.
     """
     if not publishes_rdms(name_or_path):
         return as_teacher(
             load(name_or_path, data_dir=data_dir), by=by, level=level, scale=scale, window=window, metric=metric,
-            missing=missing, splits=splits, seed=seed, method=method, advance=advance,
+            missing=missing, splits=splits, seed=seed, method=method, features=features, advance=advance,
         )  # fmt: skip
     saved = find(name_or_path) is None and _is_teacher(Path(name_or_path))
     teacher = Teacher.load(name_or_path) if saved else _published(name_or_path, data_dir, method)
@@ -144,6 +150,8 @@ def load_teacher(
             raise RSAError(
                 f"{name_or_path} holds RDMs with {key} {has.get(key, 'not stated')}, which cannot become {value}"
             )
+    if features and not teacher.features:
+        raise RSAError(f"{name_or_path} holds RDMs only, without the features behind them")
     return teacher
 
 

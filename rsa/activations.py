@@ -3,30 +3,26 @@
 Mode, device, gradients and hooks of the model are restored afterwards, also after an exception.
 """
 
-import hashlib
-import math
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from .blocks import Blocks, GroupSums
-from .distances import METRICS, compute_rdm
-from .errors import RSAError, listing, reason
-from .layers import Layer, choose_layers
+from .collector import MEMORY_BUDGET, Collector
+from .distances import FOLDED, METRICS
+from .errors import RSAError, reason
+from .features import Features, averaged_over
 from .models import Preprocess
-from .rdm import RDM, Array, Attr
-from .recorder import listening
+from .rdm import RDM, Array
 from .stimuli import Images, Stimuli, as_stimuli
 
 Progress: TypeAlias = Callable[[int], object]
 
-LAYER_METRICS = tuple(metric for metric in METRICS if metric not in ("mahalanobis", "crossnobis"))
-MEMORY_BUDGET = 2**29  # bytes of features held in memory by `layer_rdms`; beyond it they wait in a temporary file
+LAYER_METRICS = tuple(metric for metric in METRICS if metric not in ("mahalanobis", *FOLDED))
 
 
 def extract(
@@ -54,10 +50,10 @@ def extract(
     image that cannot be read, a model that fails on a batch, an unknown layer, or one asked for by name that never ran.
     """
     shown = as_stimuli(stimuli)
-    blocks = Blocks(len(shown), budget=None)
-    for start, batch in _passes(model, shown, layers, preprocess, n_features, seed, batch_size, device, progress):
-        blocks.add(start, {name: features for name, (features, _) in batch.items()})
-    return {name: blocks.take(name) for name in blocks.names}
+    found = _collected(
+        model, shown, layers, "stimulus", preprocess, n_features, seed, batch_size, device, progress
+    )  # fmt: skip
+    return {name: features for name, features, _ in found.conditions()}
 
 
 def layer_rdms(
@@ -85,52 +81,56 @@ def layer_rdms(
     if metric not in LAYER_METRICS:
         raise RSAError(f"the RDMs of layers are made by {', '.join(LAYER_METRICS)}, not {metric!r}")
     shown = as_stimuli(stimuli)
-    groups = shown.column(by)
-    grouped = by != "stimulus"
-    store = GroupSums(groups) if grouped else Blocks(len(shown), budget=MEMORY_BUDGET)
-    totals: dict[str, int] = {}
-    for start, batch in _passes(model, shown, layers, preprocess, n_features, seed, batch_size, device, progress):
-        store.add(start, {name: features for name, (features, _) in batch.items()})
-        totals |= {name: total for name, (_, total) in batch.items()}
-    labels = tuple(dict.fromkeys(groups))
-    descriptors = shown.descriptors(by)
-    rdms = {}
-    for name in store.names:
-        features = store.take(name)
-        attrs: dict[str, Attr] = {"n_features": features.shape[1], "of_features": totals[name], "seed": seed}
-        attrs["metric"] = metric
-        try:
-            rdms[name] = compute_rdm(
-                features, metric=metric, labels=labels, by=by, name=name, descriptors=descriptors, attrs=attrs,
-                overwrite=True,
-            )  # fmt: skip
-        except RSAError as error:
-            raise RSAError(f"layer {name}: {error}") from error
-    return rdms
+    return _collected(
+        model, shown, layers, by, preprocess, n_features, seed, batch_size, device, progress, MEMORY_BUDGET
+    ).rdms(metric=metric)
 
 
-def _passes(
+def layer_features(
+    model: nn.Module,
+    stimuli: Images,
+    layers: str | Iterable[str] = "auto",
+    *,
+    by: str = "stimulus",
+    preprocess: Preprocess | None = None,
+    n_features: int | None = None,
+    seed: int = 0,
+    batch_size: int = 64,
+    device: str | torch.device | None = None,
+    progress: Progress | None = None,
+) -> dict[str, Features]:
+    """What `layer_rdms` compares: the features of every layer with the names of their stimuli, all of them in memory.
+
+    By another column than "stimulus" they are averaged over the stimuli of each of its groups, and the attrs say so.
+    Arguments and errors as in `layer_rdms`.
+    """
+    shown = as_stimuli(stimuli)
+    found = _collected(model, shown, layers, by, preprocess, n_features, seed, batch_size, device, progress)
+    columns, said = found.descriptors, averaged_over(by)
+    return {
+        name: Features(features, found.labels, name=name, by=by, descriptors=columns, attrs=said | attrs)
+        for name, features, attrs in found.conditions()
+    }
+
+
+def _collected(
     model: nn.Module,
     stimuli: Stimuli,
     layers: str | Iterable[str],
+    by: str,
     preprocess: Preprocess | None,
     n_features: int | None,
     seed: int,
     batch_size: int,
     device: str | torch.device | None,
     progress: Progress | None,
-) -> Iterator[tuple[int, dict[str, tuple[Array, int]]]]:
-    """For every batch its first index and layer -> (features, how many the layer has), in the order of the layers."""
-    if len(stimuli) == 0:
-        raise RSAError("there are no stimuli to show")
-    if seed < 0:
-        raise RSAError(f"a seed is a whole number from 0, got {seed}")
-    if batch_size < 1 or (n_features is not None and n_features < 1):
-        raise RSAError(f"batch_size and n_features must be at least 1, got {batch_size} and {n_features}")
-    chosen = choose_layers(model, layers)
-    sample = _Subsample(n_features, seed)
-    names: list[str] | None = None
-    with _evaluating(model, device) as (target, dtype), listening(model, chosen, sample) as activations:
+    budget: int | None = None,
+) -> Collector:
+    """What the layers left in one pass over the stimuli."""
+    if batch_size < 1:
+        raise RSAError(f"batch_size must be at least 1, got {batch_size}")
+    collector = Collector(model, stimuli, layers, by=by, n_features=n_features, seed=seed, budget=budget)
+    with _evaluating(model, device) as (target, dtype), collector:
         for start, images in _batches(stimuli, preprocess, batch_size):
             batch = images.to(target, dtype if images.is_floating_point() else None)
             try:
@@ -140,60 +140,10 @@ def _passes(
             except Exception as error:
                 shape = tuple(images.shape[1:])
                 raise RSAError(f"the model fails on images of shape {shape}: {reason(error)}") from error
-            if activations.silent():
-                raise RSAError(f"layer {activations.silent()[0]!r} never runs in the model's forward pass")
-            if not activations:
-                raise RSAError(f"none of the {len(chosen)} layers ran in the model's forward pass")
-            if names is not None and list(activations) != names:
-                raise RSAError(f"layers ran in one batch but not in another: {listing(set(names) ^ set(activations))}")
-            names = list(activations)
-            for name, (features, _) in activations.items():
-                if len(features) != len(images):
-                    rows = f"{len(features)} rows for {len(images)} images"
-                    raise RSAError(f"layer {name}: its output has {rows}; batch must come first")
-            yield start, {name: (features.numpy(), total) for name, (features, total) in activations.items()}
+            collector.take(np.arange(start, start + len(images)))
             if progress is not None:
                 progress(len(images))
-
-
-class _Subsample:
-    """A layer's output (batch, ...) to (batch, k) float32 features on the CPU in logical order, and of how many."""
-
-    def __init__(self, n_features: int | None, seed: int) -> None:
-        self.n_features, self.seed = n_features, seed
-        self._index: dict[tuple[Any, ...], tuple[Tensor, Array]] = {}
-
-    def __call__(self, layer: Layer, output: Tensor) -> tuple[Tensor, int]:
-        if output.ndim == 0:
-            raise RSAError(f"layer {layer.name} returns a single number, not a row for every image")
-        if output.is_complex():
-            raise RSAError(f"layer {layer.name} returns complex numbers")
-        total = math.prod(output.shape[1:])
-        if self.n_features is None or total <= self.n_features:
-            return output.detach().reshape(len(output), total).to("cpu", torch.float32, copy=True), total
-        # read in memory order, ascending: no tensor is rearranged (channels_last) for a few of its values
-        strides = output.stride()
-        order = sorted(range(1, output.ndim), key=lambda dim: strides[dim], reverse=True)
-        stored = output.permute(0, *order)
-        if not stored.is_contiguous():
-            order, stored = list(range(1, output.ndim)), output
-        key = (layer.path, layer.item, tuple(output.shape[1:]), tuple(order), output.device)
-        if key not in self._index:
-            drawn = draw_features(total, self.n_features, self.seed, layer.path)
-            places = np.unravel_index(drawn, output.shape[1:])
-            sizes = [output.shape[dim] for dim in order]
-            inside = np.ravel_multi_index([places[dim - 1] for dim in order], sizes)
-            ascending = np.argsort(inside)
-            self._index[key] = torch.as_tensor(inside[ascending], device=output.device), np.argsort(ascending)
-        index, back = self._index[key]
-        features = stored.reshape(len(output), total)[:, index].to("cpu", torch.float32)
-        return features[:, back] if order != sorted(order) else features, total
-
-
-def draw_features(total: int, n_features: int, seed: int, name: str) -> Array:
-    """Indices of `n_features` of `total` features, ascending, drawn by (seed, layer name)."""
-    word = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big")
-    return np.sort(np.random.default_rng([seed, word]).choice(total, n_features, replace=False))
+    return collector
 
 
 @contextmanager

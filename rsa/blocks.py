@@ -3,12 +3,15 @@
 import tempfile
 import weakref
 from collections.abc import Mapping, Sequence
-from typing import IO
+from typing import IO, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 
 from .errors import RSAError, reason
 from .rdm import Array
+
+Rows: TypeAlias = npt.NDArray[np.int64]
 
 
 class Blocks:
@@ -26,18 +29,19 @@ class Blocks:
         self._widths: dict[str, int] = {}
         self._file: IO[bytes] | None = None
 
-    def add(self, start: int, batch: Mapping[str, Array]) -> None:
-        """Rows start, start + 1, ... of every layer."""
+    def add(self, rows: Rows, batch: Mapping[str, Array]) -> None:
+        """These rows of every layer."""
         if not self.names:
             self._open(batch)
         for name, features in batch.items():
             _check_width(name, features, self._widths[name])
             if self._file is None:
-                self._arrays[name][start : start + len(features)] = features
+                self._arrays[name][rows] = features
                 continue
             try:
-                self._file.seek(self._starts[name] + start * self._widths[name] * 4)
-                self._file.write(np.ascontiguousarray(features, np.float32).data)
+                for run in np.split(np.arange(len(rows)), np.flatnonzero(np.diff(rows) != 1) + 1):
+                    self._file.seek(self._starts[name] + int(rows[run[0]]) * self._widths[name] * 4)
+                    self._file.write(np.ascontiguousarray(features[run], np.float32).data)
             except OSError as error:
                 needed = 4 * self.n * sum(self._widths.values()) / 1e9
                 place = tempfile.gettempdir()
@@ -71,7 +75,7 @@ class GroupSums:
 
     def __init__(self, groups: Sequence[str]) -> None:
         place = {group: i for i, group in enumerate(dict.fromkeys(groups))}
-        self._index = [place[group] for group in groups]
+        self._index = np.array([place[group] for group in groups])
         self._counts = np.bincount(self._index)
         self._sums: dict[str, Array] = {}
 
@@ -79,12 +83,12 @@ class GroupSums:
     def names(self) -> list[str]:
         return list(self._sums)
 
-    def add(self, start: int, batch: Mapping[str, Array]) -> None:
-        """Rows start, start + 1, ... of every layer."""
+    def add(self, rows: Rows, batch: Mapping[str, Array]) -> None:
+        """These rows of every layer."""
         for name, features in batch.items():
             sums = self._sums.setdefault(name, np.zeros((len(self._counts), features.shape[1])))
             _check_width(name, features, sums.shape[1])
-            for group, row in zip(self._index[start:], features, strict=False):
+            for group, row in zip(self._index[rows], features, strict=True):
                 sums[group] += row
 
     def take(self, name: str) -> Array:

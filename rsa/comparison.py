@@ -1,9 +1,9 @@
 """How similar two RDMs are: seven measures, over the same stimuli whatever their order."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, Self, TypeVar
 
 import numpy as np
 
@@ -17,6 +17,20 @@ if TYPE_CHECKING:
 METHODS = ("pearson", "spearman", "tau-a", "rho-a", "cosine", "cosine-whitened", "pearson-whitened")
 RANKED = ("spearman", "rho-a", "tau-a")
 _MAX_PAIRS = 2**30  # doubled ranks stay below 2^31
+
+
+class Labelled(Protocol):
+    """What can be brought into one order by its labels: RDMs, features."""
+
+    @property
+    def labels(self) -> tuple[str, ...]: ...
+    @property
+    def name(self) -> str: ...
+    def __len__(self) -> int: ...
+    def subset(self, labels: Iterable[object]) -> Self: ...
+
+
+L = TypeVar("L", bound=Labelled)
 
 
 def compare(a: RDM, b: RDM, *, method: str = "pearson", allow_subset: bool = False) -> float:
@@ -53,16 +67,19 @@ def compare_all(
 
 
 def align(
-    a: Mapping[str, RDM],
-    b: Mapping[str, RDM],
+    a: Mapping[str, L],
+    b: Mapping[str, L],
     *,
     allow_subset: bool = False,
     cure: str = "allow_subset=True compares",
-) -> tuple[list[RDM], list[RDM]]:
-    """All RDMs over the same labels in the order of the first. Raises RSAError as `compare` does, naming the `cure`."""
+) -> tuple[list[L], list[L]]:
+    """All RDMs or features over the same labels in the order of the first.
+
+    Raises RSAError as `compare` does, naming the `cure`.
+    """
     named = [(key, rdm) for side in (a, b) for key, rdm in side.items()]
     if not a or not b:
-        raise RSAError("nothing to compare: one side has no RDM")
+        raise RSAError("nothing to compare: one side is empty")
     first_key, first = named[0]
     others = [(key, rdm) for key, rdm in named[1:] if rdm.labels != first.labels]
     if not others and len(first) > 2:
@@ -83,7 +100,7 @@ def align(
     return aligned[: len(a)], aligned[len(a) :]
 
 
-def _only_in(rdm: RDM, other: RDM) -> list[str]:
+def _only_in(rdm: Labelled, other: Labelled) -> list[str]:
     known = set(other.labels)
     return [label for label in rdm.labels if label not in known]
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import numpy.typing as npt
 
+from .comparison import METHODS
 from .errors import RSAError
 from .rdm import RDM, Array
 from .score import TeacherScore
@@ -67,9 +68,9 @@ def score_figure(model: str, score: TeacherScore, layers: Mapping[str, RDM], tea
 def _method_line(score: TeacherScore) -> str:
     what = "stimuli" if score.by == "stimulus" else f"conditions by {score.by}"
     shade = "" if score.draws is None else "shade: 95% interval over resampled stimuli; "
-    n = score.table.attrs["n"]
+    n, of = score.table.attrs["n"], "the RDM of " if score.method in METHODS else "the features of "
     return (
-        f"Each point: {score.method} similarity between the RDM of one layer and the RDM of one target, {n} {what}; "
+        f"Each point: {score.method} similarity between {of}one layer and {of}one target, {n} {what}; "
         f"{shade}ring: best layer.\nTG = mean over targets of the best layer = {score.tg:.3f}."
     )
 
@@ -96,7 +97,7 @@ def _draw_layers(figure: "SubFigure", score: TeacherScore) -> None:
     axes.axhline(0, color="0.6", linewidth=0.8, zorder=0)
     axes.set_xticks(places, names, rotation=60, ha="right", rotation_mode="anchor", fontsize=8)
     axes.set_xlabel("layer, from input to output")
-    axes.set_ylabel(f"RDM similarity ({score.method})")
+    axes.set_ylabel(f"{'RDM' if score.method in METHODS else 'feature'} similarity ({score.method})")
     axes.spines[["top", "right"]].set_visible(False)
     axes.margins(y=0.12)
     axes.legend(frameon=False, fontsize=9, loc="best")

@@ -1,15 +1,16 @@
-"""Teachers, their guidance in anybody's loop, and P + alpha TG (paper, section 3.2)."""
+"""Teachers: target RDMs, and where they are kept the features behind them (paper, section 3.2)."""
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from .comparison import align, check_method, compare_all
-from .errors import RSAError, listing
+from .comparison import align, compare_all
+from .errors import RSAError, listing, near
+from .features import Features
 from .rdm import RDM, Attr
 from .resampling import bootstrap as resample
 from .score import TeacherScore
@@ -17,8 +18,8 @@ from .stimuli import Images, Stimuli, as_stimuli
 
 if TYPE_CHECKING:
     import torch
+    import xarray
 
-    from .activations import Progress
     from .models import Preprocess
 
 
@@ -29,7 +30,8 @@ class Teacher:
     rdms: target -> RDM. ceilings: target -> (lower, upper) similarity that the targets' noise allows; may lack some.
     stimuli, checksum: where the images come from, for whoever has to show them to a candidate.
     method: the comparison this teacher is meant for. stimulus_ids: the stimuli behind RDMs of groups, where known:
-    a candidate is shown these and no others of the same groups.
+    a candidate is shown these and no others of the same groups. features: none, or of every target over the conditions
+    of its RDM, for the similarities that compare features.
     """
 
     name: str
@@ -40,6 +42,7 @@ class Teacher:
     checksum: str = ""
     attrs: Mapping[str, Attr] = field(default_factory=dict)
     stimulus_ids: tuple[str, ...] = ()
+    features: Mapping[str, Features] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not self.rdms:
@@ -54,6 +57,12 @@ class Teacher:
         stray = [target for target in self.ceilings if target not in self.rdms]
         if stray:
             raise RSAError(f"teacher {self.name!r} has a ceiling for {listing(stray)}, which is no target of it")
+        if self.features and set(self.features) != set(self.rdms):
+            other = sorted(set(self.features) ^ set(self.rdms))
+            raise RSAError(f"teacher {self.name!r}: features and RDMs are of the same targets, unlike {listing(other)}")
+        for target, features in self.features.items():
+            if features.by != self.by or set(features.labels) != set(first.labels):
+                raise RSAError(f"teacher {self.name!r}: the features of {target} are of other conditions than its RDM")
 
     @classmethod
     def from_rdms(
@@ -67,10 +76,14 @@ class Teacher:
         checksum: str = "",
         attrs: Mapping[str, Attr] | None = None,
         stimulus_ids: Sequence[str] = (),
+        features: Mapping[str, Features] | None = None,
     ) -> "Teacher":
-        """From RDMs of one kind (`by`). Raises RSAError for none, mixed kinds, or a ceiling without its target."""
+        """From RDMs of one kind (`by`), with their features where these are to be compared too.
+
+        Raises RSAError for none, mixed kinds, a ceiling without its target, and features of other conditions.
+        """
         kept = (dict(ceilings or {}), method, stimuli, checksum, dict(attrs or {}), tuple(stimulus_ids))
-        return cls(name, dict(rdms), *kept)
+        return cls(name, dict(rdms), *kept, dict(features or {}))
 
     @classmethod
     def from_network(
@@ -87,18 +100,27 @@ class Teacher:
         seed: int = 0,
         batch_size: int = 64,
         device: "str | torch.device | None" = None,
+        features: bool = False,
     ) -> "Teacher":
-        """The RDMs of a network's layers (arguments as in `layer_rdms`), with the checksum of its stimuli."""
-        from .activations import layer_rdms
+        """The RDMs of a network's layers (arguments as in `layer_rdms`), with the checksum of its stimuli.
+
+        features: also keep the features, for the similarities that need them.
+        """
+        from .activations import layer_features, layer_rdms
 
         shown = as_stimuli(stimuli)
-        rdms = layer_rdms(
-            model, shown, layers, by=by, preprocess=preprocess, metric=metric, n_features=n_features, seed=seed,
-            batch_size=batch_size, device=device,
-        )  # fmt: skip
+        settings: dict[str, Any] = {
+            "by": by, "preprocess": preprocess, "n_features": n_features, "seed": seed, "batch_size": batch_size,
+            "device": device,
+        }  # fmt: skip
+        kept = layer_features(model, shown, layers, **settings) if features else {}
+        rdms = {name: item.rdm(metric=metric) for name, item in kept.items()}
+        rdms = rdms or layer_rdms(model, shown, layers, metric=metric, **settings)
         attrs: dict[str, Attr] = {"seed": seed, "metric": metric, **_features_used(rdms)}
         ids = tuple(shown.column("stimulus"))
-        return cls(name, rdms, stimuli=shown.reference, checksum=shown.checksum(), attrs=attrs, stimulus_ids=ids)
+        return cls(
+            name, rdms, stimuli=shown.reference, checksum=shown.checksum(), attrs=attrs, stimulus_ids=ids, features=kept
+        )
 
     @property
     def by(self) -> str:
@@ -115,40 +137,94 @@ class Teacher:
             shown = shown.select("stimulus", self.stimulus_ids)
         return shown.select(self.by, next(iter(self.rdms.values())).labels)
 
+    def keep(self, targets: Iterable[str]) -> "Teacher":
+        """With these targets only, in this order. Raises RSAError for one it does not have."""
+        wanted = list(dict.fromkeys(targets))
+        unknown = [target for target in wanted if target not in self.rdms]
+        if unknown:
+            raise RSAError(f"teacher {self.name!r} has no target {unknown[0]!r}{near(unknown[0], list(self.rdms))}")
+        rdms = {target: self.rdms[target] for target in wanted}
+        ceilings = {target: self.ceilings[target] for target in wanted if target in self.ceilings}
+        return replace(
+            self, rdms=rdms, ceilings=ceilings, features={t: self.features[t] for t in wanted if self.features}
+        )
+
+    def check_features(self, similarity: str) -> None:
+        """Raises RSAError for an unknown similarity, and when this teacher does not hold the features it compares."""
+        from .similarity import check_similarity
+
+        check_similarity(similarity)
+        if not self.features:
+            raise RSAError(
+                f"teacher {self.name!r} holds RDMs only and similarity={similarity!r} compares features;"
+                " make it with features=True, or use similarity='rdm'"
+            )
+
     def score(
         self,
-        rdms: Mapping[str, RDM],
+        layers: Mapping[str, RDM] | Mapping[str, Features],
         *,
+        similarity: str = "rdm",
         method: str | None = None,
         bootstrap: int = 0,
         groups: str | Sequence[object] | None = None,
         seed: int = 0,
         allow_subset: bool = False,
     ) -> TeacherScore:
-        """Compare a candidate's layers with every target; the teacher's own `method` unless another is given.
+        """Compare a candidate's layers with every target.
 
+        similarity: "rdm" compares RDMs by `method`, the teacher's own unless another is given; any other
+        (`compare_all_features`) compares features, and layers are then Features.
         bootstrap: number of resamples of the stimuli for intervals (0 = none), of whole `groups` where these are given
-        (see `bootstrap`), drawn by `seed`. Ceilings belong to the teacher's own method: another has none.
+        (see `bootstrap`), drawn by `seed`. Ceilings belong to the teacher's own method: another has none. Similarities
+        of features have no intervals: copies of a stimulus, of which resamples are full, make any features more alike.
+        With "ridge", `groups` stay in one fold and `seed` draws the folds.
 
-        Raises RSAError as `compare` does: for labels in one of the RDMs only, and constant RDMs.
+        Raises RSAError as `compare_all` or `compare_all_features` do, for a teacher without features, and for arguments
+        that do not fit the similarity.
         """
-        if not isinstance(rdms, Mapping):
-            raise RSAError(f"a mapping of layer -> RDM is needed, got {type(rdms).__name__}")
-        method = method or self.method
-        table = compare_all(rdms, self.rdms, method=method, allow_subset=allow_subset)
-        shared = next(iter(rdms.values())).attrs
+        kind = RDM if similarity == "rdm" else Features
+        if not isinstance(layers, Mapping) or not all(isinstance(layer, kind) for layer in layers.values()):
+            raise RSAError(f"similarity={similarity!r} needs a mapping of layer -> {kind.__name__}")
         attrs = {f"teacher_{key}": value for key, value in self.attrs.items()}
-        attrs |= {key: shared[key] for key in ("seed", "metric") if key in shared}
-        attrs |= _features_used(rdms)
+        attrs |= _how_made(layers)
         draws = None
-        if bootstrap:
-            layers, targets = align(rdms, self.rdms, allow_subset=allow_subset)
-            one, other = dict(zip(rdms, layers, strict=True)), dict(zip(self.rdms, targets, strict=True))
-            draws = resample(one, other, method=method, n=bootstrap, groups=groups, seed=seed)
-        ceilings = dict(self.ceilings) if method == self.method else {}
-        if len(ceilings) < len(self.ceilings):
-            attrs["teacher_ceiling"] = f"none for {method}: those of this teacher are for {self.method}"
-        return TeacherScore(table, ceilings, method, self.by, self.name, attrs, draws)
+        if similarity == "rdm":
+            rdms = cast("Mapping[str, RDM]", layers)
+            name = method or self.method
+            table = compare_all(rdms, self.rdms, method=name, allow_subset=allow_subset)
+            if bootstrap:
+                first, second = align(rdms, self.rdms, allow_subset=allow_subset)
+                one, other = dict(zip(rdms, first, strict=True)), dict(zip(self.rdms, second, strict=True))
+                draws = resample(one, other, method=name, n=bootstrap, groups=groups, seed=seed)
+            elif groups is not None:
+                raise RSAError("groups= are what bootstrap= resamples; give its number of draws, too")
+        else:
+            if method or bootstrap:
+                what = f"method={method!r}" if method else f"bootstrap={bootstrap}"
+                raise RSAError(f"{what} is for similarity='rdm'; {similarity!r} compares features, without resamples")
+            name, table = similarity, self._compare_features(layers, similarity, groups, seed, allow_subset)
+        ceilings = dict(self.ceilings) if name == self.method else {}
+        if similarity != "rdm":
+            attrs["teacher_ceiling"] = f"none for {name}: those of recordings are for RDMs"
+        elif len(ceilings) < len(self.ceilings):
+            attrs["teacher_ceiling"] = f"none for {name}: those of this teacher are for {self.method}"
+        return TeacherScore(table, ceilings, name, self.by, self.name, attrs, draws)
+
+    def _compare_features(
+        self, layers: Any, similarity: str, groups: str | Sequence[object] | None, seed: int, allow_subset: bool
+    ) -> "xarray.DataArray":
+        from .similarity import compare_all_features
+
+        self.check_features(similarity)
+        if isinstance(groups, str) and layers:
+            first: Features = next(iter(layers.values()))
+            if groups not in first.descriptors:
+                raise RSAError(f"{first!r} has no descriptor {groups!r}{near(groups, list(first.descriptors))}")
+            groups = list(first.descriptors[groups])
+        return compare_all_features(
+            layers, self.features, similarity=similarity, groups=groups, seed=seed, allow_subset=allow_subset
+        )
 
     def save(self, path: str | Path) -> None:
         """One HDF5 file, written whole or not at all."""
@@ -164,6 +240,8 @@ class Teacher:
                 write_array(file, "stimulus_ids", np.array(self.stimulus_ids))
             for i, rdm in enumerate(self.rdms.values()):
                 rdm.write(file.create_group(f"rdm{i}"))
+            for i, target in enumerate(self.rdms if self.features else ()):
+                self.features[target].write(file.create_group(f"features{i}"))
 
     @classmethod
     def load(cls, path: str | Path) -> "Teacher":
@@ -179,65 +257,18 @@ class Teacher:
                 read_text(file, key) for key in ("name", "method", "stimuli", "checksum")
             )
             ids = tuple(read_column(file, "stimulus_ids").tolist()) if "stimulus_ids" in file else ()
-            return cls(name, rdms, ceilings, method, stimuli, checksum, read_json(file, "attrs"), ids)
+            features = {t: Features.read(file[f"features{i}"]) for i, t in enumerate(targets) if "features0" in file}
+            return cls(name, rdms, ceilings, method, stimuli, checksum, read_json(file, "attrs"), ids, features)
 
 
-class Guidance:
-    """A teacher and its stimuli, ready to score networks inside anybody's own training or search loop.
-
-    `guidance(module)` shows the module every stimulus that the teacher's RDMs are about and returns a TeacherScore;
-    its `tg` goes into `p_plus_tg`. The module's mode, device and gradients are left as they were.
-
-    Raises RSAError at once when the stimuli lack a condition of the teacher or are not the images it was made with.
-    """
-
-    def __init__(
-        self,
-        teacher: Teacher,
-        stimuli: Images,
-        *,
-        preprocess: "Preprocess | None" = None,
-        layers: str | list[str] = "auto",
-        metric: str | None = None,
-        n_features: int | None = 8192,
-        method: str | None = None,
-        seed: int = 0,
-        batch_size: int = 64,
-        device: "str | torch.device | None" = None,
-    ) -> None:
-        from .activations import LAYER_METRICS
-
-        if (metric or teacher.metric) not in LAYER_METRICS:
-            known = ", ".join(LAYER_METRICS)
-            raise RSAError(f"a network's RDMs cannot be made by {metric or teacher.metric}; give metric=: {known}")
-        check_method(method or teacher.method)
-        shown = as_stimuli(stimuli)
-        self.teacher, self.method = teacher, method
-        self.stimuli = teacher.select(shown)
-        if teacher.checksum and teacher.checksum != self.stimuli.checksum():
-            raise RSAError(f"these are not the images that teacher {teacher.name!r} was made with ({teacher.stimuli})")
-        self._settings: dict[str, Any] = {
-            "layers": layers, "by": teacher.by, "preprocess": preprocess, "metric": metric or teacher.metric,
-            "n_features": n_features, "seed": seed, "batch_size": batch_size, "device": device,
-        }  # fmt: skip
-
-    def __call__(self, module: "torch.nn.Module") -> TeacherScore:
-        return self.teacher.score(self.rdms(module), method=self.method)
-
-    def rdms(self, module: "torch.nn.Module", *, progress: "Progress | None" = None) -> dict[str, RDM]:
-        """The RDMs of the module's layers over the teacher's conditions; raises RSAError as `layer_rdms` does."""
-        from .activations import layer_rdms
-
-        return layer_rdms(module, self.stimuli, progress=progress, **self._settings)
+def _how_made(layers: Mapping[str, RDM | Features]) -> dict[str, Attr]:
+    """What a score states about the candidate's side."""
+    if not layers:
+        return {}
+    first = next(iter(layers.values())).attrs
+    return {key: first[key] for key in ("seed", "metric", "features") if key in first} | _features_used(layers)
 
 
-def _features_used(rdms: Mapping[str, RDM]) -> dict[str, Attr]:
-    used = sorted({int(rdm.attrs["n_features"] or 0) for rdm in rdms.values() if "n_features" in rdm.attrs})
+def _features_used(layers: Mapping[str, RDM | Features]) -> dict[str, Attr]:
+    used = sorted({int(layer.attrs["n_features"] or 0) for layer in layers.values() if "n_features" in layer.attrs})
     return {"n_features": used[0] if len(used) == 1 else f"{used[0]} to {used[-1]}"} if used else {}
-
-
-def p_plus_tg(p: float, tg: float, alpha: float = 1.0) -> float:
-    """P + alpha TG (paper, section 3.2). p: validation accuracy as a fraction in [0, 1]. Raises RSAError otherwise."""
-    if not 0.0 <= p <= 1.0:
-        raise RSAError(f"p must be a fraction in [0, 1], got {p}" + ("; divide percent by 100" if 1 < p <= 100 else ""))
-    return p + alpha * tg

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from ...rsa import RDM, TeacherScore
+    from collections.abc import Mapping
+
+    from ...rsa import RDM, Features, Teacher, TeacherScore
 
 
 def score(
@@ -28,6 +30,17 @@ def score(
     by: Annotated[
         str, typer.Option(help="stimulus, or a column to average over: object_name, category_name, ...")
     ] = "stimulus",
+    target: Annotated[
+        list[str] | None,
+        typer.Option(help="Of the teacher's targets only this one; repeat it for several.", show_default="all"),
+    ] = None,
+    similarity: Annotated[
+        str,
+        typer.Option(
+            help="rdm compares RDMs. Of features: cka, cka-unbiased, cka-rbf, cka-rbf-unbiased, svcca, pwcca, "
+            "procrustes, ridge (the target predicted from the layer); by a column, features are averaged over it."
+        ),
+    ] = "rdm",
     level: Annotated[str, typer.Option(help="Targets of a recording: subregion, region or paper.")] = "subregion",
     scale: Annotated[
         str, typer.Option(help="Scaling of each neuroid over stimuli: none, zscore or max. Unscaled, high rates rule.")
@@ -50,17 +63,38 @@ def score(
         int, typer.Option(help="Random features per layer, drawn by seed and layer name; 0 = all of them.", min=0)
     ] = 8192,
     bootstrap: Annotated[
-        int,
+        int | None,
         typer.Option(
-            help="Resamples of the stimuli for 95% intervals and layer tests; 0 (or under 5 stimuli): none.",
+            help="Resamples of the stimuli for 95% intervals and layer tests; 0: none.",
             min=0,
+            show_default="1000 for RDMs of 5 or more conditions",
         ),
-    ] = 1000,
+    ] = None,
     groups: Annotated[
         str | None,
-        typer.Option(help="Resample these together (object_name, ...), since their images are not independent."),
+        typer.Option(
+            help="Resample these together (object_name, ...), or keep them in one fold of ridge, since their images "
+            "are not independent."
+        ),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Seed of the random features, split halves and resamples.", min=0)] = 0,
+    window: Annotated[
+        tuple[float, float] | None,
+        typer.Option(help="Start and end in ms, of a recording.", show_default="the recording's own"),
+    ] = None,
+    missing: Annotated[
+        str | None,
+        typer.Option(
+            help="Neuroids of a recording that lack a response to some stimulus: raise, or drop them.",
+            show_default="raise",
+        ),
+    ] = None,
+    splits: Annotated[
+        int | None,
+        typer.Option(help="Random split halves behind a recording's ceilings; 0: none.", min=0, show_default="100"),
+    ] = None,
+    seed: Annotated[
+        int, typer.Option(help="Seed of the random features, split halves, resamples and folds.", min=0)
+    ] = 0,
     weights: Annotated[Path | None, typer.Option(help="File with a state dict for the model.")] = None,
     stimuli: Annotated[
         str | None, typer.Option(help="Whose images to show.", show_default="those of the teacher")
@@ -75,7 +109,7 @@ def score(
 ) -> None:
     """Score MODEL against a teacher: which layer is most like which brain region, and how near the noise ceiling.
 
-    Prints RDM similarities (layer x target, the best layer of every target marked), the ceilings, and TG, the mean over
+    Prints similarities (layer x target, the best layer of every target marked), the ceilings, and TG, the mean over
     targets of the best layer's similarity.
     """
     from ...rsa import Guidance, RSAError, load_model
@@ -84,48 +118,84 @@ def score(
     from ...rsa.resampling import LEAST
     from ...rsa.storage import check_writable
     from ..stimuli import images
-    from ..teachers import load_teacher
+    from ..teachers import load_teacher, publishes_rdms
 
     if plot is not None:
         check_picture(plot)
     if json is not None:
         check_writable(json)
-    module, preprocess = load_model(model, weights)
-    chosen = load_teacher(
-        teacher,
-        by=by,
-        level=level,
-        scale=scale,
-        data_dir=data_dir,
-        seed=seed,
-        method=method or "pearson",
+    _check_options(
+        similarity, groups, {"--method": method, "--metric": metric, "--bootstrap": bootstrap, "--splits": splits}
     )
+    for option, value in {"--window": window, "--missing": missing, "--splits": splits}.items():
+        if value is not None and publishes_rdms(teacher):
+            raise RSAError(f"{option} is for recordings, and {teacher} holds RDMs as they are")
+    module, preprocess = load_model(model, weights)
+    halves = (100 if splits is None else splits) if similarity == "rdm" else 0
+    with progress(f"{teacher}: split halves", halves) as advance:
+        chosen = load_teacher(
+            teacher, by=by, level=level, scale=scale, window=window, missing=missing or "raise", splits=halves,
+            data_dir=data_dir, seed=seed, method=method or "pearson", features=similarity != "rdm", advance=advance,
+        )  # fmt: skip
+    if target:
+        chosen = chosen.keep(target)
     if not (stimuli or chosen.stimuli):
         raise RSAError(f"{teacher} does not say which images it is about; --stimuli names them")
     shown = images(stimuli or chosen.stimuli, data_dir=data_dir)
     if groups is not None:
         shown.column(groups)
     conditions = len(next(iter(chosen.rdms.values())))
-    if conditions < LEAST and groups is None:
-        bootstrap = 0
+    if bootstrap is None:
+        bootstrap = 1000 if similarity == "rdm" and (conditions >= LEAST or groups is not None) else 0
     names = [name for part in layers or ["auto"] for name in part.split(",")]
     guide = Guidance(
         chosen, shown, preprocess=preprocess, layers=names, metric=metric, n_features=n_features or None, method=method,
-        seed=seed, batch_size=batch_size, device=device,
+        similarity=similarity, seed=seed, batch_size=batch_size, device=device,
     )  # fmt: skip
     with progress(f"{model}: images", len(guide.stimuli)) as advance:
-        rdms = guide.rdms(module, progress=advance)
-    result = chosen.score(rdms, method=method, bootstrap=bootstrap, groups=groups, seed=seed)
-    _show(model, result, rdms)
-    settings = {"model": model, "weights": weights and str(weights)}
+        made = guide.layers(module, progress=advance)
+    result = chosen.score(made, similarity=similarity, method=method, bootstrap=bootstrap, groups=groups, seed=seed)
+    _show(model, result, made)
+    settings = {"model": model, "weights": weights and str(weights), "similarity": similarity}
     if json is not None:
-        features = {name: {key: rdm.attrs[key] for key in ("n_features", "of_features")} for name, rdm in rdms.items()}
+        features = {name: {key: one.attrs[key] for key in ("n_features", "of_features")} for name, one in made.items()}
         write_json(json, {**settings, **result.to_dict(), "features": features})
     if plot is not None:
-        save_figure(score_figure(model, result, rdms, chosen), plot)
+        save_figure(score_figure(model, result, _pictured(made, result, chosen), chosen), plot)
 
 
-def _show(model: str, result: "TeacherScore", rdms: "dict[str, RDM]") -> None:
+def _check_options(similarity: str, groups: str | None, of_rdms: "Mapping[str, str | int | None]") -> None:
+    """Raises RSAError for options that would have no effect."""
+    from ...rsa import RSAError
+    from ...rsa.similarity import check_similarity
+
+    if similarity == "rdm":
+        if groups is not None and of_rdms["--bootstrap"] == 0:
+            raise RSAError("--groups are resampled together, and --bootstrap 0 resamples nothing")
+        return
+    check_similarity(similarity)
+    for option, value in of_rdms.items():
+        if value not in (None, 0):
+            raise RSAError(f"{option} is for --similarity rdm; {similarity} compares features")
+    if groups is not None and similarity != "ridge":
+        raise RSAError(f"--groups is for rdm (resampled together) and ridge (kept in one fold), not {similarity}")
+
+
+def _pictured(
+    layers: "Mapping[str, RDM] | Mapping[str, Features]", result: "TeacherScore", teacher: "Teacher"
+) -> "dict[str, RDM]":
+    """The RDMs that a picture shows: those that were compared, or of features those of the best layers."""
+    from ...rsa import RDM
+
+    best = set(result.best_layer.values())
+    return {
+        name: layer if isinstance(layer, RDM) else layer.rdm(metric=teacher.metric)
+        for name, layer in layers.items()
+        if isinstance(layer, RDM) or name in best
+    }
+
+
+def _show(model: str, result: "TeacherScore", layers: "Mapping[str, RDM] | Mapping[str, Features]") -> None:
     from ...rsa.console import print_table
 
     targets = [str(target) for target in result.table.indexes["target"]]
@@ -133,7 +203,7 @@ def _show(model: str, result: "TeacherScore", rdms: "dict[str, RDM]") -> None:
     rows = []
     for layer in map(str, result.table.indexes["layer"]):
         cells = [_cell(result, layer, target, equal) for target in targets]
-        rows.append([layer, str(rdms[layer].attrs["n_features"]), *cells])
+        rows.append([layer, str(layers[layer].attrs["n_features"]), *cells])
     upper = {target: high for target, (_, high) in result.ceilings.items()}
     rows.append(["ceiling", "", *(f"{upper[t]:.4f}" if t in upper else "-" for t in targets)])
     if upper:

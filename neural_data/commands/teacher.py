@@ -41,6 +41,9 @@ def build(
     ] = "raise",
     splits: Annotated[int, typer.Option(help="Random split halves behind the ceilings; 0 = no ceilings.", min=0)] = 100,
     seed: Annotated[int, typer.Option(help="Seed of the split halves.", min=0)] = 0,
+    features: Annotated[
+        bool, typer.Option("--features", help="Keep the responses too, for `tgsage score --similarity cka`, ridge, ...")
+    ] = False,
     data_dir: Annotated[
         Path | None, typer.Option(help="Folder of recordings.", show_default="$TGSAGE_DATA, then the cache")
     ] = None,
@@ -60,7 +63,7 @@ def build(
     with progress("split halves", splits) as advance:
         made = load_teacher(
             recording, by=by, level=level, scale=scale, window=window, metric=metric, missing=missing,
-            data_dir=data_dir, splits=splits, seed=seed, method=method, advance=advance,
+            data_dir=data_dir, splits=splits, seed=seed, method=method, features=features, advance=advance,
         )  # fmt: skip
     try:
         if not made.stimuli:

@@ -11,7 +11,7 @@ import torchvision
 from PIL import Image
 from scipy.spatial.distance import pdist
 from tgsage.rsa import RSAError, Stimuli, compute_rdm, extract, layer_rdms, record
-from tgsage.rsa.activations import draw_features
+from tgsage.rsa.subsample import draw_features
 from torch import Tensor, nn
 
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 from scipy import stats
-from tgsage.rsa import METHODS, RDM, RSAError, Teacher, bootstrap, compute_rdm
-from tgsage.rsa.resampling import draw_multiplicities
+from tgsage.rsa import METHODS, RDM, RSAError, bootstrap, compute_rdm
+from tgsage.rsa.resampling import blocks, draw_counts
 
 N = 24
 LABELS = [f"im{i}" for i in range(N)]
@@ -21,6 +21,11 @@ def rdms(names: str, seed: int, tied: bool = False) -> dict[str, RDM]:
             np.round(x) if tied else x, metric="euclidean", labels=LABELS, name=name, descriptors=column
         )
     return made
+
+
+def weights_of(rdm: RDM, n: int, groups: str | list[str] | None = None) -> np.ndarray:
+    unit = blocks(rdm, groups)
+    return draw_counts(int(unit.max()) + 1, n, 0)[:, unit]
 
 
 def by_hand(a: RDM, b: RDM, w: np.ndarray, method: str) -> float:
@@ -59,7 +64,7 @@ def test_every_draw_equals_the_resample_by_hand(method: str, tied: bool) -> None
     layers, targets = rdms("ab", 0), rdms("xyz", 1, tied)
     draws = bootstrap(layers, targets, method=method, n=12)
     assert draws.dims == ("layer", "target", "draw")
-    weights = draw_multiplicities(layers["a"], 12, 0)
+    weights = weights_of(layers["a"], 12)
     expected = [[[by_hand(a, b, w, method) for w in weights] for b in targets.values()] for a in layers.values()]
     np.testing.assert_allclose(draws.to_numpy(), expected, atol=1e-12)
 
@@ -75,7 +80,7 @@ def test_binned_ranks_stay_close_to_exact_ones(monkeypatch: pytest.MonkeyPatch) 
     exact = bootstrap(rdms("ab", 0), rdms("x", 1), method="spearman", n=20)
     errors = []
     for bins in (32, 128):
-        monkeypatch.setattr("tgsage.rsa.resampling._BINS", bins)
+        monkeypatch.setattr("tgsage.rsa.influence.BINS", bins)
         binned = bootstrap(rdms("ab", 0), rdms("x", 1), method="spearman", n=20)
         errors.append(float(abs(binned - exact).max()))
     assert 0 < errors[1] < errors[0] / 2 < 0.05
@@ -94,24 +99,13 @@ def test_draws_are_paired_and_do_not_depend_on_the_order_of_stimuli(method: str)
 
 def test_groups_are_resampled_whole() -> None:
     rdm = rdms("a", 0)["a"]
-    weights = draw_multiplicities(rdm, 50, 0, "object_name")
+    weights = weights_of(rdm, 50, "object_name")
     assert weights.sum(axis=1).tolist() == [N] * 50
     blocks = weights.reshape(50, 6, 4)
     assert (blocks == blocks[:, :, :1]).all()
     assert blocks.max() > 1
-    given = draw_multiplicities(rdm, 50, 0, [f"o{i // 4}" for i in range(N)])
+    given = weights_of(rdm, 50, [f"o{i // 4}" for i in range(N)])
     np.testing.assert_array_equal(given, weights)
-
-
-def test_the_interval_of_tg_takes_the_best_layer_anew_in_every_draw() -> None:
-    layers, teacher = rdms("abc", 0), Teacher.from_rdms("t", rdms("xy", 1))
-    score = teacher.score(layers, bootstrap=200)
-    draws = bootstrap(layers, teacher.rdms, n=200).to_numpy()
-    expected = np.quantile(draws.max(axis=0).mean(axis=0), (0.025, 0.975))
-    assert [score.tg_low, score.tg_high] == pytest.approx(list(expected), abs=1e-12)
-    assert score.low is not None
-    np.testing.assert_allclose(score.low.to_numpy(), np.quantile(draws, 0.025, axis=-1), atol=1e-12)
-    assert teacher.score(layers).low is None
 
 
 def test_spread_agrees_with_simulated_replications() -> None:
@@ -133,7 +127,7 @@ def test_draws_in_which_an_rdm_is_constant_are_nan(method: str) -> None:
     categories = RDM.from_square(1.0 - np.equal.outer([0, 0, 0, 0, 0, 1], [0, 0, 0, 0, 0, 1]), labels)
     other = compute_rdm(np.random.default_rng(0).normal(size=(6, 5)), labels=labels)
     draws = bootstrap(categories, other, method=method, n=200).to_numpy()[0, 0]
-    without = draw_multiplicities(categories, 200, 0)[:, 5] == 0
+    without = weights_of(categories, 200)[:, 5] == 0
     assert 20 < without.sum() < 180
     if not method.endswith("whitened"):
         assert np.isnan(draws[without]).all()

@@ -2,11 +2,23 @@
 
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 import torch
 from scipy.spatial.distance import pdist
-from tgsage.rsa import RDM, Guidance, RSAError, Stimuli, Teacher, compute_rdm, layer_rdms, p_plus_tg
+from tgsage.rsa import (
+    RDM,
+    Features,
+    Guidance,
+    RSAError,
+    Stimuli,
+    Teacher,
+    compare_all_features,
+    compute_rdm,
+    layer_rdms,
+    p_plus_tg,
+)
 from torch import nn
 
 RNG = np.random.default_rng(0)
@@ -165,3 +177,128 @@ def test_a_network_teacher_holds_the_rdms_of_its_layers(stimuli: Stimuli) -> Non
         features = network()(stimuli.images).flatten(1).numpy()
     np.testing.assert_allclose(teacher.rdms["3"].values, pdist(features.astype(float)), rtol=1e-4)
     assert (teacher.metric, teacher.by) == ("euclidean", "stimulus")
+
+
+def features(names: str, n: int = 12, seed: int = 0) -> dict[str, Features]:
+    rng = np.random.default_rng(seed)
+    labels = [f"im{i}" for i in range(n)]
+    columns = {"object_name": [f"o{i % 6}" for i in range(n)]}
+    return {name: Features(rng.normal(size=(n, 4)), labels, name=name, descriptors=columns) for name in names}
+
+
+def with_features(names: str, n: int = 12) -> Teacher:
+    kept = features(names, n, seed=1)
+    return Teacher.from_rdms("t", {name: one.rdm() for name, one in kept.items()}, {"X": (0.4, 0.5)}, features=kept)
+
+
+@pytest.mark.parametrize("similarity", ["cka", "cka-unbiased", "cka-rbf", "svcca", "pwcca", "procrustes", "ridge"])
+def test_a_teacher_with_features_scores_by_any_similarity(similarity: str) -> None:
+    teacher, layers = with_features("XY", 30), features("abc", 30)
+    score = teacher.score(layers, similarity=similarity)
+    table = compare_all_features(layers, teacher.features, similarity=similarity)
+    np.testing.assert_array_equal(score.table, table)
+    assert score.tg == pytest.approx(table.max("layer").mean().item())
+    assert (score.method, score.ceilings, score.table.attrs["n"]) == (similarity, {}, 30)
+    assert "none" in str(score.attrs["teacher_ceiling"])
+    if similarity != "ridge":
+        itself = teacher.score(teacher.features, similarity=similarity)
+        assert itself.tg == pytest.approx(1)
+        assert itself.best_layer == {"X": "X", "Y": "Y"}
+
+
+def test_groups_of_ridge_are_a_descriptor_or_values() -> None:
+    teacher, layers = with_features("X", 30), features("a", 30)
+    by_name = teacher.score(layers, similarity="ridge", groups="object_name", seed=1)
+    by_value = teacher.score(layers, similarity="ridge", groups=[f"o{i % 6}" for i in range(30)], seed=1)
+    assert by_name.tg == by_value.tg != teacher.score(layers, similarity="ridge", seed=1).tg
+    with pytest.raises(RSAError, match=r"no descriptor 'object'.*object_name"):
+        teacher.score(layers, similarity="ridge", groups="object")
+
+
+def test_features_survive_the_teachers_file(tmp_path: Path) -> None:
+    teacher = with_features("XY")
+    teacher.save(tmp_path / "teacher.h5")
+    loaded = Teacher.load(tmp_path / "teacher.h5")
+    layers = features("ab")
+    np.testing.assert_array_equal(
+        loaded.score(layers, similarity="cka").table, teacher.score(layers, similarity="cka").table
+    )
+    assert loaded.features["Y"].labels == teacher.features["Y"].labels
+    Teacher.from_rdms("t", rdms("X")).save(tmp_path / "rdms.h5")
+    assert Teacher.load(tmp_path / "rdms.h5").features == {}
+
+
+def test_damaged_features_in_a_file_are_named(tmp_path: Path) -> None:
+    for name, change in (
+        ("nan", lambda file: file["features0/values"].__setitem__((0, 0), np.nan)),
+        ("gone", lambda file: file.__delitem__("features1")),
+        ("other", lambda file: file["features0/labels"].__setitem__(0, "stranger")),
+    ):
+        with_features("XY").save(tmp_path / f"{name}.h5")
+        with h5py.File(tmp_path / f"{name}.h5", "r+") as file:
+            change(file)  # type: ignore[no-untyped-call]
+        with pytest.raises(RSAError, match=rf"{name}\.h5"):
+            Teacher.load(tmp_path / f"{name}.h5")
+
+
+def test_a_similarity_of_features_needs_features_on_both_sides() -> None:
+    teacher = with_features("X")
+    with pytest.raises(RSAError, match=r"'t' holds RDMs only and similarity='cka' compares features; .*features=True"):
+        Teacher.from_rdms("t", rdms("X")).score(features("a"), similarity="cka")
+    with pytest.raises(RSAError, match="similarity='cka' needs a mapping of layer -> Features"):
+        teacher.score(rdms("a"), similarity="cka")
+    with pytest.raises(RSAError, match="similarity='rdm' needs a mapping of layer -> RDM"):
+        teacher.score(features("a"))
+    with pytest.raises(RSAError, match="unknown similarity 'ckaa'; did you mean"):
+        teacher.score(features("a"), similarity="ckaa")
+
+
+def test_arguments_of_rdms_are_not_ignored_by_other_similarities() -> None:
+    teacher = with_features("X")
+    with pytest.raises(RSAError, match=r"bootstrap=100 is for similarity='rdm'"):
+        teacher.score(features("a"), similarity="cka", bootstrap=100)
+    with pytest.raises(RSAError, match=r"method='spearman' is for similarity='rdm'"):
+        teacher.score(features("a"), similarity="cka", method="spearman")
+    with pytest.raises(RSAError, match="cka has no folds"):
+        teacher.score(features("a"), similarity="cka", groups="object_name")
+
+
+def test_features_of_other_targets_or_conditions_are_refused() -> None:
+    with pytest.raises(RSAError, match="features and RDMs are of the same targets, unlike Y"):
+        Teacher.from_rdms("t", rdms("XY"), features=features("X"))
+    with pytest.raises(RSAError, match="the features of X are of other conditions"):
+        Teacher.from_rdms("t", rdms("X"), features=features("X", 11))
+
+
+def test_some_targets_can_be_kept() -> None:
+    teacher = with_features("XYZ").keep(["Z", "X"])
+    assert (list(teacher.rdms), list(teacher.features), teacher.ceilings) == (["Z", "X"], ["Z", "X"], {"X": (0.4, 0.5)})
+    assert list(Teacher.from_rdms("t", rdms("XY")).keep(["Y"]).rdms) == ["Y"]
+    with pytest.raises(RSAError, match="'t' has no target 'V4'; known: Z, X"):
+        teacher.keep(["V4"])
+
+
+def test_guidance_by_features_of_a_network(stimuli: Stimuli) -> None:
+    teacher = Teacher.from_network("net", network(), stimuli, ["1", "3"], n_features=100, features=True)
+    rdms_only = Teacher.from_network("net", network(), stimuli, ["1", "3"], n_features=100)
+    for target in rdms_only.rdms:
+        np.testing.assert_allclose(teacher.rdms[target].values, rdms_only.rdms[target].values, atol=1e-6)
+    score = Guidance(teacher, stimuli, n_features=100, similarity="cka")(network().train())
+    assert score.tg == pytest.approx(1)
+    assert score.best_layer == {"1": "1", "3": "3"}
+    assert score.attrs["n_features"] == 100
+    with pytest.raises(RSAError, match="'net' holds RDMs only"):
+        Guidance(rdms_only, stimuli, similarity="cka")
+    with pytest.raises(RSAError, match="metric='cosine' is for similarity='rdm'"):
+        Guidance(teacher, stimuli, similarity="cka", metric="cosine")
+
+
+def test_features_by_category_are_averages_and_say_so(stimuli: Stimuli) -> None:
+    teacher = Teacher.from_network("net", network(), stimuli, ["3"], by="category_name", features=True)
+    with torch.no_grad():
+        single = network()(stimuli.images).flatten(1).numpy()
+    means = [single[i::4].mean(axis=0) for i in range(4)]
+    np.testing.assert_allclose(teacher.features["3"].subset("0123").values, means, atol=1e-6)
+    score = Guidance(teacher, stimuli, similarity="procrustes")(network())
+    assert score.tg == pytest.approx(1)
+    assert score.attrs["features"] == "averaged over the stimuli of each category_name"
