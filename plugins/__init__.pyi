@@ -1,1 +1,17 @@
+from .adapters.optuna import suggest as suggest
+from .candidates import Candidate as Candidate
 from .evaluation import Evaluation as Evaluation
+from .explorer import SearchResult as SearchResult
+from .explorer import search as search
+from .local_workers import LocalWorkers as LocalWorkers
+from .ray_workers import RayWorkers as RayWorkers
+from .report import search_report as search_report
+from .search_page import write_search_report as write_search_report
+from .searchers.evolution import EvolutionSearcher as EvolutionSearcher
+from .searchers.random import RandomSearcher as RandomSearcher
+from .searchers.registry import get_searcher as get_searcher
+from .searchers.registry import list_searchers as list_searchers
+from .searchers.rl import RLSearcher as RLSearcher
+from .searchers.searcher import Searcher as Searcher
+from .searchers.tpe import TPESearcher as TPESearcher
+from .tracker import Tracker as Tracker

@@ -19,8 +19,11 @@ from ...rsa.errors import listing, near
 if TYPE_CHECKING:
     from torch import nn
 
+    from .graph import Graph
+
 Choice: TypeAlias = str | int
 Architecture: TypeAlias = Mapping[str, Choice]
+_MOST_HINTS = 20  # unknown names for which a near one is looked up
 _TRIES = 1000  # mutations that changed nothing, before a space is taken to have one architecture only
 
 
@@ -48,7 +51,8 @@ class Space(ABC):
     """Named categorical dimensions, and how to build the network that a choice of them describes.
 
     An architecture is a mapping dimension -> choice over the active dimensions only, JSON-able and canonical: equal
-    networks are equal mappings. `get_space(space.name)` is the same space again.
+    networks are equal mappings. `get_space(space.name)` is the same space again. Raises RSAError unless every dimension
+    has a name of its own and comes after its parent.
     """
 
     name: str
@@ -58,7 +62,11 @@ class Space(ABC):
         self.name, self.dimensions = name, tuple(dimensions)
         self._by_name = {dimension.name: dimension for dimension in self.dimensions}
         self._children: dict[str, list[Dimension]] = {}
+        before = {""}
         for dimension in self.dimensions:
+            if dimension.name in before or dimension.parent not in before:
+                raise RSAError(f"dimension {dimension.name} of {name} comes twice, or before its parent")
+            before.add(dimension.name)
             self._children.setdefault(dimension.parent, []).append(dimension)
 
     def __repr__(self) -> str:
@@ -82,8 +90,10 @@ class Space(ABC):
         """Raises RSAError naming everything that is wrong: unknown, missing and inactive dimensions, wrong choices."""
         if not isinstance(architecture, Mapping):
             raise RSAError(f"an architecture is a mapping dimension -> choice, not {type(architecture).__name__}")
-        wrong = [f"no dimension {name!r}{near(str(name), list(self._by_name))}" for name in architecture
-                 if name not in self._by_name]  # fmt: skip
+        unknown = [name for name in architecture if name not in self._by_name]
+        wrong = [f"no dimension {name!r:.80}{near(str(name), list(self._by_name))}" for name in unknown[:_MOST_HINTS]]
+        if len(unknown) > _MOST_HINTS:
+            wrong.append(f"{len(unknown) - _MOST_HINTS} more names that are no dimensions")
         for dimension in self.dimensions:
             present, wanted = dimension.name in architecture, self.is_active(dimension, architecture)
             if wanted and not present:
@@ -92,7 +102,7 @@ class Space(ABC):
                 wrong.append(f"{dimension.name} exists only where {dimension.parent} is {listing(dimension.when, 8)}")
             elif present and not _among(architecture[dimension.name], dimension.choices):
                 choices = listing(dimension.choices, 12)
-                wrong.append(f"{dimension.name} is {architecture[dimension.name]!r}, not one of {choices}")
+                wrong.append(f"{dimension.name} is {architecture[dimension.name]!r:.80}, not one of {choices}")
         if wrong:
             raise RSAError(f"not an architecture of {self.name}: {'; '.join(wrong)}")
 
@@ -115,6 +125,9 @@ class Space(ABC):
 
     def complete(self, architecture: Architecture, rng: np.random.Generator | None = None) -> dict[str, Choice]:
         """Canonical, with inactive dimensions dropped and missing ones drawn uniformly (without `rng`: the first)."""
+        return self.canonical(self._complete(architecture, rng))
+
+    def _complete(self, architecture: Architecture, rng: np.random.Generator | None) -> dict[str, Choice]:
         chosen: dict[str, Choice] = {}
         for dimension in self.dimensions:
             if self.is_active(dimension, chosen):
@@ -123,21 +136,26 @@ class Space(ABC):
                 else:
                     place = 0 if rng is None else int(rng.integers(len(dimension.choices)))
                     chosen[dimension.name] = dimension.choices[place]
-        return self.canonical(chosen)
+        return chosen
 
     def mutate(self, architecture: Architecture, rng: np.random.Generator) -> dict[str, Choice]:
         """Another network: one random active dimension takes another choice; dimensions that this activates are drawn.
 
-        Raises RSAError where the space has no other network.
+        A change that leaves the network as it was stays and another one follows: two edges that lead nowhere alone can
+        make a path together. Raises RSAError where the space has no other network.
         """
         start = self.canonical(architecture)
-        options = [dimension for dimension in self.active(start) if len(dimension.choices) > 1]
-        for _ in range(_TRIES if options else 0):
+        changed = start
+        for _ in range(_TRIES):
+            options = [dimension for dimension in self.active(changed) if len(dimension.choices) > 1]
+            if not options:
+                break
             dimension = options[int(rng.integers(len(options)))]
-            others = [choice for choice in dimension.choices if choice != start[dimension.name]]
-            changed = self.complete({**start, dimension.name: others[int(rng.integers(len(others)))]}, rng)
-            if changed != start:
-                return changed
+            others = [choice for choice in dimension.choices if choice != changed[dimension.name]]
+            changed = self._complete({**changed, dimension.name: others[int(rng.integers(len(others)))]}, rng)
+            canonical = self.canonical(changed)
+            if canonical != start:
+                return canonical
         raise RSAError(f"{self.name} has no other architecture near this one")
 
     def neighbours(self, architecture: Architecture) -> list[dict[str, Choice]]:
@@ -165,6 +183,19 @@ class Space(ABC):
     @abstractmethod
     def describe(self, architecture: Architecture) -> str:
         """The network in words, a line per layer or block."""
+
+    def graph(self, architecture: Architecture) -> "Graph":
+        """The network as boxes and arrows; one box with the description where a space draws no better one."""
+        from .graph import Graph
+
+        return Graph({"network": self.describe(architecture)}, ())
+
+    def check_settings(self, given: Iterable[str], known: Iterable[str]) -> None:
+        """Raises RSAError for a setting that `build` does not have."""
+        for name in given:
+            if name not in (allowed := list(known)):
+                hint = near(name, allowed) if allowed else "; it has none"
+                raise RSAError(f"a network of {self.name} has no setting {name!r}{hint}")
 
     @abstractmethod
     def build(

@@ -1,8 +1,10 @@
 """A space of a few hundred small networks, for tests, docs and searches that end in seconds."""
 
 from collections import OrderedDict
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+from .graph import Graph
 from .space import Architecture, Dimension, Space
 
 if TYPE_CHECKING:
@@ -31,6 +33,12 @@ class ToySpace(Space):
             for j in range(1, int(a["n_layers"]) + 1)
         )
 
+    def graph(self, architecture: Architecture) -> Graph:
+        lines = self.describe(architecture).splitlines()
+        names = ["image", *(line.partition(":")[0] for line in lines), "classifier"]
+        nodes = dict(zip(names, ["image", *lines, "global average, classifier"], strict=True))
+        return Graph(nodes, tuple((source, target, "") for source, target in pairwise(names)))
+
     def build(
         self,
         architecture: Architecture,
@@ -41,6 +49,10 @@ class ToySpace(Space):
     ) -> "nn.Module":
         from torch import nn
 
+        from ..networks.operations import check_task
+
+        self.check_settings(settings, ())
+        check_task(input_shape, n_classes)
         a = self.canonical(architecture)
         channels, network = input_shape[0], dict[str, nn.Module]()
         for j in range(1, int(a["n_layers"]) + 1):

@@ -1,0 +1,167 @@
+"""`tgsage space`: what a search space is, and architectures of it in words and pictures."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from ..spaces import Architecture, CellPair, Space
+
+
+def space(
+    name: Annotated[
+        str | None, typer.Argument(metavar="NAME", help="A space or a known cell; without one, all are listed.")
+    ] = None,
+    sample: Annotated[int, typer.Option(help="Show so many random architectures.", min=0)] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the random architectures.", min=0)] = 0,
+    architecture: Annotated[Path | None, typer.Option(help="Show the architecture of this JSON file.")] = None,
+    draw: Annotated[
+        Path | None, typer.Option(help="Draw it (.png, .svg, .pdf); several are numbered: cell-1.png, ...")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Write it as a JSON file; several are numbered: cell-1.json, ...")
+    ] = None,
+    json: Annotated[Path | None, typer.Option(help="Also write everything to this file.")] = None,
+) -> None:
+    """Tell what a search space is, and show architectures of it: drawn at random, from a file, or a known cell."""
+    from ...rsa import RSAError
+    from ...rsa.console import write_json
+    from ...rsa.figures import check_picture
+    from ...rsa.storage import check_writable
+    from ..spaces import KNOWN_CELLS
+
+    if draw is not None:
+        check_picture(draw)
+    for path in filter(None, (out, json)):
+        check_writable(path)
+    if architecture is not None and sample:
+        raise RSAError("--sample draws architectures and --architecture names one: give one of them")
+    if name is None and architecture is None:
+        if sample or draw or out:
+            raise RSAError("--sample, --draw and --out need the name of a space (see: tgsage space)")
+        result = _list()
+    elif architecture is None and name is not None and name in KNOWN_CELLS:
+        if sample or out:
+            raise RSAError(f"{name} is a known cell: --draw shows it, but there is nothing to sample or to write")
+        result = _cell(KNOWN_CELLS[name], draw)
+    else:
+        result = _space(name, architecture, max(sample, int(bool(draw or out))), seed, draw, out)
+    if json is not None:
+        write_json(json, result)
+
+
+def _list() -> dict[str, Any]:
+    from ...rsa.console import print_table
+    from ..spaces import KNOWN_CELLS, get_space
+    from ..spaces.catalogue import NAMES
+
+    spaces = [get_space(name) for name in NAMES]
+    rows = [[space.name, str(len(space.dimensions)), _size(space.size())] for space in spaces]
+    notes = ["Other sizes: cnn7 (up to 7 layers), cell4 (4 blocks).", "tgsage space NAME tells more."]
+    print_table("Search spaces", ["name", "dimensions", "choices"], rows, notes)
+    cells = [[pair.name, pair.source] for pair in KNOWN_CELLS.values()]
+    print_table("Known cells", ["name", "from"], cells)
+    return {
+        "spaces": [{"name": s.name, "dimensions": len(s.dimensions), "size": s.size()} for s in spaces],
+        "cells": [{"name": pair.name, "source": pair.source} for pair in KNOWN_CELLS.values()],
+    }
+
+
+def _cell(pair: "CellPair", draw: Path | None) -> dict[str, Any]:
+    from ...rsa.console import print_table
+    from ...rsa.figures import save_figure
+    from ..spaces import CellSpace
+    from ..spaces.drawing import graph_figure
+    from ..spaces.graph import cell_graph
+
+    parameters = _parameters(CellSpace(), pair, **pair.published)
+    settings = ", ".join(f"{key} {value}" for key, value in pair.published.items())
+    notes = [f"{parameters:,} parameters for CIFAR-10 ({settings}).", pair.source]
+    print_table(pair.name, ["cell"], [[line] for line in pair.describe().splitlines()], notes)
+    if draw is not None:
+        parts = {"normal cell": pair.normal, "reduction cell": pair.reduction}
+        graphs = {pair.name: pair.normal} if pair.normal == pair.reduction else parts
+        save_figure(graph_figure({title: cell_graph(cell) for title, cell in graphs.items()}), draw)
+    return {
+        "name": pair.name,
+        "source": pair.source,
+        "description": pair.describe(),
+        "published": dict(pair.published),
+        "parameters": parameters,
+    }
+
+
+def _space(
+    name: str | None, file: Path | None, count: int, seed: int, draw: Path | None, out: Path | None
+) -> dict[str, Any]:
+    import numpy as np
+
+    from ...rsa import RSAError
+    from ..spaces import draw as draw_architecture
+    from ..spaces import get_space, read_architecture, write_architecture
+
+    if file is not None:
+        chosen, architecture = read_architecture(file)
+        if name is not None and get_space(name) != chosen:
+            raise RSAError(f"{file} holds an architecture of {chosen.name}, not of {name}")
+        found = {str(file): architecture}
+    else:
+        chosen = get_space(name or "")
+        rng = np.random.default_rng(seed)
+        found = {f"sample {i} of seed {seed}": chosen.sample(rng) for i in range(1, count + 1)}
+    for i, architecture in enumerate(found.values(), start=1):
+        number = f"-{i}" if len(found) > 1 else ""
+        if draw is not None:
+            draw_architecture(chosen, architecture, draw.with_stem(draw.stem + number))
+        if out is not None:
+            write_architecture(out.with_stem(out.stem + number), chosen, architecture)
+    result = _describe(chosen, quiet=bool(found))
+    return {**result, "architectures": [_show(chosen, title, architecture) for title, architecture in found.items()]}
+
+
+def _describe(space: "Space", quiet: bool) -> dict[str, Any]:
+    """Dimensions by kind, printed unless architectures are shown."""
+    from ...rsa.console import print_table
+    from ...rsa.errors import listing
+
+    kinds: dict[str, list[Any]] = {}
+    for dimension in space.dimensions:
+        kinds.setdefault(dimension.kind, []).append(dimension)
+    table = [
+        {
+            "kind": kind,
+            "dimensions": len(same),
+            "first": same[0].name,
+            "choices": max((list(d.choices) for d in same), key=len),
+        }
+        for kind, same in kinds.items()
+    ]
+    if not quiet:
+        rows = [[r["kind"], str(r["dimensions"]), r["first"], listing(r["choices"], 8)] for r in table]
+        notes = [f"{len(space.dimensions)} dimensions; {space.size()} choices of them."]
+        print_table(space.name, ["kind", "dimensions", "first", "choices"], rows, notes)
+    return {"name": space.name, "dimensions": len(space.dimensions), "size": space.size(), "kinds": table}
+
+
+def _show(space: "Space", title: str, architecture: "Architecture") -> dict[str, Any]:
+    from ...rsa.console import print_table
+
+    parameters, text = _parameters(space, architecture), space.describe(architecture)
+    lines = [[line] for line in text.splitlines()]
+    note = f"{parameters:,} parameters for 3 x 32 x 32 images and 10 classes, as built without further settings."
+    print_table(title, [f"architecture of {space.name}"], lines, [note])
+    return {"title": title, "architecture": dict(architecture), "description": text, "parameters": parameters}
+
+
+def _parameters(space: "Space", architecture: "Architecture | CellPair", **settings: Any) -> int:
+    import torch
+
+    with torch.device("meta"):
+        network = space.build(architecture, **settings)  # type: ignore[arg-type]
+    return sum(parameter.numel() for parameter in network.parameters())
+
+
+def _size(size: int) -> str:
+    power = len(str(size)) - 1
+    return str(size) if power < 6 else f"{size / 10**power:.1f}e{power}"

@@ -1,0 +1,110 @@
+"""The space of convolutional cells of the paper (Bashivan et al. 2019, section 4.3 and supplement)."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from ...rsa import RSAError
+from .graph import Graph, cell_graph
+from .space import Architecture, Choice, Dimension, Space
+from .structures import STATES, Block, Cell, CellPair, state_name, unread
+
+if TYPE_CHECKING:
+    from torch import nn
+
+SEARCHED = (
+    "identity",
+    "avgpool3x3",
+    "maxpool3x3",
+    "dilated3x3",
+    "conv1x7-7x1",
+    "separable3x3",
+    "separable5x5",
+    "separable7x7",
+)
+_MOST_BLOCKS = 20
+
+
+class CellSpace(Space):
+    """Cells of B blocks; one cell is stacked to a network and serves, strided, as the reduction cell too.
+
+    A block adds two operations, each on a state: the output of the previous cell ("cell-1"), of the cell before it
+    ("cell-2") or of an earlier block. Blocks and cell inputs that no block reads are concatenated; two more choices
+    force the inputs into that concatenation even where they are read. Step j - 1 of a sequential controller chooses
+    block j; the last step the two forced outputs. The states that block j may read begin with those of block j - 1.
+
+    Canonical form: the operands of a block in the order of states and operations; an input that no block reads counts
+    as forced into the output. Not collapsed: the order of blocks that do not read each other.
+    Raises RSAError for a number of blocks outside 1 .. 20.
+    """
+
+    def __init__(self, blocks: int = 5) -> None:
+        if not 1 <= blocks <= _MOST_BLOCKS:
+            raise RSAError(f"a cell has 1 to {_MOST_BLOCKS} blocks, not {blocks}")
+        self.blocks = blocks
+        super().__init__("cell" if blocks == 5 else f"cell{blocks}", self._choices())
+
+    def _choices(self) -> Iterator[Dimension]:
+        for j in range(self.blocks):
+            states = tuple(state_name(state) for state in range(j + 2))
+            for side in "ab":
+                yield Dimension(f"block{j + 1}/input_{side}", states, j, f"input_{side}")
+                yield Dimension(f"block{j + 1}/operation_{side}", SEARCHED, j, f"operation_{side}")
+        for name in STATES:
+            yield Dimension(f"output/{name}", (0, 1), self.blocks, f"output/{name}")
+
+    def cell(self, architecture: Architecture) -> Cell:
+        """The blocks and the output of a valid architecture, as they are written."""
+        blocks = tuple(
+            Block(
+                str(architecture[f"block{j}/operation_a"]),
+                self._state(architecture[f"block{j}/input_a"]),
+                str(architecture[f"block{j}/operation_b"]),
+                self._state(architecture[f"block{j}/input_b"]),
+            )
+            for j in range(1, self.blocks + 1)
+        )
+        forced = {state for state, name in enumerate(STATES) if architecture[f"output/{name}"] == 1}
+        return Cell(blocks, tuple(sorted(unread(blocks) | forced)))
+
+    def _state(self, name: Choice) -> int:
+        return STATES.index(str(name)) if name in STATES else int(str(name).removeprefix("block")) + 1
+
+    def _simplify(self, architecture: dict[str, Choice]) -> dict[str, Choice]:
+        cell = self.cell(architecture)
+        for j, block in enumerate(cell.blocks, start=1):
+            ordered = sorted(block.operands, key=lambda operand: (operand[1], SEARCHED.index(operand[0])))
+            for side, (operation, state) in zip("ab", ordered, strict=True):
+                architecture[f"block{j}/input_{side}"] = state_name(state)
+                architecture[f"block{j}/operation_{side}"] = operation
+        return architecture | {f"output/{name}": int(state in cell.output) for state, name in enumerate(STATES)}
+
+    def describe(self, architecture: Architecture) -> str:
+        return self.cell(self.canonical(architecture)).describe()
+
+    def graph(self, architecture: Architecture) -> Graph:
+        return cell_graph(self.cell(self.canonical(architecture)))
+
+    def build(
+        self,
+        architecture: Architecture | CellPair,
+        *,
+        input_shape: tuple[int, int, int] = (3, 32, 32),
+        n_classes: int = 10,
+        **settings: Any,
+    ) -> "nn.Module":
+        """The network of stacked cells, from an architecture or one of KNOWN_CELLS.
+
+        settings: repeats=2, filters=32, stem="cifar", reduction="extra" and the others of `CellPlan`. The defaults are
+          the paper's search: 8 cells, so 8 outputs to compare. A known cell brings its own `reduction` only; its
+          `published` settings are for you to pass.
+        """
+        from ..networks.cells import CellNetwork, CellPlan
+
+        self.check_settings(settings, CellPlan.__dataclass_fields__)
+        if isinstance(architecture, CellPair):
+            pair = architecture
+            settings.setdefault("reduction", pair.published.get("reduction", "extra"))
+        else:
+            cell = self.cell(self.canonical(architecture))
+            pair = CellPair(self.name, cell, cell)
+        return CellNetwork(pair, CellPlan(**settings), input_shape=input_shape, n_classes=n_classes)

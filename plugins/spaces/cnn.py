@@ -1,0 +1,131 @@
+"""The space of convolutional networks of the paper: layers with any earlier layers as inputs (Zoph & Le 2017)."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ...rsa import RSAError
+from .graph import Graph
+from .space import Architecture, Choice, Dimension, Space
+
+if TYPE_CHECKING:
+    from torch import nn
+
+_SETTINGS: dict[str, tuple[Choice, ...]] = {
+    "filters": (32, 64, 128),
+    "kernel_width": (1, 3, 5, 7),
+    "kernel_height": (1, 3, 5, 7),
+    "stride": (1, 2),
+    "activation": ("identity", "ReLU"),
+    "normalisation": ("none", "BN"),
+}
+_MOST_LAYERS = 100
+
+
+class ConvLayer(NamedTuple):
+    """One layer; inputs: 0 is the image, j layer j."""
+
+    filters: int
+    kernel: tuple[int, int]  # height, width
+    stride: int
+    relu: bool
+    norm: bool
+    inputs: tuple[int, ...]
+
+    def describe(self) -> str:
+        words = [f"{self.filters} filters {self.kernel[0]}x{self.kernel[1]}", f"stride {self.stride}"]
+        return ", ".join(words + ["BN"] * self.norm + ["ReLU"] * self.relu)
+
+
+class CNNSpace(Space):
+    """1 to `max_layers` convolutions; each reads any subset of the image and the layers before it.
+
+    A layer's inputs are zero-padded to the largest and concatenated in depth; a layer without inputs takes the image;
+    layers that nobody reads are concatenated before the classifier. Dimensions: the number of layers (step 0), then for
+    layer j (step j) six settings and, for j > 1, one connection to the image and to each earlier layer: 115 for 10
+    layers, 330 for 20. Kernels are height x width in words.
+
+    Canonical form: a layer without inputs has its connection to the image set. Nothing is unreachable, since unread
+    layers reach the classifier. Not collapsed: the order of layers that do not read each other.
+    Source: Bashivan et al. 2019, supplement. Raises RSAError for a number of layers outside 1 .. 100.
+    """
+
+    def __init__(self, max_layers: int = 10) -> None:
+        if not 1 <= max_layers <= _MOST_LAYERS:
+            raise RSAError(f"a network has 1 to {_MOST_LAYERS} layers, not {max_layers}")
+        self.max_layers = max_layers
+        super().__init__(f"cnn{max_layers}", self._choices())
+
+    def _choices(self) -> Iterator[Dimension]:
+        depths = tuple(range(1, self.max_layers + 1))
+        yield Dimension("n_layers", depths, 0, "n_layers")
+        for j in depths:
+            condition = ("n_layers", depths[j - 1 :])
+            for kind, choices in _SETTINGS.items():
+                yield Dimension(f"layer{j}/{kind}", choices, j, kind, *condition)
+            for i in range(j if j > 1 else 0):
+                yield Dimension(_connection(i, j), (0, 1), j, "connection", *condition, source=i, target=j)
+
+    def layers(self, architecture: Architecture) -> list[ConvLayer]:
+        """The layers of a valid architecture, as they are written."""
+        found = []
+        for j in range(1, int(architecture["n_layers"]) + 1):
+            setting = {kind: architecture[f"layer{j}/{kind}"] for kind in _SETTINGS}
+            found.append(
+                ConvLayer(
+                    filters=int(setting["filters"]),
+                    kernel=(int(setting["kernel_height"]), int(setting["kernel_width"])),
+                    stride=int(setting["stride"]),
+                    relu=setting["activation"] == "ReLU",
+                    norm=setting["normalisation"] == "BN",
+                    inputs=(0,) if j == 1 else tuple(i for i in range(j) if architecture[_connection(i, j)] == 1),
+                )
+            )
+        return found
+
+    def _simplify(self, architecture: dict[str, Choice]) -> dict[str, Choice]:
+        lonely = [j for j, layer in enumerate(self.layers(architecture), start=1) if not layer.inputs]
+        return architecture | {_connection(0, j): 1 for j in lonely}
+
+    def describe(self, architecture: Architecture) -> str:
+        layers = self.layers(self.canonical(architecture))
+        lines = [
+            f"layer{j}: {layer.describe()}; reads {', '.join(map(_source, layer.inputs))}"
+            for j, layer in enumerate(layers, start=1)
+        ]
+        return "\n".join([*lines, f"classifier reads {', '.join(map(_source, unread_layers(layers)))}"])
+
+    def graph(self, architecture: Architecture) -> Graph:
+        layers = self.layers(self.canonical(architecture))
+        nodes = {"image": "image"}
+        nodes |= {f"layer{j}": f"layer{j}: {layer.describe()}" for j, layer in enumerate(layers, start=1)}
+        nodes["classifier"] = "global average, classifier"
+        edges = [(_source(i), f"layer{j}", "") for j, layer in enumerate(layers, start=1) for i in layer.inputs]
+        edges += [(_source(j), "classifier", "") for j in unread_layers(layers)]
+        return Graph(nodes, tuple(edges))
+
+    def build(
+        self,
+        architecture: Architecture,
+        *,
+        input_shape: tuple[int, int, int] = (3, 32, 32),
+        n_classes: int = 10,
+        **settings: Any,
+    ) -> "nn.Module":
+        from ..networks.cnn import CNN
+
+        self.check_settings(settings, ())
+        return CNN(self.layers(self.canonical(architecture)), input_shape=input_shape, n_classes=n_classes)
+
+
+def unread_layers(layers: list[ConvLayer]) -> list[int]:
+    """Numbers of the layers that no other layer reads; the last one is always among them."""
+    read = {i for layer in layers for i in layer.inputs}
+    return [j for j in range(1, len(layers) + 1) if j not in read]
+
+
+def _connection(source: int, target: int) -> str:
+    return f"layer{target}/from_{_source(source)}"
+
+
+def _source(number: int) -> str:
+    return f"layer{number}" if number else "image"

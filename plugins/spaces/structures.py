@@ -1,0 +1,81 @@
+"""What a cell is: blocks over states, and the states that leave it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+STATES = ("cell-1", "cell-2")  # states 0 and 1: the outputs of the cell before and of the one before that
+CROSSED, SEPARABLE = ("conv1x7-7x1", "bottleneck1x7-7x1"), "separable7x7"
+
+
+@dataclass(frozen=True)
+class Block:
+    """operation_a(state input_a) + operation_b(state input_b); its output is one more state."""
+
+    operation_a: str
+    input_a: int
+    operation_b: str
+    input_b: int
+
+    @property
+    def operands(self) -> tuple[tuple[str, int], tuple[str, int]]:
+        return (self.operation_a, self.input_a), (self.operation_b, self.input_b)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """Blocks in order, and the states whose concatenation is the cell's output.
+
+    States are numbered: 0 the output of the previous cell, 1 that of the cell before it, 2 the first block, ...
+    """
+
+    blocks: tuple[Block, ...]
+    output: tuple[int, ...]
+
+    def describe(self) -> str:
+        """A line per block and one for the output."""
+        lines = []
+        for j, block in enumerate(self.blocks, start=1):
+            terms = (f"{operation}({state_name(state)})" for operation, state in block.operands)
+            lines.append(f"block{j}: {' + '.join(terms)}")
+        return "\n".join([*lines, f"output: {', '.join(map(state_name, self.output))}"])
+
+
+@dataclass(frozen=True)
+class CellPair:
+    """The cells of a network: one where the size stays and one that halves it.
+
+    published: the settings of its publication for CIFAR, for `CellSpace.build`; source: the publication.
+    """
+
+    name: str
+    normal: Cell
+    reduction: Cell
+    published: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    source: str = ""
+
+    def describe(self) -> str:
+        """Both cells in words, or the one that serves as both."""
+        if self.normal == self.reduction:
+            return self.normal.describe()
+        return f"normal cell\n{self.normal.describe()}\nreduction cell\n{self.reduction.describe()}"
+
+
+def state_name(state: int) -> str:
+    """cell-1, cell-2, block1, ..."""
+    return STATES[state] if state < 2 else f"block{state - 1}"
+
+
+def unread(blocks: Sequence[Block]) -> set[int]:
+    """States that no block reads, states 0 and 1 included."""
+    return set(range(len(blocks) + 2)) - {state for block in blocks for _, state in block.operands}
+
+
+def separable_cell(cell: Cell) -> Cell:
+    """Every 1x7-7x1 convolution replaced by a 7x7 separable one."""
+
+    def swapped(operation: str) -> str:
+        return SEPARABLE if operation in CROSSED else operation
+
+    blocks = (Block(swapped(b.operation_a), b.input_a, swapped(b.operation_b), b.input_b) for b in cell.blocks)
+    return replace(cell, blocks=tuple(blocks))

@@ -1,0 +1,57 @@
+"""Random architectures of every space run forward and backward at 32 x 32."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from tgsage.plugins.spaces import get_space
+
+# Wide layers run on the meta device, which computes shapes only; narrow networks run for real.
+SPACES: dict[str, dict[str, Any]] = {
+    "cnn10": {},
+    "cnn20": {},
+    "cell": {"filters": 2, "repeats": 1, "n_reductions": 1, "reduction": "strided"},
+    "nasbench201": {"channels": 2},
+    "toy": {},
+}
+
+
+def run(name: str, count: int, seed: int) -> None:
+    space, rng = get_space(name), np.random.default_rng(seed)
+    with torch.device("meta" if name.startswith("cnn") else "cpu"):
+        images = torch.ones(2, 3, 32, 32)
+        for _ in range(count):
+            architecture = space.sample(rng)
+            try:
+                network = space.build(architecture, n_classes=7, **SPACES[name])
+                logits = network(images)
+                assert logits.shape == (2, 7)
+                logits.sum().backward()
+            except Exception as error:
+                raise AssertionError(space.key(architecture)) from error
+            unused = [key for key, parameter in network.named_parameters() if parameter.grad is None]
+            assert not unused or name == "nasbench201", f"{space.key(architecture)} never uses {unused}"
+
+
+@pytest.mark.parametrize("name", SPACES)
+def test_random_architectures_run(name: str) -> None:
+    run(name, 25, seed=0)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SPACES)
+def test_ten_thousand_random_architectures_run(name: str) -> None:
+    run(name, 10_000, seed=1)
+
+
+@pytest.mark.parametrize("name", SPACES)
+@pytest.mark.parametrize("shape", [(1, 8, 8), (3, 1, 1), (2, 5, 3)])
+def test_tiny_images_of_any_channels_run(name: str, shape: tuple[int, int, int]) -> None:
+    space, rng = get_space(name), np.random.default_rng(2)
+    torch.manual_seed(0)
+    for _ in range(2):
+        network = space.build(space.sample(rng), input_shape=shape, n_classes=3, **SPACES[name])
+        logits = network(torch.randn(4, *shape))
+        assert logits.shape == (4, 3)
+        assert logits.isfinite().all()
