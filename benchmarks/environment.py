@@ -3,12 +3,15 @@
 import os
 import platform
 import sys
+from collections.abc import Callable
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from ..rsa import RSAError
+
+_CLEAR_REFS = Path("/proc/self/clear_refs")
 
 
 def optional(module: str) -> Any:
@@ -57,13 +60,30 @@ def summary(found: dict[str, Any]) -> str:
 
 def peak_memory() -> int:
     """Bytes that were resident at most in this process so far."""
-    status = Path("/proc/self/status")
-    if status.exists():  # getrusage counts what the parent process held when it started this one
-        line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
-        return int(line.split()[1]) * 1024
+    if seen := _status("VmHWM"):  # getrusage counts what the parent process held when it started this one
+        return seen
     import resource
 
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
+def resident_memory() -> int:
+    """Bytes resident now; where the system does not say, the most so far."""
+    return _status("VmRSS") or peak_memory()
+
+
+def peak_of(call: Callable[[], object]) -> int:
+    """Bytes resident at most while `call` runs; where the system cannot forget an earlier peak, the most so far."""
+    if _CLEAR_REFS.exists():
+        _CLEAR_REFS.write_text("5")  # resets VmHWM, see proc(5)
+    call()
+    return peak_memory()
+
+
+def _status(key: str) -> int:
+    status = Path("/proc/self/status")
+    lines = status.read_text().splitlines() if status.exists() else []
+    return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith(f"{key}:"))
 
 
 def _layer(numba: Any) -> str | None:

@@ -12,6 +12,7 @@ from .ceilings import ceilings
 from .draws import draws
 from .environment import optional
 from .networks import hooks, memory, tg
+from .scaling import scaling
 from .timing import Result, faster, race
 
 Array = npt.NDArray[Any]
@@ -66,7 +67,7 @@ def comparison(quick: bool) -> Iterator[Result]:
 
 ROWS: dict[str, Callable[[bool], Iterator[Result]]] = {
     "product": product, "rdm": rdm, "comparison": comparison, "hooks": hooks, "tg": tg, "memory": memory,
-    "draws": draws, "ceilings": ceilings,
+    "draws": draws, "ceilings": ceilings, "scaling": scaling,
 }  # fmt: skip
 
 

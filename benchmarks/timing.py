@@ -1,9 +1,11 @@
 """Two sides of a comparison, timed fairly in one run."""
 
+import io
 import math
 import time
 import warnings
 from collections.abc import Callable
+from contextlib import redirect_stderr
 from dataclasses import dataclass, field
 from statistics import median
 from typing import Literal
@@ -19,7 +21,8 @@ class Result:
     """One measured case. `value` is what the target is about: a ratio, a share on top in %, GB, or seconds.
 
     ours, theirs: the best seconds of every turn of both sides. limit: the target, a least value where `at_least`;
-    None where the value is for information.
+    None where the value is for information. Of cost against n: the operation and n, megabytes of both sides on top of
+    their inputs, and why a peer was skipped (its value is then NaN).
     """
 
     row: str
@@ -31,6 +34,10 @@ class Result:
     ours: list[float] = field(default_factory=list)
     theirs: list[float] = field(default_factory=list)
     peer: str = ""
+    operation: str = ""
+    n: int = 0
+    megabytes: tuple[float, float] | None = None
+    skipped: str = ""
 
     @property
     def met(self) -> bool | None:
@@ -45,26 +52,28 @@ class Result:
 
     @property
     def shown(self) -> str:
+        if self.skipped:
+            return "skipped"
         return f"{self.value:.{2 if self.value < 10 else 0}f}{_SPACED[self.unit]}"
 
 
 _SPACED = {"x": "x", "%": " %", "GB": " GB", "s": " s"}
 
 
-def race(ours: Callable[[], object], theirs: Callable[[], object]) -> tuple[list[float], list[float]]:
-    """The best seconds of every turn of both sides, taken in turns.
+def race(*sides: Callable[[], object]) -> tuple[list[float], ...]:
+    """The best seconds of every turn of every side, taken in turns.
 
     Each side first runs once unmeasured, which compiles, loads and touches memory.
     """
-    seconds: tuple[list[float], list[float]] = ([], [])
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a peer's warnings are its own
-        ours()
-        theirs()
+    seconds: tuple[list[float], ...] = tuple([] for _ in sides)
+    with warnings.catch_warnings(), redirect_stderr(io.StringIO()):
+        warnings.simplefilter("ignore")  # a peer's warnings and progress bars are its own
+        for side in sides:
+            side()
         start = time.perf_counter()
         while len(seconds[0]) < 2 or (len(seconds[0]) < ROUNDS and time.perf_counter() - start < BUDGET):
-            for side, call in zip(seconds, (ours, theirs), strict=True):
-                side.append(_turn(call))
+            for turns, side in zip(seconds, sides, strict=True):
+                turns.append(_turn(side))
     return seconds
 
 

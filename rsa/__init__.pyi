@@ -33,6 +33,7 @@ from .predictivity import ridge_predictivity as ridge_predictivity
 from .rdm import RDM as RDM
 from .recorder import Activations as Activations
 from .recorder import record as record
+from .report import write_report as write_report
 from .resampling import bootstrap as bootstrap
 from .score import TeacherScore as TeacherScore
 from .shape import procrustes_distance as procrustes_distance

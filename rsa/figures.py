@@ -158,6 +158,16 @@ def display_order(rdm: RDM) -> tuple[npt.NDArray[Any], list[tuple[str, int]], st
 
     Returns the order, the (category, size) marks, and the words that say which it is.
     """
+    known = category_order(rdm)
+    if known is not None:
+        return known
+    from scipy.cluster.hierarchy import leaves_list, linkage
+
+    return leaves_list(linkage(rdm.values.astype(np.float64), "average")), [], "ordered by clustering"
+
+
+def category_order(rdm: RDM) -> tuple[npt.NDArray[Any], list[tuple[str, int]], str] | None:
+    """What `display_order` returns where a category is known, else None."""
     for key in ("category_name", "object_name"):
         column = rdm.descriptors.get(key)
         if column is not None and 1 < len(set(column)) <= 32:
@@ -165,6 +175,4 @@ def display_order(rdm: RDM) -> tuple[npt.NDArray[Any], list[tuple[str, int]], st
             sizes = np.bincount(codes)
             marks = [(str(name), int(size)) for name, size in zip(names, sizes, strict=True)]
             return np.argsort(codes, kind="stable"), marks, f"ordered by {key}"
-    from scipy.cluster.hierarchy import leaves_list, linkage
-
-    return leaves_list(linkage(rdm.values.astype(np.float64), "average")), [], "ordered by clustering"
+    return None

@@ -106,15 +106,22 @@ def score(
     device: Annotated[str | None, typer.Option(help='Where the model runs, such as "cuda:0".')] = None,
     json: Annotated[Path | None, typer.Option(help="Also write everything to this file.")] = None,
     plot: Annotated[Path | None, typer.Option(help="Also draw a picture (.png, .svg, .pdf).")] = None,
+    report: Annotated[
+        Path | None, typer.Option(help="Also write a page (.html): answer, intervals, tests, RDMs, methods.")
+    ] = None,
 ) -> None:
     """Score MODEL against a teacher: which layer is most like which brain region, and how near the noise ceiling.
 
     Prints similarities (layer x target, the best layer of every target marked), the ceilings, and TG, the mean over
     targets of the best layer's similarity.
     """
-    from ...rsa import Guidance, RSAError, load_model
+    import shlex
+    import sys
+
+    from ...rsa import RDM, Guidance, RSAError, load_model, write_report
     from ...rsa.console import progress, write_json
     from ...rsa.figures import check_picture, save_figure, score_figure
+    from ...rsa.report import check_report
     from ...rsa.resampling import LEAST
     from ...rsa.storage import check_writable
     from ..stimuli import images
@@ -124,6 +131,8 @@ def score(
         check_picture(plot)
     if json is not None:
         check_writable(json)
+    if report is not None:
+        check_report(report)
     _check_options(
         similarity, groups, {"--method": method, "--metric": metric, "--bootstrap": bootstrap, "--splits": splits}
     )
@@ -162,6 +171,10 @@ def score(
         write_json(json, {**settings, **result.to_dict(), "features": features})
     if plot is not None:
         save_figure(score_figure(model, result, _pictured(made, result, chosen), chosen), plot)
+    if report is not None:
+        command = shlex.join(["tgsage", *sys.argv[1:]])
+        rdms = {name: one for name, one in made.items() if isinstance(one, RDM)}
+        write_report(report, model=model, teacher=chosen, score=result, rdms=rdms, settings=settings, command=command)
 
 
 def _check_options(similarity: str, groups: str | None, of_rdms: "Mapping[str, str | int | None]") -> None:

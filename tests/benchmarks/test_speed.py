@@ -4,11 +4,13 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
-from tgsage.benchmarks import speed, timing
+from tgsage.benchmarks import scaling, speed, timing
 from tgsage.benchmarks.timing import Result
-from tgsage.rsa import RSAError
+from tgsage.rsa import RDM, RSAError
 from tgsage.rsa.cli import main
 
 
@@ -47,6 +49,99 @@ def test_rows_measure_something(row: str) -> None:
         assert result.value > 0 or min(result.ours) > 0
         assert result.met is None
         print(result.case, result.shown)
+
+
+def test_no_bar_of_a_peer_reaches_the_output(capfd: pytest.CaptureFixture[str]) -> None:
+    speed.measure(["draws"], quick=True)
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.slow
+def test_scaling_compares_every_tool_at_every_size_and_draws_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = ("spearman of two RDMs", "features to spearman")
+    monkeypatch.setattr(scaling, "OPERATIONS", {name: scaling.OPERATIONS[name] for name in kept})
+    file, picture, again = (tmp_path / name for name in ("speed.json", "speed.png", "again.svg"))
+    arguments = ["bench", "speed", "--quick", "--rows", "scaling", "--json", str(file), "--plot", str(picture)]
+    code, out, _ = run(arguments, capsys)
+    assert code == 0
+    assert "memory" in out
+    found = json.loads(file.read_text())
+    peers = {(result["operation"], result["peer"]) for result in found["results"]}
+    assert {peer for _, peer in peers} == {"rsatoolbox", "scipy spearmanr", "Brain-Score's path"}
+    assert len(found["results"]) == len(peers) * len(scaling.QUICK)
+    assert all(set(slopes) > {"tgsage", "rsatoolbox"} for slopes in found["exponents"].values())
+    assert picture.stat().st_size > 10_000
+    code, _, _ = run(["bench", "plot", str(file), str(again)], capsys)
+    assert code == 0
+    assert again.stat().st_size > 10_000
+
+
+@pytest.mark.parametrize("operation", scaling.OPERATIONS)
+def test_all_tools_of_an_operation_find_the_same(operation: str) -> None:
+    answers = [np.asarray(_numbers(side(40)())) for side in scaling.OPERATIONS[operation].values()]
+    for answer in answers[1:]:
+        np.testing.assert_allclose(answer, answers[0], rtol=1e-4, atol=1e-5)
+
+
+def _numbers(answer: Any) -> Any:
+    """An RDM's condensed values, or a similarity, whatever the tool calls them."""
+    if isinstance(answer, RDM):
+        return answer.values
+    if hasattr(answer, "dissimilarities"):
+        return answer.dissimilarities[0]
+    if hasattr(answer, "statistic"):
+        return answer.statistic
+    answer = np.asarray(answer)
+    if answer.ndim == 2 and len(answer) > 1:
+        return answer[np.triu_indices(len(answer), 1)]
+    return answer if answer.ndim == 1 else answer.item()
+
+
+def test_slow_peers_are_skipped_with_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scaling, "OPERATIONS", {"sum": {"tgsage": lambda n: lambda: n, "slow": lambda n: lambda: n}})
+    monkeypatch.setattr(scaling, "memory_on_top", lambda operation, tool, sizes: dict.fromkeys(sizes, 2.0))
+    monkeypatch.setattr(scaling, "race", lambda *calls: tuple([1e-6 * call() ** 2] for call in calls))
+    monkeypatch.setattr(scaling, "LONGEST", 10.0)
+    results = list(scaling.scaling(quick=False))
+    assert [result.n for result in results if not result.skipped] == [92, 500, 1000, 2560]
+    last = results[-1]
+    assert last.skipped == "expected to take 33 s, more than 10"
+    assert last.shown == "skipped"
+    assert last.theirs == []
+    assert scaling.exponents(results)["sum"]["slow"] == pytest.approx(2.0)
+
+
+def test_growth_is_foreseen_at_least_quadratic() -> None:
+    assert scaling.predicted({}, 100) == 0
+    assert scaling.predicted({100: 1.0}, 200) == pytest.approx(4.0)
+    assert scaling.predicted({100: 1.0, 200: 8.0}, 400) == pytest.approx(64.0)
+    assert scaling.predicted({100: 1.0, 200: 1.0}, 400) == pytest.approx(4.0)
+
+
+def test_memory_on_top_is_what_the_call_takes() -> None:
+    code = """if True:
+        from tgsage.benchmarks.environment import peak_of, resident_memory
+        b"x" * 400_000_000
+        before = resident_memory()
+        print(peak_of(lambda: b"x" * 200_000_000) - before)"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert 190_000_000 < int(done.stdout) < 230_000_000
+
+
+def test_a_plot_needs_what_scaling_measures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, _, error = run(["bench", "speed", "--rows", "rdm", "--plot", str(tmp_path / "a.png")], capsys)
+    assert code == 2
+    assert "only --rows scaling measures" in error
+    (tmp_path / "other.json").write_text("[]")
+    code, _, error = run(["bench", "plot", str(tmp_path / "other.json"), str(tmp_path / "a.png")], capsys)
+    assert code == 2
+    assert "is not a file of bench speed --json" in error
+    (tmp_path / "rows.json").write_text('{"results": []}')
+    code, _, error = run(["bench", "plot", str(tmp_path / "rows.json"), str(tmp_path / "a.png")], capsys)
+    assert code == 2
+    assert "no cost against n to draw" in error
 
 
 @pytest.mark.slow

@@ -303,8 +303,8 @@ def test_a_large_study_stays_a_page_of_a_few_megabytes(tmp_path: Path) -> None:
 
 
 def test_large_rdms_are_averaged_without_their_diagonal() -> None:
-    square = squareform(np.arange(1.0, 46.0))  # 10 conditions
-    small = averaged(square, 4)
+    rdm = RDM(np.arange(1.0, 46.0), range(10))
+    square, small = rdm.square(), averaged(rdm, 4)
     rows = [[0, 1], [2, 3, 4], [5, 6], [7, 8, 9]]
     starts = [0, 2, 5, 7]
     assert [group[0] for group in rows] == starts
@@ -312,7 +312,9 @@ def test_large_rdms_are_averaged_without_their_diagonal() -> None:
         for j, b in enumerate(rows):
             pairs = [square[p, q] for p in a for q in b if p != q]
             assert small[i, j] == pytest.approx(np.mean(pairs))
-    assert np.isnan(np.diag(averaged(square))).all()
+    assert np.isnan(np.diag(averaged(rdm))).all()
+    off = ~np.eye(10, dtype=bool)
+    np.testing.assert_allclose(averaged(rdm)[off], square[off])
 
 
 def test_the_map_is_that_of_smacof_and_exact_where_the_plane_suffices() -> None:

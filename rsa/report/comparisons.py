@@ -1,0 +1,162 @@
+"""Which of several things differ, and which are above zero: the tests of a report, and what its bars show of them."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..errors import RSAError
+from ..inference import benjamini_hochberg, interval, layer_differences, standard_error
+from ..rdm import Array
+from ..score import TeacherScore
+from .charts import Panel
+
+if TYPE_CHECKING:
+    import xarray
+
+LEVEL = 0.05
+CENTRED = ("pearson", "spearman", "tau-a", "rho-a", "pearson-whitened")  # zero is what chance gives
+TG = "TG"
+_ALL_PAIRS = 6  # things whose every different pair is drawn; of more, the best against the others
+
+
+class PairTests:
+    """Adjusted p-values of all pairs and signs of their differences, from paired draws (thing, target, draw)."""
+
+    def __init__(self, draws: "xarray.DataArray | None") -> None:
+        self._p: Array | None = None
+        if draws is None or draws.sizes["layer"] < 2:
+            return
+        n = draws.sizes["layer"]
+        found = layer_differences(draws)
+        upper = np.triu_indices(n, 1)  # the order of `combinations`
+        self._p = np.full((draws.sizes["target"], n, n), np.nan)
+        self._first = np.zeros(self._p.shape)
+        for k in range(draws.sizes["target"]):
+            self._p[k][upper] = found["p_adjusted"].to_numpy()[:, k]
+            self._first[k][upper] = found["difference"].to_numpy()[:, k]
+            self._p[k].T[upper], self._first[k].T[upper] = self._p[k][upper], -self._first[k][upper]
+
+    def __bool__(self) -> bool:
+        return self._p is not None
+
+    def p(self, target: int, i: int, j: int) -> float:
+        return float("nan") if self._p is None else float(self._p[target, i, j])
+
+    def sign(self, target: int, i: int, j: int) -> int:
+        """1 where i is more similar than j, -1 where less, 0 where the test cannot tell."""
+        return int(np.sign(self._first[target, i, j])) if self.p(target, i, j) < LEVEL else 0
+
+    def equal(self, target: int, best: int) -> list[int]:
+        """Those that cannot be told from the best."""
+        if self._p is None:
+            return []
+        return [i for i, p in enumerate(self._p[target, best]) if i != best and not p < LEVEL]
+
+    def joined(self, target: int, best: int) -> list[tuple[int, list[int]]]:
+        """Lines over bars: all different pairs of few things, of many the best and those below it."""
+        if self._p is None:
+            return []
+        n = self._p.shape[1]
+        if n <= _ALL_PAIRS:
+            pairs = [(i, j) for i in range(n) for j in range(i + 1, n) if self.sign(target, i, j)]
+            return [(i, [j]) for i, j in sorted(pairs, key=lambda pair: (pair[1] - pair[0], pair))]
+        below = [j for j in range(n) if self.sign(target, best, j)]
+        return [(best, below)] if below else []
+
+
+def above_zero(draws: "xarray.DataArray | None", target: int, method: str) -> list[int]:
+    """Layers whose similarity is above zero: one-sided, Student's t on Fisher's z scale as in `interval`, adjusted over
+    the layers (Benjamini-Hochberg). None by a method that is above zero by chance."""
+    import scipy.stats
+
+    if draws is None or method not in CENTRED:
+        return []
+    value, dof = (draws[key].to_numpy()[:, target] for key in ("similarity", "dof"))
+    error = standard_error(draws).to_numpy()[:, target]
+    z = np.arctanh(np.clip(value, -1 + 1e-12, 1 - 1e-12)) * np.maximum(1 - value**2, 1e-12)
+    p = scipy.stats.t.sf(z / np.maximum(error, 1e-12), dof)
+    return [int(i) for i in np.flatnonzero(benjamini_hochberg(p) < LEVEL)]
+
+
+class Models:
+    """Several models against one teacher, each by its best layer for a target, and by TG where there are several."""
+
+    def __init__(self, scores: Mapping[str, TeacherScore]) -> None:
+        self.names = list(scores)
+        self.targets = check_comparable(scores)
+        self.draws = _paired(scores)
+        self.tests = PairTests(self.draws)
+        self.values = np.stack([score.table.max("layer").to_numpy() for score in scores.values()])
+        self.low: Array | None = None
+        self.high: Array | None = None
+        if self.draws is not None:
+            self.low, self.high = (side.to_numpy() for side in interval(self.draws))
+        if len(self.targets) > 1:
+            self.targets.append(TG)
+            self.values = np.column_stack([self.values, self.values.mean(axis=1)])
+        if self.low is not None and self.high is not None and self.targets[-1] == TG:
+            self.low[:, -1] = [score.tg_low for score in scores.values()]  # these choose the layer anew in every draw
+            self.high[:, -1] = [score.tg_high for score in scores.values()]
+
+
+def _paired(scores: Mapping[str, TeacherScore]) -> "xarray.DataArray | None":
+    """The draws of the models' best layers, where all have the same resamples of the same stimuli."""
+    import xarray
+
+    parts = []
+    drawn = set()
+    for name, score in scores.items():
+        if score.draws is None:
+            return None
+        drawn.add((score.draws.sizes["draw"], *sorted((key, str(value)) for key, value in score.draws.attrs.items())))
+        best = [score.draws.sel(target=[target], layer=[layer]) for target, layer in score.best_layer.items()]
+        model = xarray.concat([part.assign_coords(layer=[name]) for part in best], "target")
+        if len(best) > 1:
+            mean = model.mean("target", keepdims=True).assign_coords(
+                target=[TG], similarity=model["similarity"].mean("target", keepdims=True),
+                linear=model["linear"].mean("target", keepdims=True), dof=model["dof"].min("target", keepdims=True),
+            )  # fmt: skip
+            model = xarray.concat([model, mean], "target")
+        parts.append(model)
+    return None if len(drawn) > 1 else xarray.concat(parts, "layer").assign_attrs(parts[0].attrs)
+
+
+def check_comparable(scores: Mapping[str, TeacherScore]) -> list[str]:
+    """Their targets. Raises RSAError for scores against other targets, by another method or over other conditions."""
+
+    def kind(score: TeacherScore) -> tuple[object, ...]:
+        targets = [str(target) for target in score.table.indexes["target"]]
+        return score.teacher, score.method, score.by, score.table.attrs["n"], targets
+
+    (name, first), *others = scores.items()
+    facts = ("teacher", "method", "by", "number of conditions", "targets")
+    for other, score in others:
+        for fact, a, b in zip(facts, kind(first), kind(score), strict=True):
+            if a != b:
+                raise RSAError(f"{other} and {name} cannot share a report: {fact} {b} and {a}")
+    return [str(target) for target in first.table.indexes["target"]]
+
+
+def layer_panel(score: TeacherScore, k: int, tests: PairTests, low: Array | None, high: Array | None) -> Panel:
+    """One target's similarities over the model's layers."""
+    target, values = str(score.table.indexes["target"][k]), score.table.to_numpy()[:, k]
+    return Panel(
+        target, [str(layer) for layer in score.table.indexes["layer"]], values,
+        None if low is None else low[:, k], None if high is None else high[:, k], score.ceilings.get(target),
+        above_zero(score.draws, k, score.method), tests.joined(k, int(np.argmax(values))), k,
+    )  # fmt: skip
+
+
+def model_panel(models: Models, k: int, score: TeacherScore) -> Panel:
+    """One target's similarities of several models' best layers; maxima are above zero by chance: none is starred."""
+    target, values = models.targets[k], models.values[:, k]
+    ceiling = score.ceilings.get(target)
+    if target == TG and len(score.ceilings) == len(models.targets) - 1:
+        lower, upper = np.mean(list(score.ceilings.values()), axis=0).tolist()
+        ceiling = (lower, upper)
+    return Panel(
+        target, models.names, values, None if models.low is None else models.low[:, k],
+        None if models.high is None else models.high[:, k], ceiling,
+        (), models.tests.joined(k, int(np.argmax(values))), k,
+    )  # fmt: skip

@@ -1,0 +1,231 @@
+"""The page itself: what the template shows, gathered from a score."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..comparison import METHODS, align, compare_all
+from ..console import versions
+from ..errors import RSAError, listing
+from ..figures import MOST_NAMES, category_order, display_order
+from ..rdm import RDM
+from ..score import TeacherScore
+from ..storage import check_writable, replacing
+from ..teacher import Teacher
+from . import words
+from .charts import Panel, bar_chart, between, layer_chart, map_chart
+from .comparisons import CENTRED, LEVEL, Models, PairTests, layer_panel, model_panel
+from .literature import MEASURES, REFERENCES
+from .mds import planar_map
+from .rdm_images import PIXELS, rdm_drawing
+from .svg import Drawing, printable
+
+_MAPPED = 640  # conditions at most in the map: its distances are between all pairs of RDMs
+
+
+def check_report(path: str | Path) -> Path:
+    """The path, when a page can be written there. Raises RSAError for another ending and for a missing folder."""
+    if Path(path).suffix.lower() not in (".html", ".htm"):
+        raise RSAError(f"{path}: a report's name ends in .html")
+    return check_writable(path)
+
+
+def write_report(
+    path: str | Path,
+    *,
+    model: str,
+    teacher: Teacher,
+    score: TeacherScore,
+    rdms: Mapping[str, RDM],
+    settings: Mapping[str, Any] | None = None,
+    command: str = "",
+    others: Mapping[str, TeacherScore] | None = None,
+) -> None:
+    """Write one HTML page that needs no other file and no network: everything that `score` says, for people.
+
+    rdms: the model's RDMs by layer and teacher: the targets, those that `score` was made from (where features were
+    compared, {} leaves out the pictures of RDMs and their map). settings, command: what
+    to state under "Reproduce". others: other models' scores against the same teacher, for bars of several models; with
+    the same resamples (seed, number) these are tested in pairs.
+
+    Raises RSAError for RDMs that lack a layer or a target of the score, others that cannot be compared with it, a name
+    that does not end in .html, and where the file cannot be written.
+    """
+    target = check_report(path)
+    for what, known in (("layer", rdms), ("target", teacher.rdms)) if rdms else ():
+        missing = [str(name) for name in score.table.indexes[what] if str(name) not in known]
+        if missing:
+            raise RSAError(f"the score has {what} {listing(missing)}, which has no RDM here")
+    if model in (others or {}):
+        raise RSAError(f"two models of a report are called {model}")
+    page = _render(_context(model, teacher, score, rdms, settings or {}, command, others or {}))
+    with replacing(target) as temporary:
+        temporary.write_text(page, encoding="utf-8")
+
+
+def _render(context: dict[str, Any]) -> str:
+    import jinja2
+
+    loader = jinja2.FileSystemLoader(Path(__file__).parent)
+    environment = jinja2.Environment(
+        loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    return environment.get_template("page.html").render(context)
+
+
+def _context(
+    model: str,
+    teacher: Teacher,
+    score: TeacherScore,
+    rdms: Mapping[str, RDM],
+    settings: Mapping[str, Any],
+    command: str,
+    others: Mapping[str, TeacherScore],
+) -> dict[str, Any]:
+    names = [str(layer) for layer in score.table.indexes["layer"]]
+    targets = [str(target) for target in score.table.indexes["target"]]
+    layers, wanted = {name: rdms[name] for name in names if rdms}, {target: teacher.rdms[target] for target in targets}
+    if layers:
+        own, theirs = align(layers, wanted, allow_subset=True)
+        layers, wanted = dict(zip(names, own, strict=True)), dict(zip(targets, theirs, strict=True))
+    tests = PairTests(score.draws)
+    low, high = (None if side is None else side.to_numpy() for side in (score.low, score.high))
+    panels = [layer_panel(score, k, tests, low, high) for k in range(len(targets))]
+    models = Models({model: score, **others}) if others else None
+    bars = panels if models is None else [model_panel(models, k, score) for k in range(len(models.targets))]
+    paragraph, cited = words.methods(model, score, layers, wanted)
+    pictures, how = _pictures(score, layers, wanted) if layers else ([], "")
+    mapped, mapping = _map(score, layers, wanted) if layers else (None, "")
+    note = str(teacher.attrs.get("note") or score.attrs.get("teacher_note") or "")
+    facts = {**settings, **{key: value for key, value in score.attrs.items() if value not in (None, "")}}
+    if score.draws is not None:
+        facts |= {"draws": score.draws.sizes["draw"], **{f"bootstrap {k}": v for k, v in score.draws.attrs.items()}}
+    return {
+        "style": (Path(__file__).parent / "page.css").read_text(encoding="utf-8"),
+        "model": printable(model),
+        "teacher": printable(score.teacher),
+        "note": printable(note),
+        "question": printable(words.question(model, score)),
+        "answer": [tuple(map(printable, pair)) for pair in words.answer(score, tests)],
+        "table": _table(score, panels, tests),
+        "layers": [layer_chart(panel) for panel in panels],
+        "names": [printable(name) for name in names],
+        "pairs": [_pairs(k, target, names, tests) for k, target in enumerate(targets)] if tests else [],
+        "bars": [bar_chart(panel) for panel in bars],
+        "bars_of": "models" if models else "layers",
+        "bars_tested": bool(models.tests if models else tests),
+        "starred": score.draws is not None and score.method in CENTRED and not models,
+        "all_pairs": len(bars[0].names) <= 6,
+        "intervals": score.draws is not None,
+        "pictures": pictures,
+        "pictures_how": how,
+        "map": mapped,
+        "map_words": mapping,
+        "methods": printable(paragraph),
+        "references": [REFERENCES[key] for key in cited],
+        "similarity": MEASURES.get(score.method, score.method),
+        "command": printable(command),
+        "facts": [(printable(str(key)), printable(str(value))) for key, value in facts.items() if value is not None],
+        "versions": versions(),
+        "level": LEVEL,
+    }
+
+
+def _table(score: TeacherScore, panels: Sequence[Panel], tests: PairTests) -> dict[str, Any]:
+    """Rows of (layer, features, cells) and the rows below them; a cell is a number with what is known about it."""
+    equal = [set(tests.equal(k, panel.best)) for k, panel in enumerate(panels)]
+    rows = [
+        [
+            {
+                "value": f"{panel.values[i]:.3f}",
+                "interval": _interval(panel, i),
+                "best": i == panel.best,
+                "equal": i in equal[k],
+            }
+            for k, panel in enumerate(panels)
+        ]
+        for i in range(len(panels[0].names))
+    ]
+    ceilings = [None if panel.ceiling is None else between(*panel.ceiling) for panel in panels]
+    share = [f"{panel.values[panel.best] / panel.ceiling[1]:.3f}" if panel.ceiling else None for panel in panels]
+    tg = "" if score.tg_low is None else f"[{score.tg_low:.3f}, {score.tg_high:.3f}]"
+    halves = () if score.crossvalidated is None else score.crossvalidated.mean("split").to_numpy()
+    return {
+        "targets": [printable(panel.title) for panel in panels],
+        "rows": rows,
+        "ceilings": ceilings,
+        "share": share,
+        "crossvalidated": [f"{value:.3f}" for value in halves],
+        "tg": f"{score.tg:.3f}",
+        "tg_interval": tg,
+    }
+
+
+def _interval(panel: Panel, i: int) -> str:
+    return "" if panel.low is None or panel.high is None else f"[{panel.low[i]:.3f}, {panel.high[i]:.3f}]"
+
+
+def _pairs(k: int, target: str, names: Sequence[str], tests: PairTests) -> dict[str, Any]:
+    """The triangle of adjusted p-values of one target: row i against columns before it."""
+    rows = [[(_probability(tests.p(k, i, j)), tests.sign(k, i, j)) for j in range(i)] for i in range(1, len(names))]
+    different = sum(sign != 0 for row in rows for _, sign in row)
+    return {"target": printable(target), "rows": rows, "different": different, "of": sum(map(len, rows))}
+
+
+def _probability(p: float) -> str:
+    if p < LEVEL and f"{p:.3f}" == f"{LEVEL:.3f}":
+        return f"<{LEVEL}".replace("0.", ".")
+    return "<.001" if p < 0.001 else f"{p:.3f}".removeprefix("0") if p < 0.1 else f"{p:.2f}".removeprefix("0")
+
+
+def _pictures(
+    score: TeacherScore, layers: Mapping[str, RDM], targets: Mapping[str, RDM]
+) -> tuple[list[list[Drawing]], str]:
+    """Every target's RDM beside its best layer's, all in one order, and the words that say which."""
+    rdms = [*targets.values(), *layers.values()]
+    source = next((rdm for rdm in rdms if category_order(rdm)), rdms[0])
+    order, marks, how = display_order(source)
+    labels = [source.labels[i] for i in order]
+    if not marks:
+        how += f" of {printable(next(iter(targets)))}"
+        if len(labels) <= MOST_NAMES:
+            marks = [(label, 1) for label in labels]
+    drawings = []
+    for target, rdm in targets.items():
+        best = score.best_layer[target]
+        value = float(score.table.sel(layer=best, target=target))
+        pair = (
+            (rdm, target, f"RDM of target {target}, {how}"),
+            (layers[best], f"{best}\nbest layer for {target}: {value:.3f}", f"RDM of layer {best}, in the same order"),
+        )
+        drawings.append([rdm_drawing(each.subset(labels), marks, title, said) for each, title, said in pair])
+    if len(labels) > PIXELS:
+        how += f"; every pixel is the mean of about {(len(labels) / PIXELS) ** 2:.0f} pairs"
+    return drawings, how
+
+
+def _map(score: TeacherScore, layers: Mapping[str, RDM], targets: Mapping[str, RDM]) -> tuple[Drawing | None, str]:
+    """All RDMs as points whose distances approach 1 - similarity; none for fewer than 3."""
+    rdms = [*layers.values(), *targets.values()]
+    if len(rdms) < 3:
+        return None, ""
+    labels = rdms[0].labels
+    if len(labels) > _MAPPED:
+        chosen = np.random.default_rng(0).choice(len(labels), _MAPPED, replace=False)
+        labels = tuple(labels[i] for i in np.sort(chosen))
+    known = {str(i): rdm.subset(labels) for i, rdm in enumerate(rdms)}
+    method = score.method if score.method in METHODS else "pearson"
+    places, stress = planar_map(1 - compare_all(known, known, method=method).to_numpy())
+    sampled = "" if len(labels) == len(rdms[0]) else f", over {_MAPPED} of the conditions drawn at random (seed 0)"
+    quality = "good" if stress < 0.1 else "fair" if stress < 0.2 else "poor: single distances mislead"
+    said = (
+        f"Distances between points approach 1 - similarity ({method}) between RDMs{sampled}; metric "
+        f"multidimensional scaling, Kruskal's stress-1 {stress:.3f} ({quality})."
+    )
+    near = [
+        f"nearest to {target} is {list(layers)[int(np.argmin(np.hypot(*(places[: len(layers)] - place).T)))]}"
+        for target, place in zip(targets, places[len(layers) :], strict=True)
+    ]
+    return map_chart(places, list(layers), list(targets), f"{said} On this map, {'; '.join(near)}."), said
