@@ -1,0 +1,124 @@
+"""`tgsage evaluate`: P, TG and their score for one network."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from .train import BatchNorm, DataDir, DataName, Device, Download, Epochs, Examples, RecipeName, Seed, Set
+
+if TYPE_CHECKING:
+    from ..evaluation import Evaluation
+
+TeacherName = Annotated[
+    str | None,
+    typer.Option(help="A teacher file, or a recording (see: tgsage data list).", show_default="none: the score is P"),
+]
+By = Annotated[
+    str | None,
+    typer.Option(help="RDMs by stimulus, category_name, ...", show_default="a file's own; stimulus of a recording"),
+]
+Alpha = Annotated[float, typer.Option(help="The score is P + alpha TG.")]
+Layers = Annotated[
+    list[str] | None,
+    typer.Option(help="The candidate's layers: names, globs or auto.", show_default="auto: every layer, or cell"),
+]
+MostStimuli = Annotated[
+    int, typer.Option(help="By stimulus: at most so many of the teacher's, drawn by the seed; 0 = all.", min=0)
+]
+
+
+def evaluate(
+    network: Annotated[
+        str,
+        typer.Argument(
+            help="A file of `tgsage space`, a network's name as for `tgsage train`, or a checkpoint (.pt) of it."
+        ),
+    ],
+    data: DataName = "digits",
+    teacher: TeacherName = None,
+    by: By = None,
+    alpha: Alpha = 1.0,
+    recipe: RecipeName = "digits",
+    epochs: Epochs = None,
+    examples: Examples = None,
+    layers: Layers = None,
+    most_stimuli: MostStimuli = 1000,
+    set_: Set = None,
+    batchnorm: BatchNorm = None,
+    seed: Seed = 0,
+    data_dir: DataDir = None,
+    download: Download = False,
+    device: Device = None,
+    json: Annotated[Path | None, typer.Option(help="Also write the evaluation to this file.")] = None,
+) -> None:
+    """Score NETWORK as a search would: after --epochs of training (none without it), by P + alpha TG.
+
+    A checkpoint is evaluated as it is, premature or mature.
+    """
+    from dataclasses import replace
+
+    from ...rsa import RSAError
+    from ...rsa.console import write_json
+    from ...rsa.storage import check_writable
+    from ..evaluator import Evaluator
+    from ..training import get_recipe, load_data, load_network, make_network
+    from .train import overrides, run
+
+    if json is not None:
+        check_writable(json)
+    kept = Path(network).suffix.lower() == ".pt"
+    if kept and (epochs or examples):
+        raise RSAError("a checkpoint is evaluated as it is; `tgsage train --resume` trains it further")
+    images = load_data(data, data_dir=data_dir, download=download)
+    chosen = get_recipe(recipe, **overrides(set_ or []))
+    made = None if teacher is None else _teacher(teacher, by, data_dir)
+    evaluator = Evaluator(
+        images, teacher=made, alpha=alpha, layers=layers or "auto", most_stimuli=most_stimuli or None, seed=seed,
+        device=device, batchnorm=batchnorm or ("running" if kept else "batch"),
+    )  # fmt: skip
+    model = load_network(network) if kept else make_network(
+        network, shape=images.shape, n_classes=images.n_classes, seed=seed
+    )  # fmt: skip
+    trained = None
+    if epochs or examples:
+        trained = run(model, images, chosen, label=network, epochs=epochs, examples=examples, seed=seed, device=device)
+    if trained is not None and trained.failed:
+        raise RSAError(f"{network}: the training failed: {trained.reason}")
+    found = evaluator(model)
+    if found.failed:
+        raise RSAError(f"{network}: {found.reason}")
+    if trained is not None:
+        found = replace(found, examples=trained.examples, seconds={"train": trained.seconds, **found.seconds})
+    _show(f"{network} on {images.name}, seed {seed}", found, evaluator)
+    if json is not None:
+        write_json(json, {"network": network, "settings": evaluator.describe(), **found.to_dict()})
+
+
+def _teacher(name: str, by: str | None, data_dir: Path | None) -> Any:
+    from ...neural_data import load_teacher
+
+    return load_teacher(name, by=by or "stimulus", data_dir=data_dir)
+
+
+def _show(title: str, found: "Evaluation", evaluator: Any) -> None:
+    from ...rsa.console import print_table
+
+    targets = list(next(iter(found.table.values()), {}))
+    best = {target: max(found.table, key=lambda layer: found.table[layer][target]) for target in targets}
+    rows = [
+        [layer, *(("* " if best[target] == layer else "") + f"{row[target]:.4f}" for target in targets)]
+        for layer, row in found.table.items()
+    ]
+    notes = [f"P = {found.p:.4f} (accuracy on {len(evaluator.data.valid)} validation images), loss {found.loss:.4f}"]
+    if found.tg is not None:
+        notes.append(f"TG = {found.tg:.4f}, the mean over targets of the best layer (marked *)")
+        notes.append(f"score = P + {evaluator.alpha:g} TG = {found.score:.4f}; teacher {evaluator.teacher.name}")
+    if found.attrs.get("unusable"):
+        notes.append(f"without an RDM, and left out: {found.attrs['unusable']}")
+    spent = ", ".join(f"{phase} {seconds:.1f} s" for phase, seconds in found.seconds.items())
+    notes.append(f"{found.examples:,} training examples, {found.parameters:,} parameters; {spent}")
+    if rows:
+        print_table(title, ["layer", *targets], rows, notes)
+    else:
+        print_table(title, ["P", "loss"], [[f"{found.p:.4f}", f"{found.loss:.4f}"]], notes[1:])

@@ -1,0 +1,69 @@
+"""`tgsage report`: what a search found and what it cost."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from ..report import SearchReport
+
+
+def report(
+    storage: Annotated[str, typer.Argument(help="SQLite file or database URL, as for `tgsage search`.")],
+    study: Annotated[
+        str | None, typer.Option(help="Name of the search.", show_default="the only one of the storage")
+    ] = None,
+    html: Annotated[Path | None, typer.Option(help="Write a page with everything, for people.")] = None,
+    csv: Annotated[Path | None, typer.Option(help="Write a row per candidate.")] = None,
+    json: Annotated[Path | None, typer.Option(help="Also write everything to this file.")] = None,
+) -> None:
+    """The best candidates of a search, the choices that matter, failures and cost; also while it runs."""
+    from ...rsa import RSAError
+    from ...rsa.console import write_json
+    from ...rsa.report.page import check_report
+    from ...rsa.storage import check_writable, replacing
+    from ..report import search_report
+    from ..spaces import get_space
+
+    if html is not None:
+        check_report(html)
+    for path in filter(None, (csv, json)):
+        check_writable(path)
+    found = search_report(storage, study)
+    _show(found)
+    if html is not None:
+        from ..search_page import write_search_report
+
+        try:
+            space = get_space(str(found.settings.get("space")))
+        except RSAError:
+            space = None
+        write_search_report(html, found, space=space)
+    if csv is not None:
+        with replacing(csv) as temporary:
+            temporary.write_text(found.to_csv(), encoding="utf-8")
+    if json is not None:
+        write_json(json, found.to_dict())
+
+
+def _show(found: "SearchReport") -> None:
+    from ...rsa.console import print_table
+    from ..report import LEAST
+    from ..search_page import answer
+
+    rows = [
+        [
+            f"candidate {one['number']}",
+            *("-" if one[key] is None else f"{one[key]:.4f}" for key in ("score", "p", "tg")),
+        ]
+        for one in found.top
+    ]
+    notes = answer(found)
+    if found.importance:
+        largest = list(found.importance.items())[:5]
+        notes.append("Choices that matter: " + ", ".join(f"{name} {share:.2f}" for name, share in largest))
+    else:
+        notes.append(f"Which choices matter is told from {LEAST} successes on.")
+    notes += [f"Failed {len(numbers)} times: {reason}" for reason, numbers in found.failures.items()]
+    print_table(f"{found.study} in {found.storage}", ["", "score", "P", "TG"], rows, notes)

@@ -1,0 +1,224 @@
+"""`tgsage search`: a search from one command, which the same command continues and others join."""
+
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from .evaluate import Alpha, By
+from .train import DataDir, DataName, Download, RecipeName
+
+if TYPE_CHECKING:
+    from ..evaluation import Evaluation
+    from ..explorer import Engine, SearchResult
+    from ..spaces.space import Space
+
+
+@dataclass(frozen=True)
+class SearchObjective:
+    """The objective of `tgsage search` by its settings; every worker makes it for its own device."""
+
+    space: str
+    data: str
+    recipe: str
+    epochs: float
+    teacher: str | None
+    alpha: float
+    by: str
+    seed: int
+    data_dir: str | None
+    download: bool
+
+    def describe(self) -> dict[str, Any]:
+        """All that scores depend on: not where data lie."""
+        return {key: value for key, value in asdict(self).items() if key not in ("data_dir", "download", "space")}
+
+    def make(self, device: str | None) -> "Callable[[dict[str, Any]], Evaluation]":
+        from ..objective import Objective
+        from ..training import load_data
+
+        images = load_data(self.data, data_dir=self.data_dir, download=self.download)
+        return Objective(
+            self.space, images, recipe=self.recipe, epochs=self.epochs, teacher=self.teacher, alpha=self.alpha,
+            by=self.by, seed=self.seed, device=device,
+        )  # fmt: skip
+
+
+def search(
+    space: Annotated[str, typer.Option(help="cnn10, cnn20, cell, nasbench201 or toy (see: tgsage space).")] = "toy",
+    searcher: Annotated[str, typer.Option(help="random, tpe, rl, evolution, or a plug-in's name.")] = "tpe",
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="Another setting of the searcher, as temperature=2; repeat it.")
+    ] = None,
+    data: DataName = "digits",
+    teacher: Annotated[
+        str | None,
+        typer.Option(
+            help="A teacher file, a recording (see: tgsage data list), a network to be trained first (resnet:1, "
+            "nasnet-a:2x16, ...), or none: the score is P.",
+            show_default="resnet:1 for digits, else none",
+        ),
+    ] = None,
+    by: By = "category_name",
+    alpha: Alpha = 1.0,
+    recipe: RecipeName = "digits",
+    epochs: Annotated[float, typer.Option(help="Training of every candidate, in epochs.", min=0)] = 2.0,
+    samples: Annotated[int, typer.Option(help="Candidates to finish, failed ones included.", min=1)] = 40,
+    storage: Annotated[
+        str, typer.Option(help="SQLite file, or URL such as postgresql://USER:PASSWORD@HOST/NAME.")
+    ] = "tgsage.db",
+    study: Annotated[
+        str | None, typer.Option(help="Name of this search in the storage.", show_default="SPACE-SEARCHER")
+    ] = None,
+    workers: Annotated[int, typer.Option(help="Processes (with Ray: tasks).", min=1)] = 1,
+    devices: Annotated[str, typer.Option(help="For the workers in turn, as cuda:0,cuda:1.", show_default="any")] = "",
+    timeout: Annotated[
+        float | None, typer.Option(help="Seconds after which a candidate has failed.", show_default="none")
+    ] = None,
+    reuse: Annotated[bool, typer.Option(help="Do not train an architecture again that succeeded.")] = True,
+    engine: Annotated[str, typer.Option(help="Who runs the workers: local or ray.")] = "local",
+    address: Annotated[
+        str | None, typer.Option(help="Of a Ray cluster.", show_default="$RAY_ADDRESS, then one of this machine")
+    ] = None,
+    gpus: Annotated[float, typer.Option(help="With Ray: GPUs for each worker; fractions share one.", min=0)] = 0.0,
+    patience: Annotated[float, typer.Option(help="Seconds to wait for a database that went away.")] = 300.0,
+    seed: Annotated[int, typer.Option(help="Seed of searcher and training.", min=0)] = 0,
+    data_dir: DataDir = None,
+    download: Download = False,
+    html: Annotated[
+        Path | None,
+        typer.Option(
+            help="Page with the learning curve and the best architectures drawn.",
+            show_default="beside a SQLite file, as NAME.html",
+        ),
+    ] = None,
+    json: Annotated[Path | None, typer.Option(help="Also write every candidate to this file.")] = None,
+) -> None:
+    """Search for the architecture with the highest P + alpha TG after little training.
+
+    Alone it is a real search of some minutes: small networks on scikit-learn's digits, guided by a small ResNet that is
+    trained first and kept in the cache. For other data a teacher has to be named, or the score is P.
+
+    The same command continues a search that was interrupted or killed; on another machine, with the same storage URL,
+    it joins in. `tgsage report STORAGE` tells more about it, and `optuna-dashboard STORAGE` shows it live.
+    """
+    from ...rsa.console import write_json
+    from ...rsa.report import check_report
+    from ...rsa.storage import check_writable
+    from ..database import sqlite_file
+    from ..explorer import search as run
+    from ..live_view import LiveView
+    from ..report import search_report
+    from ..search_page import write_search_report
+    from ..searchers.registry import get_searcher
+    from ..spaces import get_space
+    from .train import overrides
+
+    if json is not None:
+        check_writable(json)
+    file = sqlite_file(storage)
+    page = html or (None if file is None else file.with_suffix(".html"))
+    if page is not None:
+        check_report(page)
+    if teacher is None and data == "digits":
+        teacher = "resnet:1"
+    where, made = get_space(space), get_searcher(searcher)
+    objective = SearchObjective(
+        space, data, recipe, epochs, None if teacher == "none" else teacher, alpha, by or "category_name", seed,
+        None if data_dir is None else str(data_dir), download,
+    )  # fmt: skip
+    _train_teacher(objective)
+    view = LiveView(samples)
+    with _interruptible(view):
+        found = run(
+            where, made(where, seed=seed, **overrides(set_ or [])), objective, samples=samples, storage=storage,
+            study=study, workers=workers, devices=tuple(filter(None, devices.split(","))), timeout=timeout, reuse=reuse,
+            patience=patience, engine=_engine(engine, workers, address, gpus), notify=view.update,
+        )  # fmt: skip
+    _show(found, where, storage, page)
+    if page is not None:
+        write_search_report(page, search_report(storage, found.study, space=where), space=where)
+    if json is not None:
+        candidates = [candidate.to_dict() for candidate in found.candidates]
+        best = None if found.best is None else found.best.to_dict()
+        write_json(json, {"study": found.study, "counts": found.counts, "best": best, "candidates": candidates})
+
+
+def _engine(name: str, workers: int, address: str | None, gpus: float) -> "Engine | None":
+    from ...rsa import RSAError
+
+    if name == "ray":
+        from ..ray_workers import RayWorkers
+
+        return RayWorkers(workers, address=address, gpus=gpus)
+    if name != "local":
+        raise RSAError(f"the engine is local or ray, not {name}")
+    return None
+
+
+@contextmanager
+def _interruptible(view: Any) -> Iterator[None]:
+    """The view as long as the search runs. SIGTERM, which schedulers send, interrupts as Ctrl-C does."""
+
+    def interrupt(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        with view:
+            yield
+    except KeyboardInterrupt:
+        typer.echo(f"tgsage: {view.line()}; the same command goes on from here", err=True)
+        raise
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _train_teacher(objective: SearchObjective) -> None:
+    """A teacher that is a network's name is trained here, once, before the workers look for it in the cache."""
+    from ...rsa.console import progress
+    from ..trained_teacher import is_network, trained_teacher
+    from ..training import get_recipe, load_data
+
+    if objective.teacher is None or not is_network(objective.teacher):
+        return
+    images = load_data(objective.data, data_dir=objective.data_dir, download=objective.download)
+    recipe = get_recipe(objective.recipe)
+    with progress(f"teacher {objective.teacher}: training images", recipe.epochs * len(images.train)) as advance:
+        trained_teacher(
+            objective.teacher, images, recipe, by=objective.by, seed=objective.seed, progress=advance
+        )  # fmt: skip
+
+
+def _show(found: "SearchResult", space: "Space", storage: str, page: Path | None) -> None:
+    from ...rsa.console import print_table
+
+    ranked = sorted((c for c in found.candidates if c.score is not None), key=lambda c: (-(c.score or 0), c.number))
+    rows = []
+    for candidate in [c for c in ranked if c.reused is None][:5]:
+        e = candidate.evaluation
+        values = () if e is None else (e.score, e.p, e.tg)
+        rows.append([f"candidate {candidate.number}", *("-" if v is None else f"{v:.4f}" for v in values)])
+    counts = found.counts
+    done = [c.evaluation for c in found.candidates if c.evaluation is not None]
+    notes = [
+        f"{len(found.candidates)} candidates: {counts['ok']} ok ({counts['reused']} of them reused), "
+        f"{counts['failed']} failed; {sum(e.examples for e in done):,} training examples in "
+        f"{sum(sum(e.seconds.values()) for e in done):,.0f} s",
+    ]
+    if found.architecture is not None:
+        notes += ["The best:", space.describe(found.architecture)]
+    finished, best = [c.score for c in found.candidates], float("-inf")
+    curve = []
+    for number, score in enumerate(finished, 1):
+        best = max(best, float("-inf") if score is None else score)
+        if number in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, len(finished)) and best > float("-inf"):
+            curve.append(f"{best:.4f} after {number}")
+    notes.append(f"Best score: {', '.join(curve)}")
+    where = f"{page}: learning curve and drawings. " if page is not None else ""
+    notes.append(f"{where}More: tgsage report {storage} --study {found.study}")
+    print_table(found.study, ["", "score", "P", "TG"], rows, notes)

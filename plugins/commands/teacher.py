@@ -1,0 +1,99 @@
+"""`tgsage teacher train`: a network as teacher, trained and written to a file."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .train import DataDir, DataName, Device, Download, Epochs, RecipeName, Seed, Set
+
+
+def train(
+    out: Annotated[Path, typer.Argument(help="The teacher file to write (HDF5); its checkpoint lies beside it (.pt).")],
+    network: Annotated[
+        str,
+        typer.Option(help="resnet:N (the paper's: resnet:9), nasnet-a, torchvision:NAME, a file of `tgsage space`."),
+    ] = "resnet:9",
+    data: DataName = "cifar10-jpeg",
+    recipe: RecipeName = "one-cycle",
+    epochs: Epochs = None,
+    by: Annotated[
+        str, typer.Option(help="RDMs by category_name, by another column of the images, or by stimulus.")
+    ] = "category_name",
+    limit: Annotated[
+        int | None,
+        typer.Option(help="Random validation images at most.", min=3, show_default="all; 1000 by stimulus"),
+    ] = None,
+    layers: Annotated[
+        list[str] | None, typer.Option(help='Targets: names, globs or "auto" (L1, L2, L3); "output" is the logits.')
+    ] = None,
+    n_features: Annotated[
+        int, typer.Option(help="Random features per layer, drawn by seed and layer name; 0 = all of them.", min=0)
+    ] = 8192,
+    metric: Annotated[str, typer.Option(help="Dissimilarity: correlation, spearman, cosine, euclidean, ...")] = (
+        "correlation"
+    ),
+    set_: Set = None,
+    seed: Seed = 0,
+    data_dir: DataDir = None,
+    download: Download = False,
+    device: Device = None,
+    json: Annotated[Path | None, typer.Option(help="Also write what was made to this file.")] = None,
+) -> None:
+    """Train NETWORK and write its layers' RDMs over the validation images as a teacher.
+
+    The checkpoint is written after every epoch: after Ctrl-C the same command goes on there. With --epochs 0 the
+    teacher is an untrained network.
+    """
+    from ...neural_data.commands.teacher import summary as describe
+    from ...rsa import RSAError
+    from ...rsa.activations import LAYER_METRICS
+    from ...rsa.console import print_table, write_json
+    from ...rsa.layers import choose_layers
+    from ...rsa.storage import check_writable
+    from ..training import get_recipe, load_data, make_network, network_teacher
+    from ..training.placement import is_first
+    from .train import measure, overrides, run, show, summary
+
+    for path in filter(None, (out, json)):
+        check_writable(path)
+    checkpoint = out.with_suffix(".pt")
+    chosen = get_recipe(recipe, **overrides(set_ or []))
+    images = load_data(data, data_dir=data_dir, download=download)
+    images.stimuli("valid").column(by)
+    if metric not in LAYER_METRICS:
+        raise RSAError(f"the RDMs of layers are made by {', '.join(LAYER_METRICS)}, not {metric!r}")
+    model = make_network(network, shape=images.shape, n_classes=images.n_classes, seed=seed)
+    choose_layers(model, layers or "auto")
+    try:
+        trained = run(
+            model, images, chosen, label=network, epochs=epochs, seed=seed, device=device, checkpoint=checkpoint,
+            resume=checkpoint if checkpoint.exists() else None,
+        )  # fmt: skip
+    except RSAError as error:
+        raise RSAError(f"{checkpoint}: {error}" if checkpoint.exists() else str(error)) from error
+    tested = measure(model, images, trained)
+    if not is_first():
+        return
+    show(f"{network} on {images.name} by {chosen.name}, seed {seed}", trained, tested)
+    if trained.failed:
+        raise typer.Exit(1)
+    norm, found = tested["valid"]
+    made = network_teacher(
+        network, model, images, layers=layers or "auto", by=by, limit=limit, metric=metric,
+        n_features=n_features or None, batchnorm=norm, seed=seed, device=str(trained.placement.device),
+        attrs={"recipe": chosen.name, "epochs": trained.epochs, "accuracy": found.accuracy},
+    )  # fmt: skip
+    made.save(out)
+    print_table(
+        f"{out}: teacher {made.name}",
+        ["target", by, "features"],
+        [[target, str(len(rdm)), str(rdm.attrs["n_features"])] for target, rdm in made.rdms.items()],
+        [f"images: {len(made.stimulus_ids)} of {made.stimuli}, SHA-256 {made.checksum[:12]}"],
+    )
+    if json is not None:
+        teacher = describe(made)
+        write_json(
+            json,
+            {"file": str(out), "checkpoint": str(checkpoint), **teacher, "training": summary(model, trained, tested)},
+        )

@@ -1,0 +1,187 @@
+"""`tgsage train`: a network on a data set, by a recipe."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from ..training import Data, Moment, Performance, Training
+
+Network = Annotated[
+    str,
+    typer.Argument(
+        help="A file of `tgsage space`, resnet:N (CIFAR ResNet; resnet:3 is ResNet-20), nasnet-a, pnasnet-5 or "
+        "amoebanet-a (nasnet-a:2x16: 2 cells per stage, 16 filters), or torchvision:NAME; always with random weights."
+    ),
+]
+DataName = Annotated[
+    str,
+    typer.Option(
+        help="digits, simulated, cifar10, cifar100, cifar10-jpeg, folder:PATH, imagenet:PATH or imagenet64:PATH."
+    ),
+]
+RecipeName = Annotated[
+    str,
+    typer.Option(help="cifar-cnn, cifar-cell, imagenet-cell, imagenet64-search (the paper's), one-cycle or digits."),
+]
+Set = Annotated[
+    list[str] | None, typer.Option("--set", help="Another value for a field of the recipe, as lr=0.05; repeat it.")
+]
+Epochs = Annotated[
+    float | None,
+    typer.Option(help="Stop after so many epochs of the recipe.", min=0, show_default="the recipe's own"),
+]
+Examples = Annotated[int | None, typer.Option(help="Stop after so many training images instead.", min=0)]
+Seed = Annotated[int, typer.Option(help="Seed of weights, order and augmentation.", min=0)]
+DataDir = Annotated[Path | None, typer.Option(help="Folder of data sets.", show_default="$TGSAGE_DATA, then the cache")]
+Download = Annotated[bool, typer.Option("--download", help="Fetch cifar10 or cifar100 where the folder lacks it.")]
+Device = Annotated[str | None, typer.Option(help='Where to train, such as "cuda:0".', show_default="a GPU if any")]
+BatchNorm = Annotated[
+    str | None,
+    typer.Option(
+        help="BN while testing: batch, running or recalibrated.",
+        show_default="running for a finished recipe, batch before",
+    ),
+]
+
+
+def train(
+    network: Network,
+    data: DataName = "digits",
+    recipe: RecipeName = "digits",
+    epochs: Epochs = None,
+    examples: Examples = None,
+    whole: Annotated[bool, typer.Option("--whole", help="Train on the validation images as well.")] = False,
+    out: Annotated[Path | None, typer.Option(help="Checkpoint to write after every epoch.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from OUT, if it is there.")] = False,
+    keep: Annotated[
+        list[float] | None, typer.Option(help="Keep OUT as it is at this epoch, as OUT@EPOCH; repeat it.")
+    ] = None,
+    set_: Set = None,
+    batchnorm: BatchNorm = None,
+    seed: Seed = 0,
+    data_dir: DataDir = None,
+    download: Download = False,
+    device: Device = None,
+    json: Annotated[Path | None, typer.Option(help="Also write results and history to this file.")] = None,
+) -> None:
+    """Train NETWORK and test it: loss and accuracy of every epoch, then of the validation and test images.
+
+    Ctrl-C leaves the last epoch in OUT; the same command with --resume goes on there. `torchrun --nproc-per-node N
+    $(which tgsage) train ...` divides every batch among N processes.
+    """
+    from ...rsa import RSAError
+    from ...rsa.console import write_json
+    from ...rsa.storage import check_writable
+    from ..training import get_recipe, load_data, make_network
+    from ..training.placement import is_first
+
+    for path in filter(None, (out, json)):
+        check_writable(path)
+    if (resume or keep) and out is None:
+        raise RSAError("--resume and --keep need the checkpoint that --out names")
+    if out is not None and out.exists() and not resume:
+        raise RSAError(f"{out} exists; --resume goes on from it, another --out leaves it as it is")
+    chosen = get_recipe(recipe, **overrides(set_ or []))
+    images = load_data(data, data_dir=data_dir, download=download)
+    images = images.whole() if whole else images
+    model = make_network(network, shape=images.shape, n_classes=images.n_classes, seed=seed)
+    trained = run(
+        model, images, chosen, label=network, epochs=epochs, examples=examples, seed=seed, device=device,
+        checkpoint=out, moments=keep or (), resume=out if resume and out is not None and out.exists() else None,
+    )  # fmt: skip
+    tested = measure(model, images, trained, batchnorm)
+    if not is_first():
+        return
+    show(f"{network} on {images.name} by {chosen.name}, seed {seed}", trained, tested)
+    if json is not None:
+        settings = {"network": network, "data": images.name, "whole": whole, "recipe": chosen.to_dict(), "seed": seed}
+        write_json(json, {**settings, **summary(model, trained, tested)})
+    if trained.failed:
+        raise typer.Exit(1)
+
+
+def overrides(pairs: list[str]) -> dict[str, Any]:
+    """Values from KEY=VALUE, read as JSON where they are. Raises RSAError for what is no pair."""
+    from json import JSONDecodeError, loads
+
+    from ...rsa import RSAError
+
+    values: dict[str, Any] = {}
+    for pair in pairs:
+        key, equals, text = pair.partition("=")
+        if not equals:
+            raise RSAError(f"--set takes FIELD=VALUE, such as lr=0.05, not {pair!r}")
+        try:
+            value = loads(text)
+        except JSONDecodeError:
+            value = text
+        values[key] = tuple(value) if isinstance(value, list) else value
+    return values
+
+
+def run(model: Any, images: "Data", recipe: Any, *, label: str, **settings: Any) -> "Training":
+    """`train` with a bar that shows the training images of what is left to do."""
+    from ...rsa.console import progress
+    from ..training import train as train_network
+
+    epochs, examples = settings.get("epochs"), settings.get("examples")
+    total = examples if examples is not None else int((recipe.epochs if epochs is None else epochs) * len(images.train))
+    with progress(f"{label}: training images", total) as advance:
+        return train_network(model, images, recipe, progress=advance, **settings)
+
+
+def measure(
+    model: Any, images: "Data", trained: "Training", batchnorm: str | None = None
+) -> "dict[str, tuple[str, Performance]]":
+    """Part -> (how BN was used, performance), for the parts that have images; nothing of a failed training."""
+    from ..training import evaluate_network
+
+    if trained.failed:
+        return {}
+    norm = batchnorm or ("running" if trained.finished and trained.epochs >= 1 else "batch")
+    place = trained.placement
+    found = {}
+    for part in ("valid", "test"):
+        if len(getattr(images, part)):
+            found[part] = norm, evaluate_network(
+                model, images, part, batchnorm=norm, device=place.device, amp=place.amp,
+                channels_last=place.channels_last,
+            )  # fmt: skip
+    return found
+
+
+def summary(model: Any, trained: "Training", tested: "dict[str, tuple[str, Performance]]") -> dict[str, Any]:
+    """What a training came to, as JSON-able values."""
+    from dataclasses import asdict
+
+    facts = {key: getattr(trained, key) for key in ("status", "reason", "examples", "epochs", "finished", "seconds")}
+    where = {"device": str(trained.placement.device), "bfloat16": trained.placement.amp}
+    return {
+        **facts, **where, "parameters": sum(p.numel() for p in model.parameters() if p.requires_grad),
+        "history": [asdict(moment) for moment in trained.history],
+        **{part: {"batchnorm": norm, **asdict(found)} for part, (norm, found) in tested.items()},
+    }  # fmt: skip
+
+
+def show(title: str, trained: "Training", tested: "dict[str, tuple[str, Performance]]") -> None:
+    """The history (of long trainings, about twenty of its epochs) and the accuracies."""
+    from ...rsa.console import print_table
+
+    every = max(1, len(trained.history) // 20)
+    shown = [moment for i, moment in enumerate(reversed(trained.history)) if i % every == 0][::-1]
+    notes = [
+        f"{part}: accuracy {found.accuracy:.4f}, loss {found.loss:.4f} ({found.images} images, BN {norm})"
+        for part, (norm, found) in tested.items()
+    ]
+    kind = "bfloat16" if trained.placement.amp else "float32"
+    notes.append(f"{trained.examples:,} examples in {trained.seconds:.0f} s on {trained.placement.device}, {kind}")
+    if trained.failed:
+        notes.insert(0, f"failed: {trained.reason}")
+    print_table(title, ["epoch", "rate", "loss", "accuracy", "seconds"], [_row(moment) for moment in shown], notes)
+
+
+def _row(moment: "Moment") -> list[str]:
+    return [f"{moment.epoch:g}", f"{moment.lr:.4g}", f"{moment.loss:.4f}", f"{moment.accuracy:.4f}",
+            f"{moment.seconds:.1f}"]  # fmt: skip

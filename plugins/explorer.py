@@ -1,0 +1,145 @@
+"""The explorer: joins space, searcher, objective and tracker into a search that can be stopped and continued anywhere.
+
+A search is its database: whoever calls `search` with the same storage, study and settings works at the same one, after
+it was interrupted or at the same time on another machine.
+"""
+
+import inspect
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..rsa import RSAError
+from .assessment import ObjectiveFactory, Scorer
+from .candidates import Candidate, best_of, counts
+from .database import storage_url
+from .evaluation import Evaluation
+from .local_workers import LocalWorkers
+from .searchers.searcher import Searcher
+from .spaces.space import Architecture, Space
+from .tracker import Tracker
+from .worker import Notify, Plan, finished, work
+
+Engine = Callable[[Plan, Tracker, Notify], None]
+
+
+@dataclass(frozen=True)
+class SearchResult:
+    """A finished search: its candidates in order of their numbers, and where they are kept."""
+
+    storage: str
+    study: str
+    candidates: tuple[Candidate, ...]
+
+    @property
+    def best(self) -> Candidate | None:
+        """The candidate with the highest score, the earliest of equals; None where all failed."""
+        return best_of(self.candidates)
+
+    @property
+    def architecture(self) -> Architecture | None:
+        """That of the best candidate."""
+        return None if self.best is None else self.best.architecture
+
+    @property
+    def evaluation(self) -> Evaluation | None:
+        """That of the best candidate."""
+        return None if self.best is None else self.best.evaluation
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many candidates are ok and failed, and how many were not trained but reused."""
+        return counts(self.candidates)
+
+
+def search(
+    space: Space,
+    searcher: Searcher,
+    objective: "Scorer | ObjectiveFactory",
+    *,
+    samples: int,
+    storage: str | Path = "sqlite:///tgsage.db",
+    study: str | None = None,
+    workers: int = 1,
+    devices: Sequence[str] = (),
+    timeout: float | None = None,
+    reuse: bool = True,
+    patience: float = 300.0,
+    heartbeat: float = 10.0,
+    engine: Engine | None = None,
+    notify: Notify | None = None,
+) -> SearchResult:
+    """Search for the architecture with the highest score, until `samples` candidates are finished.
+
+    The same call continues an interrupted search; on another machine or in another process, with the same storage, it
+    joins in. With one worker an interrupted search proposes what an uninterrupted one does.
+
+    searcher: taken as it was made; what it was told before does not count. objective: any callable that makes an
+    Evaluation or a score of an architecture, or a factory, `make(device) -> objective`, which every worker calls once.
+    Where it raises or returns no finite number the candidate has failed: recorded, told to the searcher as None, and
+    counted among the finished ones. What its `describe()` says, where it has one (name -> JSON-able value), is part of
+    what makes two searches the same, besides space, searcher, settings and seed. storage: a SQLite file or its URL, or
+    that of a server (postgresql://USER:PASSWORD@HOST/NAME), which several machines need. study: the name of this search
+    in it, SPACE-SEARCHER by default.
+
+    workers: processes of this machine; with more than one, space, searcher and objective must be picklable. devices:
+    for the workers in turn. timeout: seconds for one candidate; it is then evaluated in a process of its own, which is
+    killed, and has failed. Without one, an objective that hangs holds its worker up. reuse: an architecture that
+    already succeeded is not evaluated again; the candidate takes over that result, at no cost. A candidate whose worker
+    was killed is taken over by another one, and fails when it has cost more than three.
+    patience: seconds for which a database that goes away, or a full disk, is waited for. heartbeat: seconds between two
+    signs of life of a worker; after six without one it counts as lost. engine: who runs the workers, instead of
+    processes of this machine. notify: called with all candidates again and again.
+
+    Raises RSAError when the study holds another search (naming what differs), the database cannot be reached, or
+    something cannot be sent to a worker. What is done stays then, and after KeyboardInterrupt.
+    """
+    if samples < 1 or workers < 1:
+        raise RSAError(f"a search needs at least one sample and one worker, not {samples} and {workers}")
+    if searcher.space != space:
+        raise RSAError(f"the searcher is for the space {searcher.space.name}, not {space.name}")
+    for name, value in (("timeout", timeout), ("patience", patience), ("heartbeat", heartbeat)):
+        if value is not None and not value > 0:
+            raise RSAError(f"{name} is a number of seconds above 0, not {value}")
+    described = _description(space, searcher, objective)
+    name = study or f"{space.name}-{described['searcher']}"
+    plan = Plan(
+        space, type(searcher), searcher.settings, objective, samples, storage_url(storage), name,
+        timeout=timeout, reuse=reuse, patience=patience, heartbeat=heartbeat,
+    )  # fmt: skip
+    told = notify or (lambda candidates: None)
+    with plan.tracker() as tracker:
+        tracker.agree(described)
+        if engine is not None:
+            engine(plan, tracker, told)
+        elif workers > 1:
+            LocalWorkers(workers, devices)(plan, tracker, told)
+        else:
+            work(plan, tracker, device=devices[0] if devices else None, notify=told)
+        candidates = tracker.candidates()
+        told(candidates)
+        return SearchResult(tracker.place, name, tuple(finished(candidates, samples)))
+
+
+def _description(space: Space, searcher: Searcher, objective: "Scorer | ObjectiveFactory") -> dict[str, Any]:
+    """What has to be the same when a search goes on: flat, JSON-able, one entry per setting."""
+    made = inspect.signature(type(searcher).__init__).bind(searcher, space, **searcher.settings)
+    made.apply_defaults()
+    settings = {key: value for key, value in made.arguments.items() if value is not space and value is not searcher}
+    describe = getattr(objective, "describe", None)
+    named = objective if hasattr(objective, "__qualname__") else type(objective)
+    described = {"function": f"{named.__module__}.{named.__qualname__}"} if describe is None else describe()
+    return {
+        "space": space.name,
+        "searcher": type(searcher).__name__.removesuffix("Searcher").lower(),
+        **{f"searcher {key}": _plain(value) for key, value in settings.items()},
+        **{f"objective {key}": _plain(value) for key, value in described.items()},
+    }
+
+
+def _plain(value: Any) -> Any:
+    return (
+        value if isinstance(value, str | int | float | bool | None) else json.dumps(value, default=str, sort_keys=True)
+    )

@@ -1,0 +1,141 @@
+"""Workers as processes of this machine: started, watched, started again when they are killed."""
+
+import multiprocessing
+import os
+import pickle
+import signal
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from typing import Any
+
+from ..rsa import RSAError
+from .assessment import end_with_parent, packed
+from .tracker import Tracker
+from .worker import Notify, Plan, finished, work
+
+_LOOK = 0.5  # seconds between looks at the database
+_GIVING_BACK = 10.0  # seconds for an interrupted worker to give its candidate back
+_DEATHS = 5  # worker deaths in a row, per worker, without any candidate finished in between
+_THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
+_DONE = "done"
+
+
+@dataclass
+class LocalWorkers:
+    """An engine: so many spawned processes, the i-th with device i of `devices`, in turn; CPU threads are shared out.
+
+    Everything in the plan must be picklable, and a script that starts workers needs `if __name__ == "__main__":`.
+    """
+
+    workers: int
+    devices: Sequence[str] = ()
+
+    def __call__(self, plan: Plan, tracker: Tracker, notify: Notify) -> None:
+        """Run the search to its end. Raises what a worker raised, and RSAError when workers keep dying."""
+        packed(plan.objective, "the objective")
+        payload = packed(plan, "the search")
+        running: dict[int, _Process] = {}
+        deaths, progress = 0, 0
+        try:
+            with _threads_shared(self.workers):
+                for i in range(self.workers):
+                    running[i] = _Process(payload, self._device(i))
+                while running:
+                    wait([worker.process.sentinel for worker in running.values()], timeout=_LOOK)
+                    candidates = tracker.candidates()
+                    notify(candidates)
+                    if (now := len(finished(candidates, plan.samples))) > progress:
+                        deaths, progress = 0, now
+                    for i, worker in list(running.items()):
+                        if worker.process.is_alive():
+                            continue
+                        del running[i]
+                        if worker.outcome() == _DONE:
+                            continue
+                        deaths += 1
+                        if deaths > _DEATHS * self.workers:
+                            raise RSAError(f"the workers keep dying, the last with {worker.exit}")
+                        running[i] = _Process(payload, self._device(i))
+        finally:
+            for worker in running.values():
+                worker.process.terminate()
+            for worker in running.values():
+                worker.end()
+
+    def _device(self, i: int) -> str | None:
+        return self.devices[i % len(self.devices)] if self.devices else None
+
+
+class _Process:
+    def __init__(self, payload: bytes, device: str | None) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._line, theirs = context.Pipe(duplex=False)
+        self.process: BaseProcess = context.Process(target=_run, args=(theirs, payload, device))
+        self.process.start()
+        theirs.close()
+
+    def outcome(self) -> str:
+        """What it said before it ended; nothing where it was killed. Raises what it raised."""
+        try:
+            said = self._line.recv()
+        except EOFError:
+            return ""
+        finally:
+            self._line.close()
+        if isinstance(said, BaseException):
+            raise said
+        return str(said)
+
+    @property
+    def exit(self) -> str:
+        code = self.process.exitcode or 0
+        return signal.Signals(-code).name if code < 0 else f"exit code {code}"
+
+    def end(self) -> None:
+        self.process.join(_GIVING_BACK)
+        if self.process.is_alive():
+            self.process.kill()
+            self.process.join()
+
+
+def _run(line: Connection, payload: bytes, device: str | None) -> None:
+    end_with_parent()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the one who started us tells us
+    signal.signal(signal.SIGTERM, _interrupt)
+    line.send(run_worker(payload, device) or _DONE)
+
+
+def run_worker(payload: bytes, device: str | None) -> Exception | None:
+    """Work at a pickled plan to its end, or until interrupted; what went wrong, in a form that can be sent."""
+    try:
+        plan: Plan = pickle.loads(payload)  # noqa: S301 - made by our own parent
+        with plan.tracker() as tracker:
+            work(plan, tracker, device=device)
+    except KeyboardInterrupt:
+        pass
+    except RSAError as error:
+        return RSAError(str(error))
+    except Exception as error:
+        return RuntimeError(f"a worker failed:\n{''.join(traceback.format_exception(error))}")
+    return None
+
+
+def _interrupt(number: int, frame: Any) -> None:
+    raise KeyboardInterrupt
+
+
+@contextmanager
+def _threads_shared(workers: int) -> Iterator[None]:
+    """What the processes started within it inherit: each its share of the cores, where nobody has set another."""
+    share = str(max(1, len(os.sched_getaffinity(0)) // workers if hasattr(os, "sched_getaffinity") else 1))
+    mine = [name for name in _THREADS if name not in os.environ]
+    os.environ.update(dict.fromkeys(mine, share))
+    try:
+        yield
+    finally:
+        for name in mine:
+            del os.environ[name]

@@ -1,0 +1,265 @@
+"""The tracker: the database in which every candidate of a search is kept, with its status, results and cost.
+
+It is an Optuna study, so that optuna-dashboard and every other tool for studies can look at it; a candidate is a trial
+whose architecture and evaluation are one user attribute each.
+"""
+
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from ..rsa import RSAError
+from ..rsa.errors import listing
+from .candidates import INTERRUPTED, RUNNING, Candidate
+from .database import Patience, away, open_storage, quiet, shown, storage_url
+from .evaluation import FAILED, OK, Evaluation
+from .leases import NOBODY, Lease, Leases, end_owner, new_owner
+from .spaces.space import Architecture
+
+if TYPE_CHECKING:
+    from optuna.trial import FrozenTrial, TrialState
+
+_SEARCH, _NUMBER = "search", "candidate"
+_ARCHITECTURE, _EVALUATION, _DIAGNOSTICS = "architecture", "evaluation", "diagnostics"
+_GRACE = 6  # heartbeats missed until a worker is taken for lost
+_JOINING = 5.0  # seconds that a worker who joins waits for the one who has just begun the study
+
+
+class Tracker:
+    """One worker's view of a search. Every method waits while the database is away, `patience` seconds at most.
+
+    storage: URL or path of the database. study: the name of the search in it; made where `create`. heartbeat: seconds
+    between two signs of life of this worker; a candidate whose worker was silent for six of them goes to another one.
+    Raises RSAError when the database cannot be opened, and in every method when it was away for too long.
+    """
+
+    def __init__(
+        self, storage: str | Path, study: str, *, create: bool = True, patience: float = 300.0, heartbeat: float = 10.0
+    ) -> None:
+        from optuna.storages import get_storage
+
+        self._database = open_storage(storage, create=create)
+        self.place, self.study, self.owner = shown(storage_url(storage)), study, new_owner()
+        self._patiently = Patience(
+            patience,
+            f"{self.place} failed for {patience:g} s; what is done stays, and the same search goes on from there",
+        )
+        self._storage, self._heartbeat = get_storage(self._database), heartbeat
+        try:
+            self._new, self._id = self._patiently(lambda: self._join(create))
+            self._leases = self._patiently(lambda: Leases(self._database.engine, self._id))
+        except BaseException:
+            self.close()
+            raise
+        self._finished: dict[int, Candidate] = {}
+        self._unfinished: dict[int, Candidate] = {}
+        self._trials: dict[int, int] = {}  # number -> Optuna's id, of those not finished
+        self._beating: int | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close all connections; a candidate that is still claimed counts as left by a lost worker."""
+        end_owner(self.owner)
+        self._database.remove_session()
+        self._database.engine.dispose()
+
+    def _join(self, create: bool) -> tuple[bool, int]:
+        from optuna.exceptions import DuplicatedStudyError
+        from optuna.study import StudyDirection
+
+        try:
+            if create:
+                with quiet():
+                    return True, self._storage.create_new_study([StudyDirection.MAXIMIZE], self.study)
+            return False, self._storage.get_study_id_from_name(self.study)
+        except DuplicatedStudyError:
+            return False, self._storage.get_study_id_from_name(self.study)
+        except KeyError as error:
+            raise RSAError(f"{self.place} has no study {self.study}") from error
+
+    @property
+    def description(self) -> dict[str, Any]:
+        """What makes this search this search, as `agree` stored it."""
+        found = self._patiently(lambda: self._storage.get_study_user_attrs(self._id)).get(_SEARCH)
+        return found if isinstance(found, dict) else {}
+
+    def agree(self, description: Mapping[str, Any]) -> None:
+        """Store what makes this search this search, or compare it with what is stored.
+
+        Raises RSAError naming what differs.
+        """
+        deadline = time.monotonic() + _JOINING
+        while not (stored := self.description) and not self._new and time.monotonic() < deadline:
+            time.sleep(0.1)
+        if not stored:
+            self._patiently(lambda: self._storage.set_study_user_attr(self._id, _SEARCH, dict(description)))
+            return
+        differing = [
+            f"{name} was {stored.get(name, 'not set')} and is {description.get(name, 'not set')}"
+            for name in dict.fromkeys([*stored, *description])
+            if stored.get(name) != description.get(name)
+        ]
+        if differing:
+            raise RSAError(f"study {self.study} is another search: {listing(differing, 5)}; give this one a new name")
+
+    def candidates(self) -> list[Candidate]:
+        """All that were proposed so far, in order of their numbers."""
+        self._patiently(self._look)
+        return self.known
+
+    @property
+    def known(self) -> list[Candidate]:
+        """What `candidates` or `claim` last saw."""
+        return [candidate for _, candidate in sorted({**self._unfinished, **self._finished}.items())]
+
+    def _look(self) -> None:
+        self._unfinished, self._trials = {}, {}
+        for trial in self._storage.get_all_trials(self._id, deepcopy=False):
+            number = trial.user_attrs.get(_NUMBER)
+            if isinstance(number, int) and number not in self._finished:
+                candidate = _candidate(number, trial)
+                if candidate.finished:
+                    self._finished[number] = candidate
+                elif number not in self._trials:
+                    self._unfinished[number], self._trials[number] = candidate, trial._trial_id
+
+    def claim(self, samples: int) -> tuple[int, int] | None:
+        """A candidate for this worker, and how many workers it has cost; None where there is none to be had now.
+
+        The lowest number below `samples` that nobody has: given back, left by a lost worker, or new.
+        """
+        return self._patiently(lambda: self._claim(samples))
+
+    def _claim(self, samples: int) -> tuple[int, int] | None:
+        leases = self._leases.read(self._first_open())  # before the look: who is done with a candidate still has it
+        self._look()
+        for number in range(self._first_open(), samples):
+            lease = leases.get(number)
+            if number in self._finished or (lease is not None and not self._free(lease)):
+                continue
+            mine = lease is not None and lease.owner == self.owner  # claimed, but the answer did not arrive
+            lost = lease is not None and lease.owner not in (NOBODY, self.owner)
+            if mine or self._leases.take(number, self.owner, lease, lost=lost):
+                self._beating = number
+                return number, (0 if lease is None else lease.deaths) + lost
+        return None
+
+    def _first_open(self) -> int:
+        return next(number for number in range(len(self._finished) + 1) if number not in self._finished)
+
+    def _free(self, lease: Lease) -> bool:
+        return lease.owner in (NOBODY, self.owner) or lease.lost(_GRACE * self._heartbeat)
+
+    def start(self, number: int, architecture: Architecture, diagnostics: Mapping[str, Any] | None = None) -> None:
+        """Store that this candidate is being evaluated, and what it is."""
+        self._patiently(lambda: self._start(number, architecture, diagnostics or {}), self._look)
+
+    def _start(self, number: int, architecture: Architecture, diagnostics: Mapping[str, Any]) -> None:
+        from optuna.trial import TrialState, create_trial
+
+        if number not in self._trials:
+            attributes = {_NUMBER: number, _ARCHITECTURE: dict(architecture)}
+            if diagnostics:
+                attributes[_DIAGNOSTICS] = dict(diagnostics)
+            new = create_trial(state=TrialState.RUNNING, user_attrs=attributes)
+            self._trials[number] = self._storage.create_new_trial(self._id, template_trial=new)
+        elif number in self._unfinished and self._unfinished[number].status == INTERRUPTED:
+            self._storage.set_trial_state_values(self._trials[number], TrialState.RUNNING)
+
+    def finish(self, number: int, evaluation: Evaluation) -> bool:
+        """Store the result of a started candidate. False where another worker has taken it over and was faster."""
+        kept = self._patiently(lambda: self._finish(number, evaluation))
+        self._beating = None
+        return kept
+
+    def _finish(self, number: int, evaluation: Evaluation) -> bool:
+        from optuna.exceptions import UpdateFinishedTrialError
+        from optuna.trial import TrialState
+
+        trial, score = self._trials[number], evaluation.score
+        try:
+            self._storage.set_trial_user_attr(trial, _EVALUATION, evaluation.to_dict())
+            if evaluation.failed or score is None:
+                self._storage.set_trial_state_values(trial, TrialState.FAIL)
+            else:
+                self._storage.set_trial_state_values(trial, TrialState.COMPLETE, [score])
+        except UpdateFinishedTrialError:  # perhaps by ourselves, and the answer did not arrive
+            self._look()
+            return self._finished[number].evaluation == evaluation
+        return True
+
+    def release(self, number: int) -> None:
+        """Give an unfinished candidate back, so that the next worker takes it at once. Does not wait for the database.
+
+        Where that fails it is taken over later, as that of a killed worker.
+        """
+        from optuna.exceptions import UpdateFinishedTrialError
+        from optuna.trial import TrialState
+
+        self._beating = None
+        try:
+            if self._leases.renew(number, self.owner):
+                if number in self._trials:
+                    self._storage.set_trial_state_values(self._trials[number], TrialState.WAITING)
+                self._leases.release(number, self.owner)
+        except UpdateFinishedTrialError:
+            pass
+        except Exception as error:
+            if not away(error):
+                raise
+
+    @contextmanager
+    def beating(self) -> Iterator[None]:
+        """Within it, the candidate that this worker has claimed is kept from being taken over."""
+        stop = threading.Event()
+
+        def beat() -> None:
+            while not stop.wait(self._heartbeat):
+                if (number := self._beating) is not None:
+                    try:
+                        self._leases.renew(number, self.owner)
+                    except Exception as error:
+                        if not away(error):
+                            raise
+
+        thread = threading.Thread(target=beat, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            thread.join(timeout=1)
+
+
+def list_studies(storage: str | Path) -> list[str]:
+    """The names of the searches in a database, by age. Raises RSAError when it cannot be opened."""
+    database = open_storage(storage, create=False)
+    try:
+        return [study.study_name for study in database.get_all_studies()]
+    finally:
+        database.remove_session()
+        database.engine.dispose()
+
+
+def _candidate(number: int, trial: "FrozenTrial") -> Candidate:
+    stored = trial.user_attrs
+    try:
+        evaluation = Evaluation.from_dict(stored[_EVALUATION]) if _EVALUATION in stored else None
+        return Candidate(
+            number, _status(trial.state), dict(stored[_ARCHITECTURE]), evaluation,
+            diagnostics=dict(stored.get(_DIAGNOSTICS, {})), trial=trial.number,
+        )  # fmt: skip
+    except (KeyError, TypeError, ValueError) as error:
+        raise RSAError(f"trial {trial.number} of the study is damaged: {error}") from error
+
+
+def _status(state: "TrialState") -> str:
+    return {"COMPLETE": OK, "FAIL": FAILED, "PRUNED": FAILED, "WAITING": INTERRUPTED}.get(state.name, RUNNING)

@@ -1,0 +1,115 @@
+"""A training's state in one file, from which it goes on as if it had never stopped."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ...rsa import RSAError
+from ...rsa.errors import reason
+from ...rsa.storage import replacing
+
+_FORMAT, _VERSION = "tgsage-checkpoint", 1
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Weights, optimiser, and the place in the training that they were left at.
+
+    settings: what the training was (recipe, seed, data, length); another one does not go on from here. network: how to
+    make the network again (see `make_network`), "" where nobody said. position: batches done, in all. sums: of the
+    epoch's loss, correct answers and images so far. random: torch's generators. history: moments, as dicts.
+    """
+
+    model: Mapping[str, Tensor]
+    optimiser: Mapping[str, Any]
+    settings: Mapping[str, Any]
+    network: str
+    position: int
+    sums: tuple[float, float, float]
+    random: Mapping[str, Tensor]
+    history: tuple[Mapping[str, float], ...]
+    seconds: float
+
+    def save(self, path: str | Path) -> None:
+        """Written whole or not at all; `rsa.load_model(..., weights=path)` finds the weights in it, too."""
+        values = {
+            "format": _FORMAT, "version": _VERSION, "model": dict(self.model), "optimiser": self.optimiser,
+            "settings": json.dumps(self.settings), "network": self.network, "position": self.position,
+            "sums": list(self.sums), "random": dict(self.random), "history": json.dumps(self.history),
+            "seconds": self.seconds,
+        }  # fmt: skip
+        with replacing(path) as temporary:
+            torch.save(values, temporary)
+
+    @classmethod
+    def load(cls, path: str | Path) -> "Checkpoint":
+        """What `save` wrote, read as data only. Raises RSAError naming the file whatever is wrong with it."""
+        file = Path(path)
+        if not file.is_file():
+            raise RSAError(f"{file}: no such checkpoint")
+        try:
+            values = torch.load(file, map_location="cpu", weights_only=True)
+        except Exception as error:
+            raise RSAError(f"{file} is no checkpoint of tgsage, or is damaged; it was not loaded") from error
+        if not isinstance(values, dict) or values.get("format") != _FORMAT:
+            raise RSAError(f"{file} is no checkpoint of tgsage")
+        if values.get("version") != _VERSION:
+            raise RSAError(f"{file} has version {values.get('version')}; this tgsage reads version {_VERSION}")
+        try:
+            settings = json.loads(values["settings"])
+            parts = (values["model"], values["optimiser"], values["random"], settings)
+            if not all(isinstance(part, dict) for part in parts):
+                raise TypeError("a part of it is no mapping")
+            loss, correct, images = map(float, values["sums"])
+            return cls(
+                values["model"], values["optimiser"], settings, str(values["network"]),
+                int(values["position"]), (loss, correct, images), values["random"],
+                tuple(json.loads(values["history"])), float(values["seconds"]),
+            )  # fmt: skip
+        except (KeyError, TypeError, ValueError) as error:
+            raise RSAError(f"{file} is an incomplete checkpoint: {reason(error)}") from error
+
+    def check_settings(self, settings: Mapping[str, Any]) -> None:
+        """Raises RSAError naming the first setting of this training that differs."""
+        wanted = json.loads(json.dumps(settings))
+        for key in dict.fromkeys([*wanted, *self.settings]):
+            if wanted.get(key) != self.settings.get(key):
+                was, now = self.settings.get(key), wanted.get(key)
+                if isinstance(was, dict) and isinstance(now, dict):
+                    key = next(k for k in dict.fromkeys([*now, *was]) if now.get(k) != was.get(k))
+                    was, now = was.get(key), now.get(key)
+                raise RSAError(f"the checkpoint is of another training: {key} was {was!r} and is {now!r} now")
+
+    def restore(self, model: nn.Module, optimiser: torch.optim.Optimizer | None = None) -> None:
+        """Put weights (and the optimiser's state) back. Raises RSAError when they are of another network."""
+        own = model.state_dict()
+        wrong = [key for key in own if key not in self.model or self.model[key].shape != own[key].shape]
+        extra = [key for key in self.model if key not in own]
+        if wrong or extra:
+            raise RSAError(f"the checkpoint is of another network: {(wrong or extra)[0]} differs")
+        model.load_state_dict(self.model)
+        try:
+            if optimiser is not None:
+                optimiser.load_state_dict(dict(self.optimiser))
+        except (KeyError, TypeError, ValueError) as error:
+            raise RSAError(f"the checkpoint's optimiser is of another network: {reason(error)}") from error
+
+
+def load_network(path: str | Path) -> nn.Module:
+    """The network of a checkpoint, with its weights, in evaluation mode.
+
+    Raises RSAError for what is no checkpoint, and for a network that only its maker can build.
+    """
+    from .models import rebuild
+
+    checkpoint = Checkpoint.load(path)
+    if not checkpoint.network:
+        raise RSAError(f"{path} does not say which network it is of")
+    model = rebuild(checkpoint.network)
+    checkpoint.restore(model)
+    return model.eval()

@@ -1,0 +1,182 @@
+"""Images with labels in three parts, as networks are trained and tested on them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ...rsa import RSAError, Stimuli
+from ...rsa.models import as_rgb
+from ...rsa.rdm import Array
+from .augment import standardise
+from .decoding import FileImages
+
+PARTS = ("train", "valid", "test")
+SPLIT_SEED = 0  # of the validation images: one split for everybody, whatever a network's own seed
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """Some images of a source: `places` in it, labels (n,) int64, and columns of n values, `stimulus_id` first.
+
+    source: one uint8 tensor (N, C, H, W) that parts share, possibly mapped from disk, or images decoded when asked for.
+    Images are in random order, so that any batch is a fair sample of the part.
+    """
+
+    source: Tensor | FileImages
+    places: Tensor
+    labels: Tensor
+    table: Mapping[str, Array]
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def batch(self, index: Tensor) -> Tensor:
+        """Images (len(index), C, H, W) uint8, as they are shown to a trained network."""
+        return self.source[self.places[index]]
+
+    @property
+    def images(self) -> Tensor:
+        """All of them, as one tensor."""
+        return self.batch(torch.arange(len(self)))
+
+    def take(self, index: Tensor) -> "Part":
+        """These of its images, in this order."""
+        columns = {key: values[index.numpy()] for key, values in self.table.items()}
+        return Part(self.source, self.places[index], self.labels[index], columns)
+
+    def joined(self, other: "Part") -> "Part":
+        """Its images, then those of another part of the same source."""
+        columns = {key: np.concatenate([values, other.table[key]]) for key, values in self.table.items()}
+        places, labels = torch.cat([self.places, other.places]), torch.cat([self.labels, other.labels])
+        return Part(self.source, places, labels, columns)
+
+
+@dataclass(frozen=True, eq=False)
+class Data:
+    """A data set: classes, parts `train`, `valid` (P is measured on it) and `test`, and how pixels become inputs.
+
+    mean, std: per channel, of pixels in [0, 1]; without them every image is standardised over all its pixels (the
+    paper's CIFAR recipes). `load_data(name)` makes one by name, `make_data` from a tensor of your own.
+    """
+
+    name: str
+    classes: tuple[str, ...]
+    train: Part
+    valid: Part
+    test: Part
+    mean: tuple[float, ...] | None = None
+    std: tuple[float, ...] | None = None
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(channels, height, width) of an image."""
+        channels, height, width = self.train.source.shape[1:]
+        return channels, height, width
+
+    @property
+    def n_classes(self) -> int:
+        return len(self.classes)
+
+    def part(self, name: str) -> Part:
+        """Raises RSAError for an unknown part and for one without images."""
+        if name not in PARTS:
+            raise RSAError(f"a data set has parts {', '.join(PARTS)}, not {name!r}")
+        part: Part = getattr(self, name)
+        if not len(part):
+            raise RSAError(f"{self.name} has no {name} images here")
+        return part
+
+    def whole(self) -> "Data":
+        """The same data with the validation images among the training images, for a final training."""
+        return replace(self, train=self.train.joined(self.valid), valid=self.valid.take(torch.arange(0)))
+
+    def normalise(self, images: Tensor) -> Tensor:
+        """uint8 images (n, C, H, W) to float32 inputs of a network."""
+        if self.mean is None or self.std is None:
+            return standardise(images)
+        mean, std = (torch.tensor(values, device=images.device).view(1, -1, 1, 1) for values in (self.mean, self.std))
+        return (images.float() / 255 - mean) / std
+
+    def preprocess(self, image: Any) -> Tensor:
+        """Any image (PIL, or a tensor as `rsa.models.as_rgb` takes it) as an input (C, H, W) of a network of this data.
+
+        Shorter side resized, central crop, grey or RGB as the data: a brain's stimuli can be shown, too.
+        """
+        from torchvision.transforms.v2 import functional
+
+        channels, height, width = self.shape
+        if not (isinstance(image, Tensor) and image.dtype == torch.uint8 and image.shape == self.shape):
+            tensor = image if isinstance(image, Tensor) else functional.pil_to_tensor(image.convert("RGB"))
+            tensor = functional.to_dtype(as_rgb(tensor), torch.uint8, scale=True)
+            if channels == 1:
+                tensor = functional.rgb_to_grayscale(tensor)
+            scale = max(height / tensor.shape[1], width / tensor.shape[2])
+            size = [
+                max(round(side * scale), least) for side, least in zip(tensor.shape[1:], (height, width), strict=True)
+            ]
+            image = functional.center_crop(functional.resize(tensor, size, antialias=True), [height, width])
+        return self.normalise(image[None])[0]
+
+    def stimuli(self, part: str = "valid", *, limit: int | None = None, seed: int = 0) -> Stimuli:
+        """Images of a part as stimuli, uint8 (C, H, W), with stimulus_id, category_name and what else is known.
+
+        limit: at most this many, drawn by `seed`, in the part's order. The reference is NAME/PART; `load_stimuli` finds
+        them again by it. Show them through `preprocess`.
+        """
+        chosen = self.part(part)
+        if limit is not None and limit < len(chosen):
+            if limit < 1:
+                raise RSAError(f"at least one stimulus is needed, got limit {limit}")
+            drawn = np.random.default_rng(seed).permutation(len(chosen))[:limit]
+            chosen = chosen.take(torch.from_numpy(np.sort(drawn)))
+        names = np.array(self.classes)[chosen.labels.numpy()]
+        return Stimuli(_Shown(chosen), {**chosen.table, "category_name": names}, reference=f"{self.name}/{part}")
+
+
+def make_data(
+    name: str,
+    source: Tensor | FileImages,
+    labels: Sequence[int] | Array,
+    classes: Sequence[str],
+    *,
+    test: Array,
+    validation: int,
+    table: Mapping[str, Array] | None = None,
+    mean: tuple[float, ...] | None = None,
+    std: tuple[float, ...] | None = None,
+) -> Data:
+    """Split images into parts: those where `test` (n,) is true, `validation` random others (always the same), the rest.
+
+    Fewer validation images are a part of more. Raises RSAError where training images or labels are missing.
+    """
+    kinds, is_test = torch.as_tensor(np.asarray(labels), dtype=torch.int64), np.asarray(test, bool)
+    n = len(source)
+    if kinds.shape != (n,) or is_test.shape != (n,):
+        raise RSAError(f"{name}: {n} images but {len(kinds)} labels and {len(is_test)} values of test")
+    if n and not 0 <= int(kinds.min()) <= int(kinds.max()) < len(classes):
+        raise RSAError(f"{name}: labels go from {int(kinds.min())} to {int(kinds.max())}, not 0 to {len(classes) - 1}")
+    order = np.random.default_rng(SPLIT_SEED).permutation(n)
+    training, testing = (torch.from_numpy(order[is_test[order] == kind]) for kind in (False, True))
+    if not 0 <= validation < len(training):
+        raise RSAError(f"{name} has {len(training)} training images; {validation} of them cannot be held out")
+    columns = {"stimulus_id": np.arange(n).astype(str), **(table or {})}
+    everything = Part(source, torch.arange(n), kinds, columns)
+    valid, train = everything.take(training[:validation]), everything.take(training[validation:])
+    return Data(name, tuple(classes), train, valid, everything.take(testing), mean, std)
+
+
+class _Shown:
+    """The images of a part, one by one."""
+
+    def __init__(self, part: Part) -> None:
+        self.part = part
+
+    def __len__(self) -> int:
+        return len(self.part)
+
+    def __getitem__(self, index: int) -> Tensor:
+        return self.part.batch(torch.tensor([index]))[0]

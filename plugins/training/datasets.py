@@ -1,0 +1,208 @@
+"""Data sets by name. To add one: a function here, and its line in `DATASETS`."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import TypeAlias
+
+import numpy as np
+import torch
+
+from ...neural_data.catalogue import data_folder
+from ...neural_data.image_files import FolderImages, ImageFiles, ZipImages
+from ...rsa import RSAError, Stimuli
+from ...rsa.errors import listing, near, reason
+from ...rsa.rdm import Array
+from .data import Data, make_data
+from .decoding import FileImages, decode_once
+
+_MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet
+_LARGEST = 224  # side of a folder's images, unless a size is asked for
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is asked of a loader: the name, what followed its colon, and the arguments of `load_data`."""
+
+    name: str
+    path: str
+    folder: Path
+    validation: int | None
+    size: int | None
+    download: bool
+
+    def held_out(self, default: int) -> int:
+        return default if self.validation is None else self.validation
+
+
+Loader: TypeAlias = Callable[[Request], Data]
+
+
+def load_data(
+    name: str,
+    *,
+    data_dir: str | Path | None = None,
+    validation: int | None = None,
+    size: int | None = None,
+    download: bool = False,
+) -> Data:
+    """A data set with its parts train, valid and test.
+
+    | name          | what it is                                                                | held out for P |
+    |---------------|---------------------------------------------------------------------------|----------------|
+    | digits        | scikit-learn's 8 x 8 grey digits, 360 of them for testing                 | 180            |
+    | simulated     | rendered objects of 8 categories, 64 x 64 grey, variation 3: images 0 to 7| 256            |
+    |               | of each of the 64 objects for testing, which the recording "simulated"    |                |
+    |               | shows, 8 to 39 for training: the objects are known, the images are not    |                |
+    | cifar10, 100  | torchvision's files in the data folder                                    | 5,000          |
+    | cifar10-jpeg  | 2,000 + 200 images per class from cifar10/cifar10_jpg.zip there           | 2,000          |
+    | folder:PATH   | PATH/CLASS/..., a tenth for testing; or PATH/train/CLASS and PATH/test/CLASS | a tenth     |
+    | imagenet:PATH | PATH/train/CLASS and PATH/val/CLASS (for testing), 224 x 224, decoded anew| 50,000         |
+    | imagenet64:PATH | the same at 64 x 64, decoded once into the cache (16 GB)                | 50,000         |
+
+    data_dir: without it TGSAGE_DATA, else the cache folder. validation: how many training images are held out; which
+    ones is the same for everybody. size: side of a folder's images (default: the first one's shorter side, at most
+    224). download: cifar10 and cifar100 may be fetched. Images of ImageNet and folders are normalised by ImageNet's
+    mean and deviation, all others each over its own pixels.
+
+    Raises RSAError for an unknown name and for files that are missing or damaged.
+    """
+    kind, _, path = name.partition(":")
+    if kind not in DATASETS:
+        raise RSAError(f"no data set is named {name!r}{near(kind, list(DATASETS))}")
+    if bool(path) != (kind in _WITH_PATH):
+        raise RSAError(f"data set {kind} needs its folder: {kind}:PATH" if not path else f"{kind} takes no path")
+    if size is not None and (kind != "folder" or size < 1):
+        raise RSAError(f"a size (at least 1) can be chosen for folder:PATH only, not {size} for {kind}")
+    return DATASETS[kind](Request(name, path, data_folder(data_dir), validation, size, download))
+
+
+def load_stimuli(reference: str, *, data_dir: str | Path | None = None) -> Stimuli:
+    """The images that `Data.stimuli` referred to as NAME/PART, such as "cifar10-jpeg/valid".
+
+    Raises RSAError as `load_data` does.
+    """
+    name, _, part = reference.rpartition("/")
+    return load_data(name, data_dir=data_dir).stimuli(part)
+
+
+def _digits(request: Request) -> Data:
+    from sklearn.datasets import load_digits
+
+    found = load_digits()
+    pixels = np.round(found.images * (255 / 16)).astype(np.uint8)[:, None]
+    test = np.isin(np.arange(len(pixels)), np.random.default_rng(0).permutation(len(pixels))[:360])
+    classes = [str(digit) for digit in range(10)]
+    held_out = request.held_out(180)
+    return make_data(request.name, torch.from_numpy(pixels), found.target, classes, test=test, validation=held_out)
+
+
+def _simulated(request: Request) -> Data:
+    from ...neural_data.hvm_images import PER_OBJECT, image_arrays
+
+    images, table = image_arrays(0, (0, PER_OBJECT[1], 0), 64, None)
+    classes, labels = np.unique(table["category_name"], return_inverse=True)
+    test = np.array([int(name.rpartition("_")[2]) < 8 for name in table["stimulus_id"].tolist()])
+    columns = {key: table[key] for key in ("stimulus_id", "object_name", "variation")}
+    source, held_out = torch.from_numpy(images[:, None]), request.held_out(256)
+    return make_data(
+        request.name, source, labels, classes.tolist(), test=test, validation=held_out, table=columns
+    )  # fmt: skip
+
+
+def _cifar(request: Request) -> Data:
+    from torchvision.datasets import CIFAR10, CIFAR100
+
+    kind = CIFAR100 if request.name == "cifar100" else CIFAR10
+    try:  # pickles, which torchvision opens only where their MD5 is the published one
+        sets = [kind(request.folder, train=train, download=request.download) for train in (True, False)]
+    except (RuntimeError, OSError) as error:
+        where = request.folder / kind.base_folder
+        how = (
+            f"torchvision cannot fetch it ({reason(error)})"
+            if request.download
+            else "with download (--download) torchvision fetches them"
+        )
+        raise RSAError(f"{request.name}: {where} does not hold the published files; {how}") from error
+    pixels = torch.from_numpy(np.concatenate([part.data for part in sets])).permute(0, 3, 1, 2).contiguous()
+    labels = np.concatenate([part.targets for part in sets])
+    test = np.repeat([False, True], [len(part) for part in sets])
+    ids = [f"{part}/{i:05d}" for part, found in zip(("train", "test"), sets, strict=True) for i in range(len(found))]
+    table = {"stimulus_id": np.array(ids)}
+    held_out = request.held_out(5000)
+    return make_data(request.name, pixels, labels, sets[0].classes, test=test, validation=held_out, table=table)
+
+
+def _cifar_jpeg(request: Request) -> Data:
+    path = request.folder / "cifar10" / "cifar10_jpg.zip"
+    if not path.is_file():
+        raise RSAError(f"{request.name}: {path} is missing; TGSAGE_DATA or data_dir names the folder that has it")
+    return _from_files(request, ZipImages(path), 32, held_out=request.held_out(2000), normalised=False)
+
+
+def _folder(request: Request) -> Data:
+    files = _files_of(request)
+    size = request.size or min(*files[0].size, _LARGEST)
+    return _from_files(request, files, size, held_out=request.validation)
+
+
+def _imagenet(request: Request) -> Data:
+    return _from_files(request, _files_of(request), 224, held_out=request.held_out(50_000), once=False)
+
+
+def _imagenet64(request: Request) -> Data:
+    return _from_files(request, _files_of(request), 64, held_out=request.held_out(50_000))
+
+
+def _files_of(request: Request) -> ImageFiles:
+    folder = Path(request.path)
+    if not folder.is_dir():
+        raise RSAError(f"{request.name}: there is no folder {folder}")
+    files = FolderImages(folder)
+    if not len(files):
+        raise RSAError(f"{folder} holds no images")
+    return files
+
+
+def _from_files(
+    request: Request, files: ImageFiles, size: int, *, held_out: int | None, normalised: bool = True, once: bool = True
+) -> Data:
+    """Classes and parts by the folders' names: [train/ or test/ or val/] CLASS / FILE."""
+    split = [PurePosixPath(name).parts for name in files.names]
+    parted = {parts[0] for parts in split} <= {"train", "test", "val"}
+    depth = 1 if parted else 0
+    loose = [name for name, parts in zip(files.names, split, strict=True) if len(parts) < depth + 2]
+    if loose:
+        raise RSAError(f"{files.path}: {len(loose)} images lie in no folder of a class: {listing(loose)}")
+    kinds = np.array([parts[depth] for parts in split])
+    if parted:
+        test = np.array([parts[0] != "train" for parts in split])
+        unknown = sorted(set(kinds[test]) - set(kinds[~test]))
+        if unknown:
+            raise RSAError(f"{files.path}: test images of {listing(unknown)}, of which there are no training images")
+    else:
+        order = np.random.default_rng(0).permutation(len(files))
+        test = np.isin(np.arange(len(files)), order[: len(files) // 10])
+    classes, labels = np.unique(kinds, return_inverse=True)
+    ids: Array = np.array([str(PurePosixPath(name).with_suffix("")) for name in files.names])
+    if len(set(ids)) < len(ids):
+        ids = np.array(files.names)
+    held_out = int((~test).sum()) // 10 if held_out is None else held_out
+    return make_data(
+        request.name, decode_once(files, size) if once else FileImages(files, size), labels, classes.tolist(),
+        test=test, validation=held_out, table={"stimulus_id": ids}, mean=_MEAN if normalised else None,
+        std=_STD if normalised else None,
+    )  # fmt: skip
+
+
+_WITH_PATH = ("folder", "imagenet", "imagenet64")
+DATASETS: dict[str, Loader] = {
+    "digits": _digits,
+    "simulated": _simulated,
+    "cifar10": _cifar,
+    "cifar100": _cifar,
+    "cifar10-jpeg": _cifar_jpeg,
+    "folder": _folder,
+    "imagenet": _imagenet,
+    "imagenet64": _imagenet64,
+}

@@ -1,0 +1,187 @@
+"""The loop over batches, and the state that a checkpoint keeps of it."""
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ...rsa import RSAError
+from .batches import Batches
+from .checkpoints import Checkpoint
+from .recipes import Recipe
+
+SAVE_EVERY = 600.0  # seconds between two checkpoints within an epoch
+_CHECK_EVERY = 20  # batches between two looks at the loss, each of which waits for a GPU
+
+
+@dataclass(frozen=True)
+class Moment:
+    """Where a training is: epochs and examples so far; rate, and loss and accuracy of this epoch's images as trained.
+
+    loss and accuracy are NaN before the first image of an epoch. seconds: of training so far.
+    """
+
+    epoch: float
+    examples: int
+    lr: float
+    loss: float
+    accuracy: float
+    seconds: float
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, float]) -> "Moment":
+        return cls(**{**values, "examples": int(values["examples"])})  # type: ignore[arg-type]
+
+
+Report: TypeAlias = Callable[[Moment], object]
+
+
+class Loop:
+    """A training on its way: `step` batches are done, at `last` it ends; `span` epochs are the schedule's length."""
+
+    def __init__(self, model: nn.Module, recipe: Recipe, batches: Batches, last: int) -> None:
+        self.model, self.recipe, self.batches, self.last = model, recipe, batches, last
+        self.optimiser = recipe.make_optimiser(model.parameters())
+        self.wrapped = batches.team.wrap(model, batches.where.device)
+        self.span = last / batches.per_epoch if recipe.schedule == "one-cycle" else float(recipe.epochs)
+        self.step, self.earlier, self.history = 0, 0.0, list[Moment]()
+        self.sums = torch.zeros(3, dtype=torch.float64, device=batches.where.device)  # loss, correct answers, images
+        self.started = time.perf_counter()
+
+    def run(
+        self,
+        file: Path | None,
+        moments: Mapping[int, float],
+        report: Report | None,
+        progress: Callable[[int], object] | None,
+    ) -> str:
+        """Train to the end, saving and reporting after every epoch and at `moments` (step -> epoch).
+
+        Returns why it failed, or nothing.
+        """
+        saved = time.monotonic()
+        if self.step == 0 and 0 in moments:
+            self._keep(file, moments[0])
+            self._tell(report, self.moment())
+        self.wrapped.train()
+        while self.step < self.last:
+            epoch, first = divmod(self.step, self.batches.per_epoch)
+            for inputs, labels, count in self.batches.epoch(epoch, first):
+                self._learn(inputs, labels, count)
+                self.step += 1
+                if progress is not None:
+                    progress(count)
+                ends = self.step % self.batches.per_epoch == 0
+                mark = ends or self.step == self.last or self.step in moments
+                if (mark or self.step % _CHECK_EVERY == 0) and (wrong := self._diverged(mark)):
+                    return wrong
+                now = self.moment() if mark else None
+                if now is not None and ends:
+                    self.history.append(now)
+                    self.sums.zero_()
+                if mark or time.monotonic() - saved > SAVE_EVERY:
+                    self._keep(file, moments.get(self.step))
+                    saved = time.monotonic()
+                if now is not None and (ends or self.step in moments):
+                    self._tell(report, now)
+                if self.step == self.last:
+                    break
+        return ""
+
+    def moment(self) -> Moment:
+        loss, correct, images = self.batches.team.total(self.sums.clone()).tolist()
+        examples, share = self.batches.examples_at(self.step), images or math.nan
+        rate = self.recipe.lr_at(self.step / self.batches.per_epoch, self.span)
+        return Moment(examples / self.batches.n, examples, rate, loss / share, correct / share, self._seconds())
+
+    @property
+    def finished(self) -> bool:
+        """Whether the schedule's end is reached."""
+        return 0 < self.step >= self.span * self.batches.per_epoch
+
+    def restore(self, kept: Checkpoint) -> None:
+        """Go on where a checkpoint was written. Raises RSAError when it is of another training or beyond the end."""
+        kept.check_settings(self._settings())
+        if kept.network != getattr(self.model, "origin", ""):
+            raise RSAError("the checkpoint is of another network")
+        if kept.position > self.last:
+            done = kept.position / self.batches.per_epoch
+            raise RSAError(f"the checkpoint was written after {done:g} epochs, later than this training ends")
+        kept.restore(self.model, self.optimiser)
+        self.step, self.earlier = kept.position, kept.seconds
+        self.history = [Moment.from_dict(values) for values in kept.history]
+        self.sums.copy_(torch.tensor(kept.sums, dtype=torch.float64))
+        torch.set_rng_state(kept.random["cpu"])
+        if "cuda" in kept.random and self.batches.where.device.type == "cuda":
+            torch.cuda.set_rng_state(kept.random["cuda"], self.batches.where.device)
+
+    def _learn(self, inputs: Tensor, labels: Tensor, count: int) -> None:
+        for group in self.optimiser.param_groups:
+            group["lr"] = self.recipe.lr_at(self.step / self.batches.per_epoch, self.span)
+        with self.batches.where.autocast():
+            outputs = self.wrapped(inputs)
+            logits, *auxiliary = outputs if isinstance(outputs, tuple) else (outputs,)
+            loss = functional.cross_entropy(logits.float(), labels)
+            extra = sum(functional.cross_entropy(output.float(), labels) for output in auxiliary)
+        self.optimiser.zero_grad(set_to_none=True)
+        weight = len(labels) * self.batches.team.size / count  # shares may differ by an image
+        (weight * (loss + self.recipe.auxiliary * extra)).backward()  # type: ignore[no-untyped-call]
+        if self.recipe.clip:
+            nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.clip)
+        self.optimiser.step()
+        with torch.no_grad():
+            correct = (logits.argmax(1) == labels).sum()
+            seen = torch.tensor(len(labels), dtype=torch.float64, device=labels.device)
+            self.sums += torch.stack([loss * seen, correct, seen])
+
+    def _diverged(self, thorough: bool) -> str:
+        after = f"after {self.batches.examples_at(self.step):,} examples"
+        loss = float(self.batches.team.total(self.sums[:1].clone()))
+        if not math.isfinite(loss):
+            return f"the loss became {loss} within the last {_CHECK_EVERY} batches, {after}"
+        if thorough and not all(bool(torch.isfinite(weight).all()) for weight in self.model.parameters()):
+            return f"the weights became infinite {after}"
+        return ""
+
+    def _keep(self, file: Path | None, moment: float | None) -> None:
+        if file is None or not self.batches.team.first:
+            return
+        random = {"cpu": torch.get_rng_state()}
+        if self.batches.where.device.type == "cuda":
+            random["cuda"] = torch.cuda.get_rng_state(self.batches.where.device)
+        loss, correct, images = self.sums.tolist()
+        state = Checkpoint(
+            self.model.state_dict(), self.optimiser.state_dict(), self._settings(), getattr(self.model, "origin", ""),
+            self.step, (loss, correct, images), random, tuple(asdict(moment) for moment in self.history),
+            self._seconds(),
+        )  # fmt: skip
+        state.save(file)
+        if moment is not None:
+            state.save(moment_path(file, moment))
+
+    def _tell(self, report: Report | None, now: Moment) -> None:
+        if report is not None and self.batches.team.first:
+            report(now)
+            self.wrapped.train()  # whatever it did to the model
+
+    def _seconds(self) -> float:
+        return self.earlier + time.perf_counter() - self.started
+
+    def _settings(self) -> dict[str, Any]:
+        """What a training must have in common with the one that it goes on from."""
+        batches = self.batches
+        return {
+            "recipe": self.recipe.to_dict(), "epochs": self.span, "seed": batches.seed, "data": batches.data.name,
+            "training images": batches.n, "processes": batches.team.size,
+        }  # fmt: skip
+
+
+def moment_path(file: Path, epoch: float) -> Path:
+    """Where the copy of a checkpoint at a chosen epoch lies: model.pt -> model@2.pt."""
+    return file.with_name(f"{file.stem}@{epoch:g}{file.suffix}")

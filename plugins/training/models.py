@@ -1,0 +1,114 @@
+"""Networks by name or by architecture file, with weights that a seed decides."""
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import nn
+
+from ...rsa import RSAError
+from ...rsa.errors import listing, near, reason
+
+FORMS = ("resnet:N", "nasnet-a[:NxF]", "pnasnet-5[:NxF]", "amoebanet-a[:NxF]", "torchvision:NAME", "ARCHITECTURE.json")
+
+
+def build_seeded(build: Callable[[], nn.Module], seed: int) -> nn.Module:
+    """What `build()` returns, its random weights decided by the seed; torch's generator is left as it was."""
+    with torch.random.fork_rng(devices=()):
+        torch.manual_seed(seed)
+        return build()
+
+
+def make_network(
+    network: str | Path | dict[str, Any], *, shape: tuple[int, int, int], n_classes: int, seed: int = 0
+) -> nn.Module:
+    """An untrained network for images of this shape (C, H, W); equal arguments give equal weights.
+
+    network: "resnet:9" (the CIFAR ResNet with n = 9; "resnet:9B" with projections); a known cell: "nasnet-a" as
+    published for CIFAR, "nasnet-a:2x16" with two cells per stage and 16 filters; "torchvision:NAME", random weights; a
+    file of `tgsage space`; or what such a file holds, {"space": name, "architecture": {...}}, here also with
+    "settings" for `Space.build`. The network's `origin` is the JSON text from which a checkpoint makes it again.
+
+    Raises RSAError for an unknown name, and for images too small for the network.
+    """
+    described = _described(network)
+    try:
+        model = build_seeded(lambda: _build(described, shape, n_classes), seed)
+    except (RuntimeError, ValueError) as error:
+        if isinstance(error, RSAError):
+            raise
+        raise RSAError(f"{_short(described)} cannot be built for images {shape}: {reason(error)}") from error
+    model.origin = json.dumps({"network": described, "shape": shape, "n_classes": n_classes})  # type: ignore[assignment]
+    return model
+
+
+def rebuild(origin: str) -> nn.Module:
+    """The network of this origin, with other weights. Raises RSAError when the text is none."""
+    try:
+        kept = json.loads(origin)
+        channels, height, width = map(int, kept["shape"])
+        return make_network(kept["network"], shape=(channels, height, width), n_classes=int(kept["n_classes"]))
+    except (KeyError, TypeError, ValueError) as error:
+        if isinstance(error, RSAError):
+            raise
+        raise RSAError(f"the checkpoint's description of its network cannot be read: {reason(error)}") from error
+
+
+def _described(network: str | Path | dict[str, Any]) -> str | dict[str, Any]:
+    """The network as JSON-able: a name, or a space's name with the architecture."""
+    if isinstance(network, dict):
+        return network
+    name = str(network)
+    if Path(name).suffix.lower() != ".json":
+        return name
+    from ..spaces import read_architecture
+
+    space, architecture = read_architecture(Path(name))
+    return {"space": space.name, "architecture": dict(architecture)}
+
+
+def _build(network: str | dict[str, Any], shape: tuple[int, int, int], n_classes: int) -> nn.Module:
+    from ..spaces import KNOWN_CELLS, CellSpace, get_space
+
+    if isinstance(network, dict):
+        unknown = set(network) - {"space", "architecture", "settings"}
+        if unknown or not {"space", "architecture"} <= set(network):
+            raise RSAError(f"a network is described by space, architecture and settings, not by {listing(network)}")
+        settings = network.get("settings", {})
+        return get_space(network["space"]).build(
+            network["architecture"], input_shape=shape, n_classes=n_classes, **settings
+        )
+    kind, _, which = network.partition(":")
+    if kind == "resnet" and which.removesuffix("B").isdecimal():
+        from ..networks.resnet import ResNet
+
+        shortcut: Literal["A", "B"] = "B" if which.endswith("B") else "A"
+        return ResNet(int(which.removesuffix("B")), in_channels=shape[0], n_classes=n_classes, shortcut=shortcut)
+    if kind in KNOWN_CELLS and (not which or re.fullmatch(r"\d{1,3}x\d{1,4}", which)):
+        pair = KNOWN_CELLS[kind]
+        settings = dict(pair.published)
+        if which:
+            settings |= dict(zip(("repeats", "filters"), map(int, which.split("x")), strict=True))
+        return CellSpace().build(pair, input_shape=shape, n_classes=n_classes, **settings)
+    if kind == "torchvision" and which:
+        return _torchvision(which, shape, n_classes)
+    raise RSAError(f"no network is named {network!r}{near(network, FORMS)}")
+
+
+def _torchvision(name: str, shape: tuple[int, int, int], n_classes: int) -> nn.Module:
+    from torchvision import models
+
+    known = models.list_models(module=models)
+    if name not in known:
+        raise RSAError(f"torchvision has no classifier {name!r}{near(name, known)}")
+    if shape[0] != 3:
+        raise RSAError(f"torchvision:{name} takes images of 3 channels, not of {shape[0]}")
+    model: nn.Module = models.get_model(name, weights=None, num_classes=n_classes)
+    return model
+
+
+def _short(network: str | dict[str, Any]) -> str:
+    return network if isinstance(network, str) else f"the architecture of {network.get('space')}"

@@ -1,0 +1,96 @@
+"""How well a network classifies a part of its data."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from .batchnorm import normalising
+from .data import Data
+from .placement import Choice, Placement, place
+
+BATCH = 500  # images at a time: enough for a batch's statistics to stand for the data's
+CALIBRATION = 4 * BATCH  # training images of a recalibration
+
+Each: TypeAlias = Callable[[Tensor, Tensor], object]
+
+
+@dataclass(frozen=True)
+class Performance:
+    """accuracy: share of images whose largest logit is their class. loss: mean cross-entropy. seconds: of it all."""
+
+    accuracy: float
+    loss: float
+    images: int
+    seconds: float
+
+
+def evaluate_network(
+    model: nn.Module,
+    data: Data,
+    part: str = "valid",
+    *,
+    batchnorm: str = "batch",
+    batch_size: int = BATCH,
+    device: str | torch.device | None = None,
+    amp: Choice = "auto",
+    channels_last: Choice = "auto",
+    each: Each | None = None,
+) -> Performance:
+    """Accuracy and loss on the images of a part, in the part's order, without augmentation.
+
+    batchnorm: see `normalising`. The default suits networks after a few steps, which are what a search looks at; give
+    "running" for mature ones. Recalibration shows the first 2,000 training images first.
+    each: called with (places in the part, logits) after every batch, for whoever listens to the layers meanwhile.
+
+    Equal calls give equal results; the model's mode and averages come back. It stays on the device.
+    Raises RSAError for a part without images.
+    """
+    chosen, where = data.part(part), place(data.shape, device, amp, channels_last)
+    start = time.perf_counter()
+    correct, loss = 0, 0.0
+    with evaluating(model, data, where, batchnorm, batch_size):
+        for places in batches_of(len(chosen), batch_size):
+            with torch.no_grad(), where.autocast():
+                logits = model(where.inputs(data.normalise(chosen.batch(places).to(where.device)))).float()
+            labels = chosen.labels[places].to(where.device)
+            loss += functional.cross_entropy(logits, labels, reduction="sum").item()
+            correct += int((logits.argmax(1) == labels).sum())
+            if each is not None:
+                each(places, logits)
+    n = len(chosen)
+    return Performance(correct / n, loss / n, n, time.perf_counter() - start)
+
+
+@contextmanager
+def evaluating(
+    model: nn.Module, data: Data, where: Placement, batchnorm: str = "batch", batch_size: int = BATCH
+) -> Iterator[None]:
+    """`normalising`, with training images for a recalibration: inside it `layer_rdms` sees the network that P saw.
+
+    torch's number of threads is the same afterwards: numba's first kernel inside would leave its own, and sums that are
+    split otherwise make the next network another one.
+    """
+    where.move(model)
+    threads = torch.get_num_threads()
+
+    def calibrate() -> None:
+        with where.autocast():
+            for places in batches_of(min(CALIBRATION, len(data.train)), batch_size):
+                model(where.inputs(data.normalise(data.train.batch(places).to(where.device))))
+
+    try:
+        with normalising(model, batchnorm, calibrate):
+            yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+def batches_of(n: int, batch_size: int) -> tuple[Tensor, ...]:
+    """0 .. n - 1 in order, in as few batches as possible, which differ in size by one at most."""
+    return torch.arange(n).tensor_split(max(1, -(-n // batch_size)))

@@ -1,0 +1,128 @@
+"""One worker of a search: claims a candidate, asks the searcher, evaluates, stores; until all are finished."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from .assessment import Contained, ObjectiveFactory, Scorer, assess, make_objective
+from .candidates import Candidate
+from .evaluation import FAILED, Evaluation
+from .searchers.searcher import Searcher
+from .spaces.space import Choice, Space
+from .tracker import Tracker
+
+_DEATHS = 3  # workers that one candidate may cost
+_POLL = 0.5  # seconds between looks of a worker for whom there is nothing to do
+
+Notify = Callable[[Sequence[Candidate]], object]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All that a worker has to know; `search` explains the fields."""
+
+    space: Space
+    searcher: type[Searcher]
+    settings: dict[str, Any]
+    objective: "Scorer | ObjectiveFactory"
+    samples: int
+    storage: str
+    study: str
+    timeout: float | None = None
+    reuse: bool = True
+    patience: float = 300.0
+    heartbeat: float = 10.0
+
+    def tracker(self) -> Tracker:
+        """A view of the database for one worker."""
+        return Tracker(self.storage, self.study, patience=self.patience, heartbeat=self.heartbeat)
+
+
+def work(plan: Plan, tracker: Tracker, *, device: str | None = None, notify: Notify | None = None) -> None:
+    """Work at a search until all its candidates are finished, also those that other workers have and may lose.
+
+    notify: called with all candidates at every look at the database. An interruption gives the candidate back.
+    """
+    worker = _Worker(plan, tracker, device)
+    try:
+        with tracker.beating():
+            while True:
+                claimed = tracker.claim(plan.samples)
+                if notify is not None:
+                    notify(tracker.known)
+                if len(finished(tracker.known, plan.samples)) == plan.samples:
+                    return
+                if claimed is None:
+                    time.sleep(_POLL)
+                    continue
+                try:
+                    worker.see_to(*claimed)
+                except BaseException:
+                    tracker.release(claimed[0])
+                    raise
+    finally:
+        worker.close()
+
+
+def finished(candidates: Sequence[Candidate], samples: int) -> list[Candidate]:
+    """Those that a search of so many samples counts."""
+    return [candidate for candidate in candidates if candidate.finished and candidate.number < samples]
+
+
+class _Worker:
+    def __init__(self, plan: Plan, tracker: Tracker, device: str | None) -> None:
+        self._plan, self._tracker, self._device = plan, tracker, device
+        self._searcher = plan.searcher(plan.space, **plan.settings)
+        self._told: set[int] = set()
+        self._known: dict[str, Candidate] = {}  # the first candidate that succeeded with an architecture
+        self._assess: Callable[[dict[str, Choice]], Evaluation] | None = None
+
+    def see_to(self, number: int, deaths: int) -> None:
+        """Bring the claimed candidate to its end."""
+        here = self._learn(number)
+        diagnostics: dict[str, float] = {}
+        if here is None:
+            architecture = self._plan.space.canonical(self._searcher.ask(number))
+            diagnostics = self._searcher.diagnostics()
+        else:
+            architecture = dict(here.architecture)
+        self._tracker.start(number, architecture, diagnostics)
+        if here is not None and here.evaluation is not None:  # its worker was killed between two writes
+            self._tracker.finish(number, here.evaluation)
+        elif deaths > _DEATHS:
+            self._tracker.finish(number, Evaluation(FAILED, f"its worker died {deaths} times"))
+        else:
+            self._tracker.finish(number, self._evaluate(architecture))
+
+    def _learn(self, number: int) -> Candidate | None:
+        """Tell the searcher what had finished when this number was claimed; returns the candidate that was there."""
+        here = None
+        for candidate in self._tracker.known:
+            if candidate.number == number:
+                here = candidate
+            if candidate.finished and candidate.number not in self._told:
+                self._told.add(candidate.number)
+                self._searcher.tell(candidate.number, candidate.architecture, candidate.score)
+                if candidate.score is not None:
+                    self._known.setdefault(self._plan.space.key(candidate.architecture), candidate)
+        return here
+
+    def _evaluate(self, architecture: dict[str, Choice]) -> Evaluation:
+        twin = self._known.get(self._plan.space.key(architecture)) if self._plan.reuse else None
+        if twin is not None:
+            return twin.result_again()
+        if self._assess is None:
+            self._assess = self._assessor()
+        return self._assess(architecture)
+
+    def _assessor(self) -> Callable[[dict[str, Choice]], Evaluation]:
+        plan = self._plan
+        if plan.timeout is not None:
+            return Contained(plan.objective, self._device, plan.timeout)
+        objective = make_objective(plan.objective, self._device)
+        return lambda architecture: assess(objective, architecture)
+
+    def close(self) -> None:
+        if isinstance(self._assess, Contained):
+            self._assess.close()

@@ -1,0 +1,17 @@
+"""A process that works at a search: STORAGE SAMPLES LOG SECONDS SEARCHER."""
+
+import importlib
+import sys
+from pathlib import Path
+
+if __name__ == "__main__":
+    from tgsage.plugins.explorer import search
+    from tgsage.plugins.searchers.registry import get_searcher
+    from tgsage.plugins.spaces.toy import ToySpace
+
+    storage, samples, log, seconds, searcher = sys.argv[1:]
+    sys.path.insert(0, str(Path(__file__).parent))
+    toy = importlib.import_module("search_objectives").Toy(log, float(seconds))
+    space = ToySpace()
+    made = get_searcher(searcher)(space, seed=1)
+    search(space, made, toy, samples=int(samples), storage=storage, heartbeat=1.0, reuse=False)

@@ -1,0 +1,56 @@
+"""`tgsage evaluate` on files, names and checkpoints."""
+
+import json
+from pathlib import Path
+
+import pytest
+from tgsage.plugins.training import load_data, make_network, network_teacher
+from tgsage.rsa.cli import main
+
+
+@pytest.fixture
+def teacher(tmp_path: Path) -> str:
+    digits = load_data("digits")
+    made = network_teacher("t", make_network("resnet:1", shape=digits.shape, n_classes=10, seed=5), digits)
+    made.save(tmp_path / "t.h5")
+    return str(tmp_path / "t.h5")
+
+
+def test_p_tg_and_score_are_printed_and_written(
+    teacher: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "found.json"
+    arguments = ["evaluate", "resnet:1", "--teacher", teacher, "--epochs", "1", "--alpha", "2", "--json", str(out)]
+    assert main(arguments) == 0
+    found = json.loads(out.read_text())
+    assert found["score"] == pytest.approx(found["p"] + 2 * found["tg"])
+    assert set(found["table"]) == {"L1", "L2", "L3"}
+    assert found["examples"] == 1257
+    printed = capsys.readouterr().out
+    for words in (f"P = {found['p']:.4f}", f"TG = {found['tg']:.4f}", f"score = P + 2 TG = {found['score']:.4f}"):
+        assert words in printed
+
+
+def test_a_checkpoint_is_evaluated_as_it_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    kept = str(tmp_path / "model.pt")
+    assert main(["train", "resnet:1", "--epochs", "1", "--out", kept]) == 0
+    assert main(["evaluate", kept]) == 0
+    assert "score" not in capsys.readouterr().err
+    assert main(["evaluate", kept, "--epochs", "2"]) == 2
+    assert "evaluated as it is" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["nosuch"], "no network is named 'nosuch'"),
+        (["resnet:1", "--teacher", "nosuch"], "neither a file nor a data set"),
+        (["resnet:1", "--data", "mnist"], "no data set is named 'mnist'"),
+        (["missing.pt"], "no such checkpoint"),
+    ],
+)
+def test_mistakes_are_one_line(arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["evaluate", *arguments]) == 2
+    error = capsys.readouterr().err
+    assert words in error
+    assert error.count("\n") == 1

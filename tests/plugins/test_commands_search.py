@@ -1,0 +1,116 @@
+"""`tgsage search` and `tgsage report`: from one command to the files they write, and Ctrl-C."""
+
+import io
+import json
+import sys
+from importlib.metadata import EntryPoint
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+from tgsage.plugins import Evaluation
+from tgsage.plugins.candidates import Candidate
+from tgsage.plugins.live_view import LiveView
+from tgsage.rsa import cli
+
+
+@pytest.fixture(autouse=True)
+def commands(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The two commands, and no others."""
+    points = [EntryPoint(name, f"tgsage.plugins.commands.{name}:{name}", cli.GROUP) for name in ("search", "report")]
+    monkeypatch.setattr(cli, "entry_points", lambda group: points)
+
+
+def test_a_search_on_digits_and_its_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    storage, made = str(tmp_path / "a.db"), str(tmp_path / "search.json")
+    search = ["search", "--searcher", "random", "--storage", storage, "--epochs", "0.1", "--json", made]
+    assert cli.main([*search, "--samples", "2"]) == 0
+    assert cli.main([*search, "--samples", "3"]) == 0
+    said = capsys.readouterr()
+    assert said.err == ""
+    found = json.loads(Path(made).read_text())
+    assert [candidate["number"] for candidate in found["candidates"]] == [0, 1, 2]
+    best = found["best"]["evaluation"]
+    assert best["p"] == max(candidate["evaluation"]["p"] for candidate in found["candidates"])
+    assert f"{best['score']:.4f}" in said.out
+    assert "layer1: " in said.out
+
+    assert cli.main([*search, "--samples", "3", "--alpha", "2"]) == 2
+    assert "objective alpha was 1.0 and is 2.0" in capsys.readouterr().err
+    files = [str(tmp_path / f"report.{kind}") for kind in ("html", "csv", "json")]
+    assert cli.main(["report", storage, "--html", files[0], "--csv", files[1], "--json", files[2]]) == 0
+    assert "The best is candidate" in capsys.readouterr().out
+    assert "<svg" in Path(files[0]).read_text()
+    assert len(Path(files[1]).read_text().splitlines()) == 4
+    assert json.loads(Path(files[2]).read_text())["study"] == "toy-random"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["search", "--space", "cnm10"], "unknown space 'cnm10'"),
+        (["search", "--searcher", "randon"], "no searcher 'randon'"),
+        (["search", "--engine", "slurm"], "the engine is local or ray, not slurm"),
+        (["search", "--storage", "nowhere/a.db"], "there is no folder nowhere"),
+        (["search", "--searcher", "rl", "--set", "batch"], "--set takes FIELD=VALUE"),
+        (["report", "nothing.db"], "nothing.db: no such file"),
+        (["report", "nothing.db", "--html", "a.txt"], ".html"),
+    ],
+)
+def test_mistakes_end_in_one_line(
+    arguments: list[str],
+    words: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(arguments) == 2
+    said = capsys.readouterr()
+    assert len(said.err.splitlines()) == 1
+    assert words in said.err
+
+
+def test_ctrl_c_says_how_far_it_is_and_how_to_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(self: object, architecture: object) -> Evaluation:
+        if calls:
+            raise KeyboardInterrupt
+        calls.append(1)
+        return Evaluation(score=0.5)
+
+    calls: list[int] = []
+    monkeypatch.setattr("tgsage.plugins.objective.Objective.__call__", interrupted)
+    storage = str(tmp_path / "a.db")
+    assert cli.main(["search", "--searcher", "random", "--storage", storage, "--samples", "9"]) == 130
+    said = capsys.readouterr().err
+    assert "1 of 9 done" in said
+    assert "the same command goes on from here" in said
+
+
+def test_without_ray_its_name_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    storage = str(tmp_path / "a.db")
+    assert cli.main(["search", "--searcher", "random", "--storage", storage, "--engine", "ray"]) == 2
+    assert "install tgsage[ray]" in capsys.readouterr().err
+
+
+def test_the_live_view_shows_the_best_on_a_terminal_and_nothing_in_a_pipe() -> None:
+    candidates = [
+        Candidate(0, "ok", {}, Evaluation(score=0.25, p=0.2, tg=0.05)),
+        Candidate(1, "ok", {}, Evaluation(score=0.75, p=0.5, tg=0.25)),
+        Candidate(2, "failed", {}, Evaluation("failed", "too wide")),
+        Candidate(3, "running", {}),
+    ]
+    shown: dict[bool, str] = {}
+    for terminal in (True, False):
+        text = io.StringIO()
+        with LiveView(8, console=Console(file=text, force_terminal=terminal, width=100)) as view:
+            view.update(candidates)
+        shown[terminal] = text.getvalue()
+        assert view.line().startswith("3 of 8 done, 1 failed, 0 reused, 1 running; best 0.7500 (candidate 1)")
+    assert "best 0.7500 (candidate 1)" in shown[True]
+    assert shown[False] == ""

@@ -1,0 +1,188 @@
+"""The search loop: whatever the objective does is recorded, equal networks are evaluated once, and it goes on."""
+
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+from tgsage.plugins import Evaluation
+from tgsage.plugins.assessment import assess
+from tgsage.plugins.explorer import SearchResult, search
+from tgsage.plugins.local_workers import LocalWorkers
+from tgsage.plugins.searchers.evolution import EvolutionSearcher
+from tgsage.plugins.searchers.random import RandomSearcher
+from tgsage.plugins.searchers.searcher import Searcher
+from tgsage.plugins.spaces.space import Choice
+from tgsage.plugins.spaces.toy import ToySpace
+from tgsage.rsa import RSAError
+
+SPACE = ToySpace()
+
+
+class Listening(Searcher):
+    """Proposes from a short list, and keeps what it was told."""
+
+    told: list[tuple[int, float | None]]
+
+    def __init__(self, space: ToySpace, *, seed: int = 0, depths: str = "123") -> None:
+        super().__init__(space, seed=seed)
+        self.depths = depths
+        Listening.told = []
+
+    def propose(self, trial: int, rng: np.random.Generator) -> dict[str, Choice]:
+        depth = int(self.depths[trial % len(self.depths)])
+        return self.space.complete({"n_layers": depth})
+
+    def learn(self, trial: int, architecture: dict[str, Choice], score: float | None) -> None:
+        Listening.told.append((trial, score))
+
+
+def run(objective: Any, tmp_path: Path, **settings: Any) -> SearchResult:
+    given: dict[str, Any] = {"samples": 6, "storage": tmp_path / "a.db", **settings}
+    return search(SPACE, given.pop("searcher", None) or RandomSearcher(SPACE), objective, **given)
+
+
+def test_the_best_of_all_that_the_searcher_proposed(objectives: ModuleType, tmp_path: Path) -> None:
+    found = run(objectives.score_of, tmp_path, samples=20)
+    proposed = [RandomSearcher(SPACE).ask(number) for number in range(20)]
+    assert [candidate.architecture for candidate in found.candidates] == proposed
+    best = max(proposed, key=objectives.score_of)
+    assert found.architecture == best
+    assert found.evaluation is not None
+    assert found.evaluation.score == pytest.approx(objectives.score_of(best))
+    assert found.study == "toy-random"
+
+
+def test_the_same_call_goes_on_and_a_finished_search_evaluates_nothing(objectives: ModuleType, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    searcher, toy = EvolutionSearcher(SPACE, population=3), objectives.Toy(str(log))
+    for samples in (5, 12, 12, 8):
+        found = run(toy, tmp_path, searcher=searcher, samples=samples, reuse=False)
+        assert [candidate.number for candidate in found.candidates] == list(range(samples))
+    assert len(log.read_text().splitlines()) == 12
+    whole = search(SPACE, searcher, toy, samples=8, storage=tmp_path / "b.db", reuse=False)
+    assert [c.architecture for c in whole.candidates] == [c.architecture for c in found.candidates]
+
+
+@pytest.mark.parametrize(
+    ("what", "reason"),
+    [
+        ("raise", "ZeroDivisionError: one layer"),
+        ("exit", "SystemExit: 3"),
+        ("nan", "the objective returned nan, which is no finite number and no Evaluation"),
+        ("word", "the objective returned 'good', which is no finite number and no Evaluation"),
+    ],
+)
+def test_an_objective_that_fails_is_recorded_and_the_rest_goes_on(
+    what: str, reason: str, objectives: ModuleType, tmp_path: Path
+) -> None:
+    found = run(objectives.Toy(one=what), tmp_path, searcher=Listening(SPACE), reuse=False)
+    assert [c.status for c in found.candidates] == ["failed", "ok", "ok", "failed", "ok", "ok"]
+    failed = found.candidates[0].evaluation
+    assert failed is not None
+    assert (failed.reason, failed.score) == (reason, None)
+    told = [(candidate.number, candidate.score) for candidate in found.candidates[:5]]
+    assert Listening.told == told
+    assert [score is None for _, score in told] == [True, False, False, True, False]
+
+
+def test_one_that_hangs_or_takes_its_process_down_has_failed(objectives: ModuleType, tmp_path: Path) -> None:
+    toy, searcher = objectives.Toy(one="hang", two="die"), Listening(SPACE, depths="3123")
+    found = run(toy, tmp_path, searcher=searcher, samples=4, timeout=1.0)
+    reasons = [candidate.evaluation.reason for candidate in found.candidates if candidate.evaluation is not None]
+    assert reasons == ["", "timeout: it took longer than 1 s", "its process ended with signal SIGKILL", ""]
+
+
+def test_an_objective_that_cannot_be_sent_or_made_is_named(objectives: ModuleType, tmp_path: Path) -> None:
+    with pytest.raises(RSAError, match="the objective cannot be sent to another process"):
+        run(lambda architecture: 1.0, tmp_path, workers=2)
+    with pytest.raises(RSAError, match="FileNotFoundError: no data here"):
+        run(objectives.Broken(), tmp_path, study="broken", timeout=1.0)
+
+
+def test_an_equal_architecture_is_not_evaluated_again(objectives: ModuleType, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    toy = objectives.Toy(str(log), one="raise")
+    found = run(toy, tmp_path, searcher=Listening(SPACE, depths="122"), samples=6)
+    assert len(log.read_text().splitlines()) == 3  # both failures, and depth 2 once
+    assert [candidate.reused for candidate in found.candidates] == [None, None, 1, None, 1, 1]
+    first, again = found.candidates[1].evaluation, found.candidates[5].evaluation
+    assert first is not None
+    assert again is not None
+    assert (again.score, again.table) == (first.score, first.table)
+    assert (first.examples, again.examples) == (100, 0)
+    assert [score for _, score in Listening.told] == [c.score for c in found.candidates[:5]]
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"searcher": RandomSearcher(SPACE, seed=1)}, "searcher seed was 0 and is 1"),
+        ({"searcher": EvolutionSearcher(SPACE)}, "searcher was random and is evolution"),
+        ({"one": "nan"}, "objective one was score and is nan"),
+    ],
+)
+def test_going_on_with_something_else_names_it(
+    change: dict[str, Any], words: str, objectives: ModuleType, tmp_path: Path
+) -> None:
+    run(objectives.Toy(), tmp_path, samples=1, study="mine")
+    toy = objectives.Toy(one=change.pop("one", "score"))
+    with pytest.raises(RSAError, match=f"study mine is another search: {words}"):
+        run(toy, tmp_path, samples=1, study="mine", **change)
+
+
+def test_settings_written_out_or_left_at_their_defaults_are_the_same_search(
+    objectives: ModuleType, tmp_path: Path
+) -> None:
+    run(objectives.Toy(), tmp_path, searcher=EvolutionSearcher(SPACE), samples=1)
+    run(objectives.Toy(), tmp_path, searcher=EvolutionSearcher(SPACE, seed=0, population=20), samples=2)
+
+
+def test_worker_processes_share_the_search_and_get_a_device_each(objectives: ModuleType, tmp_path: Path) -> None:
+    log, seen = tmp_path / "log", list[int]()
+    found = run(
+        objectives.Factory(str(log)), tmp_path, samples=16, workers=2, devices=("cpu:0", "cpu:1"), reuse=False,
+        notify=lambda candidates: seen.append(sum(candidate.finished for candidate in candidates)),
+    )  # fmt: skip
+    assert [candidate.number for candidate in found.candidates] == list(range(16))
+    assert [c.architecture for c in found.candidates] == [RandomSearcher(SPACE).ask(number) for number in range(16)]
+    lines = [line.split(" ", 2)[:2] for line in log.read_text().splitlines()]
+    assert len(lines) == 16
+    assert {device for _, device in lines} <= {"cpu:0", "cpu:1"}
+    assert len({tuple(line) for line in lines}) <= 2
+    assert seen == sorted(seen)
+    assert seen[-1] == 16
+
+
+@pytest.mark.slow
+def test_a_candidate_that_kills_its_workers_fails_in_the_end(objectives: ModuleType, tmp_path: Path) -> None:
+    toy = objectives.Toy(two="die")
+    found = run(toy, tmp_path, searcher=Listening(SPACE, depths="23"), samples=2, engine=LocalWorkers(1))
+    assert found.candidates[0].evaluation == Evaluation("failed", "its worker died 4 times")
+    assert found.candidates[1].status == "ok"
+
+
+def test_what_a_worker_raises_is_raised(objectives: ModuleType, tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError, match=r"a worker failed:[\s\S]*FileNotFoundError: no data here"):
+        run(objectives.Broken(), tmp_path, engine=LocalWorkers(1))
+
+
+def test_numbers_of_numpy_are_stored_and_what_cannot_be_is_said() -> None:
+    fine = assess(lambda architecture: Evaluation(score=np.float32(0.5), table={"a": {"b": np.float64(1)}}), {})  # type: ignore[arg-type]
+    assert fine == Evaluation(score=0.5, table={"a": {"b": 1.0}})
+    bad = assess(lambda architecture: Evaluation(score=0.5, attrs={"a": object()}), {})  # type: ignore[dict-item]
+    assert bad.reason == "the evaluation cannot be stored: object is not JSON-able"
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"samples": 0}, "at least one sample and one worker, not 0 and 1"),
+        ({"workers": 0}, "not 6 and 0"),
+        ({"timeout": 0}, "timeout is a number of seconds above 0, not 0"),
+    ],
+)
+def test_wrong_settings_are_named(settings: dict[str, Any], words: str, tmp_path: Path) -> None:
+    with pytest.raises(RSAError, match=words):
+        run(lambda architecture: 1.0, tmp_path, **settings)

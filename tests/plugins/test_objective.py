@@ -1,0 +1,143 @@
+"""P + alpha TG of architectures: the same every time, cut short when asked, failed instead of broken."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from tgsage.plugins.evaluation import Evaluation
+from tgsage.plugins.finalists import finalists, mature, search_cost, size_of
+from tgsage.plugins.objective import Objective
+from tgsage.plugins.spaces import ToySpace
+from tgsage.plugins.training import Data, get_recipe, load_data, make_network, network_teacher
+from tgsage.rsa import RSAError, Teacher
+from torch import nn
+
+SPACE = ToySpace()
+FIRST, SECOND = (SPACE.sample(np.random.default_rng(seed)) for seed in (1, 2))
+
+
+@pytest.fixture(scope="module")
+def digits() -> Data:
+    return load_data("digits")
+
+
+@pytest.fixture(scope="module")
+def teacher(digits: Data) -> Teacher:
+    model = make_network("resnet:1", shape=digits.shape, n_classes=10, seed=5)
+    return network_teacher("t", model, digits)
+
+
+def without_seconds(evaluation: Evaluation) -> dict[str, Any]:
+    return {**evaluation.to_dict(), "seconds": None}
+
+
+def test_a_candidate_evaluated_twice_gives_the_same_numbers(digits: Data, teacher: Teacher) -> None:
+    objective = Objective(SPACE, digits, recipe="digits", examples=320, teacher=teacher)
+    first, again, other = objective(FIRST), objective(FIRST), objective(SECOND)
+    assert without_seconds(first) == without_seconds(again) != without_seconds(other)
+    assert first.score == pytest.approx((first.p or 0) + (first.tg or 0))
+    assert 320 <= first.examples < 320 + 64
+    assert set(first.seconds) == {"build", "train", "evaluate", "rdms"}
+    assert first.parameters == sum(p.numel() for p in SPACE.build(FIRST, input_shape=digits.shape).parameters())
+
+
+def test_names_serve_as_well_as_objects(digits: Data, teacher: Teacher, tmp_path: Path) -> None:
+    teacher.save(tmp_path / "t.h5")
+    by_name = Objective("toy", "digits", recipe="digits", examples=64, teacher=tmp_path / "t.h5")
+    by_object = Objective(SPACE, digits, recipe=get_recipe("digits"), examples=64, teacher=teacher)
+    assert without_seconds(by_name(FIRST)) == without_seconds(by_object(FIRST))
+    assert by_name.describe() == by_object.describe()
+
+
+def test_a_network_as_teacher_is_its_layers_over_the_validation_images(digits: Data) -> None:
+    network = make_network("resnet:1", shape=digits.shape, n_classes=10, seed=5)
+    objective = Objective(SPACE, digits, recipe="digits", epochs=0, teacher=network)
+    assert objective.evaluator.teacher is not None
+    assert list(objective.evaluator.teacher.rdms) == ["L1", "L2", "L3"]
+    assert objective.evaluator.teacher.by == "category_name"
+    assert objective(FIRST).examples == 0
+
+
+def test_each_whole_epoch_is_reported_and_what_the_report_raises_ends_the_candidate(digits: Data) -> None:
+    class PrunedError(Exception):
+        pass
+
+    seen: list[tuple[float, float | None]] = []
+
+    def report(epoch: float, evaluation: Evaluation) -> None:
+        seen.append((epoch, evaluation.score))
+        if epoch == 2:
+            raise PrunedError
+
+    objective = Objective(SPACE, digits, recipe="digits", epochs=3)
+    with pytest.raises(PrunedError):
+        objective(FIRST, report=report)
+    assert [epoch for epoch, _ in seen] == [1, 2]
+    seen.clear()
+    assert without_seconds(objective(SECOND)) == without_seconds(
+        objective(SECOND, report=lambda epoch, found: seen.append((epoch, found.score)))
+    )
+
+
+def test_a_loss_that_diverges_is_a_failed_evaluation(digits: Data) -> None:
+    wild = get_recipe("digits", optimiser="sgd", lr=1e12, schedule="constant")
+    found = Objective(SPACE, digits, recipe=wild, epochs=1)(FIRST)
+    assert (found.status, found.score) == ("failed", None)
+    assert found.reason.startswith(("the loss became", "the weights became infinite"))
+    assert found.examples > 0
+
+
+def test_what_does_not_fit_together_is_said_at_once(digits: Data, teacher: Teacher) -> None:
+    with pytest.raises(RSAError, match="RDMs by category_name, not by stimulus: say by='category_name'"):
+        Objective(SPACE, digits, recipe="digits", teacher=teacher, by="stimulus")
+    with pytest.raises(RSAError, match="give one of them"):
+        Objective(SPACE, digits, recipe="digits", epochs=1, examples=10)
+    with pytest.raises(RSAError, match="recipe"):
+        Objective(SPACE, digits, recipe="digitz")
+    with pytest.raises(RSAError, match="not an architecture of toy"):
+        Objective(SPACE, digits, recipe="digits")({"n_layers": 9})
+
+
+def test_finalists_are_trained_longer_and_the_best_by_validation_comes_first(digits: Data, tmp_path: Path) -> None:
+    recipe = get_recipe("digits")
+    found = finalists(SPACE, digits, [FIRST, SECOND, FIRST], recipe, epochs=2, folder=tmp_path)
+    assert len(found) == 2
+    assert (found[0].evaluation.p or 0) >= (found[1].evaluation.p or 0) > 0.05
+    files = sorted(path.name for path in tmp_path.iterdir())
+    assert files == ["000.pt", "001.pt"]
+    again = finalists(SPACE, digits, [FIRST, SECOND], recipe, epochs=2, folder=tmp_path)
+    assert [one.evaluation.p for one in again] == [one.evaluation.p for one in found]
+    with pytest.raises(RSAError, match="another network"):
+        finalists(SPACE, digits, [SECOND], recipe, epochs=2, folder=tmp_path)
+
+
+def test_mature_performance_is_test_accuracy_after_training_on_all_images(digits: Data) -> None:
+    found = mature(SPACE, SECOND, digits, get_recipe("digits"), epochs=1)
+    assert found.evaluation.examples == len(digits.train) + len(digits.valid)
+    assert found.test == found.evaluation.score
+
+
+def test_sizes_are_counted_as_by_hand() -> None:
+    model = nn.Sequential(
+        nn.Conv2d(3, 8, 3, padding=1, bias=False), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 5)
+    )
+    found = size_of(model, (3, 16, 16))
+    assert (found.parameters, found.multiply_adds) == (3 * 8 * 9 + 45, 3 * 8 * 9 * 256 + 45)
+
+
+def test_the_papers_search_cost_225_million_examples() -> None:
+    assert search_cost(1000, 90_000, 10, 13_500_000) == 225_000_000
+    with pytest.raises(RSAError, match="counts from 0"):
+        search_cost(-1, 1)
+
+
+def test_evaluations_survive_json() -> None:
+    made = Evaluation(
+        p=0.5, tg=0.2, score=0.7, table={"a": {"b": 0.2}}, seconds={"train": 1.0}, attrs={"unusable": "c"}
+    )
+    assert Evaluation.from_dict(made.to_dict()) == made
+    with pytest.raises(RSAError, match="no colour"):
+        Evaluation.from_dict({"colour": 1})
+    with pytest.raises(RSAError, match="finite score"):
+        Evaluation(score=float("nan"))

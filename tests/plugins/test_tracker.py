@@ -1,0 +1,164 @@
+"""The tracker: what is stored comes back, a candidate has one owner, a lost one goes to another."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import optuna
+import pytest
+from tgsage.plugins import Evaluation
+from tgsage.plugins.candidates import Candidate
+from tgsage.plugins.database import storage_url
+from tgsage.plugins.leases import Lease
+from tgsage.plugins.tracker import Tracker, list_studies
+from tgsage.rsa import RSAError
+
+GOOD = Evaluation(p=0.5, tg=0.25, score=0.75, examples=90, table={"a": {"it": 0.25}}, seconds={"train": 1.5})
+BAD = Evaluation("failed", "too wide")
+
+
+@pytest.fixture
+def two(tmp_path: Path) -> Iterator[tuple[Tracker, Tracker]]:
+    """Two workers at one study."""
+    with Tracker(tmp_path / "a.db", "one", heartbeat=0.5) as first, Tracker(tmp_path / "a.db", "one") as second:
+        yield first, second
+
+
+def test_what_is_stored_comes_back_elsewhere(two: tuple[Tracker, Tracker]) -> None:
+    first, second = two
+    for number, evaluation in enumerate([GOOD, BAD, None]):
+        assert first.claim(5) == (number, 0)
+        first.start(number, {"depth": number, "kind": "max"}, {"entropy": 0.5})
+        if evaluation is not None:
+            assert first.finish(number, evaluation)
+    expected = [
+        Candidate(0, "ok", {"depth": 0, "kind": "max"}, GOOD, {"entropy": 0.5}, 0),
+        Candidate(1, "failed", {"depth": 1, "kind": "max"}, BAD, {"entropy": 0.5}, 1),
+        Candidate(2, "running", {"depth": 2, "kind": "max"}, None, {"entropy": 0.5}, 2),
+    ]
+    assert second.candidates() == expected
+    assert first.candidates() == expected
+
+
+def test_it_is_an_optuna_study_with_two_attributes_a_candidate(tmp_path: Path) -> None:
+    with Tracker(tmp_path / "a.db", "one") as tracker:
+        tracker.claim(1)
+        tracker.start(0, {"depth": 1})
+        tracker.finish(0, GOOD)
+    storage = optuna.storages.RDBStorage(storage_url(tmp_path / "a.db"))
+    study = optuna.load_study(study_name="one", storage=storage)
+    assert study.direction == optuna.study.StudyDirection.MAXIMIZE
+    assert (study.best_value, study.best_trial.user_attrs["architecture"]) == (0.75, {"depth": 1})
+    assert set(study.best_trial.user_attrs) == {"candidate", "architecture", "evaluation"}
+    assert study.best_trial.params == {}
+    storage.engine.dispose()
+
+
+def test_every_number_goes_to_one_worker(two: tuple[Tracker, Tracker]) -> None:
+    first, second = two
+    claims = [tracker.claim(5) for tracker in (first, second, second, first, second)]
+    # a worker that asks again for what it already has is given it again
+    assert claims == [(0, 0), (1, 0), (1, 0), (0, 0), (1, 0)]
+    for tracker, number in ((first, 0), (second, 1)):
+        tracker.start(number, {"depth": 1})
+        tracker.finish(number, GOOD)
+    assert (first.claim(3), second.claim(3)) == ((2, 0), None)
+
+
+def test_two_workers_with_the_same_view_do_not_both_get_a_number(two: tuple[Tracker, Tracker]) -> None:
+    first, second = two
+    free: list[Lease | None] = [None, Lease("elsewhere:1:x", 100.0, 0)]
+    first._leases.take(1, "elsewhere:1:x", None)
+    for number, lease in enumerate(free):
+        assert first._leases.take(number, first.owner, lease)
+        assert not second._leases.take(number, second.owner, lease)
+
+
+def test_a_candidate_given_back_keeps_its_architecture(two: tuple[Tracker, Tracker]) -> None:
+    first, second = two
+    first.claim(3)
+    first.start(0, {"depth": 2})
+    first.release(0)
+    assert second.candidates()[0].status == "interrupted"
+    assert second.claim(3) == (0, 0)
+    second.start(0, {"depth": 9})
+    assert [(c.status, c.architecture) for c in first.candidates()] == [("running", {"depth": 2})]
+    assert second.finish(0, GOOD)
+    assert [c.status for c in first.candidates()] == ["ok"]
+
+
+def test_a_candidate_of_a_silent_worker_is_taken_over_and_counts_once(two: tuple[Tracker, Tracker]) -> None:
+    first, second = two
+    second.owner = "elsewhere:1:x"
+    second.claim(3)
+    second.start(0, {"depth": 2})
+    assert first.claim(1) is None
+    second._leases.renew(0, second.owner)
+    with second._leases._engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE tgsage_leases SET renewed = datetime('now', '-4 seconds')")
+    assert first.claim(1) == (0, 1)
+    first.start(0, {"depth": 2})
+    assert first.finish(0, GOOD)
+    assert not second.finish(0, BAD)
+    assert [(c.number, c.evaluation) for c in second.candidates()] == [(0, GOOD)]
+
+
+def test_a_beating_worker_keeps_its_candidate(two: tuple[Tracker, Tracker]) -> None:
+    first, _ = two
+    first.claim(1)
+    with first._leases._engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE tgsage_leases SET renewed = datetime('now', '-99 seconds')")
+    with first.beating():
+        time.sleep(1.2)
+    assert first._leases.read(0)[0].age < 50
+
+
+def test_a_worker_that_closed_has_lost_what_it_had(tmp_path: Path) -> None:
+    with Tracker(tmp_path / "a.db", "one") as tracker:
+        tracker.claim(1)
+    with Tracker(tmp_path / "a.db", "one") as tracker:
+        assert tracker.claim(1) == (0, 1)
+
+
+def test_another_search_is_told_by_what_differs(two: tuple[Tracker, Tracker]) -> None:
+    first, second = two
+    first.agree({"space": "toy", "seed": 0, "alpha": 1.0})
+    second.agree({"space": "toy", "seed": 0, "alpha": 1.0})
+    assert second.description == {"space": "toy", "seed": 0, "alpha": 1.0}
+    with pytest.raises(RSAError, match=r"study one .*: seed was 0 and is 1, alpha was 1.0 and is not set, by was not"):
+        second.agree({"space": "toy", "seed": 1, "by": "stimulus"})
+
+
+def test_studies_of_a_database_are_listed_and_a_missing_one_is_named(
+    two: tuple[Tracker, Tracker], tmp_path: Path
+) -> None:
+    assert list_studies(tmp_path / "a.db") == ["one"]
+    with pytest.raises(RSAError, match="has no study two"):
+        Tracker(tmp_path / "a.db", "two", create=False)
+    with pytest.raises(RSAError, match=r"b.db: no such file"):
+        list_studies(tmp_path / "b.db")
+    assert not (tmp_path / "b.db").exists()
+
+
+@pytest.mark.parametrize(
+    ("given", "url"),
+    [
+        ("a.db", "sqlite:///a.db"),
+        (Path("/tmp/a.db"), "sqlite:////tmp/a.db"),  # noqa: S108
+        ("sqlite:///a.db", "sqlite:///a.db"),
+        ("postgresql://me@host/db", "postgresql+psycopg://me@host/db"),
+        ("postgresql+psycopg2://me@host/db", "postgresql+psycopg2://me@host/db"),
+    ],
+)
+def test_a_path_is_a_sqlite_file(given: str | Path, url: str) -> None:
+    assert storage_url(given) == url
+
+
+def test_optuna_stays_as_loud_as_it_was(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    before = optuna.logging.get_verbosity()
+    with Tracker(tmp_path / "a.db", "one") as tracker:
+        tracker.claim(1)
+        tracker.start(0, {"depth": 1})
+        tracker.finish(0, BAD)
+    assert optuna.logging.get_verbosity() == before
+    assert capfd.readouterr() == ("", "")
