@@ -13,6 +13,7 @@ from .draws import draws
 from .environment import optional
 from .networks import hooks, memory, tg
 from .scaling import scaling
+from .search_costs import search_costs
 from .timing import Result, faster, race
 
 Array = npt.NDArray[Any]
@@ -67,7 +68,7 @@ def comparison(quick: bool) -> Iterator[Result]:
 
 ROWS: dict[str, Callable[[bool], Iterator[Result]]] = {
     "product": product, "rdm": rdm, "comparison": comparison, "hooks": hooks, "tg": tg, "memory": memory,
-    "draws": draws, "ceilings": ceilings, "scaling": scaling,
+    "draws": draws, "ceilings": ceilings, "search": search_costs, "scaling": scaling,
 }  # fmt: skip
 
 

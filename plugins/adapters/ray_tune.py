@@ -1,0 +1,79 @@
+"""Ray Tune: any of our searchers as its `search_alg`."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from ...rsa import RSAError
+from ...rsa.errors import reason
+from ...rsa.storage import replacing
+from ..searchers.searcher import Searcher
+from ..spaces.space import Choice
+from .scores import score_of
+
+try:
+    from ray.tune.search import Searcher as _RaySearcher
+except ImportError:
+    _RaySearcher = None
+
+
+class RayTuneSearcher(_RaySearcher or object):  # type: ignore[misc]
+    """`tune.TuneConfig(search_alg=RayTuneSearcher(searcher, metric="score"), num_samples=...)`.
+
+    metric: the reported number that is the score; mode: "max", or "min" to turn it round. The trainable's config is the
+    canonical architecture, joined with the constants of `param_space`. Trials are numbered as Ray asks for them; before
+    each the searcher is told what has finished since, in order of number, None for a trial that failed or did not
+    report the metric. `save` writes all this as JSON, and `restore` tells it to a searcher that was told nothing yet.
+
+    Raises RSAError without Ray, and for another mode.
+    """
+
+    def __init__(self, searcher: Searcher, *, metric: str, mode: str = "max") -> None:
+        if _RaySearcher is None:
+            raise RSAError("this needs Ray Tune: python -m pip install 'tgsage[ray]'")
+        if mode not in ("max", "min"):
+            raise RSAError(f"mode is max or min, not {mode!r}")
+        super().__init__(metric=metric, mode=mode)
+        self._ours = searcher  # Ray takes an attribute `searcher` for a wrapped one of its own
+        self._asked: dict[str, int] = {}
+        self._running: dict[int, dict[str, Choice]] = {}
+        self._finished: dict[int, float | None] = {}
+        self._history: list[tuple[int, dict[str, Choice], float | None]] = []
+
+    def suggest(self, trial_id: str) -> dict[str, Choice]:
+        for number, score in sorted(self._finished.items()):
+            self._history.append((number, self._running.pop(number), score))
+            self._ours.tell(*self._history[-1])
+        self._finished = {}
+        number = self._asked.setdefault(trial_id, len(self._asked))
+        self._running[number] = self._ours.ask(number)
+        return dict(self._running[number])
+
+    def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
+        reported = None if error or not result else result.get(self.metric)
+        if self._asked.get(trial_id) in self._running:  # a trial that Ray runs again was told before
+            self._finished[self._asked[trial_id]] = score_of(reported, minimised=self.mode == "min")
+
+    def save(self, checkpoint_path: str) -> None:
+        """The history and what is running, as JSON."""
+        running = [[number, architecture] for number, architecture in self._running.items()]
+        state = {"asked": self._asked, "history": self._history, "running": running,
+                 "finished": list(self._finished.items())}  # fmt: skip
+        with replacing(checkpoint_path) as temporary:
+            temporary.write_text(json.dumps({"format": "tgsage-ray-tune", "version": 1, **state}))
+
+    def restore(self, checkpoint_path: str) -> None:
+        """What `save` wrote. Raises RSAError for any other file, and after a search has begun."""
+        if self._asked:
+            raise RSAError("a search that has begun cannot be restored; give a new RayTuneSearcher a new searcher")
+        try:
+            state = json.loads(Path(checkpoint_path).read_text())
+            asked = {str(trial_id): int(number) for trial_id, number in state["asked"].items()}
+            history = [(int(number), architecture, score) for number, architecture, score in state["history"]]
+            running = {int(number): self._ours.space.canonical(found) for number, found in state["running"]}
+            finished = {int(number): score for number, score in state["finished"]}
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise RSAError(f"{checkpoint_path} is no state of this search: {reason(error)}") from error
+        for told in history:
+            self._ours.tell(*told)
+        self._asked, self._history, self._running, self._finished = asked, history, running, finished

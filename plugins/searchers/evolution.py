@@ -1,0 +1,39 @@
+"""Aging evolution (Real et al. 2019, "Regularized evolution for image classifier architecture search", algorithm 1)."""
+
+from collections import deque
+
+import numpy as np
+
+from ...rsa import RSAError
+from ..spaces.space import Choice, Space
+from .searcher import Searcher
+
+
+class EvolutionSearcher(Searcher):
+    """Mutates the best of a few random members of a population, whose oldest member dies with every birth.
+
+    population: how many of the newest results are alive; until so many are known, proposals are random. tournament:
+    how many members are drawn, with replacement, for the best of them to be the parent. One dimension changes in a
+    mutation (`Space.mutate`). A failed trial never enters the population.
+
+    Raises RSAError unless both are positive.
+    """
+
+    def __init__(self, space: Space, *, seed: int = 0, population: int = 20, tournament: int = 5) -> None:
+        super().__init__(space, seed=seed)
+        for name, value in (("population", population), ("tournament", tournament)):
+            if value < 1:
+                raise RSAError(f"{name} must be 1 or more, not {value}")
+        self.population, self.tournament = population, tournament
+        self._alive: deque[tuple[float, dict[str, Choice]]] = deque(maxlen=population)
+
+    def propose(self, trial: int, rng: np.random.Generator) -> dict[str, Choice]:
+        if len(self._alive) < self.population:
+            return self.space.sample(rng)
+        drawn = [self._alive[i] for i in rng.integers(self.population, size=self.tournament)]
+        _, parent = max(drawn, key=lambda member: member[0])
+        return self.space.mutate(parent, rng)
+
+    def learn(self, trial: int, architecture: dict[str, Choice], score: float | None) -> None:
+        if score is not None:
+            self._alive.append((score, architecture))

@@ -1,0 +1,112 @@
+"""Reinforcement learning: REINFORCE on a recurrent controller (paper's supplement, RL; after Zoph & Le 2017)."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+
+from ...rsa import RSAError
+from ..spaces.space import Choice, Space
+from .searcher import Searcher
+
+
+class RLSearcher(Searcher):
+    """Samples a controller's policy and follows the gradient of the expected score; defaults are the paper's.
+
+    hidden: units in each of the controller's two LSTM layers. temperature: above 1 it explores more. batch: told
+    trials per update, whose log-probabilities are those of the controller at the update, so results may be late or
+    from elsewhere. learning_rate: Adam's, with beta1 = 0. clip: limit of the global gradient norm. decay: the baseline
+    is an exponential moving average of the batches' mean scores that keeps this share at each update. A failed trial
+    counts as the lowest score told so far, and is left out while there is none.
+
+    Raises RSAError for settings out of range.
+    """
+
+    def __init__(
+        self,
+        space: Space,
+        *,
+        seed: int = 0,
+        hidden: int = 32,
+        temperature: float = 1.0,
+        batch: int = 5,
+        learning_rate: float = 0.001,
+        clip: float = 1.0,
+        decay: float = 0.95,
+    ) -> None:
+        super().__init__(space, seed=seed)
+        positive = {"hidden": hidden, "temperature": temperature, "batch": batch, "clip": clip}
+        for name, value in {**positive, "learning_rate": learning_rate}.items():
+            if not value > 0:
+                raise RSAError(f"{name} must be positive, not {value}")
+        if not 0 <= decay < 1:
+            raise RSAError(f"decay is at least 0 and below 1, not {decay}")
+        import torch
+
+        from .controller import Controller
+
+        self.batch, self.clip, self.decay = batch, clip, decay
+        self._controller = Controller(space, hidden=hidden, temperature=temperature, seed=seed)
+        self._adam = torch.optim.Adam(self._controller.parameters(), lr=learning_rate, betas=(0.0, 0.999))
+        self._waiting: list[tuple[dict[str, Choice], float]] = []
+        self._baseline: float | None = None
+        self._lowest: float | None = None
+        self._diagnostics: dict[str, float] = {}
+
+    def propose(self, trial: int, rng: np.random.Generator) -> dict[str, Choice]:
+        with _one_thread():
+            return self._controller.sample(rng)
+
+    def learn(self, trial: int, architecture: dict[str, Choice], score: float | None) -> None:
+        if score is not None:
+            self._lowest = score if self._lowest is None else min(score, self._lowest)
+        elif self._lowest is None:
+            return
+        else:
+            score = self._lowest
+        self._waiting.append((architecture, score))
+        if len(self._waiting) == self.batch:
+            with _one_thread():
+                self._update()
+            self._waiting = []
+
+    def diagnostics(self) -> dict[str, float]:
+        """At the last update: `entropy/KIND`, the mean over a kind's choices in nats, `baseline`, `gradient_norm`.
+
+        Empty before the first one. The gradient's norm is that before clipping.
+        """
+        return dict(self._diagnostics)
+
+    def _update(self) -> None:
+        import torch
+
+        scores = torch.tensor([score for _, score in self._waiting], dtype=torch.float64)
+        mean = float(scores.mean())
+        baseline = mean if self._baseline is None else self._baseline
+        with torch.enable_grad():
+            log_p, entropy, made = self._controller([architecture for architecture, _ in self._waiting])
+            loss = -((scores - baseline) * log_p.sum(dim=1)).mean()
+            self._adam.zero_grad()
+            loss.backward()
+        norm = torch.nn.utils.clip_grad_norm_(self._controller.parameters(), self.clip)
+        self._adam.step()
+        self._baseline = self.decay * baseline + (1 - self.decay) * mean
+        kinds = np.array([dimension.kind for dimension in self.space.dimensions])
+        self._diagnostics = {"baseline": self._baseline, "gradient_norm": float(norm)}
+        for kind in dict.fromkeys(kinds.tolist()):
+            mine = torch.from_numpy(kinds == kind)
+            if made[:, mine].any():
+                self._diagnostics[f"entropy/{kind}"] = float(entropy[:, mine].detach().sum() / made[:, mine].sum())
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Sums in the same order on any machine; the controller is too small to gain from threads."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -1,0 +1,182 @@
+"""Our searchers in the loops of Optuna and hyperopt, with the same proposals as alone; their samplers on our spaces."""
+
+from collections.abc import Callable
+from typing import Any
+
+import hyperopt
+import numpy as np
+import optuna
+import pytest
+from tgsage.plugins import EvolutionSearcher, RandomSearcher, RLSearcher, Searcher, TPESearcher, suggest
+from tgsage.plugins.adapters.hyperopt import hyperopt_algo, space_of
+from tgsage.plugins.adapters.optuna import OptunaSampler
+from tgsage.plugins.spaces import Space, ToySpace
+from tgsage.plugins.spaces.space import Choice
+from tgsage.plugins.testing import ConditionalSpace, pretend, run_search
+from tgsage.rsa import RSAError
+
+optuna.logging.set_verbosity(optuna.logging.CRITICAL)
+
+Maker = Callable[[], Searcher]
+SEARCHERS: dict[str, Maker] = {
+    "random": lambda: RandomSearcher(ToySpace(), seed=1),
+    "tpe": lambda: TPESearcher(ConditionalSpace(), seed=1, startup=8),
+    "rl": lambda: RLSearcher(ConditionalSpace(), seed=1, learning_rate=0.05),
+    "evolution": lambda: EvolutionSearcher(ToySpace(), seed=1, population=6),
+}
+EACH = pytest.mark.parametrize("make", SEARCHERS.values(), ids=SEARCHERS)
+
+
+def bare(make: Maker, trials: int = 30) -> list[dict[str, Choice]]:
+    return [architecture for _, architecture, _ in run_search(make(), range(trials))]
+
+
+# --- Optuna ---
+
+
+def optimise(
+    searcher: Searcher, trials: int, *, study: optuna.Study | None = None, sign: float = 1.0, n_jobs: int = 1
+) -> optuna.Study:
+    sampler = OptunaSampler(searcher)
+    if study is None:
+        study = optuna.create_study(direction="maximize" if sign > 0 else "minimize", sampler=sampler)
+    study.sampler = sampler
+
+    def objective(trial: optuna.Trial) -> float:
+        score = pretend(searcher.space, suggest(searcher.space, trial))
+        if score is None:
+            raise RuntimeError("this one fails")
+        return sign * score
+
+    study.optimize(objective, n_trials=trials, catch=(RuntimeError,), n_jobs=n_jobs)
+    return study
+
+
+def asked(study: optuna.Study, space: Space) -> list[dict[str, Choice]]:
+    return [space.canonical(trial.params) for trial in study.trials]
+
+
+@EACH
+@pytest.mark.parametrize("sign", [1.0, -1.0], ids=["maximise", "minimise"])
+def test_an_optuna_study_gets_the_searchers_own_proposals(make: Maker, sign: float) -> None:
+    study = optimise(make(), 30, sign=sign)
+    assert asked(study, make().space) == bare(make)
+    assert any(trial.state is optuna.trial.TrialState.FAIL for trial in study.trials)
+
+
+@EACH
+def test_a_stored_study_resumes_with_a_new_searcher(make: Maker) -> None:
+    storage = optuna.storages.InMemoryStorage()
+    optuna.create_study(storage=storage, study_name="s", direction="maximize")
+    for trials in (14, 16):
+        optimise(make(), trials, study=optuna.load_study(storage=storage, study_name="s"))
+    assert asked(optuna.load_study(storage=storage, study_name="s"), make().space) == bare(make)
+
+
+def test_threads_of_one_study_share_the_searcher() -> None:
+    make = SEARCHERS["evolution"]
+    study = optimise(make(), 24, n_jobs=3)
+    assert sorted(trial.number for trial in study.trials) == list(range(24))
+    assert asked(study, ToySpace())[:6] == bare(make)[:6]
+
+
+def test_other_parameters_are_drawn_and_foreign_trials_are_passed_over() -> None:
+    def objective(trial: optuna.Trial) -> float:
+        rates.append(trial.suggest_float("rate", 0, 1))
+        architecture = suggest(space, trial)
+        return rates[-1] + len(architecture)
+
+    space, rates = ToySpace(), list[float]()
+    for _ in range(2):
+        study = optuna.create_study(direction="maximize", sampler=OptunaSampler(SEARCHERS["evolution"]()))
+        study.add_trial(optuna.create_trial(value=3.0, params={"x": 1.0}, distributions={"x": UNIT}))
+        study.enqueue_trial({"n_layers": 1, "layer1/filters": 4, "layer1/kernel": 5, "layer1/pool": "max"})
+        study.optimize(objective, n_trials=10)
+        assert len(study.trials[1].params) == 5
+    assert rates[:10] == rates[10:]
+    assert len(set(rates)) == 10
+
+
+UNIT = optuna.distributions.FloatDistribution(0, 1)
+
+
+def test_a_pruned_trial_counts_with_its_last_report() -> None:
+    told: list[tuple[int, float | None]] = []
+
+    class Listener(RandomSearcher):
+        def learn(self, trial: int, architecture: dict[str, Choice], score: float | None) -> None:
+            told.append((trial, score))
+
+    def objective(trial: optuna.Trial) -> float:
+        suggest(ToySpace(), trial)
+        if trial.number < 2:
+            trial.report(0.5 + trial.number, 0)
+            raise optuna.TrialPruned
+        return float("inf")
+
+    study = optuna.create_study(sampler=OptunaSampler(Listener(ToySpace())))
+    study.optimize(objective, n_trials=4)
+    assert told == [(0, -0.5), (1, -1.5), (2, None)]
+
+
+def test_a_study_of_two_objectives_is_refused() -> None:
+    study = optuna.create_study(directions=["minimize", "maximize"], sampler=OptunaSampler(SEARCHERS["random"]()))
+    with pytest.raises(RSAError, match=r"^a searcher has one score; this study has 2 objectives$"):
+        suggest(ToySpace(), study.ask())
+
+
+@pytest.mark.parametrize("space", [ToySpace(), ConditionalSpace()], ids=["toy", "conditional"])
+def test_optunas_own_samplers_walk_our_spaces_along_active_dimensions(space: Space) -> None:
+    found: list[dict[str, Choice]] = []
+
+    def objective(trial: optuna.Trial) -> float:
+        found.append(suggest(space, trial))
+        assert set(trial.params) == {dimension.name for dimension in space.active(trial.params)}
+        return float(len(found[-1]))
+
+    study = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=0), direction="maximize")
+    study.optimize(objective, n_trials=30)
+    assert [space.canonical(trial.params) for trial in study.trials] == found
+    assert study.best_value == max(map(len, found))
+
+
+# --- hyperopt ---
+
+
+def minimise(searcher: Searcher, trials: int, history: hyperopt.Trials, algo: Any = None) -> list[dict[str, Choice]]:
+    found: list[dict[str, Choice]] = []
+
+    def function(architecture: dict[str, Choice]) -> dict[str, Any]:
+        found.append(architecture)
+        score = pretend(searcher.space, architecture)
+        return {"status": "fail"} if score is None else {"status": "ok", "loss": -score}
+
+    hyperopt.fmin(
+        function, space_of(searcher.space), algo=algo or hyperopt_algo(searcher), max_evals=trials, trials=history,
+        rstate=np.random.default_rng(0), show_progressbar=False, verbose=False,
+    )  # fmt: skip
+    return found
+
+
+@EACH
+def test_hyperopts_fmin_gets_the_searchers_own_proposals_and_resumes(make: Maker) -> None:
+    history = hyperopt.Trials()
+    first = minimise(make(), 14, history)
+    assert first + minimise(make(), 30, history) == bare(make)
+    assert {"ok", "fail"} == set(history.statuses())
+
+
+@pytest.mark.parametrize("space", [ToySpace(), ConditionalSpace()], ids=["toy", "conditional"])
+def test_hyperopts_own_tpe_gets_canonical_architectures_of_our_spaces(space: Space) -> None:
+    found = minimise(RandomSearcher(space), 30, hyperopt.Trials(), algo=hyperopt.tpe.suggest)
+    assert len(found) == 30
+    assert all(space.canonical(one) == one for one in found)
+    assert len({space.key(one) for one in found}) > 15
+
+
+def test_another_space_is_refused_within_fmin() -> None:
+    algo = hyperopt_algo(RandomSearcher(ToySpace()))
+    with pytest.raises(
+        RSAError, match=r"^fmin's space is not that of the searcher: give it space_of\(get_space\('toy'"
+    ):
+        minimise(RandomSearcher(ConditionalSpace()), 3, hyperopt.Trials(), algo=algo)
