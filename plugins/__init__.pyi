@@ -1,9 +1,15 @@
 from .adapters.optuna import suggest as suggest
 from .candidates import Candidate as Candidate
 from .evaluation import Evaluation as Evaluation
+from .evaluator import Evaluator as Evaluator
 from .explorer import SearchResult as SearchResult
 from .explorer import search as search
+from .finalists import Finalist as Finalist
+from .finalists import mature as mature
+from .finalists import search_cost as search_cost
+from .finalists import size_of as size_of
 from .local_workers import LocalWorkers as LocalWorkers
+from .objective import Objective as Objective
 from .ray_workers import RayWorkers as RayWorkers
 from .report import search_report as search_report
 from .search_page import write_search_report as write_search_report

@@ -10,13 +10,14 @@ from pathlib import Path
 
 import tgsage.benchmarks
 import tgsage.neural_data
+import tgsage.plugins
 import tgsage.rsa
 
 
 def main() -> None:
     """Raises where the installed package lacks something."""
     checkout = Path(__file__).resolve().parents[1]
-    for package in (tgsage.rsa, tgsage.neural_data, tgsage.benchmarks):
+    for package in (tgsage.rsa, tgsage.neural_data, tgsage.plugins, tgsage.benchmarks):
         place = Path(str(package.__file__)).resolve()
         if checkout in place.parents:
             raise SystemExit(f"{package.__name__} comes from the checkout: {place}")
@@ -31,6 +32,10 @@ def main() -> None:
         subprocess.run([program, "score", "pixels", "--teacher", "simulated", "--json", result], check=True)
         if not result.stat().st_size:
             raise SystemExit("no result was written")
+        search = ["search", "--samples", "2", "--epochs", "0.1", "--teacher", "none", "--storage", f"{folder}/toy.db"]
+        subprocess.run([program, *search], check=True)
+        page = Path(folder) / "report.html"
+        subprocess.run([program, "score", "pixels", "--bootstrap", "20", "--report", page], check=True)
     print("smoke test passed")
 
 

@@ -1,26 +1,37 @@
-"""The README's Python runs as written, and it names every command."""
+"""The Python of README and docs runs as written, and the README names every command."""
 
 import re
 from importlib.metadata import entry_points
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
-README = Path(__file__).parents[1] / "README.md"
-BLOCKS = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
+ROOT = Path(__file__).parents[1]
+README, SEARCH = ROOT / "README.md", ROOT / "docs/search.md"
+BLOCKS = [
+    (page.name, i, block)
+    for page in (README, SEARCH)
+    for i, block in enumerate(re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL))
+]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("index", range(len(BLOCKS)))
-def test_the_readme_runs(index: int, data_dir: Path) -> None:
-    exec(compile(BLOCKS[index], f"README block {index}", "exec"), {})  # noqa: S102  that is what a reader does
+@pytest.mark.parametrize(("page", "index", "block"), BLOCKS, ids=[f"{page}-{i}" for page, i, _ in BLOCKS])
+def test_the_pages_run(
+    page: str, index: int, block: str, data_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if "from ray" in block and find_spec("ray") is None:
+        pytest.skip("Ray is not installed")
+    monkeypatch.chdir(tmp_path)
+    exec(compile(block, f"{page} block {index}", "exec"), {"__name__": "page"})  # noqa: S102  what a reader does
 
 
 def test_there_is_a_block_for_each_use() -> None:
-    assert len(BLOCKS) == 3
+    assert [page for page, *_ in BLOCKS] == ["README.md"] * 3 + ["search.md"] * 5
 
 
 def test_every_command_is_named() -> None:
-    text = README.read_text() + (README.parent / "CONTRIBUTING.md").read_text()
+    text = README.read_text() + (ROOT / "CONTRIBUTING.md").read_text()
     for point in entry_points(group="tgsage.commands"):
-        assert f"tgsage {point.name}" in text
+        assert f"tgsage {point.name.replace('.', ' ')}" in text

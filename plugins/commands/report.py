@@ -16,6 +16,9 @@ def report(
     ] = None,
     html: Annotated[Path | None, typer.Option(help="Write a page with everything, for people.")] = None,
     csv: Annotated[Path | None, typer.Option(help="Write a row per candidate.")] = None,
+    best: Annotated[
+        Path | None, typer.Option(help="Write the best architecture, for `tgsage train` and `tgsage evaluate`.")
+    ] = None,
     json: Annotated[Path | None, typer.Option(help="Also write everything to this file.")] = None,
 ) -> None:
     """The best candidates of a search, the choices that matter, failures and cost; also while it runs."""
@@ -24,11 +27,11 @@ def report(
     from ...rsa.report.page import check_report
     from ...rsa.storage import check_writable, replacing
     from ..report import search_report
-    from ..spaces import get_space
+    from ..spaces import get_space, write_architecture
 
     if html is not None:
         check_report(html)
-    for path in filter(None, (csv, json)):
+    for path in filter(None, (csv, json, best)):
         check_writable(path)
     found = search_report(storage, study)
     _show(found)
@@ -40,6 +43,10 @@ def report(
         except RSAError:
             space = None
         write_search_report(html, found, space=space)
+    if best is not None:
+        if not found.top:
+            raise RSAError("no candidate has succeeded, so there is no best architecture to write")
+        write_architecture(best, get_space(str(found.settings.get("space"))), found.top[0]["architecture"])
     if csv is not None:
         with replacing(csv) as temporary:
             temporary.write_text(found.to_csv(), encoding="utf-8")

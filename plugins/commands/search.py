@@ -89,6 +89,14 @@ def search(
     seed: Annotated[int, typer.Option(help="Seed of searcher and training.", min=0)] = 0,
     data_dir: DataDir = None,
     download: Download = False,
+    finalists: Annotated[
+        int,
+        typer.Option(help="Train so many of the best longer, and the winner by the whole recipe (paper: 10).", min=0),
+    ] = 0,
+    finalist_epochs: Annotated[
+        float | None,
+        typer.Option(help="How long they are trained (paper: 300).", min=0, show_default="the whole recipe"),
+    ] = None,
     html: Annotated[
         Path | None,
         typer.Option(
@@ -116,6 +124,7 @@ def search(
     from ..search_page import write_search_report
     from ..searchers.registry import get_searcher
     from ..spaces import get_space
+    from .finals import run_finals
     from .train import overrides
 
     if json is not None:
@@ -142,10 +151,22 @@ def search(
     _show(found, where, storage, page)
     if page is not None:
         write_search_report(page, search_report(storage, found.study, space=where), space=where)
+    finals = {}
+    if finalists:
+        from ..training import get_recipe, load_data
+
+        images = load_data(data, data_dir=data_dir, download=download)
+        folder = Path(f"{found.study}-finalists") if file is None else file.with_name(f"{file.stem}-finalists")
+        finals = run_finals(
+            found.candidates, where, images, get_recipe(recipe), folder, most=finalists, epochs=finalist_epochs,
+            seed=seed, device=devices.split(",")[0] or None,
+        )  # fmt: skip
     if json is not None:
         candidates = [candidate.to_dict() for candidate in found.candidates]
         best = None if found.best is None else found.best.to_dict()
-        write_json(json, {"study": found.study, "counts": found.counts, "best": best, "candidates": candidates})
+        write_json(
+            json, {"study": found.study, "counts": found.counts, "best": best, "candidates": candidates, **finals}
+        )
 
 
 def _engine(name: str, workers: int, address: str | None, gpus: float) -> "Engine | None":

@@ -1,6 +1,5 @@
 """Trained networks: by name, their accuracy with each use of batch normalisation, and as teachers."""
 
-import time
 from pathlib import Path
 
 import numpy as np
@@ -127,8 +126,8 @@ def test_a_network_is_its_own_best_candidate(data: Data, by: str) -> None:
     assert score.tg == pytest.approx(1.0)
 
 
-def test_a_candidate_of_three_layers_learns_the_digits_within_a_minute() -> None:
-    digits, start = load_data("digits"), time.process_time()
+def test_a_candidate_of_three_layers_learns_the_digits_in_ten_epochs() -> None:
+    digits = load_data("digits")
     choices: dict[str, int | str] = {"n_layers": 3}
     for j, stride in ((1, 1), (2, 2), (3, 1)):
         choices |= {f"layer{j}/filters": 32, f"layer{j}/kernel_width": 3, f"layer{j}/kernel_height": 3}
@@ -138,7 +137,6 @@ def test_a_candidate_of_three_layers_learns_the_digits_within_a_minute() -> None
     model = make_network({"space": "cnn10", "architecture": choices}, shape=digits.shape, n_classes=10)
     train(model, digits, get_recipe("digits"), epochs=10, device="cpu")
     assert evaluate_network(model, digits, "test", batchnorm="running", device="cpu").accuracy >= 0.95
-    assert time.process_time() - start < 60
 
 
 @pytest.mark.slow

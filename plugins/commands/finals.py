@@ -1,0 +1,72 @@
+"""After `tgsage search --finalists K`: the best trained longer, the winner to maturity, and what all of it cost."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ..candidates import Candidate
+    from ..spaces.space import Space
+    from ..training import Data, Recipe
+
+
+def run_finals(
+    candidates: "Sequence[Candidate]",
+    space: "Space",
+    images: "Data",
+    recipe: "Recipe",
+    folder: Path,
+    *,
+    most: int,
+    epochs: float | None,
+    seed: int,
+    device: str | None,
+) -> dict[str, Any]:
+    """Train the `most` best different architectures for `epochs`, the best of them by validation by the whole recipe on
+    all training images, and test that one; prints a table and writes `best.json` into `folder`.
+
+    Checkpoints lie in the folder, so the same call goes on after an interruption. Returns what was found, JSON-able.
+    Raises RSAError where no candidate succeeded.
+    """
+    from ...rsa import RSAError
+    from ...rsa.console import print_table, progress
+    from ..finalists import finalists, mature, search_cost
+    from ..spaces import write_architecture
+
+    scored = sorted((c for c in candidates if c.score is not None), key=lambda c: (-(c.score or 0), c.number))
+    chosen = {space.key(space.canonical(one.architecture)): one for one in reversed(scored)}
+    best = sorted(chosen.values(), key=scored.index)[:most]
+    if not best:
+        raise RSAError("no candidate has succeeded, so there are no finalists")
+    length = recipe.epochs if epochs is None else epochs
+    with progress("finalists: training images", int(length * len(images.train) * len(best))) as advance:
+        found = finalists(
+            space, images, [one.architecture for one in best], recipe, epochs=epochs, seed=seed, folder=folder,
+            progress=advance, device=device,
+        )  # fmt: skip
+    with progress("winner: training images", recipe.epochs * len(images.whole().train)) as advance:
+        winner = mature(
+            space, found[0].architecture, images, recipe, seed=seed, checkpoint=folder / "mature.pt",
+            progress=advance, device=device,
+        )  # fmt: skip
+    write_architecture(folder / "best.json", space, found[0].architecture)
+    trained = [one.evaluation for one in candidates if one.evaluation is not None and one.reused is None]
+    m1, e1 = len(trained), sum(one.examples for one in trained)
+    m2, e2 = len(found), sum(one.evaluation.examples for one in found)
+    cost = search_cost(1, e1, 1, e2)
+    numbers = {space.key(space.canonical(one.architecture)): one.number for one in best}
+    rows = [
+        [
+            f"candidate {numbers[space.key(one.architecture)]}",
+            "-" if one.evaluation.p is None else f"{one.evaluation.p:.4f}",
+        ]
+        for one in found
+    ]
+    tested = f"test accuracy {winner.test:.4f}" if winner.test is not None else f"failed: {winner.evaluation.reason}"
+    notes = [
+        f"The first, trained by the whole recipe on all training images: {tested}",
+        f"Cost M1 E1 + M2 E2: {e1:,} examples of {m1} candidates + {e2:,} of {m2} finalists = {cost:,}",
+        f"{folder / 'best.json'}: the architecture; {folder / 'mature.pt'}: its checkpoint",
+    ]
+    print_table(f"finalists after {length:g} epochs", ["", "P"], rows, notes)
+    return {"finalists": [one.to_dict() for one in found], "winner": winner.to_dict(), "cost": cost}
