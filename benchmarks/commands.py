@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from .pool_commands import page, pool, teachers
+
 if TYPE_CHECKING:
     from .timing import Result
 
@@ -14,6 +16,10 @@ bench = typer.Typer(help="Measure speed against peers, and the claims made for t
 @bench.callback()
 def _group() -> None:
     """Measure speed against peers, and the claims made for teachers."""
+
+
+for _command in (pool, teachers, page):
+    bench.command()(_command)
 
 
 @bench.command()
@@ -138,7 +144,7 @@ def nasbench201(
     json: Annotated[
         Path | None, typer.Option(help="Also write everything to this file; searches that it holds are not repeated.")
     ] = None,
-    figure: Annotated[Path | None, typer.Option(help="Also draw the curves to this PNG, SVG or PDF file.")] = None,
+    plot: Annotated[Path | None, typer.Option(help="Also draw a picture (.png, .svg, .pdf).")] = None,
 ) -> None:
     """Let our searchers search a table of trained networks, and compare what they find with reference values."""
     from ..rsa.console import print_table, progress
@@ -148,8 +154,8 @@ def nasbench201(
 
     if json is not None:
         check_writable(json)
-    if figure is not None:
-        check_picture(figure)
+    if plot is not None:
+        check_picture(plot)
     chosen = choose([name for part in searchers or () for name in part.split(",")])
     with progress("searches", sum(count(searcher, seeds) for searcher in chosen)) as advance:
         found = measure(chosen, seeds=seeds, file=json, advance=advance)
@@ -161,13 +167,13 @@ def nasbench201(
         cells.append([f"{row['searcher']}, {row['measure']}", str(row["seeds"]), *shown])
     notes = ["CIFAR-10 accuracy in %, mean +- standard error over seeds; reached: within two standard errors."]
     print_table("NAS-Bench-201", ["searcher", "seeds", "ours", "reference", "reached"], cells, notes)
-    if figure is not None:
-        save_figure(search_figure(found["runs"]), figure)
+    if plot is not None:
+        save_figure(search_figure(found["runs"]), plot)
 
 
 @bench.command()
 def coverage(
-    repeats: Annotated[int, typer.Option(help="Simulated samples for every row.", min=10)] = 100,
+    repeats: Annotated[int, typer.Option(help="Simulated samples for every row.", min=10)] = 200,
     json: Annotated[
         Path | None, typer.Option(help="Also write everything to this file; rows that it holds are not repeated.")
     ] = None,

@@ -1,9 +1,10 @@
-"""Compiled loops over resamples of stimuli, vectors of multiplicities: arrays in, arrays out, no checks."""
+"""Compiled loops over resamples of stimuli and over what each stimulus adds: arrays in, arrays out, no checks."""
 
 import numpy as np
 from numba import njit, prange
 
 _FAST = {"reassoc", "contract"}
+_PARTS = 16  # fixed, so that sums do not depend on the number of threads
 
 
 @njit(cache=True, parallel=True)
@@ -116,3 +117,71 @@ def permuted_dots(a, square, orders, out):
                 s += a[pair] * row[p[j]]
                 pair += 1
         out[draw] = s
+
+
+@njit(cache=True)
+def _gathered(parts):
+    for part in range(1, parts.shape[0]):
+        parts[0] += parts[part]
+    return parts[0]
+
+
+@njit(cache=True, parallel=True, fastmath=_FAST)
+def product_rows(a, centre_a, rows_a, b, centre_b, rows_b, n):
+    """sum over j of (a_ij - centre_a - rows_a_i - rows_a_j) times the same of b, for every i, the pair ii left out."""
+    parts = np.zeros((_PARTS, n))
+    for part in prange(_PARTS):
+        sums = parts[part]
+        for i in range(part, n - 1, _PARTS):
+            base = i * n - i * (i + 1) // 2 - i - 1
+            own_a, own_b, total = centre_a + rows_a[i], centre_b + rows_b[i], 0.0
+            for j in range(i + 1, n):
+                value = (a[base + j] - own_a - rows_a[j]) * (b[base + j] - own_b - rows_b[j])
+                total += value
+                sums[j] += value
+            sums[i] += total
+    return _gathered(parts)
+
+
+@njit(cache=True, parallel=True, fastmath=_FAST)
+def table_rows(x, rank_x, shift_x, y, rank_y, shift_y, n):
+    """sum over j of rank_x[x_ij] rank_y[y_ij] + shift_x[x_ij] + shift_y[y_ij], for every i."""
+    parts = np.zeros((_PARTS, n))
+    for part in prange(_PARTS):
+        sums = parts[part]
+        for i in range(part, n - 1, _PARTS):
+            base, total = i * n - i * (i + 1) // 2 - i - 1, 0.0
+            for j in range(i + 1, n):
+                p, q = x[base + j], y[base + j]
+                value = rank_x[p] * rank_y[q] + shift_x[p] + shift_y[q]
+                total += value
+                sums[j] += value
+            sums[i] += total
+    return _gathered(parts)
+
+
+@njit(cache=True)
+def concordance(order, x, y, out):
+    """For every pair, how many others are ordered alike by x and y, less how many are ordered differently.
+
+    `x`, `y` are dense ranks from 1, `order` sorts `x`.
+    """
+    size, top = order.size, y.max()
+    out[:] = 0
+    for direction in (1, -1):  # those with a smaller x, then those with a larger one
+        tree = np.zeros(top + 1, np.int64)
+        seen, start = 0, 0
+        while start < size:
+            stop = start
+            value = x[order[start if direction == 1 else size - 1 - start]]
+            while stop < size and x[order[stop if direction == 1 else size - 1 - stop]] == value:
+                k = order[stop if direction == 1 else size - 1 - stop]
+                out[k] += direction * (_below(tree, y[k] - 1) - (seen - _below(tree, y[k])))
+                stop += 1
+            for s in range(start, stop):
+                place = y[order[s if direction == 1 else size - 1 - s]]
+                while place <= top:
+                    tree[place] += 1
+                    place += place & -place
+            seen += stop - start
+            start = stop

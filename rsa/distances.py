@@ -9,8 +9,9 @@ import numpy.typing as npt
 import scipy.linalg.blas
 
 from . import _kernels
-from .crossnobis import crossnobis, whiten
+from .crossnobis import crossnobis, crossvalidated_correlation, whiten
 from .errors import RSAError, listing, near, reason
+from .precision import noise_precision
 from .rdm import RDM, Array, Attr, as_text, check_labels
 
 if TYPE_CHECKING:
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
 
 Features: TypeAlias = "npt.ArrayLike | torch.Tensor"
 
-METRICS = ("correlation", "spearman", "cosine", "euclidean", "sqeuclidean", "mahalanobis", "crossnobis")
+FOLDED = ("crossnobis", "correlation-crossvalidated")
+METRICS = ("correlation", "spearman", "cosine", "euclidean", "sqeuclidean", "mahalanobis", *FOLDED)
 _EUCLIDEAN = ("euclidean", "sqeuclidean", "mahalanobis")  # the last after whitening
 _NEEDS_VARIANCE = ("correlation", "spearman")
 _NEAR = {
@@ -34,7 +36,7 @@ def compute_rdm(
     labels: Iterable[object] | None = None,
     groups: Iterable[object] | None = None,
     folds: Iterable[object] | None = None,
-    precision: npt.ArrayLike | None = None,
+    precision: npt.ArrayLike | str | None = None,
     missing: str = "raise",
     by: str = "stimulus",
     name: str = "",
@@ -48,11 +50,13 @@ def compute_rdm(
       Sums are made in float64 (correlation, spearman, cosine) or from centred columns (euclidean).
     metric: "correlation" 1 - Pearson r; "spearman" 1 - Pearson r of each row's mid-ranks; "cosine";
       "euclidean"; "sqeuclidean"; "mahalanobis" (x_i - x_j)' P (x_i - x_j) / f, squared and per feature as in
-      rsatoolbox; "crossnobis" its crossvalidated form over `folds` (Walther et al. 2016), unbiased, may be negative.
+      rsatoolbox; "crossnobis" its crossvalidated form over `folds` (Walther et al. 2016), unbiased, may be negative;
+      "correlation-crossvalidated" 1 - the correlation without the noise, from products between `folds`.
     labels: n unique names of the rows ("0", "1", ... if absent).
     groups: one per row: the RDM of the group means, in order of first appearance; labels are then the groups.
-    folds: one per row, for crossnobis, with `groups` as the conditions.
-    precision: (f, f) noise precision P (mahalanobis; crossnobis takes the identity without one).
+    folds: one per row, for the crossvalidated metrics, with `groups` as the conditions; repeats may differ in number.
+    precision: (f, f) noise precision P (mahalanobis; crossnobis takes the identity without one), or how to estimate it
+      from what repeats of the `groups` differ by: "ledoit-wolf" or "diagonal", as in `noise_precision`.
     missing: "raise", or "pairwise": correlation over the features that both rows have.
     overwrite: the array of features may be used as working memory, which saves a copy of it.
 
@@ -65,8 +69,10 @@ def compute_rdm(
         raise RSAError(f"missing is 'raise' or 'pairwise', not {missing!r}")
     if missing == "pairwise" and (metric != "correlation" or groups is not None):
         raise RSAError("missing='pairwise' is for metric='correlation' without groups")
-    if (folds is not None) != (metric == "crossnobis"):
-        raise RSAError("folds go with metric='crossnobis'" + (", which needs them" if folds is None else " only"))
+    if folds is None and metric in FOLDED:
+        raise RSAError(f"metric={metric!r} needs folds=, the repeat that every row belongs to")
+    if folds is not None and metric not in FOLDED:
+        raise RSAError(f"folds go with {' and '.join(FOLDED)}, not with metric={metric!r}")
     if precision is not None and metric not in ("mahalanobis", "crossnobis"):
         raise RSAError(f"metric={metric!r} takes no precision; mahalanobis and crossnobis do")
     if precision is None and metric == "mahalanobis":
@@ -81,11 +87,20 @@ def compute_rdm(
         raise RSAError(f"{n} rows of features but {len(group_names)} groups")
     by = "group" if group_names is not None and by == "stimulus" else by
 
-    if metric == "crossnobis":
+    if isinstance(precision, str):
         if group_names is None:
-            raise RSAError("metric='crossnobis' needs groups=, the condition of every row")
+            raise RSAError(f"precision={precision!r} is estimated from repeats; groups= says which rows are")
         _check_finite(x, names)
-        values, names = crossnobis(_numpy(x), group_names, [as_text(fold) for fold in folds or ()], precision)
+        precision = noise_precision(_numpy(x), group_names, precision)
+    if folds is not None:
+        if group_names is None:
+            raise RSAError(f"metric={metric!r} needs groups=, the condition of every row")
+        _check_finite(x, names)
+        turns = [as_text(fold) for fold in folds]
+        if metric == "crossnobis":
+            values, names = crossnobis(_numpy(x), group_names, turns, precision)
+        else:
+            values, names = crossvalidated_correlation(_numpy(x), group_names, turns)
     else:
         if group_names is not None:
             _check_finite(x, names)

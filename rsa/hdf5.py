@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .errors import RSAError, reason
+from .probe import AT_ONCE, flaw
 
 if TYPE_CHECKING:
     import h5py
@@ -21,10 +22,15 @@ MAX_BYTES = 2**30  # of one column, of one chunk, and of what is read into memor
 
 @contextmanager
 def opened(path: Path) -> Iterator["h5py.File"]:
-    """The file, open for reading. Whatever goes wrong inside the block is an RSAError of one line naming the file."""
+    """The file, open for reading, after another process has read it without harm (see `probe`).
+
+    Whatever goes wrong inside the block is an RSAError of one line naming the file.
+    """
     import h5py
 
     try:
+        if found := flaw(path):
+            raise RSAError(f"{path} cannot be read: {found}")
         with h5py.File(path, "r") as file:
             yield file
     except RSAError as error:
@@ -60,7 +66,7 @@ def plain_dataset(group: "h5py.Group", name: str) -> "h5py.Dataset":
     stored = min(data.id.get_storage_size(), data.file.id.get_filesize())
     if data.size is None or data.size * data.dtype.itemsize > MAX_INFLATION * (stored + 64):
         raise RSAError(f"{name} claims {data.size} values but holds {stored} bytes")
-    if data.chunks is not None and np.prod(data.chunks, dtype=np.float64) * data.dtype.itemsize > MAX_BYTES:
+    if data.chunks is not None and np.prod(data.chunks, dtype=np.float64) * data.dtype.itemsize > MAX_BYTES // 4:
         raise RSAError(f"{name} is stored in chunks of {data.chunks}, too large to be read")
     return data
 
@@ -73,7 +79,8 @@ def read_column(group: "h5py.Group", name: str, *, limit: float = MAX_BYTES) -> 
     if data.size * data.dtype.itemsize > limit:
         raise RSAError(f"{name} claims {data.size} values, too many for a column")
     if h5py.check_string_dtype(data.dtype) is not None:
-        _check_lengths(data, name)
+        if data.nbytes > AT_ONCE:
+            raise RSAError(f"{name} claims {data.size} texts, too many for a column")
         texts = data.asstr()[()]
         if data.size * max(map(len, texts.ravel()), default=0) > MAX_BYTES // 4:
             raise RSAError(f"{name} holds texts that are too long for a column")
@@ -81,28 +88,21 @@ def read_column(group: "h5py.Group", name: str, *, limit: float = MAX_BYTES) -> 
     if data.dtype.kind not in "biuf":
         raise RSAError(f"{name} holds {data.dtype}, not numbers or texts")
     values: Any = data[()]
-    if data.attrs.get("dtype") in ("bool", b"bool"):  # how xarray writes truth values into netCDF
+    if attribute(data, "dtype") == "bool":  # how xarray writes truth values into netCDF
         values = values.astype(bool)
     return np.asarray(values, values.dtype.newbyteorder("="))
 
 
-def _check_lengths(data: "h5py.Dataset", name: str) -> None:
-    """Raises RSAError when texts of variable length claim more than the file holds.
-
-    Each is stored as 16 bytes, a length first, and libhdf5 allocates that length before it looks at the text.
-    """
-    if data.dtype.kind != "O" or data.compression or data.shuffle or data.size == 0:
-        return
-    if data.chunks is None:
-        places = [(data.id.get_offset(), data.id.get_storage_size())]
-    else:
-        chunks = (data.id.get_chunk_info(i) for i in range(data.id.get_num_chunks()))
-        places = [(chunk.byte_offset, chunk.size) for chunk in chunks]
-    left = data.file.id.get_filesize()
-    with Path(data.file.filename).open("rb") as file:
-        for start, size in places:
-            if start is not None:  # None: within the header, of which 64 KiB is the limit
-                file.seek(start)
-                left -= int(np.frombuffer(file.read(size // 16 * 16), "<u4")[::4].sum(dtype=np.int64))
-    if left < 0:
-        raise RSAError(f"{name} claims texts longer than the file")
+def attribute(item: "h5py.Group | h5py.Dataset", name: str) -> str | int | float | None:
+    """A text or number among an item's attributes; None for an absent one and for anything else."""
+    value: Any = item.attrs.get(name)
+    if isinstance(value, np.generic | np.ndarray) and value.size == 1:  # netCDF writes numbers as arrays of one
+        value = value.item()
+    if isinstance(value, bytes):
+        value = value.decode("utf-8", "surrogateescape")
+    if isinstance(value, str) and not value.isascii():
+        try:
+            value.encode()
+        except UnicodeEncodeError as error:
+            raise RSAError(f"attribute {name} is no UTF-8 text") from error
+    return value if isinstance(value, str | int | float) else None

@@ -13,8 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _resample_kernels as kernels
-from .comparison import RANKED, align, check_method, ranks
+from .comparison import RANKED, align, check_method
 from .errors import RSAError, listing
+from .influence import influences, places
 from .rdm import RDM, Array, as_text
 
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 LEAST = 5  # stimuli or groups; with fewer, draws repeat each other
 _CONSTANT = 1e-12  # share of its raw squares below which an RDM's centred squares are rounding
 _ROWS = 256  # rows of the matrices in work at once
-_BINS = 2**16  # with more different values neighbours count as ties: off by 4e-7 at 400 stimuli, less with more
 
 
 def bootstrap(
@@ -43,8 +43,15 @@ def bootstrap(
     first RDM ("object_name"), or one value per stimulus in its order.
 
     One seed gives the same draws for the same stimuli, whatever their order and the RDMs: differences are paired.
-    A draw with fewer than 3 different stimuli, or in which an RDM is constant, is NaN. Raises RSAError as `compare_all`
-    does, for n < 1, for fewer than 5 stimuli or groups (too few to say anything), and for groups that do not fit.
+    A draw with fewer than 3 different stimuli, or in which an RDM is constant, is NaN.
+
+    Coordinates with what `interval` and `layer_differences` need to correct the spread of the draws: `estimate`
+    (layer, target), the similarity over all stimuli once; `linear` (layer, target, draw), the part of every draw that
+    is a sum over single stimuli or groups; `dof` (layer, target), the degrees of freedom of its variance. Attributes:
+    `resampled`, what; `units`, how many of them.
+
+    Raises RSAError as `compare_all` does, for n < 1, for fewer than 5 stimuli or groups (too few to say anything), and
+    for groups that do not fit.
     """
     import xarray
 
@@ -54,57 +61,88 @@ def bootstrap(
     layers = {a.name or "a": a} if isinstance(a, RDM) else dict(a)
     targets = {b.name or "b": b} if isinstance(b, RDM) else dict(b)
     first, second = align(layers, targets, cure="RDM.subset selects")
-    weights = draw_multiplicities(first[0], n, seed, groups)
-    if method == "tau-a":
-        values = _tau_a(first, second, weights)
-    elif method in RANKED:
-        values = _ranked(first, second, weights, method)
-    elif method in ("pearson", "cosine", "pearson-whitened", "cosine-whitened"):
-        values = _quadratic(first, second, weights, method)
-    else:
-        raise NotImplementedError(method)
-    values[:, :, (weights > 0).sum(axis=1) < 3] = np.nan
-    coords = {"layer": list(layers), "target": list(targets)}
-    attrs = {"method": method, "seed": seed, "resampled": _resampled(groups), "n": len(first[0])}
+    unit = blocks(first[0], groups)
+    counts = draw_counts(int(unit.max()) + 1, n, seed)
+    weights = np.ascontiguousarray(counts[:, unit])
+    placed = [places(rdm, method) for rdm in (*first, *second)] if method in RANKED else []
+    similarity, slopes = influences(first, second, method, placed)
+    slopes = np.stack([np.bincount(unit, slope) for slope in slopes.reshape(-1, len(unit))])
+    linear = (slopes @ (counts - 1.0).T).reshape(*similarity.shape, n)
+    coords = {
+        "layer": list(layers),
+        "target": list(targets),
+        "estimate": (("layer", "target"), similarity),
+        "linear": (("layer", "target", "draw"), linear),
+        "dof": (("layer", "target"), _degrees_of_freedom(slopes).reshape(similarity.shape)),
+    }
+    values = resampled(first, second, weights, method, placed)
+    kind = "stimuli" if groups is None else groups if isinstance(groups, str) else "groups"
+    attrs = {"method": method, "seed": seed, "resampled": kind, "n": len(first[0]), "units": counts.shape[1]}
     return xarray.DataArray(values, coords, ("layer", "target", "draw"), "similarity", attrs)
 
 
-def _resampled(groups: str | Sequence[object] | None) -> str:
-    return "stimuli" if groups is None else groups if isinstance(groups, str) else "groups"
+def _degrees_of_freedom(slopes: Array) -> Array:
+    """Of the sum of squares of each row, by Satterthwaite: few where single stimuli carry most of it."""
+    squares, n = slopes**2, slopes.shape[-1]
+    share = (squares**2).sum(axis=-1) / np.maximum(squares.sum(axis=-1) ** 2, 1e-300) - 1 / n
+    degrees: Array = np.clip(2 * (n - 1) / (n * np.maximum(share, 1e-12)), 2, n - 1)
+    return degrees
 
 
-def draw_multiplicities(
-    rdm: RDM, n: int, seed: int, groups: str | Sequence[object] | None = None
-) -> npt.NDArray[np.int64]:
-    """(n, stimuli) how often every stimulus is in every draw; depends on seed and labels, not on their order."""
+def resampled(
+    layers: Sequence[RDM],
+    targets: Sequence[RDM],
+    weights: npt.NDArray[np.int64],
+    method: str,
+    placed: Sequence[Array],
+) -> Array:
+    """Similarities (layers, targets, draws) under weights (draws, stimuli); placed as in `influences`."""
+    if method == "tau-a":
+        values = _tau_a(placed, len(layers), weights)
+    elif method in RANKED:
+        values = _ranked(placed, len(layers), weights, method)
+    else:
+        values = _quadratic([*layers, *targets], len(layers), weights, method)
+    values[:, :, (weights > 0).sum(axis=1) < 3] = np.nan
+    return values
+
+
+def draw_counts(units: int, n: int, seed: int) -> npt.NDArray[np.int64]:
+    """(n, units) how often each of so many units is in every draw."""
+    return np.random.default_rng(seed).multinomial(units, np.full(units, 1 / units), size=n).astype(np.int64)
+
+
+def blocks(rdm: RDM, groups: str | Sequence[object] | None) -> npt.NDArray[np.int64]:
+    """The number of the unit that every stimulus is resampled with: its own, or its group's; in order of their names.
+
+    Raises RSAError for an unknown descriptor, a wrong length, and fewer than 5 units.
+    """
     if groups is None:
-        blocks: Sequence[object] = rdm.labels
+        names: Sequence[object] = rdm.labels
     elif isinstance(groups, str):
         if groups not in rdm.descriptors:
             raise RSAError(
                 f"{rdm!r} has no descriptor {groups!r} to resample; it has: {listing(rdm.descriptors) or '-'}"
             )
-        blocks = list(rdm.descriptors[groups])
+        names = list(rdm.descriptors[groups])
     else:
-        blocks = list(groups)
-    if len(blocks) != len(rdm):
-        raise RSAError(f"groups= has {len(blocks)} values for {len(rdm)} stimuli")
-    names, place = np.unique(np.array([as_text(block) for block in blocks]), return_inverse=True)
-    if len(names) < LEAST:
+        names = list(groups)
+    if len(names) != len(rdm):
+        raise RSAError(f"groups= has {len(names)} values for {len(rdm)} stimuli")
+    known, unit = np.unique(np.array([as_text(name) for name in names]), return_inverse=True)
+    if len(known) < LEAST:
         what = "stimuli" if groups is None else "groups"
-        raise RSAError(f"{len(names)} {what} are too few to resample; at least {LEAST} are needed")
-    counts = np.random.default_rng(seed).multinomial(len(names), np.full(len(names), 1 / len(names)), size=n)
-    return np.ascontiguousarray(counts[:, place], np.int64)
+        raise RSAError(f"{len(known)} {what} are too few to resample; at least {LEAST} are needed")
+    return unit.astype(np.int64)
 
 
-def _quadratic(layers: list[RDM], targets: list[RDM], weights: npt.NDArray[np.int64], method: str) -> Array:
+def _quadratic(rdms: Sequence[RDM], first: int, weights: npt.NDArray[np.int64], method: str) -> Array:
     """Pearson, cosine and their whitened forms from sums of D, of products, and (whitened) from D w."""
-    rdms = [*layers, *targets]
     size, draws, n = len(rdms), len(weights), len(rdms[0])
     w = np.ascontiguousarray(weights.T, np.float64)
     centres = [0.0 if method.startswith("cosine") else float(np.median(rdm.values)) for rdm in rdms]
     whitened = method.endswith("whitened")
-    pairs = [(k, k) for k in range(size)] + list(product(range(len(layers)), range(len(layers), size)))
+    pairs = [(k, k) for k in range(size)] + list(product(range(first), range(first, size)))
     sums, products = np.zeros((size, draws)), {pair: np.zeros(draws) for pair in pairs}
     rows = np.zeros((size, n, draws)) if whitened else None
     for start in range(0, n - 1, _ROWS):
@@ -133,41 +171,32 @@ def _quadratic(layers: list[RDM], targets: list[RDM], weights: npt.NDArray[np.in
             grand = [np.einsum("ib,ib->b", w, part) / total for part in centred]
             value = 2 * value - 2 * cross + grand[0] * grand[1]
         inner_products[k, m] = np.where(value <= _CONSTANT * products[k, m], np.nan, value) if k == m else value
-    values = np.empty((len(layers), len(targets), draws))
+    values = np.empty((first, size - first, draws))
     with np.errstate(divide="ignore", invalid="ignore"):
         for k, m in pairs[size:]:
             norms = np.sqrt(inner_products[k, k] * inner_products[m, m])
-            values[k, m - len(layers)] = inner_products[k, m] / norms
+            values[k, m - first] = inner_products[k, m] / norms
     return values
 
 
-def _ranked(layers: list[RDM], targets: list[RDM], weights: npt.NDArray[np.int64], method: str) -> Array:
-    rdms = [*layers, *targets]
-    bins = np.stack([_bins(rdm) for rdm in rdms])
-    out = np.empty((len(weights), len(rdms) + len(layers) * len(targets) + 1))
-    kernels.rank_products(bins, int(bins.max()) + 1, weights, len(layers), out)
-    squares, products = out[:, : len(rdms)].T, out[:, len(rdms) : -1].T.reshape(len(layers), len(targets), -1)
+def _ranked(placed: Sequence[Array], first: int, weights: npt.NDArray[np.int64], method: str) -> Array:
+    size, rows = len(placed), np.stack(placed)
+    out = np.empty((len(weights), size + first * (size - first) + 1))
+    kernels.rank_products(rows, int(rows.max()) + 1, weights, first, out)
+    squares, products = out[:, :size].T, out[:, size:-1].T.reshape(first, size - first, -1)
     with np.errstate(divide="ignore", invalid="ignore"):
         if method == "rho-a":
             values: Array = 12 * products / (out[:, -1] ** 3 - out[:, -1])
-            values[np.minimum(squares[: len(layers), None], squares[None, len(layers) :]) == 0] = np.nan
+            values[np.minimum(squares[:first, None], squares[None, first:]) == 0] = np.nan
         else:
-            values = products / np.sqrt(squares[: len(layers), None] * squares[None, len(layers) :])
+            values = products / np.sqrt(squares[:first, None] * squares[None, first:])
     return values
 
 
-def _bins(rdm: RDM) -> Array:
-    values, place = np.unique(rdm.values, return_inverse=True)
-    if len(values) > _BINS:
-        place = (ranks(rdm.values).astype(np.int64) - 1) * _BINS // (2 * rdm.values.size)
-    return place.astype(np.uint16)
-
-
-def _tau_a(layers: list[RDM], targets: list[RDM], weights: npt.NDArray[np.int64]) -> Array:
-    rows, columns = (index.astype(np.int32) for index in np.triu_indices(len(layers[0]), 1))
-    dense = [np.unique(rdm.values, return_inverse=True)[1].astype(np.int64) + 1 for rdm in (*layers, *targets)]
-    out = np.empty((len(layers), len(targets), len(weights)))
-    for k, t in product(range(len(layers)), range(len(targets))):
-        x = dense[k]
-        kernels.tau_a(np.argsort(x), rows, columns, x, dense[len(layers) + t], weights, out[k, t])
+def _tau_a(placed: Sequence[Array], first: int, weights: npt.NDArray[np.int64]) -> Array:
+    rows, columns = (index.astype(np.int32) for index in np.triu_indices(weights.shape[1], 1))
+    out = np.empty((first, len(placed) - first, len(weights)))
+    for k, t in product(range(first), range(len(placed) - first)):
+        x = placed[k]
+        kernels.tau_a(np.argsort(x), rows, columns, x, placed[first + t], weights, out[k, t])
     return out

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .inference import interval
+from .inference import best_layer_interval, interval
 from .rdm import Attr
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ class TeacherScore:
     table: DataArray ("layer", "target") of RDM similarities. ceilings: target -> (lower, upper), where known.
     attrs: how the candidate's and the teacher's RDMs were made. draws: ("layer", "target", "draw") similarities under
     resampling of the stimuli, where asked for; `low`, `high`, `tg_low` and `tg_high` are then ends of 95% intervals.
+    crossvalidated: what `crossvalidated_choice` gave, where asked for.
     """
 
     table: "xarray.DataArray"
@@ -29,6 +30,7 @@ class TeacherScore:
     teacher: str
     attrs: Mapping[str, Attr] = field(default_factory=dict)
     draws: "xarray.DataArray | None" = None
+    crossvalidated: "xarray.DataArray | None" = None
 
     @property
     def best_layer(self) -> dict[str, str]:
@@ -52,16 +54,16 @@ class TeacherScore:
 
     @property
     def tg_low(self) -> float | None:
-        return None if self.draws is None else float(interval(self._tg_draws())[0])
+        return None if self.draws is None else best_layer_interval(self.draws)[0]
 
     @property
     def tg_high(self) -> float | None:
-        return None if self.draws is None else float(interval(self._tg_draws())[1])
+        return None if self.draws is None else best_layer_interval(self.draws)[1]
 
-    def _tg_draws(self) -> "xarray.DataArray":
-        """TG of every draw: the best layer is chosen anew in each."""
-        assert self.draws is not None  # noqa: S101  the callers' condition, for the type checker
-        return self.draws.max("layer", skipna=False).mean("target", skipna=False)
+    @property
+    def tg_crossvalidated(self) -> float | None:
+        """TG with the layer chosen on other stimuli than it is scored on: `tg` profits from every layer's noise."""
+        return None if self.crossvalidated is None else float(self.crossvalidated.mean())
 
     @property
     def ceiled(self) -> "xarray.DataArray":
@@ -92,6 +94,7 @@ class TeacherScore:
             "high": nested(self.high),
             "tg_low": self.tg_low,
             "tg_high": self.tg_high,
+            "tg_crossvalidated": self.tg_crossvalidated,
             "bootstrap": None if self.draws is None else {"draws": self.draws.sizes["draw"], **self.draws.attrs},
             "attrs": dict(self.attrs),
         }

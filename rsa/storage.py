@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .errors import RSAError
-from .hdf5 import opened
+from .hdf5 import attribute, opened
 
 if TYPE_CHECKING:
     import h5py
@@ -70,11 +70,11 @@ def reading(path: str | Path, kind: str) -> Iterator["h5py.File"]:
     if not source.is_file():
         raise RSAError(f"{source}: no such file")
     with opened(source) as file:
-        found = file.attrs.get("format")
+        found = attribute(file, "format")
         if found != f"tgsage-{kind}":
             raise RSAError(f"{source} is not a tgsage {kind} file" + (f" but a {found} file" if found else ""))
-        if file.attrs.get("version") != 1:
-            raise RSAError(f"{source} has version {file.attrs.get('version')}; this tgsage reads version 1")
+        if attribute(file, "version") != 1:
+            raise RSAError(f"{source} has version {attribute(file, 'version')}; this tgsage reads version 1")
         yield file
 
 
@@ -90,14 +90,18 @@ def write_array(group: "h5py.Group", name: str, values: npt.NDArray[Any]) -> Non
 
 
 def read_text(group: "h5py.Group", name: str) -> str:
-    value = group.attrs.get(name)
+    value = attribute(group, name)
     if not isinstance(value, str):
-        raise RSAError(f"attribute {name} is {'missing' if value is None else 'no text'}")
+        raise RSAError(f"attribute {name} is {'no text' if name in group.attrs else 'missing'}")
     return value
 
 
-def read_json(group: "h5py.Group", name: str) -> Any:
+def read_json(group: "h5py.Group", name: str, kind: type = dict) -> Any:
+    """What the JSON text of an attribute says: a dict, or a list where that is asked for."""
     try:
-        return json.loads(read_text(group, name))
-    except json.JSONDecodeError as error:
+        value = json.loads(read_text(group, name))
+    except (json.JSONDecodeError, RecursionError) as error:
         raise RSAError(f"attribute {name} is not JSON: {error}") from error
+    if not isinstance(value, kind):
+        raise RSAError(f"attribute {name} is JSON, but no {'object' if kind is dict else 'list'}")
+    return value

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from .comparison import align, compare_all
+from .crossvalidation import crossvalidated_choice
 from .errors import RSAError, listing, near
 from .features import Features
 from .rdm import RDM, Attr
@@ -176,7 +178,8 @@ class Teacher:
         similarity: "rdm" compares RDMs by `method`, the teacher's own unless another is given; any other
         (`compare_all_features`) compares features, and layers are then Features.
         bootstrap: number of resamples of the stimuli for intervals (0 = none), of whole `groups` where these are given
-        (see `bootstrap`), drawn by `seed`. Ceilings belong to the teacher's own method: another has none. Similarities
+        (see `bootstrap`), drawn by `seed`; with them comes TG with layers chosen on other stimuli than they are scored
+        on (`crossvalidated_choice`). Ceilings belong to the teacher's own method: another has none. Similarities
         of features have no intervals: copies of a stimulus, of which resamples are full, make any features more alike.
         With "ridge", `groups` stay in one fold and `seed` draws the folds.
 
@@ -188,7 +191,7 @@ class Teacher:
             raise RSAError(f"similarity={similarity!r} needs a mapping of layer -> {kind.__name__}")
         attrs = {f"teacher_{key}": value for key, value in self.attrs.items()}
         attrs |= _how_made(layers)
-        draws = None
+        draws, crossvalidated = None, None
         if similarity == "rdm":
             rdms = cast("Mapping[str, RDM]", layers)
             name = method or self.method
@@ -197,6 +200,9 @@ class Teacher:
                 first, second = align(rdms, self.rdms, allow_subset=allow_subset)
                 one, other = dict(zip(rdms, first, strict=True)), dict(zip(self.rdms, second, strict=True))
                 draws = resample(one, other, method=name, n=bootstrap, groups=groups, seed=seed)
+                if len(one) > 1:
+                    with suppress(RSAError):  # on half of few conditions an RDM can be constant
+                        crossvalidated = crossvalidated_choice(one, other, method=name, seed=seed, groups=groups)
             elif groups is not None:
                 raise RSAError("groups= are what bootstrap= resamples; give its number of draws, too")
         else:
@@ -209,7 +215,7 @@ class Teacher:
             attrs["teacher_ceiling"] = f"none for {name}: those of recordings are for RDMs"
         elif len(ceilings) < len(self.ceilings):
             attrs["teacher_ceiling"] = f"none for {name}: those of this teacher are for {self.method}"
-        return TeacherScore(table, ceilings, name, self.by, self.name, attrs, draws)
+        return TeacherScore(table, ceilings, name, self.by, self.name, attrs, draws, crossvalidated)
 
     def _compare_features(
         self, layers: Any, similarity: str, groups: str | Sequence[object] | None, seed: int, allow_subset: bool
@@ -250,7 +256,7 @@ class Teacher:
         from .storage import read_json, read_text, reading
 
         with reading(path, "teacher") as file:
-            targets = [str(target) for target in read_json(file, "targets")]
+            targets = [str(target) for target in read_json(file, "targets", list)]
             rdms = {target: RDM.read(file[f"rdm{i}"]) for i, target in enumerate(targets)}
             ceilings = {str(t): (float(low), float(high)) for t, (low, high) in read_json(file, "ceilings").items()}
             name, method, stimuli, checksum = (

@@ -224,6 +224,10 @@ def _show(model: str, result: "TeacherScore", layers: "Mapping[str, RDM] | Mappi
         rows.append(["best / ceiling", "", *(f"{c:.4f}" if c == c else "-" for c in ceiled)])
     between = "" if result.tg_low is None else f" [{result.tg_low:.4f}, {result.tg_high:.4f}]"
     notes = [f"TG = {result.tg:.4f}{between}, the mean over targets of the best layer (marked *)"]
+    if result.tg_crossvalidated is not None:
+        notes.append(
+            f"TG with layers chosen on one half of the stimuli, scored on the other = {result.tg_crossvalidated:.4f}"
+        )
     if result.draws is not None:
         sampled = f"{result.draws.sizes['draw']} resamples of {result.draws.attrs['resampled']}"
         notes.append(f"[95% interval] from {sampled}; ~ not different from the best (p > .05, Benjamini-Hochberg)")

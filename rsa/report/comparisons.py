@@ -72,7 +72,7 @@ def above_zero(draws: "xarray.DataArray | None", target: int, method: str) -> li
 
     if draws is None or method not in CENTRED:
         return []
-    value, dof = (draws[key].to_numpy()[:, target] for key in ("similarity", "dof"))
+    value, dof = (draws[key].to_numpy()[:, target] for key in ("estimate", "dof"))
     error = standard_error(draws).to_numpy()[:, target]
     z = np.arctanh(np.clip(value, -1 + 1e-12, 1 - 1e-12)) * np.maximum(1 - value**2, 1e-12)
     p = scipy.stats.t.sf(z / np.maximum(error, 1e-12), dof)
@@ -114,7 +114,7 @@ def _paired(scores: Mapping[str, TeacherScore]) -> "xarray.DataArray | None":
         model = xarray.concat([part.assign_coords(layer=[name]) for part in best], "target")
         if len(best) > 1:
             mean = model.mean("target", keepdims=True).assign_coords(
-                target=[TG], similarity=model["similarity"].mean("target", keepdims=True),
+                target=[TG], estimate=model["estimate"].mean("target", keepdims=True),
                 linear=model["linear"].mean("target", keepdims=True), dof=model["dof"].min("target", keepdims=True),
             )  # fmt: skip
             model = xarray.concat([model, mean], "target")

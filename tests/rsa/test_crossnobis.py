@@ -69,10 +69,13 @@ def test_crossnobis_of_pure_noise_is_zero_on_average_and_sqeuclidean_is_not() ->
     ("change", "message"),
     [
         ({"groups": None}, r"needs groups="),
-        ({"folds": None}, r"'crossnobis', which needs them"),
+        ({"folds": None}, r"'crossnobis' needs folds="),
         ({"folds": ["w"] * 24}, r"at least 2 groups and 2 folds, got 6 and 1"),
         ({"folds": ["w"] * 23}, r"24 rows of features but 23 folds"),
-        ({"folds": ["w"] * 23 + ["x"]}, r"every group in every fold; without a row: \w in fold \w, .* and 2 more"),
+        (
+            {"folds": ["w"] * 23 + ["x"]},
+            r"no fold has both of a pair, with both in other folds too: \w and \w, .* more",
+        ),
         ({"x": np.full((24, 9), np.nan)}, r"24 of 24 rows: 0, 1, 2 and 21 more holds? NaN"),
     ],
 )
@@ -81,3 +84,64 @@ def test_bad_folds_are_named(change: dict[str, Any], message: str) -> None:
     arguments: dict[str, Any] = {"x": x, "groups": groups, "folds": folds} | change
     with pytest.raises(RSAError, match=message):
         compute_rdm(arguments.pop("x"), metric="crossnobis", **arguments)
+
+
+def test_repeats_may_differ_in_number_and_be_missing_from_folds() -> None:
+    x, groups, folds = trials(3)
+    keep = np.array([not (g == groups[0] and f == folds[0]) for g, f in zip(groups, folds, strict=True)])
+    keep[-1] = False
+    x, groups, folds = (
+        x[keep],
+        [g for g, k in zip(groups, keep, strict=True) if k],
+        [f for f, k in zip(folds, keep, strict=True) if k],
+    )
+    names, turns = list(dict.fromkeys(groups)), list(dict.fromkeys(folds))
+    g, f = np.array(groups), np.array(folds)
+    expected = []
+    for a, b in combinations(names, 2):
+        products = []
+        for turn in turns:
+            parts = [x[(g == name) & (f == turn)] for name in (a, b)] + [
+                x[(g == name) & (f != turn)] for name in (a, b)
+            ]
+            if all(len(part) for part in parts):
+                means = [part.mean(axis=0) for part in parts]
+                products.append((means[0] - means[1]) @ (means[2] - means[3]))
+        expected.append(np.mean(products) / x.shape[1])
+    found = compute_rdm(x, metric="crossnobis", groups=groups, folds=folds)
+    np.testing.assert_allclose(found.values, expected, atol=1e-12)
+
+
+def test_crossvalidated_distances_have_no_bias_with_unbalanced_repeats() -> None:
+    """Against the noiseless distances, over 200 recordings of 3 to 6 repeats, within four standard errors."""
+    rng = np.random.default_rng(0)
+    patterns = rng.normal(size=(5, 60))
+    groups = [str(i) for i in range(5) for _ in range(3 + i % 4)]
+    folds = [str(k % 3) for i in range(5) for k in range(3 + i % 4)]
+    rows = np.array([int(g) for g in groups])
+    found: dict[str, list[np.ndarray]] = {"crossnobis": [], "correlation-crossvalidated": []}
+    plain = []
+    for _ in range(200):
+        x = patterns[rows] + 1.5 * rng.normal(size=(len(rows), 60))
+        for metric, values in found.items():
+            values.append(compute_rdm(x, metric=metric, groups=groups, folds=folds).values)
+        plain.append(compute_rdm(x, groups=groups).values)
+    for metric, truth in (("crossnobis", "sqeuclidean"), ("correlation-crossvalidated", "correlation")):
+        expected = compute_rdm(patterns, metric=truth).values / (60 if metric == "crossnobis" else 1)
+        values_ = np.array(found[metric])
+        error = values_.std(axis=0) / np.sqrt(200)
+        slack = 0.0 if metric == "crossnobis" else 0.03  # a ratio of unbiased parts
+        assert (abs(values_.mean(axis=0) - expected) < 4 * error + slack).all()
+    truth_ = abs(compute_rdm(patterns).values - 1).mean()
+    assert abs(np.mean(plain, axis=0) - 1).mean() < 0.8 * truth_  # noise draws the plain distance to 1
+
+
+def test_without_noise_the_crossvalidated_correlation_is_the_correlation() -> None:
+    patterns = np.random.default_rng(1).normal(size=(6, 30))
+    x, groups, folds = np.tile(patterns, (3, 1)), list("abcdef") * 3, [str(i // 6) for i in range(18)]
+    found = compute_rdm(x, metric="correlation-crossvalidated", groups=groups, folds=folds)
+    np.testing.assert_allclose(found.values, compute_rdm(patterns).values, atol=1e-12)
+    x = np.where(np.arange(18)[:, None] % 6 == 2, np.random.default_rng(2).normal(size=x.shape), x)
+    x[8] = -x[2]
+    with pytest.raises(RSAError, match="c: the pattern does not repeat over folds"):
+        compute_rdm(x, metric="correlation-crossvalidated", groups=groups, folds=folds)

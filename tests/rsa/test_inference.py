@@ -1,11 +1,29 @@
 """Intervals and tests against scipy and under the null."""
 
+import importlib
+import warnings
+
+import numba
 import numpy as np
 import pytest
-import xarray
 from scipy import stats
-from tgsage.rsa import RDM, RSAError, bootstrap, compute_rdm, interval, layer_differences, permutation_test
+from tgsage.rsa import (
+    METHODS,
+    RDM,
+    RSAError,
+    best_layer_interval,
+    bootstrap,
+    compare,
+    compute_rdm,
+    crossvalidated_choice,
+    interval,
+    layer_differences,
+    permutation_test,
+    standard_error,
+)
 from tgsage.rsa.inference import benjamini_hochberg
+
+from .peers import NAMES
 
 
 def independent(n: int, seed: int) -> tuple[RDM, RDM]:
@@ -18,15 +36,117 @@ def test_benjamini_hochberg_as_scipy() -> None:
     np.testing.assert_allclose(benjamini_hochberg(p), stats.false_discovery_control(p), atol=1e-15)
 
 
-def test_intervals_are_percentiles_without_the_draws_that_failed() -> None:
-    values = np.random.default_rng(0).normal(size=(2, 1, 500))
-    values[0, 0, :100] = np.nan
-    draws = xarray.DataArray(values, {"layer": ["a", "b"], "target": ["x"]}, ("layer", "target", "draw"))
+def related(n: int, seed: int, noises: tuple[float, ...] = (1.0,), target: float = 0.7) -> tuple[dict[str, RDM], RDM]:
+    """Layers and a target of one population, each with noise of its own."""
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(n, 12))
+    layers = {f"layer {i}": compute_rdm(x + noise * rng.normal(size=x.shape)) for i, noise in enumerate(noises)}
+    return layers, compute_rdm(x + target * rng.normal(size=x.shape))
+
+
+def test_standard_errors_are_those_of_the_u_statistic() -> None:
+    """Against the unbiased variance of a mean over pairs (Hoeffding) of Pearson's influence, within 5%: 5000 draws."""
+    layers, target = related(40, 0)
+    a, b = layers["layer 0"], target
+    x, y = ((rdm.values - rdm.values.mean()) / rdm.values.std() for rdm in (a, b))
+    r = float((x * y).mean())
+    influence = RDM(x * y - r / 2 * (x * x + y * y), a.labels).square()
+    n = 40
+    rows = influence.sum(axis=1)
+    pairs = (influence**2).sum() / 2 - (rows**2).sum() / (n - 2)  # the part that is of pairs alone
+    delta = pairs / (n * (n - 3) / 2)
+    variance = 4 * (rows**2).sum() / (n * (n - 1) * (n - 2) ** 2) - 2 * delta / ((n - 1) * (n - 2))
+    found = standard_error(bootstrap(a, b, n=5000))
+    assert found.dims == ("layer", "target")
+    assert found.item() == pytest.approx(np.sqrt(variance), rel=0.05)
+
+
+def test_standard_errors_are_the_spread_of_fresh_samples_where_draws_are_too_wide() -> None:
+    """Within 25%, being at least what pairs of stimuli do; the draws' own spread is over 40% off."""
+    fresh = [compare(*independent(30, seed)) for seed in range(300)]
+    draws = [bootstrap(*independent(30, seed), n=200) for seed in range(60)]
+    errors = [standard_error(one).item() for one in draws]
+    assert np.sqrt(np.mean(np.square(errors))) == pytest.approx(np.std(fresh), rel=0.25)
+    assert np.mean([float(one.std()) for one in draws]) > 1.4 * np.std(fresh)
+
+
+def test_intervals_are_on_the_z_scale_about_the_similarity() -> None:
+    layers, target = related(30, 1, (0.3, 2.0))
+    draws = bootstrap(layers, {"t": target}, n=300)
     low, high = interval(draws, 0.9)
-    np.testing.assert_allclose(low.sel(layer="a"), np.quantile(values[0, 0, 100:], 0.05))
-    np.testing.assert_allclose(high.sel(layer="b"), np.quantile(values[1, 0], 0.95))
-    with pytest.raises(RSAError, match="between 0 and 1"):
-        interval(draws, 95)
+    r, error, dof = draws["estimate"], standard_error(draws), draws["dof"]
+    half = stats.t.ppf(0.95, dof) * error / (1 - r**2)
+    np.testing.assert_allclose(low, np.tanh(np.arctanh(r) - half), atol=1e-12)
+    np.testing.assert_allclose(high, np.tanh(np.arctanh(r) + half), atol=1e-12)
+    assert (dof <= 29).all()
+    same = bootstrap(target, target.replace(name="b"), n=50)
+    np.testing.assert_allclose([end.item() for end in interval(same)], 1.0)
+
+
+def test_draws_that_failed_are_left_out() -> None:
+    labels = range(6)
+    categories = RDM.from_square(1.0 - np.equal.outer([0] * 5 + [1], [0] * 5 + [1]), labels)
+    draws = bootstrap(categories, compute_rdm(np.random.default_rng(0).normal(size=(6, 5)), labels=labels), n=200)
+    assert np.isnan(draws).any()
+    low, high = interval(draws)
+    assert -1 < low.item() < draws["estimate"].item() < high.item() < 1
+
+
+def test_draws_without_their_coordinates_are_refused() -> None:
+    layers, target = related(20, 0, (1.0, 1.0))
+    draws = bootstrap(layers, {"t": target}, n=20)
+    for function in (interval, layer_differences, best_layer_interval):
+        with pytest.raises(RSAError, match="not draws of bootstrap"):
+            function(draws.drop_vars("linear"))
+    for function in (interval, best_layer_interval):
+        with pytest.raises(RSAError, match="between 0 and 1"):
+            function(draws, 95)
+
+
+@pytest.mark.parametrize("method", ["pearson", "spearman", "cosine"])
+def test_draws_agree_with_rsatoolbox(method: str) -> None:
+    """Mean and standard deviation within four Monte-Carlo errors, 400 draws of theirs and 4000 of ours."""
+    layers, target = related(25, 2, (1.0,))
+    check_draws(layers["layer 0"], target, method, 400)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["pearson", "spearman", "cosine"])
+def test_draws_of_92_images_agree_with_rsatoolbox(rdms92: dict[str, np.ndarray], method: str) -> None:
+    a, b = (RDM(rdms92[name], range(92)) for name in ("mIT", "hIT"))
+    check_draws(a, b, method, 1000)
+
+
+def check_draws(a: RDM, b: RDM, method: str, n: int) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        inference, model, rdm = (
+            importlib.import_module(f"rsatoolbox.{part}") for part in ("inference", "model", "rdm")
+        )
+        one, other = model.ModelFixed("a", a.values.astype(float)), rdm.RDMs(b.values.astype(float)[None])
+        np.random.seed(0)  # noqa: NPY002 - rsatoolbox draws from the global generator
+        found = inference.eval_bootstrap_pattern(one, other, method=NAMES[method], N=n, boot_noise_ceil=False)
+    theirs = found.evaluations[:, 0].ravel()
+    ours = bootstrap(a, b, method=method, n=10 * n).to_numpy().ravel()
+    error = theirs.std() * np.sqrt(1.1 / n)
+    assert abs(theirs.mean() - ours.mean()) < 4 * error
+    assert abs(np.log(theirs.std() / ours.std())) < 4 * np.sqrt(1.1 / (2 * n))
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_results_do_not_depend_on_the_number_of_threads(method: str) -> None:
+    layers, target = related(30, 3, (0.5, 1.0))
+    most = numba.get_num_threads()
+    found = []
+    for threads in (1, most):
+        numba.set_num_threads(threads)
+        with importlib.import_module("threadpoolctl").threadpool_limits(threads):
+            draws = bootstrap(layers, {"t": target}, method=method, n=50)
+            ends = [*interval(draws), layer_differences(draws)["p"], standard_error(draws)]
+            choice = crossvalidated_choice(layers, {"t": target}, method=method, n=3)
+            found.append([draws, draws["linear"], draws["dof"], *ends, choice])
+    for one, other in zip(*found, strict=True):
+        np.testing.assert_allclose(one, other, rtol=0, atol=1e-10)
 
 
 @pytest.mark.parametrize("method", ["pearson", "spearman", "rho-a", "cosine"])
@@ -56,6 +176,33 @@ def test_permutation_p_values_are_uniform_under_the_null() -> None:
     assert 0.02 <= np.mean(np.array(p) <= 0.05) <= 0.09  # three standard errors of a share of 200
 
 
+@pytest.mark.slow
+def test_permutation_finds_nothing_in_95_of_100_samples_of_independent_rdms() -> None:
+    p = [permutation_test(*independent(20, seed), n=199, seed=seed)[1] for seed in range(3000)]
+    assert 0.035 <= np.mean(np.array(p) <= 0.05) <= 0.065
+
+
+def false_positives(repeats: int, method: str = "pearson") -> float:
+    """Share of samples in which two equally good layers differ at 5%; 20 to 80 stimuli, little to much noise."""
+    found = []
+    for seed in range(repeats):
+        noise = (0.5, 1.0, 2.0)[seed % 3]
+        layers, target = related((20, 40, 80)[seed // 3 % 3], seed, (noise, noise))
+        draws = bootstrap(layers, {"t": target}, method=method, n=200, seed=seed)
+        found.append(layer_differences(draws)["p"].item() < 0.05)
+    return float(np.mean(found))
+
+
+def test_equally_good_layers_seldom_differ() -> None:
+    assert 0.01 <= false_positives(270) <= 0.09  # three standard errors
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["pearson", "spearman"])
+def test_equally_good_layers_differ_in_5_of_100_samples(method: str) -> None:
+    assert 0.035 <= false_positives(1800, method) <= 0.065
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_a_constant_added_to_the_rdms_changes_no_p_value(dtype: type) -> None:
     a, b = independent(20, 3)
@@ -74,21 +221,48 @@ def test_a_true_similarity_is_found() -> None:
 def test_layer_differences_are_paired_two_sided_and_corrected() -> None:
     rng = np.random.default_rng(0)
     x = rng.normal(size=(40, 10))
-    target = {"t": compute_rdm(x)}
+    x_ = compute_rdm(x)
+    target = {"t": x_}
     layers = {f"noise {k}": compute_rdm(x + k * rng.normal(size=x.shape)) for k in (0.5, 0.6, 4.0)}
     draws = bootstrap(layers, target, n=400)
     tests = layer_differences(draws)
     assert list(zip(tests["first"].values, tests["second"].values, strict=True)) == [
         ("noise 0.5", "noise 0.6"), ("noise 0.5", "noise 4.0"), ("noise 0.6", "noise 4.0"),
     ]  # fmt: skip
-    d = draws.sel(layer="noise 0.5").values[0] - draws.sel(layer="noise 4.0").values[0]
     row = tests.isel(pair=1, target=0)
-    assert float(row["difference"]) == pytest.approx(d.mean())
-    assert float(row["p"]) == pytest.approx(2 * (min((d <= 0).sum(), (d >= 0).sum()) + 1) / 401)
+    one, other = draws.sel(layer="noise 0.5"), draws.sel(layer="noise 4.0")
+    assert float(row["difference"]) == pytest.approx(
+        compare(layers["noise 0.5"], x_) - compare(layers["noise 4.0"], x_)
+    )
+    alone = (one["linear"] - other["linear"]).values[0]
+    rest = (one.values - other.values)[0] - float(row["difference"]) - alone
+    error = np.sqrt(alone.var() * 40 * 39 / 38**2 - rest.var())
+    assert float(row["standard_error"]) == pytest.approx(error)
+    dof = min(one["dof"].item(), other["dof"].item())
+    assert float(row["p"]) == pytest.approx(2 * stats.t.sf(float(row["difference"]) / error, dof))
+    assert float(row["high"] - row["low"]) == pytest.approx(2 * stats.t.ppf(0.975, dof) * error)
     assert float(row["p_adjusted"]) < 0.05
     np.testing.assert_allclose(tests["p_adjusted"][:, 0], stats.false_discovery_control(tests["p"].values[:, 0]))
     with pytest.raises(RSAError, match="at least 2 layers"):
         layer_differences(draws.isel(layer=[0]))
+    twice = bootstrap({"a": x_, "b": x_}, {"t": layers["noise 4.0"]}, n=20)
+    assert layer_differences(twice)["p"].item() == 1.0
+
+
+def test_the_interval_of_tg_retakes_the_maximum_and_takes_its_excess_off() -> None:
+    layers, target = related(40, 4, (1.0,) * 6)
+    draws = bootstrap(layers, {"t": target, "u": related(40, 5)[1]}, n=300)
+    low, high = best_layer_interval(draws)
+    tg = draws["estimate"].max("layer").mean("target").item()
+    assert low < (low + high) / 2 < tg < high
+    r, spread = draws["estimate"], standard_error(draws) / draws.std("draw")
+    excess = ((r + spread * (draws - draws.mean("draw"))).max("layer").mean("target").mean("draw") - tg).item()
+    assert (low + high) / 2 == pytest.approx(tg - excess)
+    clear, target = related(40, 4, (0.3, 3.0, 3.0))
+    draws = bootstrap(clear, {"t": target}, n=300)
+    r, error = draws["estimate"][0, 0].item(), standard_error(draws)[0, 0].item()
+    half = stats.t.ppf(0.975, draws["dof"][0, 0]) * error
+    assert best_layer_interval(draws) == pytest.approx((r - half, r + half), abs=1e-6)
 
 
 def test_methods_without_a_permutation_form_are_named() -> None:

@@ -1,0 +1,161 @@
+"""HDF5 files of strangers, read first by a process that may crash, hang or run out of memory in place of ours.
+
+libhdf5 follows the addresses and lengths that a file states about itself, so damaged or hostile bytes can end the
+process that reads them. This module is also the program of that other process, and imports nothing of ours.
+"""
+
+import atexit
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from contextlib import suppress
+from functools import cache, lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import h5py
+
+AT_ONCE = 64 * 2**20  # bytes of an array that is read whole; of larger ones, which hold no texts, only large chunks are
+_MEMORY = 2**30  # bytes that reading one item may take
+_LARGE_CHUNK = 2**20  # bytes as stored; fewer cannot inflate to more than 1 GiB
+_SECONDS, _BYTES_PER_SECOND = 10.0, 20e6
+
+
+def flaw(path: Path) -> str:
+    """Why the file is better not opened, in a few words; "" when it was read without harm.
+
+    The first call starts the process, which takes about 0.2 s and stays. A file is read again when it has changed.
+    Where processes cannot fork (Windows), nothing is tried.
+    """
+    state = path.stat()
+    return _flaw(str(path.absolute()), state.st_ino, state.st_size, state.st_mtime_ns) if hasattr(os, "fork") else ""
+
+
+@lru_cache(1024)
+def _flaw(path: str, inode: int, size: int, changed: int) -> str:
+    return _reader(os.getpid()).ask(path, round(_SECONDS + size / _BYTES_PER_SECOND))
+
+
+@cache
+def _reader(owner: int) -> "_Reader":
+    """One for each process, since a fork shares the pipes."""
+    return _Reader()
+
+
+class _Reader:
+    """The other process. It forks for every file, so that no file can harm the reading of another."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._process: subprocess.Popen[str] | None = None
+        atexit.register(self._end)
+
+    def ask(self, path: str, seconds: int) -> str:
+        with self._lock:
+            if self._process is not None and self._process.poll() is not None:
+                self._end()
+            process = self._process = self._process or _start()
+            answer = ""
+            try:
+                print(json.dumps([path, seconds]), file=process.stdin, flush=True)
+                answer = process.stdout.readline() if process.stdout else ""
+            finally:
+                if not answer:  # interrupted or killed: no answer may be left for the next file
+                    self._end()
+            return str(json.loads(answer)) if answer else "the process that was to try it ended"
+
+    def _end(self) -> None:
+        process, self._process = self._process, None
+        if process is not None:
+            process.kill()
+            with suppress(BrokenPipeError), process:
+                pass
+
+
+def _start() -> "subprocess.Popen[str]":
+    command = [sys.executable, "-P", __file__]
+    environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}  # since only one thread can fork
+    pipe, nothing = subprocess.PIPE, subprocess.DEVNULL
+    return subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=nothing, text=True, env=environment)  # noqa: S603
+
+
+def _main() -> None:
+    import resource
+
+    import h5py  # noqa: F401 - so that no fork has to
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for those who asked
+    statm = Path("/proc/self/statm")
+    used = int(statm.read_text().split()[0]) * resource.getpagesize() if statm.exists() else 2**31
+    for which, limit in ((resource.RLIMIT_AS, used + _MEMORY), (resource.RLIMIT_CORE, 0)):
+        soft, hard = resource.getrlimit(which)
+        lowest = min(value for value in (limit, soft, hard) if value != resource.RLIM_INFINITY)
+        resource.setrlimit(which, (lowest, hard))
+    for line in sys.stdin:
+        path, seconds = json.loads(line)
+        child = os.fork()
+        if child == 0:
+            signal.alarm(seconds)
+            print(json.dumps(_try(path)), flush=True)
+            os._exit(0)
+        status = os.waitpid(child, 0)[1]
+        if status:
+            what = "hangs" if os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGALRM else "crashes"
+            print(json.dumps(f"libhdf5 {what} over its bytes"), flush=True)
+
+
+def _try(path: str) -> str:
+    import h5py
+
+    try:
+        with h5py.File(path, "r") as file:
+            _read_all(file)
+    except Exception as error:  # out of memory among them, which libhdf5 calls by many names
+        return " ".join(str(error).split()).strip("'\"") or type(error).__name__
+    return ""
+
+
+def _read_all(file: "h5py.File") -> None:
+    """Read what the file holds itself, each object once, but for types that numpy lacks (TypeError)."""
+    import h5py
+
+    seen: set[int] = set()
+    left: list[h5py.Group | h5py.Dataset | h5py.Datatype] = [file]
+    while left:
+        item = left.pop()
+        address = h5py.h5o.get_info(item.id).addr
+        if address in seen:
+            continue
+        seen.add(address)
+        for name in item.attrs:
+            with suppress(TypeError):
+                item.attrs[name]
+        if isinstance(item, h5py.Dataset):
+            with suppress(TypeError):
+                _read_data(item)
+        elif isinstance(item, h5py.Group):
+            left += [item[name] for name in item if isinstance(item.get(name, getlink=True), h5py.HardLink)]
+
+
+def _read_data(data: "h5py.Dataset") -> None:
+    import h5py
+
+    settings = data.id.get_create_plist()
+    filters = [settings.get_filter(i)[0] for i in range(settings.get_nfilters())]
+    if data.size is None or data.external or data.is_virtual or not all(map(h5py.h5z.filter_avail, filters)):
+        return
+    if data.nbytes <= AT_ONCE:
+        data[()]
+    elif data.chunks is not None:
+        stored = [0]
+        data.id.chunk_iter(lambda chunk: stored.append(chunk.size))
+        for chunk in data.iter_chunks() if max(stored) > _LARGE_CHUNK else ():
+            data[chunk]
+
+
+if __name__ == "__main__":
+    _main()

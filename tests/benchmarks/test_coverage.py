@@ -1,0 +1,62 @@
+"""Coverage of the intervals, small; what the whole run finds is in benchmarks/results."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tgsage.benchmarks import coverage
+from tgsage.benchmarks.coverage import Case, cases, measure
+from tgsage.rsa import compare
+from tgsage.rsa.cli import main
+
+
+def test_corrected_intervals_hold_the_truth_more_often_and_are_narrower_where_similarity_is_low() -> None:
+    low, high = (
+        Case("similarity", "low", "pearson", 30, (3.0,), 2.0),
+        Case("similarity", "high", "cosine", 40, (0.3,), 0.2),
+    )
+    rows = measure([low, high], repeats=80)
+    assert rows[0]["plain"] > 0.97
+    assert rows[0]["corrected width"] < 0.85 * rows[0]["plain width"]
+    assert all(0.88 <= row["corrected"] <= 1 for row in rows)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["pearson", "spearman", "cosine"])
+def test_corrected_intervals_hold_the_truth_in_93_to_97_of_100_samples(method: coverage.Method) -> None:
+    """100 stimuli, three truths, 250 samples each: the share of all 750, whose standard error is 0.8%."""
+    rows = measure(
+        [case for case in cases([method], [100]) if case.what == "similarity" and case.size == 1], repeats=250
+    )
+    assert len(rows) == 3
+    assert 0.925 <= np.mean([row["corrected"] for row in rows]) <= 0.975
+
+
+@pytest.mark.parametrize("case", [case for case in cases(["pearson"], [100]) if case.what == "similarity"][2:4])
+def test_the_truth_is_the_mean_over_large_samples(case: Case) -> None:
+    rng = np.random.default_rng(1)
+    n = 100 if case.size > 1 else 400
+    found = []
+    for _ in range(30):
+        shared = coverage._shared(rng, n, case.size)
+        found.append(compare(*(coverage._rdm(coverage._own(rng, shared, s)) for s in (case.layers[0], case.target))))
+    assert np.mean(found) == pytest.approx(coverage.population(case), abs=4 * np.std(found) / np.sqrt(30) + 0.004)
+
+
+def test_the_command_resumes_and_prints_every_row(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few = [case for case in cases(["spearman"], [50]) if case.kind in ("low", "tied")]
+    assert {case.what for case in few} == {"similarity", "difference", "tg"}
+    monkeypatch.setattr(coverage, "cases", lambda: few)
+    monkeypatch.setattr(coverage, "PAIRS", 20_000)
+    file = tmp_path / "coverage.json"
+    arguments = ["bench", "coverage", "--repeats", "10", "--json", str(file)]
+    assert main(arguments) == 0
+    first = json.loads(file.read_text())
+    assert [(row["what"], row["n"], row["repeats"]) for row in first["rows"]] == [(case.what, 50, 10) for case in few]
+    assert "groups of 4" in capsys.readouterr().out
+    monkeypatch.setattr(coverage, "_coverage", lambda *arguments: pytest.fail("measured again"))
+    assert main(arguments) == 0
+    assert json.loads(file.read_text())["rows"] == first["rows"]
