@@ -38,7 +38,7 @@ def environment() -> dict[str, Any]:
         if pool["user_api"] == "blas"
     ]
     return {
-        "processor": _processor(),
+        "processor": processor(),
         "platform": platform.platform(),
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "memory_gb": round(_memory() / 1e9, 1),
@@ -93,7 +93,8 @@ def _layer(numba: Any) -> str | None:
         return None
 
 
-def _processor() -> str:
+def processor() -> str:
+    """The processor's name, as far as the system tells it."""
     info = Path("/proc/cpuinfo")
     lines = info.read_text().splitlines() if info.exists() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]

@@ -1,3 +1,4 @@
+from .averages import average_repetitions as average_repetitions
 from .catalogue import list_datasets as list_datasets
 from .catalogue import load as load
 from .catalogue import load_rdms as load_rdms
@@ -12,7 +13,6 @@ from .neuroids import scale_neuroids as scale_neuroids
 from .rdms import condition_responses as condition_responses
 from .rdms import region_rdms as region_rdms
 from .readers.native import save_recording as save_recording
-from .recording import average_repetitions as average_repetitions
 from .recording import check_recording as check_recording
 from .recording import from_arrays as from_arrays
 from .recording import time_window as time_window

@@ -25,6 +25,7 @@ def load(name_or_path: str | Path, *, data_dir: str | Path | None = None, part: 
     data_dir: the folder of data files; without it the environment variable TGSAGE_DATA, else a cache folder.
     part: of a file that holds several: a group of a netCDF file; "trials" (what it is without), "averaged" or
       "binned" of the class HDF5 file of HvM.
+    `attrs["images"]` of a file that holds its images too is its path, which `images` takes.
     Files beyond 1 GiB stay on disk and are read in blocks when they are used.
 
     Raises RSAError for a name or file that does not exist, for what is no recording, and as the readers do.
@@ -35,10 +36,13 @@ def load(name_or_path: str | Path, *, data_dir: str | Path | None = None, part: 
     if dataset.kind == "simulation":
         from .simulation import load_simulated
 
+        if part:
+            raise RSAError(f"{dataset.name} has no parts, so not {part!r} either")
         return load_simulated(dataset.name)
     if dataset.kind == "rdms" or dataset.file is None:
         raise RSAError(f"{dataset.name} is published as RDMs, without responses; load_rdms or load_teacher reads it")
     recording = _read(locate(dataset.file, dataset, data_dir), part or dataset.part)
+    recording.attrs.pop("images", None)  # the name says which they are
     stated: dict[str, str | float] = {"identifier": dataset.name}
     if dataset.window is not None and "time_bin" in recording.dims:
         stated |= {"window_start": dataset.window[0], "window_end": dataset.window[1]}
@@ -85,8 +89,13 @@ def locate(file: DataFile, dataset: Dataset, data_dir: str | Path | None = None)
     path = data_folder(data_dir) / file.path
     if path.is_file():
         return path
-    how = f"`tgsage data fetch {dataset.name}` downloads it" if file.url else f"it comes from {dataset.source}"
+    how = f"`tgsage data fetch {dataset.name}` downloads it" if file.url else obtain(dataset)
     raise RSAError(f"{dataset.name}: {path} is missing; {how}, and TGSAGE_DATA names the folder that has it")
+
+
+def obtain(dataset: Dataset) -> str:
+    """How to get what no link serves."""
+    return dataset.obtain or f"it comes from {dataset.source}"
 
 
 def find(name_or_path: str | Path) -> Dataset | None:
@@ -95,10 +104,11 @@ def find(name_or_path: str | Path) -> Dataset | None:
         if dataset.name == str(name_or_path):
             return dataset
     with suppress(OSError):  # a name too long for a path
-        if Path(name_or_path).exists():
+        if str(name_or_path) and Path(name_or_path).exists():
             return None
     names = [dataset.name for dataset in DATASETS]
-    raise RSAError(f"{name_or_path} is neither a file nor a data set of the catalogue{near(str(name_or_path), names)}")
+    asked = str(name_or_path)
+    raise RSAError(f"{asked or repr(asked)} is neither a file nor a data set of the catalogue{near(asked, names)}")
 
 
 def content_of(path: Path) -> str:
@@ -131,6 +141,8 @@ def _read(path: Path, part: str) -> "xarray.DataArray":
         from .readers.brainscore import read_brainscore
 
         return read_brainscore(path, part)
+    if part and kind in ("npy", "npz"):
+        raise RSAError(f"{path} holds one recording without parts, so no {part!r}")
     if kind == "npy":
         from .readers.cowley import read_cowley
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from ..rsa import RDM, RSAError
+from ..rsa import RDM, RSAError, Teacher
 from ..rsa.errors import listing
 from .catalogue import load
 from .neuroids import region_neuroids
@@ -24,17 +24,24 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Description:
-    """targets: target -> what is known of it, the same keys for each. facts: about the whole.
+    """targets: target -> what is known of it, the same keys for each. facts: about the whole. settings: of the RDMs.
 
-    For a recording with repeats: halves, what `split_half` returned, and neuroids, the indices of each target's.
+    rdms: of the targets that have one. For a recording with repeats: halves, what `split_half` returned, and neuroids,
+    the indices of each target's.
     """
 
     name: str
     targets: dict[str, dict[str, Any]]
     facts: dict[str, Any]
+    settings: dict[str, Any]
     rdms: dict[str, RDM]
     halves: "xarray.Dataset | None" = None
     neuroids: Mapping[str, npt.NDArray[np.int64]] = field(default_factory=dict)
+
+    @property
+    def made(self) -> str:
+        """The settings in a line."""
+        return ", ".join(f"{key} {value}" for key, value in self.settings.items())
 
 
 def describe(
@@ -54,30 +61,14 @@ def describe(
     `region_rdms` do.
     """
     if publishes_rdms(name_or_path):
-        teacher = load_teacher(name_or_path, by=by, level=level, scale=scale, data_dir=data_dir)
-        targets = {
-            target: {
-                "conditions": len(rdm),
-                "min": float(rdm.values.min()),
-                "max": float(rdm.values.max()),
-                "reliability": rdm.attrs.get("reliability"),
-                "ceiling": teacher.ceilings.get(target, (None, None))[1],
-            }
-            for target, rdm in teacher.rdms.items()
-        }
-        facts = {"holds": f"RDMs by {teacher.by}, {teacher.metric}", **teacher.attrs}
-        for target, rdm in teacher.rdms.items():
-            if "subjects" in rdm.attrs:
-                low, high = rdm.attrs["leave_one_out_lower"], rdm.attrs["leave_one_out_upper"]
-                facts[f"{target}, leave-one-subject-out"] = f"{low:.4f} to {high:.4f}, {rdm.attrs['subjects']} subjects"
-        return Description(teacher.name, targets, facts, dict(teacher.rdms))
+        return _describe_rdms(load_teacher(name_or_path, by=by, level=level, scale=scale, data_dir=data_dir))
     recording = check_recording(load(name_or_path, data_dir=data_dir))
     settings: dict[str, Any] = {"by": by, "level": level, "scale": scale}
-    facts = _facts(recording) | {"RDMs": f"by {by}, scale {scale}, level {level}"}
+    facts = _facts(recording)
     if "time_bin" in recording.dims:
         recording = time_window(recording)
-    rdms = region_rdms(recording, missing="drop", **settings)
     neuroids = region_neuroids(recording, level)
+    rdms, reasons = _rdms(recording, neuroids, settings)
     halves: xarray.Dataset | None = None
     try:
         halves = split_half(recording, splits=splits, seed=seed, advance=advance, **settings)
@@ -85,23 +76,73 @@ def describe(
     except RSAError as error:
         facts["reliability"] = f"none, so there is no ceiling: {error}"
     facts |= _between_animals(recording, settings)
-    dropped = {t: len(neuroids[t]) - int(str(rdm.attrs["neuroids"])) for t, rdm in rdms.items()}
+    facts |= {f"no RDM of {target}": why for target, why in reasons.items()}
+    dropped = {target: len(neuroids[target]) - int(str(rdm.attrs["neuroids"])) for target, rdm in rdms.items()}
     if any(dropped.values()):
         facts["left out of RDMs"] = ", ".join(f"{n} neuroids of {target}" for target, n in dropped.items() if n)
-    targets = {target: _target(rdm, target, neuroids[target], halves) for target, rdm in rdms.items()}
+    targets = {target: _target(rdms.get(target), target, sites, halves) for target, sites in neuroids.items()}
+    window = next((rdm.attrs["window"] for rdm in rdms.values() if "window" in rdm.attrs), "not stated")
+    settings = {**settings, "window": window, "metric": "correlation"}
     title = str(recording.attrs.get("identifier", "")) or str(name_or_path)
-    return Description(title, targets, facts, rdms, halves, neuroids)
+    return Description(title, targets, facts, settings, rdms, halves, neuroids)
 
 
-def _target(rdm: RDM, target: str, neuroids: npt.NDArray[np.int64], halves: "xarray.Dataset | None") -> dict[str, Any]:
-    numbers: dict[str, Any] = {"neuroids": rdm.attrs["neuroids"], "conditions": len(rdm)}
-    names = {"repeats": "repeats", "split_r": "r", "reliability": "reliability", "ceiling": "ceiling"}
+def _describe_rdms(teacher: Teacher) -> Description:
+    targets = {
+        target: {
+            "conditions": len(rdm),
+            "metric": rdm.metric,
+            "min": float(rdm.values.min()),
+            "max": float(rdm.values.max()),
+            "reliability": rdm.attrs.get("reliability"),
+            "ceiling": teacher.ceilings.get(target, (None, None))[1],
+        }
+        for target, rdm in teacher.rdms.items()
+    }
+    stated = ("level", "scale", "window")
+    facts = {"holds": "RDMs", **{key: value for key, value in teacher.attrs.items() if key not in stated}}
+    for target, rdm in teacher.rdms.items():
+        if "subjects" in rdm.attrs:
+            low, high = rdm.attrs["leave_one_out_lower"], rdm.attrs["leave_one_out_upper"]
+            facts[f"{target}, leave-one-subject-out"] = f"{low:.4f} to {high:.4f}, {rdm.attrs['subjects']} subjects"
+    metrics = " and ".join(dict.fromkeys(rdm.metric for rdm in teacher.rdms.values()))
+    settings = {"by": teacher.by, **{key: teacher.attrs.get(key, "not stated") for key in stated}, "metric": metrics}
+    return Description(teacher.name, targets, facts, settings, dict(teacher.rdms))
+
+
+def _rdms(
+    recording: "xarray.DataArray", neuroids: Mapping[str, npt.NDArray[np.int64]], settings: dict[str, Any]
+) -> tuple[dict[str, RDM], dict[str, str]]:
+    """The RDMs of the regions that have one, and why the others have none. Raises RSAError where the settings are."""
+    rdms: dict[str, RDM] = {}
+    reasons: dict[str, str] = {}
+    for target, sites in neuroids.items():
+        try:
+            rdms |= region_rdms(recording.isel(neuroid=sites), missing="drop", **settings)
+        except RSAError as error:
+            reasons[target] = "it has one neuroid" if len(sites) == 1 else str(error)
+            if not rdms and len(reasons) == len(neuroids) and len(sites) > 1:
+                raise
+    return rdms, reasons
+
+
+def _target(
+    rdm: RDM | None, target: str, neuroids: npt.NDArray[np.int64], halves: "xarray.Dataset | None"
+) -> dict[str, Any]:
+    here: dict[str, Any] = {} if rdm is None else dict(rdm.attrs)
+    numbers: dict[str, Any] = {
+        "neuroids": here.get("neuroids", len(neuroids)),
+        "conditions": None if rdm is None else len(rdm),
+        "repeats": here.get("repeats"),
+        "repeats_range": here.get("repeats_range"),
+    }
+    names = {"split_r": "r", "reliability": "reliability", "ceiling": "ceiling"}
     if halves is None:
         return numbers | dict.fromkeys((*names, "median_neuroid"))
-    here = halves.sel(target=target)
     reliable = halves["neuroid_reliability"].values[neuroids]
     middle = float(np.median(reliable[np.isfinite(reliable)])) if np.isfinite(reliable).any() else None
-    return numbers | {name: here[key].item() for name, key in names.items()} | {"median_neuroid": middle}
+    found = {name: halves[key].sel(target=target).item() for name, key in names.items()}
+    return numbers | found | {"median_neuroid": middle}
 
 
 def _between_animals(recording: "xarray.DataArray", settings: dict[str, Any]) -> dict[str, str]:
@@ -126,7 +167,9 @@ def _facts(recording: "xarray.DataArray") -> dict[str, Any]:
     facts: dict[str, Any] = {
         "dims": ", ".join(f"{dim} {size}" for dim, size in recording.sizes.items()) + f", {recording.dtype}",
         "stimuli": len(stimuli),
-        "presentations per stimulus": f"{counts.min()} to {counts.max()}, mean {counts.mean():.1f}",
+        "presentations per stimulus": f"{counts.min()} to {counts.max()}, mean {counts.mean():.1f}"
+        if counts.min() < counts.max()
+        else str(counts[0]),
     }
     if "repeats" in recording.attrs:
         facts["each presentation"] = f"an average of {recording.attrs['repeats']:g} repeats"
@@ -137,4 +180,5 @@ def _facts(recording: "xarray.DataArray") -> dict[str, Any]:
     if "time_bin" in recording.dims:
         start, end = recording["time_bin_start"].values, recording["time_bin_end"].values
         facts["time bins"] = f"{len(start)}, {start.min():g} to {end.max():g} ms"
-    return facts | {str(key): value for key, value in recording.attrs.items() if key not in ("identifier", "repeats")}
+    said = ("identifier", "repeats", "window_start", "window_end")
+    return facts | {str(key): value for key, value in recording.attrs.items() if key not in said}

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from ..rsa import RSAError
 from ..rsa.errors import reason
-from .catalogue import data_folder, find
+from .catalogue import data_folder, find, obtain
 from .registry import DataFile, Dataset
 
 TIMEOUT = 30  # seconds without an answer
@@ -33,7 +33,7 @@ def fetch(name: str, *, data_dir: str | Path | None = None, report: Report | Non
     unlinked = [file for file in dataset.files if not file.url and not (folder / file.path).is_file()]
     if unlinked:
         missing = ", ".join(str(folder / file.path) for file in unlinked)
-        raise RSAError(f"{name} has no public link; get it from {dataset.source} and put it at {missing}")
+        raise RSAError(f"{name} has no public link: {obtain(dataset)}; its place is {missing}")
     return {folder / file.path: _fetch_file(file, folder, dataset, report) for file in dataset.files}
 
 

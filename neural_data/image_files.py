@@ -13,7 +13,6 @@ import numpy as np
 
 from ..rsa import RSAError
 from ..rsa.errors import listing, reason
-from ..rsa.rdm import Array
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -61,7 +60,7 @@ class ImageFiles(ABC):
         with Image.open(io.BytesIO(self.read(index)), formats=_FORMATS) as image:
             if image.width * image.height > _MAX_PIXELS:
                 raise RSAError(f"{image.width} x {image.height} pixels are too many")
-            return image.convert("RGB")
+            return _as_rgb(image)
 
     def _is_sound(self, index: int) -> bool:
         try:
@@ -69,6 +68,20 @@ class ImageFiles(ABC):
         except Exception:
             return False
         return True
+
+
+def _as_rgb(image: "Image.Image") -> "Image.Image":
+    """8 bits per channel: transparent parts show the grey of the experiments' screens, and 16 bits are scaled."""
+    from PIL import Image
+
+    if image.has_transparency_data:
+        screen = Image.new("RGBA", image.size, (128, 128, 128, 255))
+        return Image.alpha_composite(screen, image.convert("RGBA")).convert("RGB")
+    if image.mode.startswith("I;16"):
+        return Image.fromarray(np.round(np.asarray(image, np.float64) / 257).astype(np.uint8)).convert("RGB")
+    if image.mode in ("I", "F"):
+        raise RSAError(f"pixels of 32 bits (mode {image.mode}) have no known white")
+    return image.convert("RGB")
 
 
 class FolderImages(ImageFiles):
@@ -155,7 +168,7 @@ class ArrayImages:
     Raises RSAError naming the file when the data set is something else or cannot be read.
     """
 
-    def __init__(self, path: Path, name: str = "images", order: Array | None = None) -> None:
+    def __init__(self, path: Path, name: str = "images") -> None:
         from ..rsa.hdf5 import opened, plain_dataset
 
         with opened(path) as file:
@@ -164,22 +177,18 @@ class ArrayImages:
                 raise RSAError(f"{name} holds {data.dtype} of shape {data.shape}, not images")
             if np.prod(data.shape[1:]) > _MAX_BYTES:
                 raise RSAError(f"{name} claims images of {data.shape[1:]} pixels")
-            count = len(data)
+            self._count = len(data)
         self.path, self.name = path, name
-        self.order = np.arange(count) if order is None else order
 
     def __len__(self) -> int:
-        return len(self.order)
+        return self._count
 
     def __getitem__(self, index: int) -> "Image.Image":
         from PIL import Image
 
         from ..rsa.hdf5 import opened, plain_dataset
 
-        row = int(self.order[index])
+        row = range(self._count)[index]
         with opened(self.path) as file:
             pixels: Any = plain_dataset(file, self.name)[row]
         return Image.fromarray(pixels).convert("RGB")
-
-    def take(self, order: Sequence[int]) -> "ArrayImages":
-        return ArrayImages(self.path, self.name, self.order[np.asarray(order)])

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..rsa import RDM
+from ..rsa import RDM, RSAError
 from ..rsa.figures import COLOURS, display_order, draw_rdm
 from ..rsa.rdm import Array
 
@@ -22,22 +22,25 @@ def describe_figure(
     rdms: Mapping[str, RDM],
     halves: "xarray.Dataset | None" = None,
     neuroids: Mapping[str, Array] | None = None,
+    made: str = "",
     note: str = "",
 ) -> "Figure":
     """The RDM of every target, by category where one is known, below a histogram of its neuroids' reliability.
 
     halves: what `split_half` returned, without which there are no histograms; neuroids: target -> their indices there.
+    made: how the RDMs were made, note: what else must be said. Raises RSAError when there is no RDM.
     """
     from matplotlib.figure import Figure
 
+    if not rdms:
+        raise RSAError(f"{title} has no RDM to draw")
     known = halves is not None and neuroids
     width = min(len(rdms), _COLUMNS)
     bands = -(-len(rdms) // width)
     per_band = 2 if known else 1
     figure = Figure(figsize=(max(4.8 * width, 6), (5.8 if known else 4.0) * bands + 0.8), layout="constrained")
     figure.suptitle(title, fontsize=13, fontweight="bold")
-    if note:
-        figure.supxlabel(note, fontsize=9, wrap=True)
+    figure.supxlabel("\n".join(filter(None, (made, note))), fontsize=9, wrap=True)
     ratios = ([0.4, 1] if known else [1]) * bands
     grid = figure.subplots(per_band * bands, width, squeeze=False, height_ratios=ratios)
     for axes in grid.flat:

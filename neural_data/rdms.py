@@ -8,13 +8,14 @@ import numpy as np
 from ..rsa import RDM, RSAError, compute_rdm
 from ..rsa.errors import listing, near
 from ..rsa.rdm import Attr
+from .averages import average_and_count, group_means, state_repeats
 from .neuroids import region_neuroids, scale_neuroids
-from .recording import average_repetitions, check_recording, constant_columns, encode, group_means, time_window
+from .recording import check_recording, constant_columns, encode, time_window
 
 if TYPE_CHECKING:
     import xarray
 
-STATED = ("identifier", "source", "unit", "repeats", "selected", "note")
+STATED = ("identifier", "source", "unit", "repeats_range", "selected", "note")
 
 
 def region_rdms(
@@ -75,11 +76,18 @@ def condition_responses(
     if window is not None or "time_bin" in recording.dims:
         recording = time_window(recording, *((None, None) if window is None else window))
     regions = region_neuroids(recording, level)
-    averaged = average_repetitions(recording)
+    averaged, counts = average_and_count(recording)
     if by == "repetition" or (by != "stimulus" and by not in averaged.coords):
         raise RSAError(f"column {by} differs between presentations of one stimulus, so no RDM can be made by it")
     return {
-        region: _region(averaged.isel(neuroid=neuroids), region, by, scale, missing, {"level": level})
+        region: _region(
+            averaged.isel(neuroid=neuroids),
+            region,
+            by,
+            scale,
+            missing,
+            {**state_repeats(counts[:, neuroids]), "level": level},
+        )
         for region, neuroids in regions.items()
     }
 
@@ -112,7 +120,7 @@ def _region(
     kept = averaged.isel(neuroid=np.flatnonzero(~gaps)[~dead]).copy(data=scaled)
     column = kept["stimulus_id" if by == "stimulus" else by].values
     names, codes = encode(column)
-    means = scaled if by == "stimulus" else group_means(kept, codes, len(names))
+    means = scaled if by == "stimulus" else group_means(kept, codes, len(names))[0]
     descriptors = constant_columns(kept, codes)
     coords = {"condition": names.astype(str), "neuroid_id": ("neuroid", kept["neuroid_id"].values)}
     own = ("stimulus_id", "repetition", by)

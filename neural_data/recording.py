@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..rsa import RSAError
-from ..rsa.errors import listing
+from ..rsa.errors import listing, reason
 from ..rsa.rdm import Array
 
 if TYPE_CHECKING:
@@ -31,10 +31,11 @@ def check_recording(recording: "xarray.DataArray") -> "xarray.DataArray":
     Dims ("presentation", "neuroid") or ("presentation", "neuroid", "time_bin"), numbers, none of them empty.
     Coordinates lie flat along one dim: `stimulus_id` (text) and `repetition` (int) of each presentation,
     `neuroid_id` (text, unique) of each neuroid, `time_bin_start` and `time_bin_end` (ms) of each bin. Further ones
-    are free; `region`, `subregion` and `animal` of neuroids and `object_name`, `category_name` of presentations have
-    a meaning. `attrs` holds text and numbers, among them what a result must state: `identifier`, `source`, `unit`,
-    `note`, `repeats` (presentations behind each row), `window_start` and `window_end` (ms), `degrees`. Values are
-    looked at when they are used, since they may still lie on disk.
+    are free; `region`, `subregion` and `animal` of neuroids have a meaning, and of presentations `object_name`,
+    `category_name` and `trials` (how many each is the mean of). `attrs` holds text and numbers, among them what a
+    result must state: `identifier`, `source`, `unit`, `note`, `repeats` (trials behind each presentation),
+    `window_start` and `window_end` (ms), `degrees`. Values are looked at when they are used, since they may still lie
+    on disk.
 
     Raises RSAError naming the dim, coordinate or attribute, with the first offending entries.
     """
@@ -64,7 +65,7 @@ def check_recording(recording: "xarray.DataArray") -> "xarray.DataArray":
         empty = np.flatnonzero(recording[name].values == "")
         if len(empty):
             raise RSAError(f"coordinate {name} is empty at {listing(empty)}")
-    _check_numbers(recording, "repetition", "iu", 1e6)
+    check_numbers(recording, "repetition", "iu", 1e6)
     ids = recording["neuroid_id"].values
     unique, counts = np.unique(ids, return_counts=True)
     if len(unique) < len(ids):
@@ -72,19 +73,23 @@ def check_recording(recording: "xarray.DataArray") -> "xarray.DataArray":
         raise RSAError(f"neuroid_id must be unique; {len(twice)} occur more than once: {listing(twice)}")
     if "time_bin" in dims:
         for name in _REQUIRED["time_bin"]:
-            _check_numbers(recording, name, "iuf", 1e7)
+            check_numbers(recording, name, "iuf", 1e7)
         start, end = (recording[name].values for name in _REQUIRED["time_bin"])
         if (start >= end).any():
             i = int(np.flatnonzero(start >= end)[0])
             raise RSAError(f"time_bin {i} starts at {start[i]} and ends at {end[i]} ms")
     for key, value in recording.attrs.items():
-        if not isinstance(value, str | int | float) or (key in _NUMBERS and isinstance(value, str)):
+        if not isinstance(value, str | int | float | np.integer | np.floating | np.bool_) or (
+            key in _NUMBERS and isinstance(value, str)
+        ):
             wanted = "a number" if key in _NUMBERS else "text or a number"
             raise RSAError(f"attribute {key} is a {type(value).__name__}; {wanted} is needed")
+    if ("window_start" in recording.attrs) != ("window_end" in recording.attrs):
+        raise RSAError("attributes window_start and window_end belong together; one of them is missing")
     return recording
 
 
-def _check_numbers(recording: "xarray.DataArray", name: str, kinds: str, largest: float) -> None:
+def check_numbers(recording: "xarray.DataArray", name: str, kinds: str, largest: float) -> None:
     values = recording[name].values
     if values.dtype.kind not in kinds:
         raise RSAError(f"coordinate {name} must be {'int' if kinds == 'iu' else 'numbers'}, got {values.dtype}")
@@ -118,7 +123,7 @@ def from_arrays(
     """
     import xarray
 
-    array = np.asarray(responses)
+    array = _as_array(responses, "responses")
     if array.dtype.kind not in "biuf":
         raise RSAError(f"responses must be real numbers, got {array.dtype}")
     array = array.astype(array.dtype.newbyteorder("="), copy=False)
@@ -126,42 +131,54 @@ def from_arrays(
         array = array.astype(np.float64)
     if array.ndim not in (2, 3):
         raise RSAError(f"responses must have shape (presentations, neuroids[, time bins]), got {array.shape}")
-    stimuli = _column(stimulus_id)
+    stimuli = _column(stimulus_id, "stimulus_id")
     columns: dict[str, dict[str, Any]] = {dim: {} for dim in DIMS[: array.ndim]}
     columns["presentation"] = {
         "stimulus_id": stimuli.astype(str),
-        "repetition": number_repetitions(stimuli) if repetition is None else np.asarray(list(repetition)),
+        "repetition": number_repetitions(stimuli) if repetition is None else _column(repetition, "repetition"),
         **(presentation or {}),
     }
     n = array.shape[1]
     columns["neuroid"]["neuroid_id"] = (
-        np.arange(n).astype(str) if neuroid_id is None else _column(neuroid_id).astype(str)
+        np.arange(n).astype(str) if neuroid_id is None else _column(neuroid_id, "neuroid_id").astype(str)
     )
     if region is not None:
-        columns["neuroid"]["region"] = np.full(n, region) if isinstance(region, str) else _column(region).astype(str)
+        regions = np.full(n, region) if isinstance(region, str) else _column(region, "region").astype(str)
+        columns["neuroid"]["region"] = regions
     columns["neuroid"] |= neuroid or {}
     if time_bins is not None:
-        edges = np.asarray(list(time_bins), np.float64).reshape(-1, 2)
+        edges = _column(time_bins, "time_bins")
+        if edges.ndim != 2 or edges.shape[1] != 2 or edges.dtype.kind not in "iuf":
+            raise RSAError(f"time_bins are pairs of numbers (start, end) in ms, got shape {edges.shape}")
         columns.setdefault("time_bin", {}).update(time_bin_start=edges[:, 0], time_bin_end=edges[:, 1])
     coords = {}
     for dim, named in columns.items():
         if dim not in DIMS[: array.ndim]:
             raise RSAError(f"time_bins were given but responses have shape {array.shape}")
         for name, values in named.items():
-            column = _column(values)
+            column = _column(values, name)
             if column.shape != (array.shape[DIMS.index(dim)],):
                 raise RSAError(f"{name} has shape {column.shape} for {array.shape[DIMS.index(dim)]} {dim}s")
             coords[name] = (dim, column)
     return check_recording(xarray.DataArray(array, coords, DIMS[: array.ndim], attrs=dict(attrs or {})))
 
 
-def _column(values: Any) -> Array:
-    """A 1-D array in native byte order, texts and bytes as str."""
-    column = np.asarray(values if isinstance(values, np.ndarray) else list(values))
-    if column.dtype.kind in "SO":
-        column = np.array([v.decode("utf-8") if isinstance(v, bytes) else str(v) for v in column.ravel()]).reshape(
-            column.shape
-        )
+def _as_array(values: Any, name: str) -> Array:
+    try:
+        return np.asarray(values)
+    except (ValueError, TypeError) as error:  # lists of different lengths
+        raise RSAError(f"{name} is no array: {reason(error)}") from error
+
+
+def _column(values: Any, name: str) -> Array:
+    """An array in native byte order, texts and bytes as str. Raises RSAError for what is no sequence of like things."""
+    try:
+        column = _as_array(values if isinstance(values, np.ndarray) else list(values), name)
+        if column.dtype.kind in "SO":
+            texts = [v.decode("utf-8") if isinstance(v, bytes) else str(v) for v in column.ravel()]
+            column = np.array(texts).reshape(column.shape)
+    except (TypeError, UnicodeDecodeError) as error:
+        raise RSAError(f"{name} is no column: {reason(error)}") from error
     return column.astype(column.dtype.newbyteorder("="), copy=False)
 
 
@@ -187,28 +204,6 @@ def first_places(codes: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     return np.searchsorted(np.maximum.accumulate(codes), np.arange(codes.max(initial=-1) + 1))
 
 
-def average_repetitions(recording: "xarray.DataArray") -> "xarray.DataArray":
-    """Mean response to each stimulus, in order of first appearance; NaN repeats are left out.
-
-    Columns that say the same at every presentation of a stimulus are kept. `attrs["repeats"]` becomes the mean number
-    of presentations behind a row. A neuroid without a valid repeat of a stimulus keeps NaN there. Recordings on disk
-    are read in blocks of neuroids; sums are made in float64 and the result has the precision of the input.
-
-    Raises RSAError as `check_recording` does, and for values that no response has.
-    """
-    import xarray
-
-    check_recording(recording)
-    ids, codes = encode(recording["stimulus_id"].values)
-    means = group_means(recording, codes, len(ids))
-    coords = {name: (c.dims, c.values) for name, c in recording.coords.items() if c.dims != ("presentation",)}
-    columns = {**constant_columns(recording, codes), "repetition": np.zeros(len(ids), np.int64)}
-    coords |= {name: (("presentation",), values) for name, values in columns.items()}
-    repeats = float(recording.attrs.get("repeats", 1)) * len(codes) / len(ids)
-    attrs = {**recording.attrs, "repeats": round(repeats, 3)}
-    return xarray.DataArray(means, coords, recording.dims, recording.name, attrs)
-
-
 def constant_columns(recording: "xarray.DataArray", codes: npt.NDArray[np.int64]) -> dict[str, Array]:
     """Columns of presentations that say the same wherever `codes` is the same: name -> one value per code."""
     first = first_places(codes)
@@ -218,25 +213,6 @@ def constant_columns(recording: "xarray.DataArray", codes: npt.NDArray[np.int64]
         for name, v in columns.items()
         if np.array_equal(v, v[first][codes], equal_nan=v.dtype.kind == "f")
     }
-
-
-def group_means(recording: "xarray.DataArray", codes: npt.NDArray[np.int64], n: int) -> Array:
-    """(n, neuroids[, bins]): mean over the presentations of each code, NaN ignored, read in blocks of neuroids."""
-    from scipy.sparse import csr_array
-
-    dtype = recording.dtype if recording.dtype in (np.float32, np.float64) else np.dtype(np.float64)
-    out = np.empty((n, *recording.shape[1:]), dtype)
-    pick = csr_array((np.ones(len(codes)), (codes, np.arange(len(codes)))), (n, len(codes)))
-    for here, block in blocks(recording):
-        flat = block.reshape(len(codes), -1).astype(np.float64)
-        missing = np.isnan(flat)
-        counts: Array = np.bincount(codes, minlength=n)[:, None]
-        if missing.any():
-            counts = pick @ (~missing).astype(np.float64)
-            flat[missing] = 0
-        with np.errstate(invalid="ignore"):
-            out[:, here] = (pick @ flat / counts).reshape(n, *block.shape[1:])
-    return out
 
 
 def blocks(recording: "xarray.DataArray") -> Iterator[tuple[slice, Array]]:
@@ -263,13 +239,15 @@ def time_window(
     Without bounds: the window that the recording names in `attrs` (`window_start`, `window_end`), else 70 to 170 ms,
     and its only bin where it has one. The bounds of the bins used become these attributes.
 
-    Raises RSAError when the recording has no time bins or none lies inside.
+    Raises RSAError when only one bound is given, and when the recording has no time bins or none lies inside.
     """
     import xarray
 
     check_recording(recording)
     if "time_bin" not in recording.dims:
         raise RSAError("the recording has no time bins, so no window can be chosen")
+    if (start is None) != (end is None):
+        raise RSAError(f"a window has a start and an end in ms, got {start} and {end}")
     low, high = recording["time_bin_start"].values, recording["time_bin_end"].values
     if start is None and end is None and len(low) == 1:
         start, end = float(low[0]), float(high[0])

@@ -22,7 +22,7 @@ class Dataset:
     """One data set.
 
     kind: "recording", "rdms" (published as RDMs only) or "simulation". part: of the file, see `load`.
-    file: responses or RDMs; images: the stimuli; table: their columns.
+    file: responses or RDMs; images: the stimuli; table: their columns. obtain: how to get what no link serves.
     degrees: size of the images in degrees of visual angle. window: (start, end) in ms, the default time window.
     """
 
@@ -38,6 +38,7 @@ class Dataset:
     part: str = ""
     degrees: float | None = None
     window: tuple[float, float] | None = None
+    obtain: str = ""
 
     @property
     def files(self) -> tuple[DataFile, ...]:
@@ -239,6 +240,8 @@ DATASETS = (
             "zd_it/zd_it.npz", "", 585538, "sha256:695f5cffbc22b1fe09ac899a4861f26a32499adc039db801df8e293888d96257"
         ),
         window=(100.0, 300.0),
+        obtain="it is made from the binned trials (150 ms every 50 ms) that https://github.com/emeyers/NeuroDecodeR has"
+        " as an R file: numpy.savez of rate (trials, bins), site, stimulus, position and bins (their names)",
     ),
     _majaj(
         "",

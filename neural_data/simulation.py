@@ -14,13 +14,12 @@ from ..rsa.errors import near
 from ..rsa.rdm import Array
 from .disk_cache import cached
 from .hvm_images import PER_OBJECT, PIXELS, check_settings, hvm_images, image_arrays
-from .recording import check_recording
+from .recording import WINDOW, check_recording
 from .sites import site_network, site_rates
 
 if TYPE_CHECKING:
     import xarray
 
-WINDOW = (70.0, 170.0)  # ms after onset
 REPEATS = (21, 50)  # fewest and most of an image
 VARIANTS: dict[str, dict[str, Any]] = {
     "simulated": {"per_object": (1, 2, 2), "trials": True},

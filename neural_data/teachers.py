@@ -45,8 +45,8 @@ def as_teacher(
     Split halves give one number, so both ends of a target's ceiling are sqrt(reliability): a similarity divided by it
     is the ceiled score. Every RDM's `attrs` hold `reliability`, `ceiling` and `split_r`. A recording of averages, or a
     target whose halves do not agree (r <= 0), has none, and `attrs["ceiling"]` says why. `stimuli` is the recording's
-    identifier where that is a name of the catalogue. features: also keep the responses behind the RDMs, for the
-    similarities that compare features.
+    `attrs["images"]`, else its identifier where that is a name of the catalogue. features: also keep the responses
+    behind the RDMs, for the similarities that compare features.
 
     Raises RSAError as `region_rdms` does.
     """
@@ -78,7 +78,8 @@ def as_teacher(
             ceilings = {t: (c, c) for t, c in zip(rdms, halves["ceiling"].values.tolist(), strict=True) if c > 0}
             how = f"sqrt of split-half reliability (corrected Spearman-Brown, {method}), {splits} splits, seed {seed}"
             stated["ceiling"] = "; ".join([how, *_without_ceiling(halves)])
-    stimuli = identifier if identifier in {dataset.name for dataset in list_datasets()} else ""
+    named = identifier if identifier in {dataset.name for dataset in list_datasets()} else ""
+    stimuli = str(recording.attrs.get("images", named))
     title = name or identifier or "recording"
     ids = list(dict.fromkeys(recording["stimulus_id"].values.tolist()))
     return Teacher.from_rdms(

@@ -94,6 +94,7 @@ class Contained:
         self._payload, self._device, self.timeout = packed(objective, "the objective"), device, timeout
         self._process: multiprocessing.process.BaseProcess | None = None
         self._line: Connection | None = None
+        self._begin()
 
     def __call__(self, architecture: Architecture) -> Evaluation:
         line = self._line or self._begin()

@@ -30,8 +30,8 @@ class SearchReport:
     and score of every success. importance: dimension -> share (PED-ANOVA: how much more the best tenth of candidates
     agrees about it than all do; Watanabe et al. 2023), empty where there are fewer than 50 successes. top: the best
     different architectures with score, P, TG, parameters and words. searcher: name -> its diagnostics as (candidate,
-    value), such as the RL controller's entropy. cost: candidates trained (M1), their examples (M1 E1) and seconds.
-    failures: reason -> numbers.
+    value), such as the RL controller's entropy. cost: candidates trained (M1), their examples (M1 E1) and seconds;
+    finalists (M2) and their examples (M2 E2), 0 where none were trained. failures: reason -> numbers.
     """
 
     storage: str
@@ -79,6 +79,7 @@ def search_report(storage: str | Path, study: str | None = None, *, space: Space
         study = names[0]
     with Tracker(storage, study, create=False) as tracker:
         candidates, settings, place = tracker.candidates(), tracker.description, tracker.place
+        finalists, longer = tracker.finals
     finished = [candidate for candidate in candidates if candidate.finished]
     good = [candidate for candidate in finished if candidate.score is not None]
     trained = [candidate for candidate in finished if candidate.reused is None]
@@ -101,8 +102,10 @@ def search_report(storage: str | Path, study: str | None = None, *, space: Space
             "trained": len(trained),
             "examples": sum(one.examples for one in done),
             "seconds": sum(sum(one.seconds.values()) for one in done),
+            "finalists": finalists,
+            "finalist_examples": longer,
         },
-        failures=_failures(finished),
+        failures=reasons(finished),
         candidates=candidates,
     )
 
@@ -174,9 +177,10 @@ def _diagnostics(candidates: Sequence[Candidate]) -> dict[str, list[tuple[int, f
     return found
 
 
-def _failures(finished: Sequence[Candidate]) -> dict[str, list[int]]:
+def reasons(candidates: Sequence[Candidate]) -> dict[str, list[int]]:
+    """Why candidates failed: reason -> numbers, the most frequent first."""
     found: dict[str, list[int]] = {}
-    for candidate in finished:
+    for candidate in candidates:
         if candidate.status == FAILED:
             reason = "" if candidate.evaluation is None else candidate.evaluation.reason
             found.setdefault(reason or "no reason given", []).append(candidate.number)

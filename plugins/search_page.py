@@ -18,7 +18,8 @@ from .report import LEAST, SearchReport
 if TYPE_CHECKING:
     from .spaces.space import Architecture, Space
 
-_WIDTH, _HEIGHT, _LEFT, _TOP, _FOOT = 350, 260, 50, 28, 40
+_WIDTH, _HEIGHT, _LEFT, _TOP, _FOOT = 350, 260, 50, 34, 40
+_LETTER = 6.6  # px, of a tick's label, at most
 _SHOWN = 20  # choices in the table of importances
 
 
@@ -67,7 +68,12 @@ def answer(report: SearchReport) -> list[str]:
         f"Cost M1 E1: {cost['trained']:,.0f} candidates trained on {each:,.0f} examples on average, "
         f"{cost['examples']:,.0f} in all, in {cost['seconds']:,.0f} s."
     )
-    return [best, tried, *unfinished, spent]
+    total = cost["examples"] + cost["finalist_examples"]
+    finals = [
+        f"Cost M1 E1 + M2 E2: with {cost['finalist_examples']:,.0f} examples of {cost['finalists']:,.0f} finalists, "
+        f"{total:,.0f} in all."
+    ]
+    return [best, tried, *unfinished, spent, *(finals if cost["finalists"] else [])]
 
 
 def numbers_of(one: dict[str, Any]) -> str:
@@ -99,11 +105,10 @@ def _chart(up: str, right: str, xs: Sequence[float], ys: Sequence[float], *, joi
     """One panel: a line through the points, or the points themselves."""
     low, high = spread(np.array(xs, float))
     floor, roof = spread(np.array(ys, float))
-    words = (
-        f"{up} against {right}: {len(xs)} points, {right} from {low:g} to {high:g}, {up} from {floor:.4g} to {roof:.4g}"
-    )
+    ranges = f"{right} from {_short(low)} to {_short(high)}, {up} from {_short(floor)} to {_short(roof)}"
+    words = f"{up} against {right}: {len(xs)} points, {ranges}"
     drawing = Drawing(
-        _WIDTH, _HEIGHT, f"{up} against {right}", f"{words}, at the end {ys[-1]:.4g}." if joined else f"{words}."
+        _WIDTH, _HEIGHT, f"{up} against {right}", f"{words}, at the end {_short(ys[-1])}." if joined else f"{words}."
     )
     bottom, edge = _HEIGHT - _FOOT, _WIDTH - 12
 
@@ -117,9 +122,11 @@ def _chart(up: str, right: str, xs: Sequence[float], ys: Sequence[float], *, joi
     drawing.add("text", "end", printable(right), x=edge, y=_HEIGHT - 6)
     for tick in ticks(floor, roof, 5):
         drawing.add("line", "grid", x1=_LEFT, x2=edge, y1=y(tick), y2=y(tick))
-        drawing.add("text", "end", f"{tick:.4g}", x=_LEFT - 6, y=y(tick) + 4)
+        drawing.add("text", "end", _short(tick), x=_LEFT - 6, y=y(tick) + 4)
     for tick in ticks(low, high, 4):
-        drawing.add("text", "middle", f"{tick:.4g}", x=x(tick), y=bottom + 16)
+        label = _short(tick)
+        inside = _WIDTH - len(label) * _LETTER / 2
+        drawing.add("text", "middle", label, x=min(x(tick), inside), y=bottom + 16)
     points = [(x(a), y(b)) for a, b in zip(xs, ys, strict=True)]
     if joined and len(points) > 1:
         drawing.line("line colour0", points)
@@ -127,6 +134,14 @@ def _chart(up: str, right: str, xs: Sequence[float], ys: Sequence[float], *, joi
     for at, over in points:
         drawing.add("circle", "point colour0", cx=at, cy=over, r=3)
     return drawing
+
+
+def _short(value: float) -> str:
+    """Four digits at most: 0.7432, 691, 4,146, 20k, 1.5M."""
+    for least, unit, letter in ((1e9, 1e9, "G"), (1e6, 1e6, "M"), (1e4, 1e3, "k")):
+        if abs(value) >= least:
+            return f"{value / unit:.4g}{letter}"
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 
 def _image(space: "Space | None", architecture: "Architecture") -> str:

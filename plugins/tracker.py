@@ -22,7 +22,7 @@ from .spaces.space import Architecture
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial, TrialState
 
-_SEARCH, _NUMBER = "search", "candidate"
+_SEARCH, _FINALS, _NUMBER = "search", "finals", "candidate"
 _ARCHITECTURE, _EVALUATION, _DIAGNOSTICS = "architecture", "evaluation", "diagnostics"
 _GRACE = 6  # heartbeats missed until a worker is taken for lost
 _JOINING = 5.0  # seconds that a worker who joins waits for the one who has just begun the study
@@ -91,15 +91,26 @@ class Tracker:
         found = self._patiently(lambda: self._storage.get_study_user_attrs(self._id)).get(_SEARCH)
         return found if isinstance(found, dict) else {}
 
+    @property
+    def finals(self) -> tuple[int, int]:
+        """M2 and M2 E2 of the cost: how many finalists were trained after the search, on how many examples in all."""
+        found = self._patiently(lambda: self._storage.get_study_user_attrs(self._id)).get(_FINALS)
+        return (int(found[0]), int(found[1])) if isinstance(found, list) and len(found) == 2 else (0, 0)
+
+    def keep_finals(self, finalists: int, examples: int) -> None:
+        """Store what `finals` gives back."""
+        self._patiently(lambda: self._storage.set_study_user_attr(self._id, _FINALS, [finalists, examples]))
+
     def agree(self, description: Mapping[str, Any]) -> None:
         """Store what makes this search this search, or compare it with what is stored.
 
+        A study in which nobody has worked yet, because its objective could not be made, becomes this one.
         Raises RSAError naming what differs.
         """
         deadline = time.monotonic() + _JOINING
         while not (stored := self.description) and not self._new and time.monotonic() < deadline:
             time.sleep(0.1)
-        if not stored:
+        if not stored or (stored != dict(description) and self._untouched()):
             self._patiently(lambda: self._storage.set_study_user_attr(self._id, _SEARCH, dict(description)))
             return
         differing = [
@@ -109,6 +120,10 @@ class Tracker:
         ]
         if differing:
             raise RSAError(f"study {self.study} is another search: {listing(differing, 5)}; give this one a new name")
+
+    def _untouched(self) -> bool:
+        leases = self._patiently(lambda: self._leases.read(0))
+        return not self.candidates() and all(self._free(lease) for lease in leases.values())
 
     def candidates(self) -> list[Candidate]:
         """All that were proposed so far, in order of their numbers."""
@@ -158,13 +173,17 @@ class Tracker:
     def _free(self, lease: Lease) -> bool:
         return lease.owner in (NOBODY, self.owner) or lease.lost(_GRACE * self._heartbeat)
 
-    def start(self, number: int, architecture: Architecture, diagnostics: Mapping[str, Any] | None = None) -> None:
-        """Store that this candidate is being evaluated, and what it is."""
-        self._patiently(lambda: self._start(number, architecture, diagnostics or {}), self._look)
+    def start(self, number: int, architecture: Architecture, diagnostics: Mapping[str, Any] | None = None) -> bool:
+        """Store that this candidate is being evaluated, and what it is. False where another worker has taken it."""
+        mine = self._patiently(lambda: self._start(number, architecture, diagnostics or {}), self._look)
+        self._beating = number if mine else None
+        return mine
 
-    def _start(self, number: int, architecture: Architecture, diagnostics: Mapping[str, Any]) -> None:
+    def _start(self, number: int, architecture: Architecture, diagnostics: Mapping[str, Any]) -> bool:
         from optuna.trial import TrialState, create_trial
 
+        if number in self._finished or not self._leases.renew(number, self.owner):
+            return False
         if number not in self._trials:
             attributes = {_NUMBER: number, _ARCHITECTURE: dict(architecture)}
             if diagnostics:
@@ -173,6 +192,7 @@ class Tracker:
             self._trials[number] = self._storage.create_new_trial(self._id, template_trial=new)
         elif number in self._unfinished and self._unfinished[number].status == INTERRUPTED:
             self._storage.set_trial_state_values(self._trials[number], TrialState.RUNNING)
+        return True
 
     def finish(self, number: int, evaluation: Evaluation) -> bool:
         """Store the result of a started candidate. False where another worker has taken it over and was faster."""

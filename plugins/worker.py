@@ -16,6 +16,7 @@ _DEATHS = 3  # workers that one candidate may cost
 _POLL = 0.5  # seconds between looks of a worker for whom there is nothing to do
 
 Notify = Callable[[Sequence[Candidate]], object]
+Assess = Callable[[dict[str, Choice]], Evaluation]
 
 
 @dataclass(frozen=True)
@@ -76,10 +77,10 @@ class _Worker:
         self._searcher = plan.searcher(plan.space, **plan.settings)
         self._told: set[int] = set()
         self._known: dict[str, Candidate] = {}  # the first candidate that succeeded with an architecture
-        self._assess: Callable[[dict[str, Choice]], Evaluation] | None = None
+        self._assess: Assess | None = None
 
     def see_to(self, number: int, deaths: int) -> None:
-        """Bring the claimed candidate to its end."""
+        """Bring the claimed candidate to its end, unless another worker has taken it over."""
         here = self._learn(number)
         diagnostics: dict[str, float] = {}
         if here is None:
@@ -87,13 +88,9 @@ class _Worker:
             diagnostics = self._searcher.diagnostics()
         else:
             architecture = dict(here.architecture)
-        self._tracker.start(number, architecture, diagnostics)
-        if here is not None and here.evaluation is not None:  # its worker was killed between two writes
-            self._tracker.finish(number, here.evaluation)
-        elif deaths > _DEATHS:
-            self._tracker.finish(number, Evaluation(FAILED, f"its worker died {deaths} times"))
-        else:
-            self._tracker.finish(number, self._evaluate(architecture))
+        evaluate = self._evaluator(architecture, here, deaths)
+        if self._tracker.start(number, architecture, diagnostics):
+            self._tracker.finish(number, evaluate(architecture))
 
     def _learn(self, number: int) -> Candidate | None:
         """Tell the searcher what had finished when this number was claimed; returns the candidate that was there."""
@@ -108,15 +105,19 @@ class _Worker:
                     self._known.setdefault(self._plan.space.key(candidate.architecture), candidate)
         return here
 
-    def _evaluate(self, architecture: dict[str, Choice]) -> Evaluation:
+    def _evaluator(self, architecture: dict[str, Choice], here: Candidate | None, deaths: int) -> Assess:
+        if here is not None and (stored := here.evaluation) is not None:  # its worker was killed between two writes
+            return lambda _: stored
+        if deaths > _DEATHS:
+            return lambda _: Evaluation(FAILED, f"its worker died {deaths} times")
         twin = self._known.get(self._plan.space.key(architecture)) if self._plan.reuse else None
         if twin is not None:
-            return twin.result_again()
+            return lambda _: twin.result_again()
         if self._assess is None:
             self._assess = self._assessor()
-        return self._assess(architecture)
+        return self._assess
 
-    def _assessor(self) -> Callable[[dict[str, Choice]], Evaluation]:
+    def _assessor(self) -> Assess:
         plan = self._plan
         if plan.timeout is not None:
             return Contained(plan.objective, self._device, plan.timeout)

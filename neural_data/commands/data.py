@@ -67,18 +67,19 @@ def describe(
         )
     columns = next(iter(found.targets.values()))
     rows = [[target, *map(_cell, numbers.values())] for target, numbers in found.targets.items()]
-    facts = [f"{key}: {value}" for key, value in found.facts.items()]
+    facts = [f"RDMs: {found.made}", *(f"{key}: {value}" for key, value in found.facts.items())]
     if dataset is not None:
         facts += [f"published at: {dataset.source}", f"licence: {dataset.licence}", f"citation: {dataset.citation}"]
     print_table(found.name, ["target", *(column.replace("_", " ") for column in columns)], rows, facts)
     if json is not None:
         registered = {} if dataset is None else {"registry": _registered(dataset)}
-        write_json(json, {"name": found.name, "targets": found.targets, "facts": found.facts, **registered})
+        described = {"name": found.name, "targets": found.targets, "settings": found.settings, "facts": found.facts}
+        write_json(json, described | registered)
     if plot is not None:
         from ..plots import describe_figure
 
         note = str(found.facts.get("note", ""))
-        save_figure(describe_figure(found.name, found.rdms, found.halves, found.neuroids, note), plot)
+        save_figure(describe_figure(found.name, found.rdms, found.halves, found.neuroids, found.made, note), plot)
 
 
 @data.command()
@@ -89,8 +90,11 @@ def fetch(
 ) -> None:
     """Download the files of a data set into the data folder; a file appears when its checksum is right."""
     from ...rsa.console import print_table, write_json
+    from ...rsa.storage import check_writable
     from ..download import fetch as fetch_files
 
+    if json is not None:
+        check_writable(json)
     with _download_progress() as report:
         files = fetch_files(name, data_dir=data_dir, report=report)
     states = {str(path): "downloaded" if new else "was there" for path, new in files.items()}
@@ -124,7 +128,8 @@ def convert(
     rows = [[f"{source} -> {out}", *map(str, sizes.values()), f"{out.stat().st_size / 1e6:.1f} MB"]]
     print_table("converted", ["file", *sizes, "size"], rows)
     if json is not None:
-        write_json(json, {"source": source, "file": str(out), "dims": sizes, "bytes": out.stat().st_size})
+        made = {"source": source, "part": part, "file": str(out), "dims": sizes, "bytes": out.stat().st_size}
+        write_json(json, {**made, "attrs": dict(recording.attrs)})
 
 
 def _cell(value: Any) -> str:

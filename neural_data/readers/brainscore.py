@@ -1,13 +1,13 @@
 """Recordings in the netCDF4 layout of BrainIO and Brain-Score, which is also that of our own files."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ...rsa import RSAError
 from ...rsa.errors import listing, reason
-from ...rsa.hdf5 import member, opened, plain_dataset, read_column
+from ...rsa.hdf5 import attribute, member, opened, plain_dataset, read_column
 from ...rsa.rdm import Array
 from ..recording import DIMS, check_recording, number_repetitions
 from .on_disk import lazy_array
@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     import h5py
     import xarray
 
-_INTERNAL = ("coordinates", "DIMENSION_LIST", "CLASS", "NAME", "REFERENCE_LIST", "dtype")
+INTERNAL = ("coordinates", "DIMENSION_LIST", "CLASS", "NAME", "REFERENCE_LIST", "dtype")  # attributes of netCDF's own
+OWN_NAME, TRUTHS = "_name", "_truths"  # of `save_recording`: the array's name, and the attributes that are truth values
 _UNNAMED = ("data", "responses", "__xarray_dataarray_variable__")
 
 
@@ -34,6 +35,8 @@ def read_brainscore(path: Path, group: str = "") -> "xarray.DataArray":
     import xarray
 
     with opened(path) as file:
+        if str(kind := attribute(file, "format")).startswith("tgsage-"):
+            raise RSAError(f"it is a {kind} file, not a recording")
         at = _group(file, group)
         dims = {name: found for name in at if (found := _dims(at, name))}
         name = _data_variable(at, dims)
@@ -45,12 +48,14 @@ def read_brainscore(path: Path, group: str = "") -> "xarray.DataArray":
             if not more and dim in dims[name] and key != name
         }
         attrs = _attributes(at) | _attributes(at[name])
-        full_name = at[name].name
+        full_name, own_name = at[name].name, attribute(at[name], OWN_NAME)
     _name_columns(columns)
     order = tuple(dim for dim in DIMS if dim in dims[name]) + tuple(dim for dim in dims[name] if dim not in DIMS)
     coords = {key: xarray.Variable((dim,), values) for key, (dim, values) in columns.items()}
     try:
-        recording = lazy_array(path, full_name, dims[name], order).assign_coords(coords)
+        recording = lazy_array(path, full_name, dims[name], order).assign_coords(coords).rename(own_name)
+    except RSAError:
+        raise
     except ValueError as error:
         raise RSAError(f"{path} cannot be read: {reason(error)}") from error
     recording = recording.assign_attrs(({} if name in _UNNAMED else {"identifier": name}) | attrs)
@@ -74,11 +79,11 @@ def _group(file: "h5py.File", group: str) -> "h5py.Group":
 
 
 def _dims(at: "h5py.Group", name: str) -> tuple[str, ...]:
-    """Dims of a variable; () for groups and for the dims themselves, which netCDF stores as data sets too."""
+    """Dims of a variable; () for groups, types and the dims themselves, which netCDF stores as data sets too."""
     import h5py
 
     item = member(at, name)
-    if isinstance(item, h5py.Group) or item.attrs.get("CLASS") == b"DIMENSION_SCALE":
+    if not isinstance(item, h5py.Dataset) or item.attrs.get("CLASS") == b"DIMENSION_SCALE":
         return ()
     data = plain_dataset(at, name)
     scales = data.attrs.get("DIMENSION_LIST", ())  # by hand, since libhdf5's own way does not survive damage
@@ -111,7 +116,7 @@ def _name_columns(columns: dict[str, tuple[str, Array]]) -> None:
             columns[name] = (columns[name][0], columns[name][1].astype(str))
     if "repetition" in columns:
         dim, values = columns["repetition"]
-        if values.dtype.kind == "f" and (values == np.round(values)).all():
+        if values.dtype.kind == "f" and (np.abs(values) < 2**53).all() and (values == np.round(values)).all():
             columns["repetition"] = (dim, values.astype(np.int64))
     elif columns.get("stimulus_id", ("",))[0] == "presentation":
         columns["repetition"] = ("presentation", number_repetitions(columns["stimulus_id"][1]))
@@ -119,14 +124,6 @@ def _name_columns(columns: dict[str, tuple[str, Array]]) -> None:
 
 def _attributes(item: "h5py.Group | h5py.Dataset") -> dict[str, str | int | float]:
     """Texts and numbers among the attributes; the rest is netCDF's own."""
-    out: dict[str, str | int | float] = {}
-    for name in item.attrs:
-        if name in _INTERNAL or name.startswith("_"):
-            continue
-        value: Any = item.attrs[name]
-        if isinstance(value, np.generic | np.ndarray) and value.size == 1:  # netCDF writes numbers as arrays of one
-            value = value.item()
-        value = value.decode() if isinstance(value, bytes) else value
-        if isinstance(value, str | int | float):
-            out[name] = value
-    return out
+    known = {name: attribute(item, name) for name in item.attrs if name not in INTERNAL and not name.startswith("_")}
+    truths = str(attribute(item, TRUTHS) or "").split()
+    return {name: bool(v) if name in truths else v for name, v in known.items() if v is not None}

@@ -39,8 +39,8 @@ def read_hvm(path: Path, part: str = "trials") -> "xarray.DataArray":
 
     part: "trials", single trials of all variation levels, in the one time window of the file; "averaged", their mean
       over trials; "binned", the mean over trials in bins of 20 ms from stimulus onset.
-    Image i has the id "hvm/i" (four digits), as in `images`. Trials without any response are left out. The file tells
-    V4 from IT and nothing finer.
+    Image i has the id "hvm/i" (four digits), as in `images` of the same file, whose path is `attrs["images"]`. Trials
+    without any response are left out. The file tells V4 from IT and nothing finer.
 
     Raises RSAError naming the file when it lacks a part, when shapes disagree, or when a variation level is unknown.
     """
@@ -73,6 +73,7 @@ def read_hvm(path: Path, part: str = "trials") -> "xarray.DataArray":
                 "identifier": f"hvm/{part}",
                 "source": "Majaj, Hong et al. 2015, macaque V4 and IT, HvM images",
                 "degrees": 8.0,
+                **({"images": str(path)} if "images" in file else {}),
             },
         )
 

@@ -21,7 +21,8 @@ def read_kriegeskorte(path: Path, descriptors: Mapping[str, Array] | None = None
 
     Supplement of the paper: "mIT" (674 neurons) and "hIT" (316 voxels, subjects averaged), with categories as
     descriptors. 92_brainRDMs: "hIT S1" to "hIT S4", the mean over two sessions each, in the file's order of subjects.
-    92_modelRDMs: the models by name. `descriptors` are given to RDMs of a file that holds no categories.
+    92_modelRDMs: the models by name; those that only tell categories apart (0 within, 1 between) have the metric
+    "model", all others are 1 - r. `descriptors` are given to RDMs of a file that holds no categories.
 
     Raises RSAError naming the file when it is truncated, something else, or holds an RDM of other than 92 objects.
     """
@@ -78,7 +79,9 @@ def _categories(content: Mapping[str, Any]) -> dict[str, Array]:
 
 def _rdm(path: Path, matrix: Array, name: str, columns: Mapping[str, Array]) -> RDM:
     attrs = {"source": "Kriegeskorte et al. 2008", "identifier": f"kriegeskorte2008: {name}"}
-    return RDM(_condensed(path, matrix), LABELS, name=name, descriptors=columns, attrs=attrs)
+    values = _condensed(path, matrix)
+    metric = "model" if len(np.unique(values)) == 2 else "correlation"
+    return RDM(values, LABELS, metric=metric, name=name, descriptors=columns, attrs=attrs)
 
 
 def _condensed(path: Path, matrix: Array) -> Array:

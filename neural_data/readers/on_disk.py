@@ -9,7 +9,7 @@ from xarray.backends import BackendArray
 from xarray.core import indexing
 
 from ...rsa import RSAError
-from ...rsa.hdf5 import MAX_BYTES, opened, plain_dataset
+from ...rsa.hdf5 import MAX_BYTES, attribute, opened, plain_dataset
 from ...rsa.rdm import Array
 
 
@@ -21,7 +21,8 @@ class OnDisk(BackendArray):
             data = plain_dataset(file, name)
             if data.dtype.kind not in "iuf":
                 raise RSAError(f"{name} holds {data.dtype}, not numbers")
-            stored, self.dtype = data.shape, data.dtype.newbyteorder("=")
+            truths = attribute(data, "dtype") == "bool"  # how xarray writes truth values into netCDF
+            stored, self.dtype = data.shape, np.dtype(bool) if truths else data.dtype.newbyteorder("=")
         self.path, self.name, self.axes = path, name, axes
         self.shape = tuple(stored[axis] for axis in axes)
 

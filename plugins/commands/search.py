@@ -4,6 +4,7 @@ import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -112,18 +113,21 @@ def search(
     trained first and kept in the cache. For other data a teacher has to be named, or the score is P.
 
     The same command continues a search that was interrupted or killed; on another machine, with the same storage URL,
-    it joins in. `tgsage report STORAGE` tells more about it, and `optuna-dashboard STORAGE` shows it live.
+    it joins in. `tgsage report STORAGE` tells more about it, and `optuna-dashboard sqlite:///tgsage.db` shows it live.
     """
+    from ...rsa import RSAError
     from ...rsa.console import write_json
     from ...rsa.report import check_report
     from ...rsa.storage import check_writable
-    from ..database import sqlite_file
+    from ..database import open_storage, sqlite_file
     from ..explorer import search as run
     from ..live_view import LiveView
     from ..report import search_report
     from ..search_page import write_search_report
     from ..searchers.registry import get_searcher
+    from ..searchers.searcher import make_searcher
     from ..spaces import get_space
+    from ..tracker import Tracker
     from .finals import run_finals
     from .train import overrides
 
@@ -133,24 +137,26 @@ def search(
     page = html or (None if file is None else file.with_suffix(".html"))
     if page is not None:
         check_report(page)
+    if not isfinite(alpha):
+        raise RSAError(f"alpha is a finite number, not {alpha}")
     if teacher is None and data == "digits":
         teacher = "resnet:1"
-    where, made = get_space(space), get_searcher(searcher)
+    where, runs = get_space(space), _engine(engine, workers, address, gpus, devices)
+    made = make_searcher(get_searcher(searcher), where, seed=seed, settings=overrides(set_ or []))
     objective = SearchObjective(
         space, data, recipe, epochs, None if teacher == "none" else teacher, alpha, by or "category_name", seed,
         None if data_dir is None else str(data_dir), download,
     )  # fmt: skip
+    open_storage(storage).engine.dispose()
     _train_teacher(objective)
     view = LiveView(samples)
     with _interruptible(view):
         found = run(
-            where, made(where, seed=seed, **overrides(set_ or [])), objective, samples=samples, storage=storage,
-            study=study, workers=workers, devices=tuple(filter(None, devices.split(","))), timeout=timeout, reuse=reuse,
-            patience=patience, engine=_engine(engine, workers, address, gpus), notify=view.update,
+            where, made, objective, samples=samples, storage=storage, study=study, workers=workers,
+            devices=tuple(filter(None, devices.split(","))), timeout=timeout, reuse=reuse, patience=patience,
+            engine=runs, notify=view.update,
         )  # fmt: skip
     _show(found, where, storage, page)
-    if page is not None:
-        write_search_report(page, search_report(storage, found.study, space=where), space=where)
     finals = {}
     if finalists:
         from ..training import get_recipe, load_data
@@ -161,6 +167,10 @@ def search(
             found.candidates, where, images, get_recipe(recipe), folder, most=finalists, epochs=finalist_epochs,
             seed=seed, device=devices.split(",")[0] or None,
         )  # fmt: skip
+        with Tracker(storage, found.study) as tracker:
+            tracker.keep_finals(len(finals["finalists"]), sum(one["examples"] for one in finals["finalists"]))
+    if page is not None:
+        write_search_report(page, search_report(storage, found.study, space=where), space=where)
     if json is not None:
         candidates = [candidate.to_dict() for candidate in found.candidates]
         best = None if found.best is None else found.best.to_dict()
@@ -169,15 +179,19 @@ def search(
         )
 
 
-def _engine(name: str, workers: int, address: str | None, gpus: float) -> "Engine | None":
+def _engine(name: str, workers: int, address: str | None, gpus: float, devices: str) -> "Engine | None":
     from ...rsa import RSAError
 
     if name == "ray":
+        if devices:
+            raise RSAError("with --engine ray give --gpus: Ray chooses the devices")
         from ..ray_workers import RayWorkers
 
         return RayWorkers(workers, address=address, gpus=gpus)
     if name != "local":
         raise RSAError(f"the engine is local or ray, not {name}")
+    if address is not None or gpus:
+        raise RSAError("--address and --gpus are for --engine ray; local workers take --devices")
     return None
 
 
@@ -217,6 +231,8 @@ def _train_teacher(objective: SearchObjective) -> None:
 
 def _show(found: "SearchResult", space: "Space", storage: str, page: Path | None) -> None:
     from ...rsa.console import print_table
+    from ..database import shown, sqlite_file, storage_url
+    from ..report import reasons
 
     ranked = sorted((c for c in found.candidates if c.score is not None), key=lambda c: (-(c.score or 0), c.number))
     rows = []
@@ -239,7 +255,10 @@ def _show(found: "SearchResult", space: "Space", storage: str, page: Path | None
         best = max(best, float("-inf") if score is None else score)
         if number in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, len(finished)) and best > float("-inf"):
             curve.append(f"{best:.4f} after {number}")
-    notes.append(f"Best score: {', '.join(curve)}")
+    if curve:
+        notes.append(f"Best score: {', '.join(curve)}")
+    notes += [f"Failed {len(numbers)} times: {reason}" for reason, numbers in [*reasons(found.candidates).items()][:3]]
     where = f"{page}: learning curve and drawings. " if page is not None else ""
-    notes.append(f"{where}More: tgsage report {storage} --study {found.study}")
+    named = shown(storage_url(storage)) if sqlite_file(storage) is None else storage
+    notes.append(f"{where}More: tgsage report {named} --study {found.study}")
     print_table(found.study, ["", "score", "P", "TG"], rows, notes)

@@ -4,9 +4,8 @@ from collections import deque
 
 import numpy as np
 
-from ...rsa import RSAError
 from ..spaces.space import Choice, Space
-from .searcher import Searcher
+from .searcher import Searcher, check_counts
 
 
 class EvolutionSearcher(Searcher):
@@ -16,14 +15,12 @@ class EvolutionSearcher(Searcher):
     how many members are drawn, with replacement, for the best of them to be the parent. One dimension changes in a
     mutation (`Space.mutate`). A failed trial never enters the population.
 
-    Raises RSAError unless both are positive.
+    Raises RSAError unless both are whole numbers from 1 on.
     """
 
     def __init__(self, space: Space, *, seed: int = 0, population: int = 20, tournament: int = 5) -> None:
         super().__init__(space, seed=seed)
-        for name, value in (("population", population), ("tournament", tournament)):
-            if value < 1:
-                raise RSAError(f"{name} must be 1 or more, not {value}")
+        check_counts(population=population, tournament=tournament)
         self.population, self.tournament = population, tournament
         self._alive: deque[tuple[float, dict[str, Choice]]] = deque(maxlen=population)
 

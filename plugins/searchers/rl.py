@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from numbers import Real
 
 import numpy as np
 
 from ...rsa import RSAError
 from ..spaces.space import Choice, Space
-from .searcher import Searcher
+from .searcher import Searcher, check_counts, check_positive
 
 
 class RLSearcher(Searcher):
@@ -35,12 +36,10 @@ class RLSearcher(Searcher):
         decay: float = 0.95,
     ) -> None:
         super().__init__(space, seed=seed)
-        positive = {"hidden": hidden, "temperature": temperature, "batch": batch, "clip": clip}
-        for name, value in {**positive, "learning_rate": learning_rate}.items():
-            if not value > 0:
-                raise RSAError(f"{name} must be positive, not {value}")
-        if not 0 <= decay < 1:
-            raise RSAError(f"decay is at least 0 and below 1, not {decay}")
+        check_counts(hidden=hidden, batch=batch)
+        check_positive(temperature=temperature, clip=clip, learning_rate=learning_rate)
+        if not (isinstance(decay, Real) and 0 <= decay < 1):
+            raise RSAError(f"decay is at least 0 and below 1, not {decay!r}")
         import torch
 
         from .controller import Controller

@@ -1,12 +1,16 @@
 """What a searcher is: something that proposes architectures and is told their scores."""
 
+import inspect
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from numbers import Integral, Real
 from typing import Any, Self
 
 import numpy as np
 
 from ...rsa import RSAError
+from ...rsa.errors import near
 from ..spaces.space import Architecture, Choice, Space
 
 
@@ -29,7 +33,7 @@ class Searcher(ABC):
         return searcher
 
     def __init__(self, space: Space, *, seed: int = 0) -> None:
-        if seed < 0:
+        if not isinstance(seed, Integral) or seed < 0:
             raise RSAError(f"a searcher's seed is 0 or more, not {seed}")
         self.space, self.seed = space, seed
 
@@ -66,3 +70,27 @@ class Searcher(ABC):
 
     def learn(self, trial: int, architecture: dict[str, Choice], score: float | None) -> None:  # noqa: B027
         """Take in one result. The architecture is canonical and the searcher's to keep; None = failed."""
+
+
+def make_searcher(kind: type[Searcher], space: Space, *, seed: int, settings: Mapping[str, Any]) -> Searcher:
+    """A searcher by settings that a person wrote. Raises RSAError for one that it lacks."""
+    parameters = inspect.signature(kind.__init__).parameters.values()
+    known = [one.name for one in parameters if one.kind is one.KEYWORD_ONLY and one.name != "seed"]
+    for name in settings:
+        if name not in known and not any(one.kind is one.VAR_KEYWORD for one in parameters):
+            raise RSAError(f"{kind.__name__} has no setting {name!r}{near(name, known) if known else '; it has none'}")
+    return kind(space, seed=seed, **settings)
+
+
+def check_counts(**settings: Any) -> None:
+    """Raises RSAError unless each is a whole number from 1 on."""
+    for name, value in settings.items():
+        if not isinstance(value, Integral) or value < 1:
+            raise RSAError(f"{name} must be a whole number from 1 on, not {value!r}")
+
+
+def check_positive(**settings: Any) -> None:
+    """Raises RSAError unless each is a finite number above 0."""
+    for name, value in settings.items():
+        if not isinstance(value, Real) or not 0 < value < math.inf:
+            raise RSAError(f"{name} must be a number above 0, not {value!r}")

@@ -4,9 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from ...rsa import RSAError
 from ..spaces.space import Choice, Space
-from .searcher import Searcher
+from .searcher import Searcher, check_counts, check_positive
 
 _PRIOR_WEIGHT = 1.0  # pseudo-count that hyperopt gives every choice
 
@@ -27,9 +26,8 @@ class TPESearcher(Searcher):
         self, space: Space, *, seed: int = 0, startup: int = 20, candidates: int = 24, gamma: float = 0.25
     ) -> None:
         super().__init__(space, seed=seed)
-        for name, value in (("startup", startup), ("candidates", candidates), ("gamma", gamma)):
-            if not value > 0:
-                raise RSAError(f"{name} must be positive, not {value}")
+        check_counts(startup=startup, candidates=candidates)
+        check_positive(gamma=gamma)
         from hyperopt.base import Domain
         from hyperopt.tpe import build_posterior_wrapper
 

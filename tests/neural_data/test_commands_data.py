@@ -78,6 +78,34 @@ def test_a_description_gives_dims_regions_repeats_and_reliability(file: Path, tm
     assert len(np.unique(pixels, axis=0)) > 100
 
 
+def test_every_output_states_how_its_rdms_were_made(data_dir: Path, tmp_path: Path) -> None:
+    name, made = "zhangdesimone", {"level": "region", "scale": "zscore", "by": "object_name"}
+    options = [word for key, value in made.items() for word in (f"--{key}", value)]
+    shown = run("describe", name, "--splits", 2, *options, "--data-dir", data_dir, "--json", tmp_path / "d.json")
+    found = json.loads((tmp_path / "d.json").read_text())
+    assert found["settings"] == {**made, "window": "100-300 ms", "metric": "correlation"}
+    assert "RDMs: by object_name, level region, scale zscore, window 100-300 ms, metric correlation" in shown
+    numbers = found["targets"]["IT"]
+    assert (numbers["repeats"], numbers["repeats_range"]) == (pytest.approx(20, abs=0.01), "19 to 20")
+
+
+def test_regions_of_one_neuroid_have_no_rdm_and_no_ceiling(tmp_path: Path) -> None:
+    trials = np.random.default_rng(0).normal(size=(40, 5))
+    made = from_arrays(trials, stimulus_id=np.repeat(list("abcdefghij"), 4), region=["V4"] * 4 + ["IT"])
+    save_recording(made, tmp_path / "r.nc")
+    shown = run(
+        "describe", tmp_path / "r.nc", "--splits", 2, "--json", tmp_path / "d.json", "--plot", tmp_path / "d.png"
+    )
+    found = json.loads((tmp_path / "d.json").read_text())["targets"]
+    assert (found["V4"]["conditions"], found["IT"]["conditions"], found["IT"]["ceiling"]) == (10, None, None)
+    assert found["IT"]["neuroids"] == 1
+    assert "no RDM of IT: it has one neuroid" in shown
+    save_recording(made[:, 4:], tmp_path / "one.nc")
+    assert "no RDM of IT" in run("describe", tmp_path / "one.nc", "--splits", 2)
+    with pytest.raises(RSAError, match="has no RDM to draw"):
+        run("describe", tmp_path / "one.nc", "--splits", 2, "--plot", tmp_path / "x.png")
+
+
 def test_names_that_look_like_markup_are_shown_as_they_are(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     made = from_arrays(rng.normal(size=(12, 4)), stimulus_id=list("aabbccddeeff"), region="[/bold]")
@@ -134,6 +162,9 @@ def test_a_converted_recording_is_the_same(data_dir: Path, tmp_path: Path) -> No
         (("describe", "FILE", "--level", "layer"), "layer"),
         (("describe", "FILE", "--plot", "x.gif"), "ends in .png"),
         (("fetch", "hvm", "--data-dir", "/nowhere"), "no public link"),
+        (("fetch", "majajhong2015", "--data-dir", ".", "--json", "/nowhere/x.json"), "cannot write /nowhere/x.json"),
+        (("convert", "FILE", "x.nc", "--part", "foo"), "has no group foo"),
+        (("convert", "simulated", "x.nc", "--part", "foo"), "has no parts, so not 'foo' either"),
         (("convert", "FILE", "/nowhere/x.nc"), "cannot write /nowhere/x.nc"),
         (("convert", "kriegeskorte2008", "x.nc"), "published as RDMs"),
     ],

@@ -128,9 +128,13 @@ def test_a_file_of_other_content_at_its_place_is_kept_and_named(
 
 def test_what_cannot_be_fetched_says_where_it_is_from(tmp_path: Path) -> None:
     with pytest.raises(
-        RSAError, match=r"hvm has no public link; get it from .* and put it at .*ventral_neural_data.hdf5"
+        RSAError, match=r"hvm has no public link: it comes from DiCarlo .*; its place is .*ventral_neural_data.hdf5"
     ):
         download.fetch("hvm", data_dir=tmp_path)
+    with pytest.raises(
+        RSAError, match=r"zhangdesimone has no public link: it is made from .*NeuroDecodeR.* numpy.savez"
+    ):
+        download.fetch("zhangdesimone", data_dir=tmp_path)
     with pytest.raises(RSAError, match="load\\('simulated'\\) makes it"):
         download.fetch("simulated", data_dir=tmp_path)
     with pytest.raises(RSAError, match="neither a file nor a data set"):

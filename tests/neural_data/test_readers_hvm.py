@@ -7,7 +7,7 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
-from tgsage.neural_data import images, load, region_rdms
+from tgsage.neural_data import as_teacher, images, load, region_rdms, save_recording
 from tgsage.rsa import RSAError
 
 from .layouts import HvmFile, write_hvm
@@ -67,6 +67,17 @@ def test_images_and_their_table_share_the_ids_of_the_recording(hvm: tuple[Path, 
     with h5py.File(path) as file:
         np.testing.assert_array_equal(np.asarray(stimuli[3])[:, :, 1], file["images"][3])
     assert stimuli[3].mode == "RGB"
+
+
+def test_a_teacher_of_a_file_knows_the_images_in_the_file(hvm: tuple[Path, HvmFile], tmp_path: Path) -> None:
+    for part in ("trials", "averaged", "binned"):
+        one = load(hvm[0], part=part)
+        teacher = as_teacher(one, splits=2)
+        shown = images(teacher.stimuli)
+        assert set(one["stimulus_id"].values) <= set(shown.table["stimulus_id"])
+        assert len(teacher.select(shown)) == len(next(iter(teacher.rdms.values())))
+    save_recording(one, tmp_path / "copy.nc")
+    assert as_teacher(load(tmp_path / "copy.nc"), splits=0).stimuli == str(hvm[0])
 
 
 def _set(name: str, value: Any) -> Callable[[h5py.File], None]:

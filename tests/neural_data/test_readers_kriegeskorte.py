@@ -23,6 +23,8 @@ def test_the_published_rdms_give_the_published_similarity(data_dir: Path) -> Non
     ]
     models = load_rdms("kriegeskorte2008/models", data_dir=data_dir)
     assert len(models) == 8
+    assert [name for name, rdm in models.items() if rdm.metric == "model"] == ["animacy", "FaceBodyManmadeNatobj"]
+    assert {rdm.metric for rdm in rdms.values()} == {"correlation"}
     found = [round(compare(models["animacy"], rdms["hIT"], method=m), 4) for m in ("pearson", "spearman", "tau-a")]
     assert found == [0.5766, 0.5882, 0.3397]
 

@@ -58,8 +58,29 @@ def test_average_keeps_columns_that_are_constant_and_states_the_repeats() -> Non
     assert mean["object_name"].values.tolist() == ["ob", "oa", "oc"]
     assert "session" not in mean.coords
     assert mean.attrs["repeats"] == pytest.approx(7 / 3, abs=1e-3)
+    assert mean.attrs["repeats_range"] == "2 to 3"
     check_recording(mean)
     xarray.testing.assert_identical(average_repetitions(mean), mean)
+
+
+def test_repeats_are_those_with_a_value() -> None:
+    one = recording()
+    one.values[[3, 6], 0] = np.nan  # stimulus c has no valid repeat for neuroid 0
+    one.values[2, 1] = np.nan  # stimulus b has two of three for neuroid 1
+    mean = average_repetitions(one)
+    counts = [2, 3] + [2, 2, 2] + [2, 3, 2] * 2  # of each neuroid, without the stimulus that it lacks
+    assert mean.attrs["repeats"] == pytest.approx(np.mean(counts), abs=1e-3)
+    whole = average_repetitions(recording()[:6].isel(presentation=[0, 2, 5, 1, 4, 3]))
+    assert whole.attrs["repeats_range"] == "1 to 3"
+    assert "repeats_range" not in average_repetitions(recording()[:2]).attrs
+
+
+def test_presentations_that_are_means_of_trials_count_as_these() -> None:
+    halves = recording().assign_coords(trials=("presentation", [10, 20, 10, 30, 20, 10, 30]))
+    mean = average_repetitions(halves.assign_attrs(repeats=18.6))
+    assert (mean.attrs["repeats"], mean.attrs["repeats_range"]) == (pytest.approx(130 / 3, abs=1e-3), "30 to 60")
+    assert "trials" not in mean.coords
+    assert average_repetitions(mean).attrs == mean.attrs
 
 
 def test_average_does_not_depend_on_the_size_of_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -89,6 +110,8 @@ def test_window_without_bins_is_an_error() -> None:
         time_window(recording(10), 85, 95)
     with pytest.raises(RSAError, match="no time bins"):
         time_window(recording(), 70, 170)
+    with pytest.raises(RSAError, match="a window has a start and an end in ms, got 70 and None"):
+        time_window(recording(10), 70)
 
 
 def _edit(name: str, values: Any, dim: str = "presentation") -> Callable[[xarray.DataArray], Any]:
@@ -114,6 +137,7 @@ BROKEN: dict[str, tuple[Callable[[xarray.DataArray], Any], str]] = {
     ),
     "an index": (lambda one: one.assign_coords(presentation=np.arange(7)), "presentation is an index"),
     "an attribute that is a list": (lambda one: one.assign_attrs(unit=["Hz"]), "attribute unit is a list"),
+    "half of a window": (lambda one: one.assign_attrs(window_start=70), "window_start and window_end belong together"),
     "a number that is text": (lambda one: one.assign_attrs(repeats="many"), "attribute repeats is a str; a number"),
     "a time bin that ends early": (
         lambda _: recording(2).assign_coords(time_bin_end=("time_bin", [20.0, 10.0])),
@@ -155,6 +179,12 @@ def test_from_arrays_takes_bytes_other_byte_orders_and_integers() -> None:
     [
         ({"responses": np.zeros(3)}, r"must have shape .* got \(3,\)"),
         ({"responses": np.array([["a"]])}, "must be real numbers"),
+        ({"responses": [[1, 2, 3], [4, 5]]}, "responses is no array: .*inhomogeneous"),
+        ({"stimulus_id": [["a"], ["b", "c"]]}, "stimulus_id is no array: .*inhomogeneous"),
+        ({"stimulus_id": 3}, "stimulus_id is no column: .*not iterable"),
+        ({"stimulus_id": [b"\xff", b"a"]}, "stimulus_id is no column: .*decode"),
+        ({"neuroid": {"x": [1, [2, 3], 4]}}, "x is no array: .*inhomogeneous"),
+        ({"responses": np.zeros((2, 3, 1)), "time_bins": [(0, 1, 2)]}, r"time_bins are pairs .* got shape \(1, 3\)"),
         ({"stimulus_id": ["a"]}, r"stimulus_id has shape \(1,\) for 2 presentations"),
         ({"region": ["V4"]}, r"region has shape \(1,\) for 3 neuroids"),
         ({"time_bins": [(0, 1)]}, "time_bins were given"),

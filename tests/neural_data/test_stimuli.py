@@ -67,6 +67,39 @@ def test_grey_and_palette_images_become_rgb(tmp_path: Path) -> None:
     assert np.asarray(stimuli[0])[0, 0].tolist() == [9, 9, 9]
 
 
+def encoded(pixels: Any, mode: str | None = None, kind: str = "PNG") -> bytes:
+    out = io.BytesIO()
+    Image.fromarray(pixels, mode).save(out, kind) if mode is None else Image.new(mode, (2, 2), pixels).save(out, kind)
+    return out.getvalue()
+
+
+def test_transparent_parts_show_grey_and_16_bits_are_scaled(tmp_path: Path) -> None:
+    clear, half = np.zeros((2, 2, 4), np.uint8), np.full((2, 2, 4), (255, 0, 0, 51), np.uint8)
+    deep = np.array([[0, 257], [32896, 65535]], np.uint16)
+    members = {
+        "1.png": encoded(clear),
+        "2.png": encoded(half),
+        "3.png": encoded(deep),
+        "4.tif": encoded(deep, kind="TIFF"),
+    }
+    stimuli = images(archive(tmp_path / "x.zip", members | {"5.tif": encoded(0.5, "F", "TIFF")}))
+    assert np.asarray(stimuli[0])[0, 0].tolist() == [128, 128, 128]
+    assert np.asarray(stimuli[1])[0, 0].tolist() == pytest.approx([0.2 * 255 + 0.8 * 128, 0.8 * 128, 0.8 * 128], abs=1)
+    for i in (2, 3):
+        assert np.asarray(stimuli[i])[..., 1].tolist() == [[0, 1], [128, 255]]
+    with pytest.raises(RSAError, match=r"5.tif \(pixels of 32 bits \(mode F\) have no known white\)"):
+        stimuli[4]
+
+
+def test_a_table_is_found_beside_names_with_dots(tmp_path: Path) -> None:
+    with zipfile.ZipFile(archive(tmp_path / "set_v1.2.zip", MEMBERS)) as file:
+        file.extractall(tmp_path / "set_v1.2")
+    (tmp_path / "set_v1.2.csv").write_text("stimulus_id,filename\none,b.png\n")
+    (tmp_path / "set_v1.csv").write_text("stimulus_id,filename\nother,a.jpg\n")
+    for name in ("set_v1.2.zip", "set_v1.2"):
+        assert images(tmp_path / name).table["stimulus_id"].tolist() == ["one"]
+
+
 def test_images_are_those_of_the_recording_by_name(data_dir: Path) -> None:
     for session, n in (("190923", 1200), ("210325", 640)):
         stimuli, one = (

@@ -84,11 +84,11 @@ def check(storage: str, samples: int, log: Path) -> None:
 
 
 def test_killed_workers_lose_nothing_on_sqlite(tmp_path: Path) -> None:
-    survive(f"sqlite:///{tmp_path}/a.db", tmp_path, samples=60, workers=2, kills=2)
+    survive(f"sqlite:///{tmp_path}/a.db", tmp_path, samples=40, workers=2, kills=1)
 
 
 def test_workers_share_a_search_on_postgres(postgres: "Postgres", tmp_path: Path) -> None:
-    survive(postgres.url, tmp_path, samples=30, workers=2, kills=1)
+    survive(postgres.url, tmp_path, samples=20, workers=2, kills=0)
 
 
 @pytest.mark.slow
@@ -203,9 +203,9 @@ def test_a_full_disk_ends_in_one_line_and_what_is_done_stays(
 
     monkeypatch.setattr("tgsage.plugins.tracker.open_storage", full)
     with pytest.raises(RSAError, match="database or disk is full"):
-        search(SPACE, RandomSearcher(SPACE), toy, samples=40, storage=storage, patience=0.3)
+        search(SPACE, RandomSearcher(SPACE), toy, samples=25, storage=storage, patience=0.3)
     monkeypatch.undo()
     done = candidates(storage)
     assert [candidate.number for candidate in done] == list(range(len(done)))
-    assert 3 <= len(done) < 40
-    assert search(SPACE, RandomSearcher(SPACE), toy, samples=40, storage=storage).counts["ok"] == 40
+    assert 3 <= len(done) < 25
+    assert search(SPACE, RandomSearcher(SPACE), toy, samples=25, storage=storage).counts["ok"] == 25

@@ -90,8 +90,12 @@ def test_the_page_is_whole_and_escaped(found: SearchResult, storage: Path, tmp_p
     page = (tmp_path / "a.html").read_text()
     assert "three are &lt;too&gt; many" in page
     assert not re.findall(r"(?:src|href)=\"(?!data:|#)", page)
+    assert ">40k<" in page  # of the axis of training examples
     for drawing in re.findall(r"<svg.*?</svg>", page, re.DOTALL):
         parts = ElementTree.fromstring(drawing)  # noqa: S314
+        for label in parts.iter("{*}text"):
+            wide = 6.6 * len(label.text or "") / (2 if label.get("class") == "middle" else 1)
+            assert float(label.get("x", 0)) + (0 if label.get("class") == "end" else wide) <= 350
         assert parts.get("role") == "img"
         assert all(parts.find(tag) is not None for tag in ("title", "desc"))
     assert page.count("<svg") == 3
@@ -121,6 +125,19 @@ def test_a_search_that_has_only_begun_has_a_report(tmp_path: Path) -> None:
     assert (report.top, report.curve, report.counts["running"]) == ([], [], 1)
     write_search_report(tmp_path / "a.html", report)
     assert answer(report)[0] == "No candidate has succeeded."
+
+
+def test_the_cost_of_finalists_is_added(tmp_path: Path) -> None:
+    with Tracker(tmp_path / "a.db", "one") as tracker:
+        tracker.claim(1)
+        tracker.start(0, {"depth": 1})
+        tracker.finish(0, Evaluation(p=0.5, score=0.5, examples=90_000))
+        before = answer(search_report(tmp_path / "a.db"))
+        tracker.keep_finals(10, 1_350_000)
+    assert before[-1].startswith("Cost M1 E1: 1 candidates trained on 90,000 examples")
+    assert answer(search_report(tmp_path / "a.db")) == [
+        *before, "Cost M1 E1 + M2 E2: with 1,350,000 examples of 10 finalists, 1,440,000 in all."
+    ]  # fmt: skip
 
 
 def test_one_of_several_studies_has_to_be_named(tmp_path: Path) -> None:

@@ -13,12 +13,14 @@ from tgsage.plugins import (
     EvolutionSearcher,
     RandomSearcher,
     RLSearcher,
+    Searcher,
     TPESearcher,
     get_searcher,
     list_searchers,
 )
 from tgsage.plugins.searchers import registry
 from tgsage.plugins.searchers.controller import Controller
+from tgsage.plugins.searchers.searcher import make_searcher
 from tgsage.plugins.spaces import Space, ToySpace, get_space
 from tgsage.plugins.spaces.space import Choice
 from tgsage.plugins.testing import ConditionalSpace, pretend, run_search
@@ -80,14 +82,23 @@ RANDOM = "tgsage.plugins.searchers.random:RandomSearcher"
 # --- settings ---
 
 
+def made(kind: type[Searcher], **settings: Any) -> Searcher:
+    return make_searcher(kind, ToySpace(), seed=0, settings=settings)
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
         (lambda: RandomSearcher(ToySpace(), seed=-1), "a searcher's seed is 0 or more, not -1"),
-        (lambda: TPESearcher(ToySpace(), gamma=0), "gamma must be positive, not 0"),
-        (lambda: RLSearcher(ToySpace(), temperature=-1.0), "temperature must be positive, not -1.0"),
+        (lambda: TPESearcher(ToySpace(), gamma=0), "gamma must be a number above 0, not 0"),
+        (lambda: RLSearcher(ToySpace(), temperature=-1.0), "temperature must be a number above 0, not -1.0"),
         (lambda: RLSearcher(ToySpace(), decay=1.0), "decay is at least 0 and below 1, not 1.0"),
-        (lambda: EvolutionSearcher(ToySpace(), population=0), "population must be 1 or more, not 0"),
+        (lambda: EvolutionSearcher(ToySpace(), population=0), "population must be a whole number from 1 on, not 0"),
+        (lambda: EvolutionSearcher(ToySpace(), tournament=2.5), "tournament must be a whole number from 1 on, not 2.5"),  # type: ignore[arg-type]
+        (lambda: RLSearcher(ToySpace(), batch="two"), "batch must be a whole number from 1 on, not 'two'"),  # type: ignore[arg-type]
+        (lambda: made(RLSearcher, temprature=2), "RLSearcher has no setting 'temprature'; did you mean temperature?"),
+        (lambda: made(RandomSearcher, hidden=2), "RandomSearcher has no setting 'hidden'; it has none"),
+        (lambda: made(TPESearcher, seed=2), "TPESearcher has no setting 'seed'; known: startup, candidates, gamma"),
     ],
 )
 def test_settings_out_of_range_are_named(make: Any, message: str) -> None:

@@ -2,6 +2,7 @@
 
 from typing import ClassVar
 
+import pytest
 from tgsage.plugins import EvolutionSearcher, RandomSearcher, RLSearcher, TPESearcher
 from tgsage.plugins.testing import SearcherContract
 
@@ -10,11 +11,13 @@ class TestRandom(SearcherContract):
     searcher = RandomSearcher
 
 
+@pytest.mark.slow
 class TestTPE(SearcherContract):
     searcher = TPESearcher
     settings: ClassVar = {"startup": 8}
 
 
+@pytest.mark.slow
 class TestRL(SearcherContract):
     searcher = RLSearcher
     settings: ClassVar = {"learning_rate": 0.05}
@@ -25,11 +28,15 @@ class TestEvolution(SearcherContract):
     settings: ClassVar = {"population": 6, "tournament": 3}
 
 
-class TestTPEWithConditions(TestTPE):
+class TestTPEWithConditions(SearcherContract):
+    searcher = TPESearcher
+    settings = TestTPE.settings
     space = "conditional"
 
 
-class TestRLWithConditions(TestRL):
+class TestRLWithConditions(SearcherContract):
+    searcher = RLSearcher
+    settings = TestRL.settings
     space = "conditional"
 
 

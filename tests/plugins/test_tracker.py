@@ -125,8 +125,45 @@ def test_another_search_is_told_by_what_differs(two: tuple[Tracker, Tracker]) ->
     first.agree({"space": "toy", "seed": 0, "alpha": 1.0})
     second.agree({"space": "toy", "seed": 0, "alpha": 1.0})
     assert second.description == {"space": "toy", "seed": 0, "alpha": 1.0}
+    first.claim(1)
     with pytest.raises(RSAError, match=r"study one .*: seed was 0 and is 1, alpha was 1.0 and is not set, by was not"):
         second.agree({"space": "toy", "seed": 1, "by": "stimulus"})
+
+
+def test_a_study_in_which_nobody_has_worked_takes_another_description(two: tuple[Tracker, Tracker]) -> None:
+    first, second = two
+    first.agree({"teacher": "mistyped"})
+    first.claim(1)
+    first.release(0)  # its objective could not be made
+    second.agree({"teacher": "right"})
+    assert first.description == {"teacher": "right"}
+    first.claim(1)
+    first.start(0, {"depth": 1})
+    first.release(0)
+    with pytest.raises(RSAError, match="teacher was right and is other"):
+        second.agree({"teacher": "other"})
+
+
+def test_who_was_silent_before_it_started_leaves_the_candidate_to_the_one_that_took_it_over(
+    two: tuple[Tracker, Tracker],
+) -> None:
+    first, second = two
+    second.owner = "elsewhere:1:x"
+    second.claim(1)
+    first._leases.take(0, first.owner, first._leases.read(0)[0], lost=True)
+    assert not second.start(0, {"depth": 1})
+    assert first.claim(1) == (0, 1)
+    assert first.start(0, {"depth": 1})
+    assert first.finish(0, GOOD)
+    assert not second.start(0, {"depth": 1})
+    assert len(first._storage.get_all_trials(first._id)) == 1
+
+
+def test_what_finalists_cost_is_kept(two: tuple[Tracker, Tracker]) -> None:
+    first, second = two
+    assert second.finals == (0, 0)
+    first.keep_finals(3, 1200)
+    assert second.finals == (3, 1200)
 
 
 def test_studies_of_a_database_are_listed_and_a_missing_one_is_named(
