@@ -11,6 +11,9 @@ import torch
 import torchvision
 from torch import Tensor, nn
 
+from ..plugins.evaluator import Evaluator
+from ..plugins.spaces import get_space
+from ..plugins.training import make_data
 from ..rsa import Guidance, Stimuli, Teacher, compute_rdm, extract, layer_rdms
 from .environment import peak_memory
 from .timing import Result, on_top
@@ -53,6 +56,28 @@ def tg(quick: bool) -> Iterator[Result]:
             lambda model=model, guidance=guidance: guidance(model),  # type: ignore[misc]
             lambda model=model, images=images: _passes(model, images),  # type: ignore[misc]
             None if quick else most, "forward passes",
+        )  # fmt: skip
+    yield from _evaluator(quick)
+
+
+def _evaluator(quick: bool) -> Iterator[Result]:
+    """P of a candidate at 32 pixels needs forward passes over the validation images: what TG by category adds."""
+    n = 500 if quick else 5000
+    pixels = torch.randint(0, 256, (n + 10, 3, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    classes = [f"c{i}" for i in range(10)]
+    data = make_data(
+        "noise", pixels, [i % 10 for i in range(n + 10)], classes, test=np.zeros(n + 10, bool), validation=n
+    )
+    guided = Evaluator(data, teacher=_teacher(data.stimuli("valid"), "category_name", "noise/valid"))
+    alone = Evaluator(data)
+    space = get_space("nasbench201")
+    cell = {dimension.name: "conv3x3" for dimension in space.dimensions}
+    for name, model in (("resnet18", _resnet18()), ("nasbench201 cells", space.build(cell))):
+        yield on_top(
+            "tg", f"{name}, evaluator, {n} images of 32 px, by category",
+            lambda model=model: guided(model),  # type: ignore[misc]
+            lambda model=model: alone(model),  # type: ignore[misc]
+            None if quick else 10, "P alone",
         )  # fmt: skip
 
 
@@ -108,8 +133,8 @@ def _small_network() -> nn.Module:
     return nn.Sequential(*(nn.Sequential(convolution, nn.ReLU()) for convolution in convolutions)).eval()
 
 
-def _teacher(stimuli: Stimuli, by: str) -> Teacher:
+def _teacher(stimuli: Stimuli, by: str, reference: str = "") -> Teacher:
     labels = list(dict.fromkeys(stimuli.column(by)))
     rng = np.random.default_rng(0)
     rdms = {t: compute_rdm(rng.normal(size=(len(labels), 50)), labels=labels, by=by) for t in ("V4", "pIT", "aIT")}
-    return Teacher.from_rdms("random", rdms)
+    return Teacher.from_rdms("random", rdms, stimuli=reference)

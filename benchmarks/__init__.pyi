@@ -1,0 +1,9 @@
+from .pool import Member as Member
+from .pool import Pool as Pool
+from .pool import View as View
+from .pool_making import Maker as Maker
+from .pool_making import collect as collect
+from .pool_making import make_pool as make_pool
+from .pool_plans import plan_pool as plan_pool
+from .teachers import Comparison as Comparison
+from .teachers import compare_teachers as compare_teachers

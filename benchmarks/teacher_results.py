@@ -1,0 +1,75 @@
+"""A comparison of teachers as a small JSON file, and back: pages and pictures are made from such files alone."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..rsa import RSAError
+from ..rsa.console import write_json
+from ..rsa.errors import reason
+from .teachers import Comparison
+
+if TYPE_CHECKING:
+    import xarray
+
+KIND = "teachers"
+_DIGITS = 4
+
+
+def write_comparison(path: Path, found: Comparison, **more: Any) -> None:
+    """Numbers with four digits; every line holds those along the last dimension. more: JSON-able, kept beside them."""
+    columns = {
+        "table": _packed(found.table), "targets": _packed(found.targets.to_dataset(name="targets")),
+        "held_out": _packed(found.held_out), "members": _packed(found.members),
+    }  # fmt: skip
+    write_json(path, {"kind": KIND, "about": found.about, **columns, **more})
+
+
+def read_comparison(path: str | Path) -> tuple[Comparison, dict[str, Any]]:
+    """What `write_comparison` wrote: the comparison, and all else that is in the file.
+
+    Raises RSAError for a file that is missing or something else.
+    """
+    try:
+        kept = json.loads(Path(path).read_text(encoding="utf-8"))
+        if kept.pop("kind") != KIND:
+            raise RSAError(f"{path} holds no comparison of teachers")
+        parts = {key: _unpacked(kept.pop(key)) for key in ("table", "targets", "held_out", "members")}
+        targets = parts.pop("targets")["targets"]
+        return Comparison(targets=targets, about=kept.pop("about"), **parts), kept
+    except OSError as error:
+        raise RSAError(f"{path}: {error.strerror or error}") from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        if isinstance(error, RSAError):
+            raise
+        raise RSAError(f"{path} holds no comparison of teachers: {reason(error)}") from error
+
+
+def _packed(data: "xarray.Dataset") -> dict[str, Any]:
+    return {
+        "coords": {str(name): values.values.tolist() for name, values in data.coords.items()},
+        "values": {
+            str(name): {"dims": list(values.dims), "rows": _rows(values.values)} for name, values in data.items()
+        },
+    }
+
+
+def _rows(values: np.ndarray[Any, Any]) -> list[str]:
+    if values.dtype.kind in "OU":
+        return [str(value) for value in values.ravel()]
+    return [" ".join(f"{value:.{_DIGITS}f}" for value in row) for row in values.reshape(-1, values.shape[-1])]
+
+
+def _unpacked(kept: dict[str, Any]) -> "xarray.Dataset":
+    import xarray
+
+    coords = kept["coords"]
+    columns = {}
+    for name, column in kept["values"].items():
+        dims, rows = column["dims"], column["rows"]
+        sizes = [len(coords[dim]) if dim in coords else -1 for dim in dims]
+        flat = rows if name == "chosen" else [float(value) for row in rows for value in row.split()]
+        columns[name] = (dims, np.array(flat, object if name == "chosen" else float).reshape(sizes))
+    return xarray.Dataset(columns, coords)
