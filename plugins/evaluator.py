@@ -1,13 +1,16 @@
 """The evaluator: P and TG of a network, from the same forward passes where they show the same images (paper, 3.2)."""
 
+import hashlib
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
 from ..rsa import RSAError, Stimuli, Teacher, p_plus_tg
+from ..rsa.activations import LAYER_METRICS
 from ..rsa.collector import Collector
 from ..rsa.comparison import check_method
 from ..rsa.errors import listing
@@ -15,6 +18,7 @@ from ..rsa.rdm import RDM
 from .evaluation import FAILED, OK, Evaluation
 from .teaching import cut, stimuli_of
 from .training.data import Data
+from .training.models import count_parameters
 from .training.performance import BATCH, Performance, batches_of, evaluate_network, evaluating
 from .training.placement import Choice, out_of_memory, place
 
@@ -24,7 +28,7 @@ if TYPE_CHECKING:
 
 Combine: TypeAlias = Callable[[float, float], float]
 MOST_STIMULI = 1000  # the cost of an RDM grows with their square
-_FLAT = 1e-5  # an RDM that spreads less is rounding
+_FLAT = 1e-5  # an RDM that spreads less, in correlations or in shares of its largest distance, is rounding
 _PREPARED = 2**30  # bytes of a teacher's stimuli, as inputs, that are kept between candidates
 
 
@@ -33,8 +37,9 @@ class Evaluator:
     mature one alike.
 
     data: P is accuracy on its validation part. teacher: without one the score is P. stimuli: the images that the
-    teacher is about; by default found by its reference, and where they are validation images P's own forward passes
-    serve TG as well. Others are resized and normalised as `data.preprocess` does, once for all candidates.
+    teacher is about; by default found by its reference (files in `data_dir`), and where they are validation images P's
+    own forward passes serve TG as well. Others are resized and normalised as `data.preprocess` does, once for all
+    candidates.
     most_stimuli: of a teacher by stimulus a subset of so many is used, drawn by `seed`; None = all.
     alpha: the score is P + alpha TG; or `combine(p, tg)`. layers, n_features, seed: as in `layer_rdms`. metric, method:
     the teacher's own by default. batchnorm: see `normalising`; "running" for mature networks. batch_size, device, amp,
@@ -59,6 +64,7 @@ class Evaluator:
         batchnorm: str = "batch",
         batch_size: int = BATCH,
         seed: int = 0,
+        data_dir: str | Path | None = None,
         device: "str | torch.device | None" = None,
         amp: Choice = "auto",
         channels_last: Choice = "auto",
@@ -74,7 +80,11 @@ class Evaluator:
             return
         self.metric, self.method = metric or teacher.metric, method or teacher.method
         check_method(self.method)
-        shown = stimuli_of(teacher, data, stimuli)
+        if self.metric not in LAYER_METRICS:
+            raise RSAError(
+                f"a network's RDMs cannot be made by {self.metric}; give metric=: {', '.join(LAYER_METRICS)}"
+            )
+        shown = stimuli_of(teacher, data, stimuli, data_dir)
         self.teacher = cut(teacher, most_stimuli, seed)
         self.stimuli = self.teacher.select(shown)
         self._rows = self._places_in_validation()
@@ -114,25 +124,25 @@ class Evaluator:
             self._show(model, collector)
         unusable: dict[str, str] = {}
         rdms = collector.rdms(metric=self.metric, unusable=unusable)
-        unusable |= {name: "all conditions are alike" for name, rdm in rdms.items() if np.ptp(rdm.values) < _FLAT}
+        unusable |= {name: "all conditions are alike" for name, rdm in rdms.items() if _flat(rdm)}
         return performance, {name: rdm for name, rdm in rdms.items() if name not in unusable}, unusable
 
     def describe(self) -> dict[str, object]:
         """What two evaluations must have in common to be comparable, JSON-able."""
         about: dict[str, object] = {"data": self.data.name, "validation images": len(self.data.valid)}
-        about |= {"batchnorm": self.batchnorm, "seed": self.seed}
+        about |= {"batchnorm": self.batchnorm, "batch_size": self.batch_size, "seed": self.seed}
         if self.teacher is None:
             return about
         teacher = {"name": self.teacher.name, "by": self.teacher.by, "stimuli": self.teacher.stimuli}
-        teacher |= {"checksum": self.teacher.checksum, "targets": ", ".join(self.teacher.rdms)}
+        teacher |= {"RDMs": _digest(self.teacher.rdms), "targets": ", ".join(self.teacher.rdms)}
         return about | {
             "teacher": teacher, "alpha": self.alpha, "layers": self.layers, "metric": self.metric,
-            "method": self.method, "n_features": self.n_features,
+            "method": self.method, "n_features": self.n_features, "images": len(self.stimuli),
         }  # fmt: skip
 
     def _evaluate(self, model: "nn.Module") -> Evaluation:
         start = time.perf_counter()
-        parameters = sum(weight.numel() for weight in model.parameters() if weight.requires_grad)
+        parameters = count_parameters(model)
         if self.teacher is None:
             performance = self._performance(model)
             result = Evaluation(OK, p=performance.accuracy, loss=performance.loss, score=performance.accuracy)
@@ -190,3 +200,17 @@ class Evaluator:
         place = {name: i for i, name in enumerate(self.stimuli.column("stimulus"))}
         ids = self.data.valid.table["stimulus_id"]
         return np.array([place.get(str(name), -1) for name in ids])
+
+
+def _flat(rdm: RDM) -> bool:
+    """Whether the conditions differ by rounding only, which is relative for distances, not for correlations."""
+    scale = 1.0 if rdm.metric in ("correlation", "spearman", "cosine") else float(rdm.values.max())
+    return bool(np.ptp(rdm.values) <= _FLAT * scale)
+
+
+def _digest(rdms: Mapping[str, RDM]) -> str:
+    """Of the values that candidates are compared with: teachers of one name and stimuli can differ in these alone."""
+    digest = hashlib.sha256()
+    for rdm in rdms.values():
+        digest.update(np.ascontiguousarray(rdm.values).tobytes())
+    return digest.hexdigest()[:16]

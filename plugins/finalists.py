@@ -11,7 +11,7 @@ from .evaluator import Evaluator
 from .spaces.space import Architecture, Space
 from .training.checkpoints import Checkpoint
 from .training.data import Data
-from .training.models import make_network
+from .training.models import count_parameters, make_network
 from .training.performance import evaluate_network
 from .training.recipes import Recipe
 from .training.trainer import Training, train
@@ -94,10 +94,10 @@ def mature(
         return Finalist(canonical, _failed(done))
     tested = evaluate_network(model, everything, "test", batchnorm="running", **placed)
     seconds = {"train": done.seconds, "evaluate": tested.seconds}
-    parameters = sum(weight.numel() for weight in model.parameters() if weight.requires_grad)
     evaluation = Evaluation(
-        loss=tested.loss, score=tested.accuracy, examples=done.examples, seconds=seconds, parameters=parameters
-    )
+        loss=tested.loss, score=tested.accuracy, examples=done.examples, seconds=seconds,
+        parameters=count_parameters(model),
+    )  # fmt: skip
     return Finalist(canonical, evaluation, tested.accuracy)
 
 
@@ -139,12 +139,18 @@ class Size:
 
 
 def size_of(model: "nn.Module", input_shape: tuple[int, int, int] = (3, 32, 32)) -> Size:
-    """Counted by torchinfo in one forward pass; the network's mode comes back."""
+    """Counted by torchinfo in one forward pass; the network's mode and torch's generator are left as they were."""
+    import torch
     import torchinfo
 
-    found = torchinfo.summary(model, input_size=(1, *input_shape), mode="eval", verbose=0)
-    unused = sum(p.numel() for name, p in model.named_parameters() if name.startswith("auxiliary") and p.requires_grad)
-    return Size(found.trainable_params - unused, found.total_mult_adds)
+    modes = [(module, module.training) for module in model.modules()]
+    try:
+        with torch.random.fork_rng():
+            found = torchinfo.summary(model, input_size=(1, *input_shape), mode="eval", verbose=0)
+    finally:
+        for module, training in modes:
+            module.training = training
+    return Size(count_parameters(model), found.total_mult_adds)
 
 
 def search_cost(m1: int, e1: int, m2: int = 0, e2: int = 0) -> int:

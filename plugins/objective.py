@@ -32,8 +32,8 @@ class Objective:
     space, data, recipe: objects or their names. epochs, examples: where the training stops (2 epochs in the paper).
     teacher: a Teacher, a file of one, a name of `load_teacher`, or a network, whose layers over the validation images
     are then the targets (the name of one, "resnet:1", is first trained by the whole recipe); None = the score is P.
-    by: what the teacher's RDMs are by. alpha, stimuli and further settings: as in `Evaluator`. build: settings of
-    `Space.build`, such as the number of cells per stage.
+    data_dir: folder of recordings and data sets that are named. by: what the teacher's RDMs are by. alpha, stimuli and
+    further settings: as in `Evaluator`. build: settings of `Space.build`, such as the number of cells per stage.
     seed: of the weights, the order of images and the augmentation: the same for every candidate, so that evaluating
     one twice gives the same numbers.
 
@@ -54,6 +54,7 @@ class Objective:
         by: str = "category_name",
         seed: int = 0,
         build: Mapping[str, Any] | None = None,
+        data_dir: str | Path | None = None,
         device: "str | torch.device | None" = None,
         amp: Choice = "auto",
         channels_last: Choice = "auto",
@@ -62,16 +63,25 @@ class Objective:
         from .spaces.catalogue import get_space
 
         self.space = get_space(space) if isinstance(space, str) else space
-        self.data = load_data(data) if isinstance(data, str) else data
+        self.data = load_data(data, data_dir=data_dir) if isinstance(data, str) else data
         self.recipe = get_recipe(recipe) if isinstance(recipe, str) else recipe
         if epochs is not None and examples is not None:
             raise RSAError("a training ends after some epochs or after some examples: give one of them")
         self.examples, self.epochs = examples, 2.0 if epochs is None and examples is None else epochs
         self.seed, self.build = seed, dict(build or {})
-        made = None if teacher is None else make_teacher(teacher, self.data, recipe=self.recipe, by=by, seed=seed)
+        made = None
+        if teacher is not None:
+            made = make_teacher(teacher, self.data, recipe=self.recipe, by=by, seed=seed, data_dir=data_dir)
         self._placed: dict[str, Any] = {"device": device, "amp": amp, "channels_last": channels_last}
         self.evaluator = Evaluator(
-            self.data, teacher=made, stimuli=stimuli, alpha=alpha, seed=seed, **self._placed, **settings
+            self.data,
+            teacher=made,
+            stimuli=stimuli,
+            alpha=alpha,
+            seed=seed,
+            data_dir=data_dir,
+            **self._placed,
+            **settings,
         )
 
     def __call__(self, architecture: Architecture, *, report: Report | None = None) -> Evaluation:

@@ -18,7 +18,7 @@ from .report import LEAST, SearchReport
 if TYPE_CHECKING:
     from .spaces.space import Architecture, Space
 
-_WIDTH, _HEIGHT, _LEFT, _TOP, _FOOT = 350, 260, 50, 34, 40
+_WIDTH, _HEIGHT, _LEFT, _TOP, _FOOT = 350, 260, 56, 34, 40
 _LETTER = 6.6  # px, of a tick's label, at most
 _SHOWN = 20  # choices in the table of importances
 
@@ -120,11 +120,10 @@ def _chart(up: str, right: str, xs: Sequence[float], ys: Sequence[float], *, joi
 
     drawing.add("text", "strong", printable(up), x=_LEFT, y=16)
     drawing.add("text", "end", printable(right), x=edge, y=_HEIGHT - 6)
-    for tick in ticks(floor, roof, 5):
+    for tick, label in _labelled(ticks(floor, roof, 5)):
         drawing.add("line", "grid", x1=_LEFT, x2=edge, y1=y(tick), y2=y(tick))
-        drawing.add("text", "end", _short(tick), x=_LEFT - 6, y=y(tick) + 4)
-    for tick in ticks(low, high, 4):
-        label = _short(tick)
+        drawing.add("text", "end", label, x=_LEFT - 6, y=y(tick) + 4)
+    for tick, label in _labelled(ticks(low, high, 4)):
         inside = _WIDTH - len(label) * _LETTER / 2
         drawing.add("text", "middle", label, x=min(x(tick), inside), y=bottom + 16)
     points = [(x(a), y(b)) for a, b in zip(xs, ys, strict=True)]
@@ -136,12 +135,21 @@ def _chart(up: str, right: str, xs: Sequence[float], ys: Sequence[float], *, joi
     return drawing
 
 
-def _short(value: float) -> str:
-    """Four digits at most: 0.7432, 691, 4,146, 20k, 1.5M."""
+def _labelled(places: Sequence[float]) -> list[tuple[float, str]]:
+    """Each with its label; more than four digits only where they would read the same."""
+    for digits in range(4, 8):
+        labels = [_short(place, digits) for place in places]
+        if len(set(labels)) == len(labels):
+            break
+    return list(zip(places, labels, strict=True))
+
+
+def _short(value: float, digits: int = 4) -> str:
+    """0.7432, 691, 4,146, 20k, 1.5M."""
     for least, unit, letter in ((1e9, 1e9, "G"), (1e6, 1e6, "M"), (1e4, 1e3, "k")):
         if abs(value) >= least:
-            return f"{value / unit:.4g}{letter}"
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+            return f"{value / unit:.{digits}g}{letter}"
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.{digits}g}"
 
 
 def _image(space: "Space | None", architecture: "Architecture") -> str:

@@ -16,8 +16,10 @@ if TYPE_CHECKING:
     from torch import nn
 
 
-def stimuli_of(teacher: Teacher, data: Data, stimuli: Stimuli | None = None) -> Stimuli:
-    """The images that a teacher's RDMs are about: those given, or the ones that it refers to.
+def stimuli_of(
+    teacher: Teacher, data: Data, stimuli: Stimuli | None = None, data_dir: str | Path | None = None
+) -> Stimuli:
+    """The images that a teacher's RDMs are about: those given, or the ones that it refers to (files in `data_dir`).
 
     Raises RSAError when they are not found, lack some of its conditions, or are not those it was made with.
     """
@@ -29,7 +31,7 @@ def stimuli_of(teacher: Teacher, data: Data, stimuli: Stimuli | None = None) -> 
     elif name == data.name and part in PARTS:
         shown = data.stimuli(part)
     else:
-        shown = _referred(teacher.stimuli)
+        shown = _referred(teacher.stimuli, data_dir)
     chosen = teacher.select(shown)
     if teacher.checksum and teacher.checksum != chosen.checksum():
         where = shown.reference or "the given images"
@@ -37,13 +39,15 @@ def stimuli_of(teacher: Teacher, data: Data, stimuli: Stimuli | None = None) -> 
     return chosen
 
 
-def _referred(reference: str) -> Stimuli:
+def _referred(reference: str, data_dir: str | Path | None) -> Stimuli:
     from ..neural_data import images
     from .training.datasets import DATASETS, load_stimuli
 
     kind = reference.partition(":")[0].partition("/")[0]
     part = reference.rpartition("/")[2]
-    return load_stimuli(reference) if kind in DATASETS and part in PARTS else images(reference)
+    if kind in DATASETS and part in PARTS:
+        return load_stimuli(reference, data_dir=data_dir)
+    return images(reference, data_dir=data_dir)
 
 
 def cut(teacher: Teacher, most: int | None, seed: int = 0) -> Teacher:
@@ -69,6 +73,7 @@ def make_teacher(
     by: str = "category_name",
     n_features: int | None = 8192,
     seed: int = 0,
+    data_dir: str | Path | None = None,
 ) -> Teacher:
     """A teacher as it is, from a file of `Teacher.save`, a recording or data set of `load_teacher`, or a network.
 
@@ -83,7 +88,7 @@ def make_teacher(
     elif recipe is not None and isinstance(teacher, str) and is_network(teacher):
         made = trained_teacher(teacher, data, recipe, by=by, seed=seed)
     elif isinstance(teacher, str | Path):
-        made = load_teacher(teacher, by=by)
+        made = load_teacher(teacher, by=by, data_dir=data_dir)
     else:
         made = network_teacher(type(teacher).__name__, teacher, data, by=by, n_features=n_features, seed=seed)
     if made.by != by:

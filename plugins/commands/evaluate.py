@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .train import BatchNorm, DataDir, DataName, Device, Download, Epochs, Examples, RecipeName, Seed, Set
+from .train import DataDir, DataName, Device, Download, Epochs, Examples, RecipeName, Seed, Set
 
 if TYPE_CHECKING:
     from ..evaluation import Evaluation
@@ -22,6 +22,13 @@ Alpha = Annotated[float, typer.Option(help="The score is P + alpha TG.")]
 Layers = Annotated[
     list[str] | None,
     typer.Option(help="The candidate's layers: names, globs or auto.", show_default="auto: every layer, or cell"),
+]
+BatchNorm = Annotated[
+    str | None,
+    typer.Option(
+        help="BN while testing: batch, running or recalibrated.",
+        show_default="batch, as in a search; running for the checkpoint of a finished recipe",
+    ),
 ]
 MostStimuli = Annotated[
     int, typer.Option(help="By stimulus: at most so many of the teacher's, drawn by the seed; 0 = all.", min=0)
@@ -54,7 +61,7 @@ def evaluate(
 ) -> None:
     """Score NETWORK as a search would: after --epochs of training (none without it), by P + alpha TG.
 
-    A checkpoint is evaluated as it is, premature or mature.
+    A checkpoint is evaluated as it is, premature or mature, on images of the size and classes that it was made for.
     """
     from dataclasses import replace
 
@@ -62,23 +69,34 @@ def evaluate(
     from ...rsa.console import write_json
     from ...rsa.storage import check_writable
     from ..evaluator import Evaluator
-    from ..training import get_recipe, load_data, load_network, make_network
+    from ..training import Checkpoint, get_recipe, load_data, load_network, make_network
+    from ..training.models import check_fits
     from .train import overrides, run
 
     if json is not None:
         check_writable(json)
+    if teacher is None and (by or layers):
+        raise RSAError("--by and --layers are about a teacher; name one with --teacher")
     kept = Path(network).suffix.lower() == ".pt"
     if kept and (epochs or examples):
         raise RSAError("a checkpoint is evaluated as it is; `tgsage train --resume` trains it further")
     images = load_data(data, data_dir=data_dir, download=download)
     chosen = get_recipe(recipe, **overrides(set_ or []))
+    norm, seen = "batch", False
+    if kept:
+        checkpoint = Checkpoint.load(network)
+        norm = "running" if checkpoint.mature else "batch"
+        seen = checkpoint.settings.get("data") == images.name and checkpoint.settings.get("training images") == len(
+            images.whole().train
+        )
+        model = load_network(network)
+        check_fits(model, images.shape, images.n_classes)
+    else:
+        model = make_network(network, shape=images.shape, n_classes=images.n_classes, seed=seed)
     made = None if teacher is None else _teacher(teacher, by, data_dir)
     evaluator = Evaluator(
         images, teacher=made, alpha=alpha, layers=layers or "auto", most_stimuli=most_stimuli or None, seed=seed,
-        device=device, batchnorm=batchnorm or ("running" if kept else "batch"),
-    )  # fmt: skip
-    model = load_network(network) if kept else make_network(
-        network, shape=images.shape, n_classes=images.n_classes, seed=seed
+        data_dir=data_dir, device=device, batchnorm=batchnorm or norm,
     )  # fmt: skip
     trained = None
     if epochs or examples:
@@ -90,6 +108,8 @@ def evaluate(
         raise RSAError(f"{network}: {found.reason}")
     if trained is not None:
         found = replace(found, examples=trained.examples, seconds={"train": trained.seconds, **found.seconds})
+    if seen:
+        found = replace(found, attrs={**found.attrs, "trained_on_validation": True})
     _show(f"{network} on {images.name}, seed {seed}", found, evaluator)
     if json is not None:
         write_json(json, {"network": network, "settings": evaluator.describe(), **found.to_dict()})
@@ -97,8 +117,12 @@ def evaluate(
 
 def _teacher(name: str, by: str | None, data_dir: Path | None) -> Any:
     from ...neural_data import load_teacher
+    from ...rsa import RSAError
 
-    return load_teacher(name, by=by or "stimulus", data_dir=data_dir)
+    made = load_teacher(name, by=by or "stimulus", data_dir=data_dir)
+    if by and made.by != by:
+        raise RSAError(f"{name} holds RDMs by {made.by}, not by {by}; leave out --by")
+    return made
 
 
 def _show(title: str, found: "Evaluation", evaluator: Any) -> None:
@@ -114,6 +138,8 @@ def _show(title: str, found: "Evaluation", evaluator: Any) -> None:
     if found.tg is not None:
         notes.append(f"TG = {found.tg:.4f}, the mean over targets of the best layer (marked *)")
         notes.append(f"score = P + {evaluator.alpha:g} TG = {found.score:.4f}; teacher {evaluator.teacher.name}")
+    if found.attrs.get("trained_on_validation"):
+        notes.append("It was trained on the validation images as well, so P is no validation accuracy")
     if found.attrs.get("unusable"):
         notes.append(f"without an RDM, and left out: {found.attrs['unusable']}")
     spent = ", ".join(f"{phase} {seconds:.1f} s" for phase, seconds in found.seconds.items())

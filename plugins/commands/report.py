@@ -72,5 +72,5 @@ def _show(found: "SearchReport") -> None:
         notes.append("Choices that matter: " + ", ".join(f"{name} {share:.2f}" for name, share in largest))
     else:
         notes.append(f"Which choices matter is told from {LEAST} successes on.")
-    notes += [f"Failed {len(numbers)} times: {reason}" for reason, numbers in found.failures.items()]
+    notes += [f"{len(numbers)} failed: {reason}" for reason, numbers in found.failures.items()]
     print_table(f"{found.study} in {found.storage}", ["", "score", "P", "TG"], rows, notes)

@@ -39,13 +39,22 @@ class SearchObjective:
         return {key: value for key, value in asdict(self).items() if key not in ("data_dir", "download", "space")}
 
     def make(self, device: str | None) -> "Callable[[dict[str, Any]], Evaluation]":
+        """Raises RSAError for a device that cannot be used: otherwise every candidate would fail on it."""
+        import torch
+
+        from ...rsa import RSAError
+        from ...rsa.errors import reason
         from ..objective import Objective
         from ..training import load_data
 
+        try:
+            torch.empty(1, device=device)
+        except (RuntimeError, AssertionError) as error:
+            raise RSAError(f"device {device} cannot be used: {reason(error)}") from error
         images = load_data(self.data, data_dir=self.data_dir, download=self.download)
         return Objective(
             self.space, images, recipe=self.recipe, epochs=self.epochs, teacher=self.teacher, alpha=self.alpha,
-            by=self.by, seed=self.seed, device=device,
+            by=self.by, seed=self.seed, data_dir=self.data_dir, device=device,
         )  # fmt: skip
 
 
@@ -257,7 +266,7 @@ def _show(found: "SearchResult", space: "Space", storage: str, page: Path | None
             curve.append(f"{best:.4f} after {number}")
     if curve:
         notes.append(f"Best score: {', '.join(curve)}")
-    notes += [f"Failed {len(numbers)} times: {reason}" for reason, numbers in [*reasons(found.candidates).items()][:3]]
+    notes += [f"{len(numbers)} failed: {reason}" for reason, numbers in [*reasons(found.candidates).items()][:3]]
     where = f"{page}: learning curve and drawings. " if page is not None else ""
     named = shown(storage_url(storage)) if sqlite_file(storage) is None else storage
     notes.append(f"{where}More: tgsage report {named} --study {found.study}")

@@ -58,6 +58,8 @@ def train(
     for path in filter(None, (out, json)):
         check_writable(path)
     checkpoint = out.with_suffix(".pt")
+    if checkpoint == out:
+        raise RSAError(f"{out} would be the checkpoint of this teacher, too; call the teacher {out.with_suffix('.h5')}")
     chosen = get_recipe(recipe, **overrides(set_ or []))
     images = load_data(data, data_dir=data_dir, download=download)
     images.stimuli("valid").column(by)

@@ -156,10 +156,12 @@ def summary(model: Any, trained: "Training", tested: "dict[str, tuple[str, Perfo
     """What a training came to, as JSON-able values."""
     from dataclasses import asdict
 
+    from ..training.models import count_parameters
+
     facts = {key: getattr(trained, key) for key in ("status", "reason", "examples", "epochs", "finished", "seconds")}
     where = {"device": str(trained.placement.device), "bfloat16": trained.placement.amp}
     return {
-        **facts, **where, "parameters": sum(p.numel() for p in model.parameters() if p.requires_grad),
+        **facts, **where, "parameters": count_parameters(model),
         "history": [asdict(moment) for moment in trained.history],
         **{part: {"batchnorm": norm, **asdict(found)} for part, (norm, found) in tested.items()},
     }  # fmt: skip

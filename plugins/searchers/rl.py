@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from numbers import Real
+from typing import SupportsFloat
 
 import numpy as np
 
@@ -38,7 +38,7 @@ class RLSearcher(Searcher):
         super().__init__(space, seed=seed)
         check_counts(hidden=hidden, batch=batch)
         check_positive(temperature=temperature, clip=clip, learning_rate=learning_rate)
-        if not (isinstance(decay, Real) and 0 <= decay < 1):
+        if not (isinstance(decay, SupportsFloat) and 0 <= decay < 1):
             raise RSAError(f"decay is at least 0 and below 1, not {decay!r}")
         import torch
 

@@ -4,8 +4,7 @@ import inspect
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from numbers import Integral, Real
-from typing import Any, Self
+from typing import Any, Self, SupportsFloat, SupportsIndex
 
 import numpy as np
 
@@ -33,7 +32,7 @@ class Searcher(ABC):
         return searcher
 
     def __init__(self, space: Space, *, seed: int = 0) -> None:
-        if not isinstance(seed, Integral) or seed < 0:
+        if seed < 0:
             raise RSAError(f"a searcher's seed is 0 or more, not {seed}")
         self.space, self.seed = space, seed
 
@@ -85,12 +84,12 @@ def make_searcher(kind: type[Searcher], space: Space, *, seed: int, settings: Ma
 def check_counts(**settings: Any) -> None:
     """Raises RSAError unless each is a whole number from 1 on."""
     for name, value in settings.items():
-        if not isinstance(value, Integral) or value < 1:
+        if not isinstance(value, SupportsIndex) or int(value) < 1:
             raise RSAError(f"{name} must be a whole number from 1 on, not {value!r}")
 
 
 def check_positive(**settings: Any) -> None:
     """Raises RSAError unless each is a finite number above 0."""
     for name, value in settings.items():
-        if not isinstance(value, Real) or not 0 < value < math.inf:
+        if not isinstance(value, SupportsFloat) or not 0 < float(value) < math.inf:
             raise RSAError(f"{name} must be a number above 0, not {value!r}")

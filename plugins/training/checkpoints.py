@@ -1,6 +1,7 @@
 """A training's state in one file, from which it goes on as if it had never stopped."""
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,6 +74,15 @@ class Checkpoint:
             )  # fmt: skip
         except (KeyError, TypeError, ValueError) as error:
             raise RSAError(f"{file} is an incomplete checkpoint: {reason(error)}") from error
+
+    @property
+    def mature(self) -> bool:
+        """Whether its schedule had ended, after one epoch at least; raises RSAError where the settings do not say."""
+        try:
+            per_epoch = math.ceil(self.settings["training images"] / self.settings["recipe"]["batch_size"])
+            return bool(self.position >= max(1.0, self.settings["epochs"]) * per_epoch)
+        except (ArithmeticError, KeyError, TypeError, ValueError) as error:
+            raise RSAError(f"the checkpoint does not say how long its training is: {reason(error)}") from error
 
     def check_settings(self, settings: Mapping[str, Any]) -> None:
         """Raises RSAError naming the first setting of this training that differs."""

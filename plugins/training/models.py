@@ -45,6 +45,21 @@ def make_network(
     return model
 
 
+def count_parameters(model: nn.Module) -> int:
+    """Trainable ones, without an auxiliary head, which only training uses."""
+    named = model.named_parameters()
+    return sum(p.numel() for name, p in named if p.requires_grad and not name.startswith("auxiliary."))
+
+
+def check_fits(model: nn.Module, shape: tuple[int, int, int], n_classes: int) -> None:
+    """Raises RSAError where a network of `make_network` was made for other images or another number of classes."""
+    made = json.loads(str(model.origin))
+    was, now = (tuple(made["shape"]), made["n_classes"]), (tuple(shape), n_classes)
+    if was != now:
+        texts = [f"images {size} of {classes} classes" for size, classes in (was, now)]
+        raise RSAError(f"the network was made for {texts[0]}, not for {texts[1]}")
+
+
 def rebuild(origin: str) -> nn.Module:
     """The network of this origin, with other weights. Raises RSAError when the text is none."""
     try:

@@ -47,6 +47,7 @@ def test_a_checkpoint_is_evaluated_as_it_is(tmp_path: Path, capsys: pytest.Captu
         (["resnet:1", "--teacher", "nosuch"], "neither a file nor a data set"),
         (["resnet:1", "--data", "mnist"], "no data set is named 'mnist'"),
         (["missing.pt"], "no such checkpoint"),
+        (["resnet:1", "--by", "stimulus"], "name one with --teacher"),
     ],
 )
 def test_mistakes_are_one_line(arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -54,3 +55,48 @@ def test_mistakes_are_one_line(arguments: list[str], words: str, capsys: pytest.
     error = capsys.readouterr().err
     assert words in error
     assert error.count("\n") == 1
+
+
+def test_a_checkpoint_is_for_images_of_its_own_size_and_classes(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kept = str(tmp_path / "model.pt")
+    assert main(["train", "resnet:1", "--epochs", "1", "--out", kept]) == 0
+    assert main(["evaluate", kept, "--data", "simulated"]) == 2
+    error = capsys.readouterr().err
+    assert "made for images (1, 8, 8) of 10 classes, not for images (1, 64, 64) of 8 classes" in error
+
+
+def test_a_premature_checkpoint_is_evaluated_as_training_tested_it(tmp_path: Path) -> None:
+    kept, told, found = (tmp_path / name for name in ("model.pt", "told.json", "found.json"))
+    for recipe, norm in (("cifar-cell", "batch"), ("digits", "running")):
+        arguments = ["--recipe", recipe, "--epochs", "1", "--out", str(kept), "--json", str(told)]
+        assert main(["train", "resnet:1", *arguments]) == 0
+        assert main(["evaluate", str(kept), "--json", str(found)]) == 0
+        trained, evaluated = json.loads(told.read_text()), json.loads(found.read_text())
+        assert trained["valid"]["batchnorm"] == evaluated["settings"]["batchnorm"] == norm
+        assert evaluated["p"] == trained["valid"]["accuracy"]
+        kept.unlink()
+
+
+def test_p_on_images_that_a_network_was_trained_on_is_called_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kept = str(tmp_path / "model.pt")
+    assert main(["train", "resnet:1", "--whole", "--epochs", "1", "--out", kept]) == 0
+    assert main(["evaluate", kept]) == 0
+    assert "P is no validation accuracy" in capsys.readouterr().out
+
+
+def test_a_teachers_rdms_are_not_taken_for_others(teacher: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["evaluate", "resnet:1", "--teacher", teacher, "--by", "stimulus"]) == 2
+    assert "holds RDMs by category_name, not by stimulus" in capsys.readouterr().err
+
+
+def test_recordings_and_their_images_are_found_in_the_given_folder(
+    data_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("TGSAGE_DATA", raising=False)
+    monkeypatch.setenv("TGSAGE_CACHE", str(tmp_path))
+    arguments = ["--teacher", "kriegeskorte2008", "--data-dir", str(data_dir), "--most-stimuli", "20"]
+    assert main(["evaluate", "resnet:1", *arguments]) == 0

@@ -128,4 +128,6 @@ def test_wrong_arguments_end_before_any_training(tmp_path: Path) -> None:
     ):
         with pytest.raises(RSAError, match=message):
             teacher.train(tmp_path / "t.h5", network="resnet:1", data="digits", **settings)
+    with pytest.raises(RSAError, match=r"would be the checkpoint of this teacher, too; call the teacher .*t\.h5"):
+        teacher.train(tmp_path / "t.pt", network="resnet:1", data="digits")
     assert not list(tmp_path.iterdir())

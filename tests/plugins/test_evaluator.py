@@ -7,7 +7,7 @@ import pytest
 import torch
 from tgsage.plugins.evaluator import Evaluator
 from tgsage.plugins.training import Data, evaluate_network, load_data, make_data, make_network, network_teacher
-from tgsage.rsa import RSAError, Stimuli, Teacher, compare, compute_rdm, extract, layer_rdms, p_plus_tg
+from tgsage.rsa import RDM, RSAError, Stimuli, Teacher, compare, compute_rdm, extract, layer_rdms, p_plus_tg
 from tgsage.rsa.collector import Collector
 from torch import nn
 
@@ -187,3 +187,31 @@ def test_part_of_the_images_can_be_a_data_set_of_ones_own() -> None:
     mine = make_data("mine", source, np.arange(60) % 3, ("a", "b", "c"), test=np.arange(60) < 12, validation=12)
     made = network_teacher("t", no_normalisation(3, 3), mine)
     assert Evaluator(mine, teacher=made)(no_normalisation(4, 3)).status == "ok"
+
+
+def test_what_scores_depend_on_is_described(digits: Data) -> None:
+    first, other = (network_teacher("t", network(digits, seed), digits, by="stimulus") for seed in (5, 6))
+    settings = [Evaluator(digits, teacher=first), Evaluator(digits, teacher=other)]
+    settings += [Evaluator(digits, teacher=first, most_stimuli=50), Evaluator(digits, teacher=first, batch_size=60)]
+    described = [str(one.describe()) for one in settings]
+    assert len(set(described)) == len(described)
+    assert str(Evaluator(digits, teacher=first).describe()) == described[0]
+
+
+def test_a_metric_without_meaning_for_layers_is_refused_at_once(digits: Data) -> None:
+    goal = compute_rdm(np.random.default_rng(0).normal(size=(10, 9)), labels=list(digits.classes), by="category_name")
+    crossed = RDM(goal.values, goal.labels, metric="crossnobis", by="category_name")
+    made = Teacher.from_rdms("t", {"L": crossed}, stimuli="digits/valid")
+    with pytest.raises(RSAError, match="cannot be made by crossnobis; give metric=: correlation"):
+        Evaluator(digits, teacher=made)
+    assert Evaluator(digits, teacher=made, metric="correlation")(no_normalisation()).status == "ok"
+
+
+def test_small_distances_are_distances_too(digits: Data, teacher: Teacher) -> None:
+    model = no_normalisation()
+    evaluate = Evaluator(digits, teacher=teacher, layers=["0"], metric="euclidean")
+    before = evaluate(model).table["0"]
+    with torch.no_grad():
+        model[0].weight.mul_(1e-7)  # type: ignore[operator]
+        model[0].bias.mul_(1e-7)  # type: ignore[operator]
+    assert evaluate(model).table["0"] == pytest.approx(before, abs=1e-3)

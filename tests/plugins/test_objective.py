@@ -5,11 +5,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from tgsage.plugins.evaluation import Evaluation
+from tgsage.plugins.evaluator import Evaluator
 from tgsage.plugins.finalists import finalists, mature, search_cost, size_of
 from tgsage.plugins.objective import Objective
-from tgsage.plugins.spaces import ToySpace
-from tgsage.plugins.training import Data, get_recipe, load_data, make_network, network_teacher
+from tgsage.plugins.spaces import KNOWN_CELLS, CellSpace, ToySpace
+from tgsage.plugins.training import Data, get_recipe, load_data, make_data, make_network, network_teacher
 from tgsage.rsa import RSAError, Teacher
 from torch import nn
 
@@ -124,6 +126,24 @@ def test_sizes_are_counted_as_by_hand() -> None:
     )
     found = size_of(model, (3, 16, 16))
     assert (found.parameters, found.multiply_adds) == (3 * 8 * 9 + 45, 3 * 8 * 9 * 256 + 45)
+
+
+def test_counting_changes_neither_modes_nor_random_numbers_and_leaves_the_auxiliary_head_out() -> None:
+    cells = (CellSpace().build(KNOWN_CELLS["nasnet-a"], repeats=1, filters=4, auxiliary=aux) for aux in (False, True))
+    plain, headed = cells
+    headed.train()
+    dropout = headed.get_submodule("dropout").eval()
+    before = torch.random.get_rng_state()
+    assert size_of(plain) == size_of(headed)
+    assert torch.equal(before, torch.random.get_rng_state())
+    assert (headed.training, dropout.training) == (True, False)
+    evaluations = [Evaluator(small_pictures())(model) for model in (plain, headed)]
+    assert evaluations[0].parameters == evaluations[1].parameters == size_of(plain).parameters
+
+
+def small_pictures() -> Data:
+    source = torch.randint(0, 256, (30, 3, 16, 16), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    return make_data("noise", source, np.arange(30) % 10, list("0123456789"), test=np.arange(30) < 10, validation=10)
 
 
 def test_the_papers_search_cost_225_million_examples() -> None:

@@ -12,7 +12,7 @@ import pytest
 from tgsage.plugins import Evaluation
 from tgsage.plugins.explorer import SearchResult, search
 from tgsage.plugins.report import LEAST, search_report
-from tgsage.plugins.search_page import answer, write_search_report
+from tgsage.plugins.search_page import _labelled, answer, write_search_report
 from tgsage.plugins.searchers.random import RandomSearcher
 from tgsage.plugins.searchers.rl import RLSearcher
 from tgsage.plugins.spaces.toy import ToySpace
@@ -115,6 +115,11 @@ def test_a_controllers_entropy_becomes_a_curve(objectives: ModuleType, tmp_path:
     assert report.importance == {}
     write_search_report(tmp_path / "a.html", report)
     assert f"it takes {LEAST}" in (tmp_path / "a.html").read_text()
+
+
+def test_ticks_that_lie_close_together_read_differently() -> None:
+    assert [label for _, label in _labelled([1.0984, 1.0985, 1.0986])] == ["1.0984", "1.0985", "1.0986"]
+    assert [label for _, label in _labelled([0.0, 15_000.0, 2e6])] == ["0", "15k", "2M"]
 
 
 def test_a_search_that_has_only_begun_has_a_report(tmp_path: Path) -> None:
