@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 Array: TypeAlias = npt.NDArray[Any]
 
 MAX_INFLATION = 1100  # deflate cannot do better than 1032 : 1, so a larger claim is no data
-MAX_BYTES = 2**30  # of one column, of one chunk, and of what is read into memory at once
+MAX_BYTES = 2**30  # of one column, of four chunks, and of what is read into memory at once
 
 
 @contextmanager

@@ -26,7 +26,7 @@ _SECONDS, _BYTES_PER_SECOND = 10.0, 20e6
 
 
 def flaw(path: Path) -> str:
-    """Why the file is better not opened, in a few words; "" when it was read without harm.
+    """Why the file is better not opened, in a few words; "" when it was read without harm. Raises OSError.
 
     The first call starts the process, which takes about 0.2 s and stays. A file is read again when it has changed.
     Where processes cannot fork (Windows), nothing is tried.
@@ -66,7 +66,9 @@ class _Reader:
             finally:
                 if not answer:  # interrupted or killed: no answer may be left for the next file
                     self._end()
-            return str(json.loads(answer)) if answer else "the process that was to try it ended"
+            if not answer:
+                raise OSError("the process that reads it first has ended")
+            return str(json.loads(answer))
 
     def _end(self) -> None:
         process, self._process = self._process, None
