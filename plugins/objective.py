@@ -35,7 +35,7 @@ class Objective:
     data_dir: folder of recordings and data sets that are named. by: what the teacher's RDMs are by. alpha, stimuli and
     further settings: as in `Evaluator`. build: settings of `Space.build`, such as the number of cells per stage.
     seed: of the weights, the order of images and the augmentation: the same for every candidate, so that evaluating
-    one twice gives the same numbers.
+    one twice gives the same numbers. A teacher trained here has seed 0 whatever the candidates' is.
 
     Raises RSAError for what does not fit together; what is wrong with a single candidate is a failed evaluation.
     """
@@ -71,7 +71,14 @@ class Objective:
         self.seed, self.build = seed, dict(build or {})
         made = None
         if teacher is not None:
-            made = make_teacher(teacher, self.data, recipe=self.recipe, by=by, seed=seed, data_dir=data_dir)
+            made = make_teacher(
+                teacher,
+                self.data,
+                recipe=self.recipe,
+                by=by,
+                data_dir=data_dir,
+                device=None if device is None else str(device),
+            )
         self._placed: dict[str, Any] = {"device": device, "amp": amp, "channels_last": channels_last}
         self.evaluator = Evaluator(
             self.data,

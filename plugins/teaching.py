@@ -74,6 +74,7 @@ def make_teacher(
     n_features: int | None = 8192,
     seed: int = 0,
     data_dir: str | Path | None = None,
+    device: str | None = None,
 ) -> Teacher:
     """A teacher as it is, from a file of `Teacher.save`, a recording or data set of `load_teacher`, or a network.
 
@@ -86,11 +87,12 @@ def make_teacher(
     if isinstance(teacher, Teacher):
         made = teacher
     elif recipe is not None and isinstance(teacher, str) and is_network(teacher):
-        made = trained_teacher(teacher, data, recipe, by=by, seed=seed)
+        made = trained_teacher(teacher, data, recipe, by=by, seed=seed, device=device)
     elif isinstance(teacher, str | Path):
         made = load_teacher(teacher, by=by, data_dir=data_dir)
     else:
-        made = network_teacher(type(teacher).__name__, teacher, data, by=by, n_features=n_features, seed=seed)
+        name = type(teacher).__name__
+        made = network_teacher(name, teacher, data, by=by, n_features=n_features, seed=seed, device=device)
     if made.by != by:
         raise RSAError(f"teacher {made.name!r} has RDMs by {made.by}, not by {by}: say by={made.by!r}")
     return made

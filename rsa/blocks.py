@@ -85,11 +85,12 @@ class GroupSums:
 
     def add(self, rows: Rows, batch: Mapping[str, Array]) -> None:
         """These rows of every layer."""
+        present, group = np.unique(self._index[rows], return_inverse=True)
+        belongs = (np.arange(len(present))[:, None] == group).astype(np.float32)
         for name, features in batch.items():
             sums = self._sums.setdefault(name, np.zeros((len(self._counts), features.shape[1])))
             _check_width(name, features, sums.shape[1])
-            for group, row in zip(self._index[rows], features, strict=True):
-                sums[group] += row
+            sums[present] += belongs @ features  # single precision within a batch, double between batches
 
     def take(self, name: str) -> Array:
         """The layer's group means (groups, f), float32; groups in order of first appearance."""

@@ -4,6 +4,7 @@ import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from hashlib import sha256
 from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -36,7 +37,10 @@ class SearchObjective:
 
     def describe(self) -> dict[str, Any]:
         """All that scores depend on: not where data lie."""
-        return {key: value for key, value in asdict(self).items() if key not in ("data_dir", "download", "space")}
+        about = {key: value for key, value in asdict(self).items() if key not in ("data_dir", "download", "space")}
+        if self.teacher is not None and Path(self.teacher).is_file():  # its content, wherever a machine keeps it
+            about["teacher"] = f"SHA-256 {sha256(Path(self.teacher).read_bytes()).hexdigest()}"
+        return about
 
     def make(self, device: str | None) -> "Callable[[dict[str, Any]], Evaluation]":
         """Raises RSAError for a device that cannot be used: otherwise every candidate would fail on it."""
@@ -233,9 +237,7 @@ def _train_teacher(objective: SearchObjective) -> None:
     images = load_data(objective.data, data_dir=objective.data_dir, download=objective.download)
     recipe = get_recipe(objective.recipe)
     with progress(f"teacher {objective.teacher}: training images", recipe.epochs * len(images.train)) as advance:
-        trained_teacher(
-            objective.teacher, images, recipe, by=objective.by, seed=objective.seed, progress=advance
-        )  # fmt: skip
+        trained_teacher(objective.teacher, images, recipe, by=objective.by, progress=advance)
 
 
 def _show(found: "SearchResult", space: "Space", storage: str, page: Path | None) -> None:
