@@ -34,7 +34,7 @@ _OWN = (
     "neuroid_reliability", "reason",
 )  # fmt: skip
 _MOST_THREADS = 8  # each holds two halves of all responses
-_CORRECTED_ON = 20  # splits behind the correction of Spearman-Brown: it varies little between them
+_CORRECTED_ON = 10  # splits behind the correction of Spearman-Brown: it varies little between them
 DEFINITION = (
     "reliability = 2r / (1 + r) of split halves, corrected for noise that does not fall as 1 / repeats;"
     " ceiling = sqrt(reliability); ceiled score = similarity / ceiling"
@@ -78,7 +78,7 @@ def split_half(
     not vary).
 
     The reliability is Spearman-Brown times a correction (see `noiseless`) that is found with correlation RDMs and
-    Pearson's r on the first 20 splits, and taken for the other methods too; other metrics have none. The ceiled score
+    Pearson's r on the first 10 splits, and taken for the other methods too; other metrics have none. The ceiled score
     of a perfect model, simulated with 50 sites: .96 to 1.03 from a reliability of .2 up, with equal noise, with
     patterns of unequal strength and for Poisson counts, scaled or not (Spearman-Brown alone: .95 to 1.22); with a large
     pattern common to all stimuli 1.02 at .8, 1.08 at .5 and 1.2 at .2.

@@ -175,7 +175,7 @@ def _is_teacher(path: Path) -> bool:
 def _published(name_or_path: str | Path, data_dir: str | Path | None, method: str) -> Teacher:
     rdms = load_rdms(name_or_path, data_dir=data_dir)
     ceilings: dict[str, tuple[float, float]] = {}
-    attrs: dict[str, Attr] = {"ceiling": "none: RDMs only, without repeats or subjects"}
+    attrs: dict[str, Attr] = {"ceiling": "none: of these RDMs neither repeats nor subjects are compared"}
     if str(name_or_path) == "kriegeskorte2008":
         try:
             subjects = load_rdms("kriegeskorte2008/subjects", data_dir=data_dir)
