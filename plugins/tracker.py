@@ -163,6 +163,10 @@ class Tracker:
             mine = lease is not None and lease.owner == self.owner  # claimed, but the answer did not arrive
             lost = lease is not None and lease.owner not in (NOBODY, self.owner)
             if mine or self._leases.take(number, self.owner, lease, lost=lost):
+                if lost:  # its last words can be younger than our look
+                    self._look()
+                    if number in self._finished:
+                        continue
                 self._beating = number
                 return number, (0 if lease is None else lease.deaths) + lost
         return None

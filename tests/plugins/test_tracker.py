@@ -159,6 +159,31 @@ def test_who_was_silent_before_it_started_leaves_the_candidate_to_the_one_that_t
     assert len(first._storage.get_all_trials(first._id)) == 1
 
 
+@pytest.mark.parametrize("done", [False, True])
+def test_the_last_words_of_a_worker_that_died_while_another_one_looked_are_heard(
+    two: tuple[Tracker, Tracker], monkeypatch: pytest.MonkeyPatch, done: bool
+) -> None:
+    first, second = two
+    first.claim(1)
+    look, looks = second._look, []
+
+    def last_words() -> None:
+        look()
+        looks.append(1)
+        if len(looks) == 1:
+            first.start(0, {"depth": 1})
+            if done:
+                first.finish(0, GOOD)
+            first.close()
+
+    monkeypatch.setattr(second, "_look", last_words)
+    assert second.claim(1) == (None if done else (0, 1))
+    if not done:
+        assert second.start(0, {"depth": 1})
+        assert second.finish(0, GOOD)
+    assert [trial.state.name for trial in second._storage.get_all_trials(second._id)] == ["COMPLETE"]
+
+
 def test_what_finalists_cost_is_kept(two: tuple[Tracker, Tracker]) -> None:
     first, second = two
     assert second.finals == (0, 0)
