@@ -7,6 +7,8 @@ from typing import IO, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+import torch
+from torch import Tensor
 
 from .errors import RSAError, reason
 from .rdm import Array
@@ -29,12 +31,13 @@ class Blocks:
         self._widths: dict[str, int] = {}
         self._file: IO[bytes] | None = None
 
-    def add(self, rows: Rows, batch: Mapping[str, Array]) -> None:
+    def add(self, rows: Rows, batch: Mapping[str, Tensor]) -> None:
         """These rows of every layer."""
         if not self.names:
             self._open(batch)
-        for name, features in batch.items():
-            _check_width(name, features, self._widths[name])
+        for name, tensor in batch.items():
+            features = tensor.numpy()
+            _check_width(name, features.shape[1], self._widths[name])
             if self._file is None:
                 self._arrays[name][rows] = features
                 continue
@@ -47,7 +50,7 @@ class Blocks:
                 place = tempfile.gettempdir()
                 raise RSAError(f"{needed:.1f} GB of features do not fit into {place}: {reason(error)}") from error
 
-    def _open(self, batch: Mapping[str, Array]) -> None:
+    def _open(self, batch: Mapping[str, Tensor]) -> None:
         self.names = list(batch)
         self._widths = {name: features.shape[1] for name, features in batch.items()}
         if self.budget is None or 4 * self.n * sum(self._widths.values()) <= self.budget:
@@ -71,7 +74,10 @@ class Blocks:
 
 
 class GroupSums:
-    """Running sums per group and layer, so that only (groups, f) numbers are kept however many images there are."""
+    """Running sums per group and layer, so that only (groups, f) numbers are kept however many images there are.
+
+    Added by torch: between a network's layers NumPy's BLAS threads would take the cores from torch's for a while.
+    """
 
     def __init__(self, groups: Sequence[str]) -> None:
         place = {group: i for i, group in enumerate(dict.fromkeys(groups))}
@@ -83,20 +89,21 @@ class GroupSums:
     def names(self) -> list[str]:
         return list(self._sums)
 
-    def add(self, rows: Rows, batch: Mapping[str, Array]) -> None:
+    def add(self, rows: Rows, batch: Mapping[str, Tensor]) -> None:
         """These rows of every layer."""
         present, group = np.unique(self._index[rows], return_inverse=True)
-        belongs = (np.arange(len(present))[:, None] == group).astype(np.float32)
+        places = torch.as_tensor(group)
         for name, features in batch.items():
             sums = self._sums.setdefault(name, np.zeros((len(self._counts), features.shape[1])))
-            _check_width(name, features, sums.shape[1])
-            sums[present] += belongs @ features  # single precision within a batch, double between batches
+            _check_width(name, features.shape[1], sums.shape[1])
+            inside = torch.zeros(len(present), features.shape[1]).index_add_(0, places, features)
+            sums[present] += inside.numpy()  # single precision within a batch, double between batches
 
     def take(self, name: str) -> Array:
         """The layer's group means (groups, f), float32; groups in order of first appearance."""
         return (self._sums[name] / self._counts[:, None]).astype(np.float32)
 
 
-def _check_width(name: str, features: Array, width: int) -> None:
-    if features.shape[1] != width:
-        raise RSAError(f"layer {name} has {width} features in one batch and {features.shape[1]} in another")
+def _check_width(name: str, found: int, width: int) -> None:
+    if found != width:
+        raise RSAError(f"layer {name} has {width} features in one batch and {found} in another")

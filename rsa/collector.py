@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from torch import Tensor, nn
 
 from .blocks import Blocks, GroupSums
@@ -97,14 +98,14 @@ class Collector:
             raise RSAError(f"layers ran in one batch but not in another: {listing(set(self._names) ^ set(heard))}")
         self._names = list(heard)
         kept = np.flatnonzero(rows >= 0)
-        batch: dict[str, Array] = {}
+        batch: dict[str, Tensor] = {}
         for name, (features, total) in heard.items():
             if len(features) != len(rows):
                 counts = f"{len(features)} rows for {len(rows)} images"
                 raise RSAError(f"layer {name}: its output has {counts}; batch must come first")
-            batch[name], self._totals[name] = features.numpy(), total
+            batch[name], self._totals[name] = features, total
         if len(kept) < len(rows):
-            batch = {name: features[kept] for name, features in batch.items()}
+            batch = {name: features[torch.as_tensor(kept)] for name, features in batch.items()}
         if len(kept):
             self._store.add(rows[kept], batch)
             np.add.at(self._seen, rows[kept], 1)

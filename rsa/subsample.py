@@ -18,7 +18,7 @@ class Subsample:
 
     def __init__(self, n_features: int | None, seed: int) -> None:
         self.n_features, self.seed = n_features, seed
-        self._index: dict[tuple[Any, ...], tuple[Tensor, Array]] = {}
+        self._index: dict[tuple[Any, ...], tuple[Tensor, Tensor]] = {}
 
     def __call__(self, layer: Layer, output: Tensor) -> tuple[Tensor, int]:
         if output.ndim == 0:
@@ -41,10 +41,18 @@ class Subsample:
             sizes = [output.shape[dim] for dim in order]
             inside = np.ravel_multi_index([places[dim - 1] for dim in order], sizes)
             ascending = np.argsort(inside)
-            self._index[key] = torch.as_tensor(inside[ascending], device=output.device), np.argsort(ascending)
+            self._index[key] = (
+                torch.as_tensor(inside[ascending], device=output.device),
+                torch.as_tensor(np.argsort(ascending)),
+            )
         index, back = self._index[key]
-        features = stored.reshape(len(output), total)[:, index].to("cpu", torch.float32)
-        return features[:, back] if order != sorted(order) else features, total
+        features = _columns(stored.reshape(len(output), total), index).to("cpu", torch.float32)
+        return _columns(features, back) if order != sorted(order) else features, total
+
+
+def _columns(rows: Tensor, index: Tensor) -> Tensor:
+    """rows[:, index], at a third of its time on the CPU."""
+    return rows.gather(1, index.expand(len(rows), -1))
 
 
 def draw_features(total: int, n_features: int, seed: int, name: str) -> Array:
