@@ -173,7 +173,7 @@ def nasbench201(
 
 @bench.command()
 def coverage(
-    repeats: Annotated[int, typer.Option(help="Simulated samples for every row.", min=10)] = 200,
+    repeats: Annotated[int, typer.Option(help="Simulated samples for every row.", min=10)] = 400,
     json: Annotated[
         Path | None, typer.Option(help="Also write everything to this file; rows that it holds are not repeated.")
     ] = None,

@@ -24,7 +24,7 @@ Array = npt.NDArray[np.float64]
 Method = Literal["pearson", "spearman", "cosine"]
 
 DRAWS, PAIRS = 300, 400_000
-REPEATS = 200
+REPEATS = 400
 _SCALE = 1 / np.sqrt(np.arange(1, 21))  # of the features: a spectrum that falls as those of networks and brains do
 _NOISES = {"low": (3.0, 2.0), "middle": (1.2, 0.7), "high": (0.3, 0.2)}  # of a layer and of the target
 _LAYERS = {"tied": (1.2,) * 6, "graded": (0.3, 0.6, 0.9, 1.2, 1.5, 1.8)}

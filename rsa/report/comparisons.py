@@ -66,7 +66,7 @@ class PairTests:
 
 
 def above_zero(draws: "xarray.DataArray | None", target: int, method: str) -> list[int]:
-    """Layers whose similarity is above zero: one-sided, Student's t on Fisher's z scale as in `interval`, adjusted over
+    """Layers whose similarity is above zero: one-sided, Student's t on Fisher's z scale, adjusted over
     the layers (Benjamini-Hochberg). None by a method that is above zero by chance."""
     import scipy.stats
 

@@ -162,7 +162,7 @@ def _inference(score: TeacherScore) -> str:
     text = (
         f"95% confidence intervals are Student's t on Fisher's z scale, with standard errors from "
         f"{score.draws.sizes['draw']:,} bootstrap resamples of {unit} (seed {facts['seed']}; Nili et al. 2014), the "
-        "excess variance that resampled pairs bring taken out."
+        "excess variance that resampled pairs bring taken out, and sides by their acceleration (Efron 1987)."
     )
     if score.table.sizes["layer"] > 1:
         text += (
