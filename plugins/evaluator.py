@@ -1,6 +1,7 @@
 """The evaluator: P and TG of a network, from the same forward passes where they show the same images (paper, 3.2)."""
 
 import hashlib
+import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -45,7 +46,8 @@ class Evaluator:
     the teacher's own by default. batchnorm: see `normalising`; "running" for mature networks. batch_size, device, amp,
     channels_last: as in `evaluate_network`.
 
-    Raises RSAError when the stimuli are not there or not the ones that the teacher was made with.
+    Raises RSAError when the stimuli are not there or not the ones that the teacher was made with, and for an alpha that
+    is not finite.
     """
 
     def __init__(
@@ -70,6 +72,8 @@ class Evaluator:
         channels_last: Choice = "auto",
     ) -> None:
         data.part("valid")
+        if not math.isfinite(alpha):
+            raise RSAError(f"alpha is a finite number, not {alpha}")
         self.data, self.teacher, self.alpha, self.layers = data, teacher, alpha, layers
         self.combine = combine or (lambda p, tg: p_plus_tg(p, tg, alpha))
         self.n_features, self.batchnorm, self.batch_size, self.seed = n_features, batchnorm, batch_size, seed

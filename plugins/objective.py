@@ -15,7 +15,7 @@ from .training.data import Data
 from .training.datasets import load_data
 from .training.loop import Moment
 from .training.models import make_network
-from .training.placement import Choice
+from .training.placement import Choice, same_threads
 from .training.recipes import Recipe, get_recipe
 from .training.trainer import train
 
@@ -69,27 +69,18 @@ class Objective:
             raise RSAError("a training ends after some epochs or after some examples: give one of them")
         self.examples, self.epochs = examples, 2.0 if epochs is None and examples is None else epochs
         self.seed, self.build = seed, dict(build or {})
-        made = None
-        if teacher is not None:
-            made = make_teacher(
-                teacher,
-                self.data,
-                recipe=self.recipe,
-                by=by,
-                data_dir=data_dir,
-                device=None if device is None else str(device),
-            )
         self._placed: dict[str, Any] = {"device": device, "amp": amp, "channels_last": channels_last}
-        self.evaluator = Evaluator(
-            self.data,
-            teacher=made,
-            stimuli=stimuli,
-            alpha=alpha,
-            seed=seed,
-            data_dir=data_dir,
-            **self._placed,
-            **settings,
-        )
+        with same_threads():
+            made = None
+            if teacher is not None:
+                made = make_teacher(
+                    teacher, self.data, recipe=self.recipe, by=by, data_dir=data_dir,
+                    device=None if device is None else str(device),
+                )  # fmt: skip
+            self.evaluator = Evaluator(
+                self.data, teacher=made, stimuli=stimuli, alpha=alpha, seed=seed, data_dir=data_dir, **self._placed,
+                **settings,
+            )  # fmt: skip
 
     def __call__(self, architecture: Architecture, *, report: Report | None = None) -> Evaluation:
         """Build, train, evaluate; equal architectures give equal evaluations, seconds apart.

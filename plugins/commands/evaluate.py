@@ -71,6 +71,7 @@ def evaluate(
     from ..evaluator import Evaluator
     from ..training import Checkpoint, get_recipe, load_data, load_network, make_network
     from ..training.models import check_fits
+    from ..training.placement import same_threads
     from .train import overrides, run
 
     if json is not None:
@@ -93,11 +94,12 @@ def evaluate(
         check_fits(model, images.shape, images.n_classes)
     else:
         model = make_network(network, shape=images.shape, n_classes=images.n_classes, seed=seed)
-    made = None if teacher is None else _teacher(teacher, by, data_dir)
-    evaluator = Evaluator(
-        images, teacher=made, alpha=alpha, layers=layers or "auto", most_stimuli=most_stimuli or None, seed=seed,
-        data_dir=data_dir, device=device, batchnorm=batchnorm or norm,
-    )  # fmt: skip
+    with same_threads():
+        made = None if teacher is None else _teacher(teacher, by, data_dir)
+        evaluator = Evaluator(
+            images, teacher=made, alpha=alpha, layers=layers or "auto", most_stimuli=most_stimuli or None, seed=seed,
+            data_dir=data_dir, device=device, batchnorm=batchnorm or norm,
+        )  # fmt: skip
     trained = None
     if epochs or examples:
         trained = run(model, images, chosen, label=network, epochs=epochs, examples=examples, seed=seed, device=device)

@@ -8,6 +8,8 @@ import typer
 if TYPE_CHECKING:
     from ..spaces import Architecture, CellPair, Space
 
+PICTURES = (".png", ".svg", ".pdf")
+
 
 def space(
     name: Annotated[
@@ -16,39 +18,48 @@ def space(
     sample: Annotated[int, typer.Option(help="Show so many random architectures.", min=0)] = 0,
     seed: Annotated[int, typer.Option(help="Seed of the random architectures.", min=0)] = 0,
     architecture: Annotated[Path | None, typer.Option(help="Show the architecture of this JSON file.")] = None,
-    draw: Annotated[
-        Path | None, typer.Option(help="Draw it (.png, .svg, .pdf); several are numbered: cell-1.png, ...")
-    ] = None,
+    draw: Annotated[bool, typer.Option("--draw", help="Draw it: --out NAME.png, in this folder.")] = False,
     out: Annotated[
-        Path | None, typer.Option(help="Write it as a JSON file; several are numbered: cell-1.json, ...")
+        list[Path] | None,
+        typer.Option(
+            help="Write it to this file, as JSON or (.png, .svg, .pdf) a picture; several are numbered: cell-1.json, "
+            "... Repeat it for more files."
+        ),
     ] = None,
     json: Annotated[Path | None, typer.Option(help="Also write everything to this file.")] = None,
 ) -> None:
     """Tell what a search space is, and show architectures of it: drawn at random, from a file, or a known cell."""
     from ...rsa import RSAError
     from ...rsa.console import write_json
-    from ...rsa.figures import check_picture
     from ...rsa.storage import check_writable
     from ..spaces import KNOWN_CELLS
 
-    if draw is not None:
-        check_picture(draw)
-    for path in filter(None, (out, json)):
+    files = [*(out or []), *([Path(f"{architecture.stem if architecture else name}.png")] if draw else [])]
+    for path in filter(None, (*files, json)):
         check_writable(path)
+    for path in files:
+        if path.suffix.lower() not in (".json", *PICTURES):
+            raise RSAError(f"{path}: an architecture is written to .json, or drawn to {', '.join(PICTURES)}")
     if architecture is not None and sample:
         raise RSAError("--sample draws architectures and --architecture names one: give one of them")
     if name is None and architecture is None:
-        if sample or draw or out:
+        if sample or files:
             raise RSAError("--sample, --draw and --out need the name of a space (see: tgsage space)")
         result = _list()
     elif architecture is None and name is not None and name in KNOWN_CELLS:
-        if sample or out:
-            raise RSAError(f"{name} is a known cell: --draw shows it, but there is nothing to sample or to write")
-        result = _cell(KNOWN_CELLS[name], draw)
+        if sample or not all(map(_is_picture, files)):
+            raise RSAError(
+                f"{name} is a known cell: it can be drawn, but there is nothing to sample or to write as JSON"
+            )
+        result = _cell(KNOWN_CELLS[name], files)
     else:
-        result = _space(name, architecture, max(sample, int(bool(draw or out))), seed, draw, out)
+        result = _space(name, architecture, max(sample, int(bool(files))), seed, files)
     if json is not None:
         write_json(json, result)
+
+
+def _is_picture(path: Path) -> bool:
+    return path.suffix.lower() in PICTURES
 
 
 def _list() -> dict[str, Any]:
@@ -68,7 +79,7 @@ def _list() -> dict[str, Any]:
     }
 
 
-def _cell(pair: "CellPair", draw: Path | None) -> dict[str, Any]:
+def _cell(pair: "CellPair", pictures: list[Path]) -> dict[str, Any]:
     from ...rsa.console import print_table
     from ...rsa.figures import save_figure
     from ..spaces import CellSpace
@@ -79,10 +90,10 @@ def _cell(pair: "CellPair", draw: Path | None) -> dict[str, Any]:
     settings = ", ".join(f"{key} {value}" for key, value in pair.published.items())
     notes = [f"{parameters:,} parameters for CIFAR-10 ({settings}).", pair.source]
     print_table(pair.name, ["cell"], [[line] for line in pair.describe().splitlines()], notes)
-    if draw is not None:
+    for path in pictures:
         parts = {"normal cell": pair.normal, "reduction cell": pair.reduction}
         graphs = {pair.name: pair.normal} if pair.normal == pair.reduction else parts
-        save_figure(graph_figure({title: cell_graph(cell) for title, cell in graphs.items()}), draw)
+        save_figure(graph_figure({title: cell_graph(cell) for title, cell in graphs.items()}), path)
     return {
         "name": pair.name,
         "source": pair.source,
@@ -92,14 +103,11 @@ def _cell(pair: "CellPair", draw: Path | None) -> dict[str, Any]:
     }
 
 
-def _space(
-    name: str | None, file: Path | None, count: int, seed: int, draw: Path | None, out: Path | None
-) -> dict[str, Any]:
+def _space(name: str | None, file: Path | None, count: int, seed: int, files: list[Path]) -> dict[str, Any]:
     import numpy as np
 
     from ...rsa import RSAError
-    from ..spaces import draw as draw_architecture
-    from ..spaces import get_space, read_architecture, write_architecture
+    from ..spaces import draw, get_space, read_architecture, write_architecture
 
     if file is not None:
         chosen, architecture = read_architecture(file)
@@ -112,10 +120,12 @@ def _space(
         found = {f"sample {i} of seed {seed}": chosen.sample(rng) for i in range(1, count + 1)}
     for i, architecture in enumerate(found.values(), start=1):
         number = f"-{i}" if len(found) > 1 else ""
-        if draw is not None:
-            draw_architecture(chosen, architecture, draw.with_stem(draw.stem + number))
-        if out is not None:
-            write_architecture(out.with_stem(out.stem + number), chosen, architecture)
+        for path in files:
+            numbered = path.with_stem(path.stem + number)
+            if _is_picture(path):
+                draw(chosen, architecture, numbered)
+            else:
+                write_architecture(numbered, chosen, architecture)
     result = _describe(chosen, quiet=bool(found))
     return {**result, "architectures": [_show(chosen, title, architecture) for title, architecture in found.items()]}
 

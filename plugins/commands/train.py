@@ -122,7 +122,7 @@ def overrides(pairs: list[str]) -> dict[str, Any]:
 
 
 def run(model: Any, images: "Data", recipe: Any, *, label: str, **settings: Any) -> "Training":
-    """`train` with a bar that shows the training images of what is left to do."""
+    """`train` with a bar over its training images, those before a resumed checkpoint included."""
     from ...rsa.console import progress
     from ..training import train as train_network
 

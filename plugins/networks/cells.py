@@ -11,6 +11,7 @@ from ...rsa import RSAError
 from ..spaces.structures import Block, Cell, CellPair
 from .operations import OPERATIONS, Conv, FactorisedReduction, check_task, drop_path, match, relu_conv_norm
 
+MOST_CELLS = 10_000
 STEM_FILTERS = 96  # of the ImageNet stem; 32 in the publications' mobile networks
 
 
@@ -26,7 +27,7 @@ class CellPlan:
     auxiliary: in training mode the network returns (logits, auxiliary logits), the latter from a head on the last cell
       before the last reduction (their loss counts 0.4 in the publications).
     drop_path: probability that an operation other than the identity is dropped for an example, at the last cell; less
-      before, in proportion to depth. dropout: before the classifier.
+      before, in proportion to depth. dropout: before the classifier. The paper trains its cells without either.
     """
 
     repeats: int = 2
@@ -52,6 +53,8 @@ class CellPlan:
         for name, low in least.items():
             if not isinstance(getattr(self, name), int) or getattr(self, name) < low:
                 wrong.append(f"{name} is {getattr(self, name)!r}, not an integer of at least {low}")
+        if not wrong and (n := self.stem_cells + (self.n_reductions + 1) * (self.repeats + 1)) > MOST_CELLS:
+            wrong.append(f"these would be {n} cells, more than {MOST_CELLS}")
         if not wrong and (not isinstance(self.filters, int) or self.filters < 2 ** (self.n_stem_cells + 1)):
             wrong.append(f"filters is {self.filters!r}, not an integer of at least {2 ** (self.n_stem_cells + 1)}")
         for name in ("drop_path", "dropout"):
@@ -88,7 +91,7 @@ class CellPlan:
 class CellNetwork(nn.Module):
     """Stem, cells, ReLU, global average, dropout, linear; `stages` names the cells.
 
-    `drop_path` may be set anew at any time, so that a training can let it grow, as the publications do.
+    `drop_path` may be set anew at any time: a `report` of `train` can let it grow over training, as NASNet's own does.
     Raises RSAError for an operation that is not in OPERATIONS.
     """
 

@@ -11,6 +11,7 @@ from ..spaces.nasbench201 import live_edges
 from .operations import Conv, check_task, relu_conv_norm
 
 STAGES = 3
+MOST_CELLS = 1000  # per stage
 Edge = tuple[int, int]
 
 
@@ -31,8 +32,10 @@ class NASBench201Network(nn.Module):
         n_classes: int = 10,
     ) -> None:
         check_task(input_shape, n_classes)
-        if cells < 1 or channels < 1:
-            raise RSAError(f"at least 1 cell per stage and 1 channel are needed, got {cells} and {channels}")
+        if not 1 <= cells <= MOST_CELLS or channels < 1:
+            raise RSAError(
+                f"at least 1 cell per stage (at most {MOST_CELLS}) and 1 channel are needed, got {cells} and {channels}"
+            )
         super().__init__()
         self.stem = nn.Sequential(Conv(input_shape[0], channels, 3), nn.BatchNorm2d(channels))
         modules: dict[str, nn.Module] = {}

@@ -2,7 +2,10 @@
 
 import json
 import math
-from collections.abc import Mapping
+import threading
+import zipfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -54,6 +57,9 @@ class Checkpoint:
         if not file.is_file():
             raise RSAError(f"{file}: no such checkpoint")
         try:
+            with zipfile.ZipFile(file) as packed:  # nothing in it unfolds to more than the file's size
+                if sum(part.file_size for part in packed.infolist()) > file.stat().st_size:
+                    raise ValueError("its parts are compressed")
             values = torch.load(file, map_location="cpu", weights_only=True)
         except Exception as error:
             raise RSAError(f"{file} is no checkpoint of tgsage, or is damaged; it was not loaded") from error
@@ -66,13 +72,17 @@ class Checkpoint:
             parts = (values["model"], values["optimiser"], values["random"], settings)
             if not all(isinstance(part, dict) for part in parts):
                 raise TypeError("a part of it is no mapping")
+            if not all(isinstance(weights, Tensor) for weights in values["model"].values()):
+                raise TypeError("a weight of it is no tensor")
+            if int(values["position"]) < 0:
+                raise ValueError("its position lies before its beginning")
             loss, correct, images = map(float, values["sums"])
             return cls(
                 values["model"], values["optimiser"], settings, str(values["network"]),
                 int(values["position"]), (loss, correct, images), values["random"],
                 tuple(json.loads(values["history"])), float(values["seconds"]),
             )  # fmt: skip
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, RecursionError) as error:
             raise RSAError(f"{file} is an incomplete checkpoint: {reason(error)}") from error
 
     @property
@@ -106,20 +116,48 @@ class Checkpoint:
         try:
             if optimiser is not None:
                 optimiser.load_state_dict(dict(self.optimiser))
-        except (KeyError, TypeError, ValueError) as error:
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise RSAError(f"the checkpoint's optimiser is of another network: {reason(error)}") from error
 
 
 def load_network(path: str | Path) -> nn.Module:
     """The network of a checkpoint, with its weights, in evaluation mode.
 
-    Raises RSAError for what is no checkpoint, and for a network that only its maker can build.
+    Raises RSAError for what is no checkpoint, for a network that only its maker can build, and for one that is larger
+    than the weights in the file, before it takes their memory.
     """
     from .models import rebuild
 
     checkpoint = Checkpoint.load(path)
     if not checkpoint.network:
         raise RSAError(f"{path} does not say which network it is of")
-    model = rebuild(checkpoint.network)
+    with _no_larger_than(checkpoint.model):
+        model = rebuild(checkpoint.network)
     checkpoint.restore(model)
     return model.eval()
+
+
+@contextmanager
+def _no_larger_than(weights: Mapping[str, Tensor]) -> Iterator[None]:
+    """Inside the block networks may have twice as many parameters and bytes as these, since some drop parts again.
+
+    A parameter counts when a module takes it, which is before it is initialised: its memory has not been touched.
+    """
+    storages = {tensor.untyped_storage().data_ptr(): tensor.untyped_storage().nbytes() for tensor in weights.values()}
+    held, here = sum(storages.values()), threading.get_ident()
+    count = size = 0
+
+    def register(module: nn.Module, name: str, parameter: nn.Parameter) -> None:
+        nonlocal count, size
+        if threading.get_ident() == here:
+            count, size = count + 1, size + parameter.nbytes
+        if count > 2 * len(weights) or size > 2 * held:
+            raise RSAError(
+                f"the checkpoint describes a larger network than its {len(weights)} weights ({held:,} bytes)"
+            )
+
+    handle = nn.modules.module.register_module_parameter_registration_hook(register)
+    try:
+        yield
+    finally:
+        handle.remove()

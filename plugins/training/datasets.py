@@ -1,5 +1,6 @@
 """Data sets by name. To add one: a function here, and its line in `DATASETS`."""
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -60,6 +61,7 @@ def load_data(
     | imagenet:PATH | PATH/train/CLASS and PATH/val/CLASS (for testing), 224 x 224, decoded anew| 50,000         |
     | imagenet64:PATH | the same at 64 x 64, decoded once into the cache (16 GB)                | 50,000         |
 
+    PATH is made absolute, in the data set's name too, so that a search or a checkpoint means the same folder anywhere.
     data_dir: without it TGSAGE_DATA, else the cache folder. validation: how many training images are held out; which
     ones is the same for everybody. size: side of a folder's images (default: the first one's shorter side, at most
     224). download: cifar10 and cifar100 may be fetched. Images of ImageNet and folders are normalised by ImageNet's
@@ -74,6 +76,9 @@ def load_data(
         raise RSAError(f"data set {kind} needs its folder: {kind}:PATH" if not path else f"{kind} takes no path")
     if size is not None and (kind != "folder" or size < 1):
         raise RSAError(f"a size (at least 1) can be chosen for folder:PATH only, not {size} for {kind}")
+    if path:
+        path = os.path.abspath(path)  # noqa: PTH100  symbolic links keep their names
+        name = f"{kind}:{path}"
     return DATASETS[kind](Request(name, path, data_folder(data_dir), validation, size, download))
 
 

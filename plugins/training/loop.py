@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ...rsa import RSAError
+from ...rsa.errors import reason
 from .batches import Batches
 from .checkpoints import Checkpoint
 from .recipes import Recipe
@@ -66,6 +67,8 @@ class Loop:
         Returns why it failed, or nothing.
         """
         saved = time.monotonic()
+        if self.step and progress is not None:
+            progress(self.batches.examples_at(self.step))
         if self.step == 0 and 0 in moments:
             self._keep(file, moments[0])
             self._tell(report, self.moment())
@@ -115,11 +118,16 @@ class Loop:
             raise RSAError(f"the checkpoint was written after {done:g} epochs, later than this training ends")
         kept.restore(self.model, self.optimiser)
         self.step, self.earlier = kept.position, kept.seconds
-        self.history = [Moment.from_dict(values) for values in kept.history]
         self.sums.copy_(torch.tensor(kept.sums, dtype=torch.float64))
-        torch.set_rng_state(kept.random["cpu"])
-        if "cuda" in kept.random and self.batches.where.device.type == "cuda":
-            torch.cuda.set_rng_state(kept.random["cuda"], self.batches.where.device)
+        try:
+            self.history = [Moment.from_dict(values) for values in kept.history]
+            if not self.batches.team.first:
+                return  # its dropout goes on from its own seed, not from the first process's
+            torch.set_rng_state(kept.random["cpu"])
+            if "cuda" in kept.random and self.batches.where.device.type == "cuda":
+                torch.cuda.set_rng_state(kept.random["cuda"], self.batches.where.device)
+        except (KeyError, RuntimeError, TypeError, ValueError) as error:
+            raise RSAError(f"the checkpoint's history or random numbers cannot be read: {reason(error)}") from error
 
     def _learn(self, inputs: Tensor, labels: Tensor, count: int) -> None:
         for group in self.optimiser.param_groups:

@@ -37,7 +37,7 @@ def make_network(
     described = _described(network)
     try:
         model = build_seeded(lambda: _build(described, shape, n_classes), seed)
-    except (RuntimeError, ValueError) as error:
+    except (MemoryError, OverflowError, RuntimeError, TypeError, ValueError) as error:
         if isinstance(error, RSAError):
             raise
         raise RSAError(f"{_short(described)} cannot be built for images {shape}: {reason(error)}") from error
@@ -66,7 +66,7 @@ def rebuild(origin: str) -> nn.Module:
         kept = json.loads(origin)
         channels, height, width = map(int, kept["shape"])
         return make_network(kept["network"], shape=(channels, height, width), n_classes=int(kept["n_classes"]))
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, OverflowError, RecursionError, TypeError, ValueError) as error:
         if isinstance(error, RSAError):
             raise
         raise RSAError(f"the checkpoint's description of its network cannot be read: {reason(error)}") from error

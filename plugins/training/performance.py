@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from .batchnorm import normalising
 from .data import Data
-from .placement import Choice, Placement, place
+from .placement import Choice, Placement, place, same_threads
 
 BATCH = 500  # images at a time: enough for a batch's statistics to stand for the data's
 CALIBRATION = 4 * BATCH  # training images of a recalibration
@@ -71,24 +71,16 @@ def evaluate_network(
 def evaluating(
     model: nn.Module, data: Data, where: Placement, batchnorm: str = "batch", batch_size: int = BATCH
 ) -> Iterator[None]:
-    """`normalising`, with training images for a recalibration: inside it `layer_rdms` sees the network that P saw.
-
-    torch's number of threads is the same afterwards: numba's first kernel inside would leave its own, and sums that are
-    split otherwise make the next network another one.
-    """
+    """`normalising`, with training images for a recalibration: inside it `layer_rdms` sees the network that P saw."""
     where.move(model)
-    threads = torch.get_num_threads()
 
     def calibrate() -> None:
         with where.autocast():
             for places in batches_of(min(CALIBRATION, len(data.train)), batch_size):
                 model(where.inputs(data.normalise(data.train.batch(places).to(where.device))))
 
-    try:
-        with normalising(model, batchnorm, calibrate):
-            yield
-    finally:
-        torch.set_num_threads(threads)
+    with same_threads(), normalising(model, batchnorm, calibrate):
+        yield
 
 
 def batches_of(n: int, batch_size: int) -> tuple[Tensor, ...]:

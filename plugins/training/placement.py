@@ -1,7 +1,8 @@
 """Where and in which precision a network computes, and how several processes share one training."""
 
 import os
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -32,16 +33,11 @@ class Placement:
         return images.to(self.device, memory_format=layout)
 
     def move(self, model: nn.Module) -> None:
-        """Put a network there, in this order. Raises RSAError when the device cannot be used."""
-        try:
-            if self.channels_last and all(parameter.ndim < 5 for parameter in model.parameters()):
-                model.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-            else:
-                model.to(self.device)
-        except torch.OutOfMemoryError:
-            raise
-        except (RuntimeError, AssertionError) as error:
-            raise RSAError(f"device {self.device} cannot be used: {reason(error)}") from error
+        """Put a network there, in this order."""
+        if self.channels_last and all(parameter.ndim < 5 for parameter in model.parameters()):
+            model.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        else:
+            model.to(self.device)
 
 
 def place(
@@ -52,18 +48,25 @@ def place(
 ) -> Placement:
     """Decide where images of this shape (C, H, W) are computed.
 
-    device: without one the first GPU (under torchrun the process's own), else the CPU. amp "auto": bfloat16 on GPUs and
-    processors that have instructions for it, from 16 x 16 pixels (measured on two cores of an AMD EPYC, forward and
-    backward: 1.6 to 2.1 times as fast for 3x3 to 7x7, separable and residual networks, no difference at 8 x 8).
-    channels_last "auto": always (1.0 to 1.6 times as fast there). Neither depends on the moment's load, so that equal
-    settings give equal weights on one machine. Raises RSAError for a device that torch does not know.
+    device: without one the first GPU, else the CPU; "cuda" is, under torchrun, the process's own GPU. amp "auto":
+    bfloat16 on GPUs and processors that have instructions for it, from 16 x 16 pixels (measured on two cores of an AMD
+    EPYC, forward and backward: 1.6 to 2.1 times as fast for 3x3 to 7x7, separable and residual networks, no difference
+    at 8 x 8). channels_last "auto": always (1.0 to 1.6 times as fast there). Neither depends on the moment's load, so
+    that equal settings give equal weights on one machine. Raises RSAError for a device that is unknown or cannot be
+    used.
     """
     if device is None:
-        device = f"cuda:{os.environ.get('LOCAL_RANK', 0)}" if torch.cuda.is_available() else "cpu"
+        device = "cuda" if torch.cuda.is_available() else "cpu"
     try:
         where = torch.device(device)
     except RuntimeError as error:
         raise RSAError(f"there is no device {device!r}; cpu and cuda:0 are examples") from error
+    if str(where) == "cuda":
+        where = torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)))
+    try:
+        torch.empty(0, device=where).cpu()
+    except (AssertionError, NotImplementedError, RuntimeError) as error:
+        raise RSAError(f"device {device} cannot be used: {reason(error):.160}") from error
     if amp == "auto":
         amp = min(shape[1:]) >= SMALLEST and _has_bfloat16(where)
     return Placement(where, bool(amp), channels_last if channels_last != "auto" else True)
@@ -74,6 +77,20 @@ def _has_bfloat16(device: torch.device) -> bool:
         return torch.cuda.is_available() and torch.cuda.is_bf16_supported(including_emulation=False)
     supported = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
     return device.type == "cpu" and supported
+
+
+@contextmanager
+def same_threads() -> Iterator[None]:
+    """torch has as many threads after the block as before it, so that what is trained next is the same network.
+
+    The first of numba's parallel kernels in a process sets the threads of the OpenMP that both use to numba's own
+    number, and torch splits sums by it. (Starting numba's threads early would forbid child processes by `fork`.)
+    """
+    threads = torch.get_num_threads()
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def out_of_memory(error: BaseException) -> str | None:
@@ -94,6 +111,8 @@ class Team:
         self.size, self.rank = int(os.environ.get("WORLD_SIZE", 1)), int(os.environ.get("RANK", 0))
         self._own = self.size > 1 and not torch.distributed.is_initialized()
         if self._own:
+            if device.type == "cuda":
+                torch.cuda.set_device(device)  # NCCL's own, which would else be the first for every process
             torch.distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
 
     def part(self) -> None:

@@ -68,7 +68,7 @@ def train(
       count, 0 is before training) at which `report` is called as well and the state is kept beside the checkpoint, as
       NAME@EPOCH. resume: a checkpoint to go on from; the result is that of a training without interruption.
     report: called with a `Moment` after every epoch and at the moments; what it raises ends the training. progress:
-      called with the number of images of every batch.
+      called with the number of images of every batch; where it goes on from a checkpoint, first with those before.
 
     The network stays on the device, in evaluation mode. A loss that is no number any more, and memory that does not
     suffice, end the training with status "failed". Raises RSAError for lengths that cannot be and for a checkpoint of

@@ -128,6 +128,15 @@ def test_a_folder_of_classes_gives_every_image_its_folder_s_name(tmp_path: Path)
     assert shown.checksum() == data.stimuli("test").checksum()
 
 
+def test_a_folder_is_the_same_from_anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pictures(tmp_path / "pictures", ("",), each=10)
+    monkeypatch.chdir(tmp_path)
+    found = load_data("folder:pictures")
+    assert found.name == f"folder:{tmp_path / 'pictures'}" == load_data("folder:nothing/../pictures").name
+    monkeypatch.chdir("/")
+    assert found.stimuli("train").checksum() == load_stimuli(f"{found.name}/train").checksum()
+
+
 def test_a_damaged_cache_is_made_again(tmp_path: Path, cache: Path) -> None:
     pictures(tmp_path / "set", ("train", "test"))
     expected = load_data(f"folder:{tmp_path / 'set'}").test.images.clone()

@@ -121,5 +121,5 @@ def test_the_network_without_any_path_still_answers() -> None:
 
 def test_less_than_one_cell_is_refused() -> None:
     space = get_space("nasbench201")
-    with pytest.raises(RSAError, match="at least 1 cell per stage and 1 channel are needed, got 0 and 16"):
+    with pytest.raises(RSAError, match=r"at least 1 cell per stage .* and 1 channel are needed, got 0 and 16"):
         space.build(space.complete({}), cells=0)

@@ -1,5 +1,8 @@
 """P + alpha TG of architectures: the same every time, cut short when asked, failed instead of broken."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +102,28 @@ def test_what_does_not_fit_together_is_said_at_once(digits: Data, teacher: Teach
         Objective(SPACE, digits, recipe="digitz")
     with pytest.raises(RSAError, match="not an architecture of toy"):
         Objective(SPACE, digits, recipe="digits")({"n_layers": 9})
+
+
+@pytest.mark.parametrize("alpha", [float("nan"), float("inf")])
+def test_alpha_is_a_finite_number(digits: Data, teacher: Teacher, alpha: float) -> None:
+    with pytest.raises(RSAError, match=f"alpha is a finite number, not {alpha}"):
+        Objective("toy", digits, recipe="digits", teacher=teacher, alpha=alpha)
+
+
+def test_a_teacher_leaves_torch_s_threads_as_they_were(digits: Data, tmp_path: Path) -> None:
+    model = make_network("resnet:1", shape=digits.shape, n_classes=10)
+    network_teacher("net", model, digits, by="stimulus", device="cpu").save(tmp_path / "t.h5")
+    code = (
+        "import sys, torch; from tgsage.plugins import Objective; torch.set_num_threads(3); made = Objective('toy', "
+        "'digits', recipe='digits', epochs=0, teacher=sys.argv[1], by='stimulus', most_stimuli=50, device='cpu'); "
+        "first = torch.get_num_threads(); made(made.space.complete({})); "
+        "import numba; print(first, torch.get_num_threads(), numba.threading_layer())"
+    )
+    environment = {**os.environ, "NUMBA_NUM_THREADS": "2"}
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "t.h5")], env=environment, capture_output=True, text=True
+    )
+    assert done.stdout.split()[:2] == ["3", "3"], done.stderr
 
 
 def test_finalists_are_trained_longer_and_the_best_by_validation_comes_first(digits: Data, tmp_path: Path) -> None:

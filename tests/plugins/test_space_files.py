@@ -115,7 +115,7 @@ def test_the_command_tells_what_a_space_is(capsys: pytest.CaptureFixture[str]) -
 
 def test_the_command_samples_draws_and_writes(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     out, picture, result = tmp_path / "cell.json", tmp_path / "cell.png", tmp_path / "o.json"
-    given = ["space", "cell", "--sample", "2", "--seed", "5", "--out", str(out), "--draw", str(picture)]
+    given = ["space", "cell", "--sample", "2", "--seed", "5", "--out", str(out), "--out", str(picture)]
     assert main([*given, "--json", str(result)]) == 0
     text = capsys.readouterr().out
     shown = json.loads(result.read_text())["architectures"]
@@ -129,12 +129,24 @@ def test_the_command_samples_draws_and_writes(capsys: pytest.CaptureFixture[str]
     assert found["parameters"] == sum(p.numel() for p in space.build(found["architecture"]).parameters())
 
 
+def test_drawn_without_a_file_s_name_pictures_take_that_of_the_space_or_of_the_architecture(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["space", "toy", "--sample", "3", "--draw", "--out", "one.json"]) == 0
+    assert main(["space", "--architecture", "one-2.json", "--draw"]) == 0
+    assert main(["space", "pnasnet-5", "--draw"]) == 0
+    pictures = ["one-2.png", "pnasnet-5.png", "toy-1.png", "toy-2.png", "toy-3.png"]
+    assert sorted(path.name for path in tmp_path.glob("*.png")) == pictures
+    assert (tmp_path / "one-2.png").read_bytes() == (tmp_path / "toy-2.png").read_bytes()
+
+
 def test_the_command_shows_a_file_and_a_known_cell(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     space = get_space("toy")
     write_architecture(tmp_path / "a.json", space, space.complete({}))
     assert main(["space", "--architecture", str(tmp_path / "a.json")]) == 0
     assert "layer1: 4 filters 1x1, ReLU" in capsys.readouterr().out
-    assert main(["space", "nasnet-a", "--draw", str(tmp_path / "n.svg")]) == 0
+    assert main(["space", "nasnet-a", "--out", str(tmp_path / "n.svg")]) == 0
     assert "3,346,538 parameters for CIFAR-10 (repeats 6, filters 32)" in capsys.readouterr().out
     assert "reduction cell" in (tmp_path / "n.svg").read_text()
 
@@ -148,7 +160,8 @@ def test_the_command_shows_a_file_and_a_known_cell(capsys: pytest.CaptureFixture
         (["cell", "--architecture", "toy.json"], "toy.json holds an architecture of toy, not of cell"),
         (["cell", "--architecture", "none.json"], "none.json: no such file"),
         (["toy", "--architecture", "toy.json", "--sample", "1"], "give one of them"),
-        (["toy", "--draw", "a.gif"], "a picture's name ends in .png, .svg, .pdf"),
+        (["nasnet-a", "--out", "n.json"], "nothing to sample or to write as JSON"),
+        (["toy", "--out", "a.gif"], "a.gif: an architecture is written to .json, or drawn to .png, .svg, .pdf"),
         (["toy", "--sample", "1", "--out", "nowhere/a.json"], "there is no folder nowhere"),
         (["toy", "--sample", "-1"], "Invalid value for '--sample'"),
     ],

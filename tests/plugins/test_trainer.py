@@ -85,6 +85,14 @@ def test_a_resumed_training_equals_the_uninterrupted_one(data: Data, tmp_path: P
     assert same(weights(other), dict(Checkpoint.load(file).model))
 
 
+def test_the_progress_of_a_resumed_training_begins_with_what_was_done(data: Data, tmp_path: Path) -> None:
+    file, sizes = tmp_path / "net.pt", list[int]()
+    train(network(), data, RECIPE, epochs=1.5, device="cpu", checkpoint=file)
+    train(network(), data, RECIPE, epochs=3, device="cpu", resume=file, progress=sizes.append)
+    assert sizes[0] == 157
+    assert sum(sizes) == 300
+
+
 def test_a_premature_network_is_the_one_the_recipe_passes_through(data: Data, tmp_path: Path) -> None:
     file = tmp_path / "net.pt"
     train(network(), data, RECIPE, epochs=3, device="cpu", checkpoint=file, moments=(0, 1.5))

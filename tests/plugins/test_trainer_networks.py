@@ -116,6 +116,15 @@ def test_bfloat16_is_chosen_for_pictures_on_machines_that_have_it() -> None:
     assert place((1, 8, 8), "cpu", amp=True, channels_last=False).amp
 
 
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+@pytest.mark.parametrize("device", ["cuda", "cuda:0", "meta"])
+def test_a_device_that_is_not_there_is_told_before_anything_else(device: str, data: Data) -> None:
+    for call in (lambda: place((3, 32, 32), device), lambda: train(network(), data, RECIPE, epochs=0, device=device)):
+        with pytest.raises(RSAError, match=f"device {device} cannot be used: ") as caught:
+            call()
+        assert "\n" not in str(caught.value)
+
+
 @pytest.mark.parametrize("by", ["category_name", "stimulus"])
 def test_a_network_is_its_own_best_candidate(data: Data, by: str) -> None:
     model = network()
