@@ -18,7 +18,7 @@ from .tracker import Tracker
 from .worker import Notify, Plan, finished, work
 
 _LOOK = 0.5  # seconds between looks at the database
-_GIVING_BACK = 10.0  # seconds for an interrupted worker to give its candidate back
+GIVING_BACK = 10.0  # seconds for an interrupted worker to give its candidate back
 _DEATHS = 5  # worker deaths in a row, per worker, without any candidate finished in between
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
 _DONE = "done"
@@ -41,7 +41,7 @@ class LocalWorkers:
         running: dict[int, _Process] = {}
         deaths, progress = 0, 0
         try:
-            with _threads_shared(self.workers):
+            with threads_shared(self.workers):
                 for i in range(self.workers):
                     running[i] = _Process(payload, self._device(i))
                 while running:
@@ -96,7 +96,7 @@ class _Process:
         return signal.Signals(-code).name if code < 0 else f"exit code {code}"
 
     def end(self) -> None:
-        self.process.join(_GIVING_BACK)
+        self.process.join(GIVING_BACK)
         if self.process.is_alive():
             self.process.kill()
             self.process.join()
@@ -129,7 +129,7 @@ def _interrupt(number: int, frame: Any) -> None:
 
 
 @contextmanager
-def _threads_shared(workers: int) -> Iterator[None]:
+def threads_shared(workers: int) -> Iterator[None]:
     """What the processes started within it inherit: each its share of the cores, where nobody has set another."""
     share = str(max(1, len(os.sched_getaffinity(0)) // workers if hasattr(os, "sched_getaffinity") else 1))
     mine = [name for name in _THREADS if name not in os.environ]

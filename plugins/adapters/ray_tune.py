@@ -1,6 +1,7 @@
 """Ray Tune: any of our searchers as its `search_alg`."""
 
 import json
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,11 @@ from ..searchers.searcher import Searcher
 from ..spaces.space import Choice
 from .scores import score_of
 
-try:
-    from ray.tune.search import Searcher as _RaySearcher
-except ImportError:
-    _RaySearcher = None
+_RaySearcher: Any = None
+with suppress(ImportError):
+    from ray.tune.search import Searcher as _Theirs
+
+    _RaySearcher = _Theirs
 
 
 class RayTuneSearcher(_RaySearcher or object):  # type: ignore[misc]

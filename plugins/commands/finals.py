@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ..candidates import Candidate
+    from ..finalists import Finalist
     from ..spaces.space import Space
     from ..training import Data, Recipe
 
@@ -25,8 +26,9 @@ def run_finals(
     """Train the `most` best different architectures for `epochs`, the best of them by validation by the whole recipe on
     all training images, and test that one; prints a table and writes `best.json` into `folder`.
 
-    Checkpoints lie in the folder, so the same call goes on after an interruption. Returns what was found, JSON-able.
-    Raises RSAError where no candidate succeeded.
+    Checkpoints lie in the folder, under the candidates' numbers: the same call goes on after an interruption, and one
+    after a longer search trains only who is new among the best. Returns what was found, JSON-able. Raises RSAError
+    where no candidate succeeded.
     """
     from ...rsa import RSAError
     from ...rsa.console import print_table, progress
@@ -39,34 +41,35 @@ def run_finals(
     if not best:
         raise RSAError("no candidate has succeeded, so there are no finalists")
     length = recipe.epochs if epochs is None else epochs
+    found: dict[int, Finalist] = {}
     with progress("finalists: training images", int(length * len(images.train) * len(best))) as advance:
-        found = finalists(
-            space, images, [one.architecture for one in best], recipe, epochs=epochs, seed=seed, folder=folder,
-            progress=advance, device=device,
-        )  # fmt: skip
+        for one in best:
+            (found[one.number],) = finalists(
+                space, images, [one.architecture], recipe, epochs=epochs, seed=seed,
+                folder=folder / f"{one.number:05d}", progress=advance, device=device,
+            )  # fmt: skip
+    ranked = sorted(found, key=lambda number: found[number].evaluation.p or -1.0, reverse=True)
+    first, checkpoint = found[ranked[0]], folder / f"{ranked[0]:05d}" / "mature.pt"
     with progress("winner: training images", recipe.epochs * len(images.whole().train)) as advance:
         winner = mature(
-            space, found[0].architecture, images, recipe, seed=seed, checkpoint=folder / "mature.pt",
+            space, first.architecture, images, recipe, seed=seed, checkpoint=checkpoint,
             progress=advance, device=device,
         )  # fmt: skip
-    write_architecture(folder / "best.json", space, found[0].architecture)
+    write_architecture(folder / "best.json", space, first.architecture)
     trained = [one.evaluation for one in candidates if one.evaluation is not None and one.reused is None]
     m1, e1 = len(trained), sum(one.examples for one in trained)
-    m2, e2 = len(found), sum(one.evaluation.examples for one in found)
+    m2, e2 = len(found), sum(one.evaluation.examples for one in found.values())
     cost = search_cost(1, e1, 1, e2)
-    numbers = {space.key(space.canonical(one.architecture)): one.number for one in best}
-    rows = [
-        [
-            f"candidate {numbers[space.key(one.architecture)]}",
-            "-" if one.evaluation.p is None else f"{one.evaluation.p:.4f}",
-        ]
-        for one in found
-    ]
+    rows = []
+    for number in ranked:
+        p = found[number].evaluation.p
+        rows.append([f"candidate {number}", "-" if p is None else f"{p:.4f}"])
     tested = f"test accuracy {winner.test:.4f}" if winner.test is not None else f"failed: {winner.evaluation.reason}"
     notes = [
         f"The first, trained by the whole recipe on all training images: {tested}",
         f"Cost M1 E1 + M2 E2: {e1:,} examples of {m1} candidates + {e2:,} of {m2} finalists = {cost:,}",
-        f"{folder / 'best.json'}: the architecture; {folder / 'mature.pt'}: its checkpoint",
+        f"{folder / 'best.json'}: the architecture; {checkpoint}: its checkpoint",
     ]
     print_table(f"finalists after {length:g} epochs", ["", "P"], rows, notes)
-    return {"finalists": [one.to_dict() for one in found], "winner": winner.to_dict(), "cost": cost}
+    finals = [{"candidate": number, **found[number].to_dict()} for number in ranked]
+    return {"finalists": finals, "winner": {"candidate": ranked[0], **winner.to_dict()}, "cost": cost}

@@ -3,7 +3,8 @@
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass
+from functools import cached_property
 from hashlib import sha256
 from math import isfinite
 from pathlib import Path
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from ..evaluation import Evaluation
     from ..explorer import Engine, SearchResult
     from ..spaces.space import Space
+    from ..training import Data
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,16 @@ class SearchObjective:
     data_dir: str | None
     download: bool
 
+    def __reduce__(self) -> tuple[Any, ...]:  # images are read in every process, not sent
+        return SearchObjective, astuple(self)
+
+    @cached_property
+    def images(self) -> "Data":
+        """The data, read once in this process: for the teacher, the candidates and the finalists."""
+        from ..training import load_data
+
+        return load_data(self.data, data_dir=self.data_dir, download=self.download)
+
     def describe(self) -> dict[str, Any]:
         """All that scores depend on: not where data lie."""
         about = {key: value for key, value in asdict(self).items() if key not in ("data_dir", "download", "space")}
@@ -49,15 +61,13 @@ class SearchObjective:
         from ...rsa import RSAError
         from ...rsa.errors import reason
         from ..objective import Objective
-        from ..training import load_data
 
         try:
             torch.empty(1, device=device)
         except (RuntimeError, AssertionError) as error:
             raise RSAError(f"device {device} cannot be used: {reason(error)}") from error
-        images = load_data(self.data, data_dir=self.data_dir, download=self.download)
         return Objective(
-            self.space, images, recipe=self.recipe, epochs=self.epochs, teacher=self.teacher, alpha=self.alpha,
+            self.space, self.images, recipe=self.recipe, epochs=self.epochs, teacher=self.teacher, alpha=self.alpha,
             by=self.by, seed=self.seed, data_dir=self.data_dir, device=device,
         )  # fmt: skip
 
@@ -135,7 +145,7 @@ def search(
     from ..database import open_storage, sqlite_file
     from ..explorer import search as run
     from ..live_view import LiveView
-    from ..report import search_report
+    from ..report import reasons, search_report
     from ..search_page import write_search_report
     from ..searchers.registry import get_searcher
     from ..searchers.searcher import make_searcher
@@ -170,26 +180,33 @@ def search(
             engine=runs, notify=view.update,
         )  # fmt: skip
     _show(found, where, storage, page)
-    finals = {}
-    if finalists:
-        from ..training import get_recipe, load_data
 
-        images = load_data(data, data_dir=data_dir, download=download)
-        folder = Path(f"{found.study}-finalists") if file is None else file.with_name(f"{file.stem}-finalists")
+    def write(finals: dict[str, Any]) -> None:
+        if page is not None:
+            write_search_report(page, search_report(storage, found.study, space=where), space=where)
+        if json is not None:
+            best = None if found.best is None else found.best.to_dict()
+            candidates = [candidate.to_dict() for candidate in found.candidates]
+            write_json(
+                json, {"study": found.study, "counts": found.counts, "best": best, "candidates": candidates, **finals}
+            )
+
+    write({})
+    if finalists and found.best is not None:
+        from ..training import get_recipe
+
+        folder = Path("finalists" if file is None else file.with_name(f"{file.stem}-finalists")) / found.study
         finals = run_finals(
-            found.candidates, where, images, get_recipe(recipe), folder, most=finalists, epochs=finalist_epochs,
-            seed=seed, device=devices.split(",")[0] or None,
+            found.candidates, where, objective.images, get_recipe(recipe), folder, most=finalists,
+            epochs=finalist_epochs, seed=seed, device=devices.split(",")[0] or None,
         )  # fmt: skip
         with Tracker(storage, found.study) as tracker:
             tracker.keep_finals(len(finals["finalists"]), sum(one["examples"] for one in finals["finalists"]))
-    if page is not None:
-        write_search_report(page, search_report(storage, found.study, space=where), space=where)
-    if json is not None:
-        candidates = [candidate.to_dict() for candidate in found.candidates]
-        best = None if found.best is None else found.best.to_dict()
-        write_json(
-            json, {"study": found.study, "counts": found.counts, "best": best, "candidates": candidates, **finals}
-        )
+        write(finals)
+    if found.best is None:
+        why, numbers = next(iter(reasons(found.candidates).items()))
+        typer.echo(f"tgsage: all {len(found.candidates)} candidates failed, {len(numbers)} of them: {why}", err=True)
+        raise typer.Exit(1)
 
 
 def _engine(name: str, workers: int, address: str | None, gpus: float, devices: str) -> "Engine | None":
@@ -230,12 +247,11 @@ def _train_teacher(objective: SearchObjective) -> None:
     """A teacher that is a network's name is trained here, once, before the workers look for it in the cache."""
     from ...rsa.console import progress
     from ..trained_teacher import is_network, trained_teacher
-    from ..training import get_recipe, load_data
+    from ..training import get_recipe
 
     if objective.teacher is None or not is_network(objective.teacher):
         return
-    images = load_data(objective.data, data_dir=objective.data_dir, download=objective.download)
-    recipe = get_recipe(objective.recipe)
+    images, recipe = objective.images, get_recipe(objective.recipe)
     with progress(f"teacher {objective.teacher}: training images", recipe.epochs * len(images.train)) as advance:
         trained_teacher(objective.teacher, images, recipe, by=objective.by, progress=advance)
 

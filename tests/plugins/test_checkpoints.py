@@ -87,7 +87,7 @@ def test_a_training_goes_on_from_a_whole_state_only(tmp_path: Path) -> None:
         ({"optimiser": {"state": 3}}, "optimiser is of another network"),
         ({"model": {"w": 3}}, "a weight of it is no tensor"),
     ):
-        replace(kept, **change).save(tmp_path / "b.pt")  # type: ignore[arg-type]
+        replace(kept, **change).save(tmp_path / "b.pt")
         with pytest.raises(RSAError, match=message):
             train(network(), data, RECIPE, epochs=2, device="cpu", resume=tmp_path / "b.pt")
 

@@ -3,15 +3,19 @@
 import io
 import json
 import sys
+from dataclasses import replace
 from importlib.metadata import EntryPoint
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
 from tgsage.plugins import Evaluation
 from tgsage.plugins.candidates import Candidate
 from tgsage.plugins.live_view import LiveView
+from tgsage.plugins.training import Data, Recipe, Training, load_data, train
 from tgsage.rsa import cli
+from torch import nn
 
 
 @pytest.fixture(autouse=True)
@@ -92,6 +96,62 @@ def test_ctrl_c_says_how_far_it_is_and_how_to_go_on(
     said = capsys.readouterr().err
     assert "1 of 9 done" in said
     assert "the same command goes on from here" in said
+
+
+def test_where_every_candidate_fails_the_command_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def failing(self: object, architecture: dict[str, object]) -> Evaluation:
+        return Evaluation("failed", "too wide" if architecture["n_layers"] == 3 else "too narrow")
+
+    monkeypatch.setattr("tgsage.plugins.objective.Objective.__call__", failing)
+    made = tmp_path / "search.json"
+    search = ["search", "--searcher", "random", "--teacher", "none", "--storage", str(tmp_path / "a.db")]
+    assert cli.main([*search, "--samples", "9", "--finalists", "2", "--json", str(made)]) == 1
+    candidates = json.loads(made.read_text())["candidates"]
+    narrow = sum(one["evaluation"]["reason"] == "too narrow" for one in candidates)
+    reason, most = ("too narrow", narrow) if narrow > 4 else ("too wide", 9 - narrow)
+    assert capsys.readouterr().err == f"tgsage: all 9 candidates failed, {most} of them: {reason}\n"
+    assert "9 failed" in (tmp_path / "a.html").read_text()
+
+
+@pytest.mark.slow
+def test_finalists_are_trained_once_and_the_data_read_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def reading(*arguments: object, **settings: object) -> Data:
+        read.append(1)
+        return load_data("digits")
+
+    def training(model: nn.Module, data: Data, recipe: Recipe, **settings: Any) -> Training:
+        steps = list[int]()
+        found = train(model, data, replace(recipe, epochs=1), **{**settings, "progress": steps.append})
+        trained.append(len(steps) > 1)  # a checkpoint from the end is one step
+        return found
+
+    read, trained = list[int](), list[bool]()
+    monkeypatch.setattr("tgsage.plugins.training.load_data", reading)
+    monkeypatch.setattr("tgsage.plugins.finalists.train", training)
+    made = tmp_path / "search.json"
+    search = ["search", "--searcher", "random", "--storage", str(tmp_path / "a.db"), "--epochs", "0.1"]
+    search += ["--finalists", "2", "--finalist-epochs", "0.1", "--json", str(made)]
+    results = []
+    for samples in (3, 3, 6):
+        read.clear()
+        assert cli.main([*search, "--samples", str(samples)]) == 0
+        assert (capsys.readouterr().err, read) == ("", [1])
+        results.append({**json.loads(made.read_text()), "trained": trained.copy()})
+        trained.clear()
+    first, second, longer = results
+    assert [one["trained"] for one in results[:2]] == [[True] * 3, [False] * 3]
+    assert len(first["finalists"]) == 2
+    assert first["winner"]["test"] == second["winner"]["test"]
+    assert first["winner"]["candidate"] == first["finalists"][0]["candidate"]
+    chosen = [{one["candidate"] for one in result["finalists"]} for result in (first, longer)]
+    assert chosen[0] != chosen[1]
+    assert sum(longer["trained"][:2]) == len(chosen[1] - chosen[0])
+    examples = sum(one["evaluation"]["examples"] for one in longer["candidates"])
+    assert longer["cost"] == examples + sum(one["examples"] for one in longer["finalists"])
 
 
 def test_without_ray_its_name_is_said(

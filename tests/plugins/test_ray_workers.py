@@ -1,15 +1,20 @@
 """Ray starts the workers of a search, and starts those of a lost node again on another one."""
 
+import subprocess
+import sys
 import time
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
+from tgsage.plugins.candidates import Candidate
 from tgsage.plugins.explorer import search
 from tgsage.plugins.ray_workers import RayWorkers
 from tgsage.plugins.searchers.random import RandomSearcher
 from tgsage.plugins.spaces.toy import ToySpace
+from tgsage.plugins.tracker import Tracker
+from tgsage.rsa import RSAError
 
 pytest.importorskip("ray", reason="Ray is not installed (extra ray)")
 SPACE = ToySpace()
@@ -22,7 +27,7 @@ def test_a_search_survives_the_loss_of_a_node(objectives: ModuleType, tmp_path: 
     from ray.cluster_utils import Cluster
 
     log, lost = tmp_path / "log", list[bool]()
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
+    cluster: Any = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
     second = cluster.add_node(num_cpus=1)
     ray.init(address=cluster.address, log_to_driver=False, runtime_env={"env_vars": {"PYTHONPATH": _path()}})
 
@@ -44,6 +49,52 @@ def test_a_search_survives_the_loss_of_a_node(objectives: ModuleType, tmp_path: 
     assert lost == [True]
     assert [candidate.number for candidate in found.candidates] == list(range(40))
     assert found.counts["ok"] == 40
+
+
+@pytest.mark.slow
+def test_the_command_runs_on_ray_is_stopped_by_term_and_goes_on(tmp_path: Path) -> None:
+    def command(samples: int) -> subprocess.Popen[str]:
+        program = [str(Path(sys.executable).with_name("tgsage")), "search", "--searcher", "random", "--teacher", "none"]
+        given = ["--epochs", "1", "--samples", str(samples), "--engine", "ray"]
+        return subprocess.Popen(
+            [*program, *given], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+
+    process = command(1000)
+    while sum(one.finished for one in stored(tmp_path)) < 3:
+        assert process.poll() is None
+        time.sleep(0.1)
+    process.terminate()
+    said = process.communicate(timeout=60)[1].splitlines()
+    assert (process.returncode, len(said), "goes on from here" in said[0]) == (130, 2, True)
+    left = stored(tmp_path)
+    assert {one.status for one in left} <= {"ok", "interrupted"}
+
+    process = command(len(left) + 1)
+    out, said_now = process.communicate(timeout=200)
+    assert (process.returncode, said_now) == (0, "")
+    assert out.startswith("toy-random\n")
+    found = stored(tmp_path)
+    assert [one.number for one in found] == list(range(len(left) + 1))
+    assert {one.status for one in found} == {"ok"}
+
+
+def test_a_cluster_that_does_not_answer_ends_in_one_line(objectives: ModuleType, tmp_path: Path) -> None:
+    with pytest.raises(RSAError, match=r"^no Ray cluster at 127\.0\.0\.1:9: .*refused$"):
+        search(
+            SPACE, RandomSearcher(SPACE), objectives.Toy(), samples=1, storage=tmp_path / "a.db",
+            engine=RayWorkers(1, address="127.0.0.1:9"),
+        )  # fmt: skip
+
+
+def stored(folder: Path) -> list[Candidate]:
+    if not (folder / "tgsage.db").exists():
+        return []
+    try:
+        with Tracker(folder / "tgsage.db", "toy-random", create=False) as tracker:
+            return tracker.candidates()
+    except RSAError:  # not begun yet
+        return []
 
 
 def _path() -> str:
