@@ -54,6 +54,8 @@ class Result:
     def shown(self) -> str:
         if self.skipped:
             return "skipped"
+        if self.unit == "s" and self.value < 1:
+            return f"{1e3 * self.value:.3g} ms"
         return f"{self.value:.{2 if self.value < 10 else 0}f}{_SPACED[self.unit]}"
 
 

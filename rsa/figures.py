@@ -28,15 +28,15 @@ COLOURS = (
     "#000000",
 )  # Okabe and Ito, colour-blind safe
 MARKERS = "osD^vPX"
+PICTURES = (".png", ".svg", ".pdf")
 MOST_NAMES = 40  # conditions named along an axis
 MOST_TARGETS = 4  # rows of RDMs in one picture
 
 
 def check_picture(path: str | Path) -> Path:
     """The path, when a picture can be written there. Raises RSAError for another ending and for a missing folder."""
-    kinds = (".png", ".svg", ".pdf")
-    if Path(path).suffix.lower() not in kinds:
-        raise RSAError(f"{path}: a picture's name ends in {', '.join(kinds)}")
+    if Path(path).suffix.lower() not in PICTURES:
+        raise RSAError(f"{path}: a picture's name ends in {', '.join(PICTURES)}")
     return check_writable(path)
 
 

@@ -8,8 +8,6 @@ import typer
 if TYPE_CHECKING:
     from ..spaces import Architecture, CellPair, Space
 
-PICTURES = (".png", ".svg", ".pdf")
-
 
 def space(
     name: Annotated[
@@ -31,6 +29,7 @@ def space(
     """Tell what a search space is, and show architectures of it: drawn at random, from a file, or a known cell."""
     from ...rsa import RSAError
     from ...rsa.console import write_json
+    from ...rsa.figures import PICTURES
     from ...rsa.storage import check_writable
     from ..spaces import KNOWN_CELLS
 
@@ -59,6 +58,8 @@ def space(
 
 
 def _is_picture(path: Path) -> bool:
+    from ...rsa.figures import PICTURES
+
     return path.suffix.lower() in PICTURES
 
 
