@@ -5,7 +5,6 @@ and made a teacher in a process of its own: this module, run with the file and t
 """
 
 import json
-import resource
 import subprocess
 import sys
 import tempfile
@@ -15,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from .environment import peak_memory
 from .timing import Result
 
 _REGIONS = {"V4": 88, "pIT": 84, "aIT": 84}
@@ -97,9 +97,8 @@ def _build(path: str, splits: int) -> None:
     loaded = time.perf_counter()
     teacher = as_teacher(recording, splits=splits)
     seconds, built = loaded - start, time.perf_counter() - start
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
     ceilings = {f"ceiling {target}": high for target, (_, high) in teacher.ceilings.items()}
-    print(json.dumps({"seconds": built, "seconds to load": seconds, "peak GB": peak, **ceilings}))
+    print(json.dumps({"seconds": built, "seconds to load": seconds, "peak GB": peak_memory() / 1e9, **ceilings}))
 
 
 if __name__ == "__main__":

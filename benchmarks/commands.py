@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from .efficiency.command import efficiency
 from .pool_commands import page, pool, teachers
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ def _group() -> None:
     """Measure speed against peers, and the claims made for teachers."""
 
 
-for _command in (pool, teachers, page):
+for _command in (pool, teachers, efficiency, page):
     bench.command()(_command)
 
 

@@ -51,6 +51,12 @@ def environment() -> dict[str, Any]:
     }
 
 
+def machine() -> str:
+    """Processor and cores, in a few words."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return f"{processor()}, {cores} cores"
+
+
 def summary(found: dict[str, Any]) -> str:
     """One line of it for people."""
     kernels = sorted({str(pool["kernel"]) for pool in found["blas"]})

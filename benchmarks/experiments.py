@@ -1,5 +1,6 @@
 """The page about the paper's claims: every number on it comes from the result files it is made of."""
 
+import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,6 +10,8 @@ from ..rsa import RSAError
 from ..rsa.errors import listing
 from ..rsa.figures import save_figure
 from ..rsa.storage import check_writable, replacing
+from .efficiency.page import efficiency_section
+from .efficiency.results import KIND as EFFICIENCY
 from .teacher_figures import FIGURES, best_place
 from .teacher_results import read_comparison
 from .teachers import ANY, Comparison
@@ -32,17 +35,32 @@ zero by chance: the row of "any" teacher and rule, chosen on the other half as w
 
 
 def write_page(page: Path, results: Sequence[Path]) -> None:
-    """A Markdown page of result files of `tgsage teacher compare`, with its pictures in a folder beside it.
+    """A Markdown page of result files of `tgsage teacher compare` and `tgsage bench efficiency`, in this order.
+
+    Its pictures come into a folder beside it.
 
     Raises RSAError for a file that is missing or something else, and where the page cannot be written.
     """
     check_page(page)
-    found = [(path, *read_comparison(path)) for path in results]
     folder = page.with_suffix("")
+    studies = [path for path in results if _kind(path) == EFFICIENCY]
+    found = [(path, *read_comparison(path)) for path in results if path not in studies]
+    title = "Which teacher predicts mature performance" if found else "Does a teacher make search cheaper"
+    title += ", and does it make search cheaper" if found and studies else ""
     sections = [_section(path, comparison, more, folder, page) for path, comparison, more in found]
-    text = "\n\n".join(["# Which teacher predicts mature performance", _METHOD, *sections]) + "\n"
+    sections += [efficiency_section(path, folder, page) for path in studies]
+    text = "\n\n".join([f"# {title}", *([_METHOD] if found else []), *sections]) + "\n"
     with replacing(page) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def _kind(path: Path) -> object:
+    """What a result file says it is, where it says so."""
+    try:
+        kept = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return kept.get("kind") if isinstance(kept, dict) else None
 
 
 def check_page(page: Path) -> None:

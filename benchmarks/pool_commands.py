@@ -64,7 +64,7 @@ def pool(
     if status:
         made = collect(folder / CANDIDATES)
     else:
-        shown = dict(_pair(text) for text in filter(None, recordings.split(",")))
+        shown = recordings_of(recordings)
         try:
             looks = [int(text) for text in checkpoints.split(",")]
         except ValueError as error:
@@ -90,13 +90,17 @@ def pool(
     _show(made, out, json)
 
 
-def _pair(text: str) -> tuple[str, str]:
+def recordings_of(text: str) -> dict[str, str]:
+    """name -> by, of NAME=BY,NAME=BY. Raises RSAError for anything else."""
     from ..rsa import RSAError
 
-    name, sign, by = text.partition("=")
-    if not (name and sign and by):
-        raise RSAError(f"recordings are given as NAME=BY, as {_RECORDINGS}, not {text!r}")
-    return name, by
+    found = {}
+    for part in filter(None, text.split(",")):
+        name, sign, by = part.partition("=")
+        if not (name and sign and by):
+            raise RSAError(f"recordings are given as NAME=BY, as {_RECORDINGS}, not {part!r}")
+        found[name] = by
+    return found
 
 
 def _show(made: "Pool", out: Path, json: Path | None) -> None:
@@ -180,7 +184,9 @@ def teachers(
 
 def page(
     out: Annotated[Path, typer.Argument(help="The page to write (.md); its pictures come into a folder beside it.")],
-    results: Annotated[list[Path], typer.Argument(help="Files of `tgsage teacher compare --json`, in this order.")],
+    results: Annotated[
+        list[Path], typer.Argument(help="Files of `teacher compare --json` and of `bench efficiency --json`.")
+    ],
 ) -> None:
     """Write the page about the claims from result files, and from nothing else."""
     from .experiments import write_page

@@ -60,6 +60,7 @@ def compare(
 
     from ..rsa.console import progress
     from ..rsa.storage import check_writable
+    from .environment import machine
     from .experiments import check_page, write_page
     from .layer_similarities import view_of
     from .pool import Pool
@@ -86,7 +87,7 @@ def compare(
     _show(found)
     if json is not None:
         command = shlex.join(["tgsage", *sys.argv[1:]]) if sys.argv[1:2] == ["teacher"] else "tgsage teacher compare"
-        write_comparison(json, found, command=command, machine=_machine())
+        write_comparison(json, found, command=command, machine=machine())
     if page is not None and json is not None:
         write_page(page, [json])
 
@@ -114,16 +115,6 @@ def _teachers(name: str, pool: "Pool", by: str | None, data_dir: Path | None) ->
     if not kept:
         raise RSAError(f"teacher {name} is by {', '.join(one.by for one in found)}, not by {by}")
     return kept
-
-
-def _machine() -> str:
-    import os
-
-    from .environment import processor
-
-    return (
-        f"{processor()}, {len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count()} cores"
-    )
 
 
 def _show(found: "Comparison") -> None:

@@ -20,11 +20,15 @@ BINS = 2**16  # with more different values neighbours count as ties: off by 4e-7
 
 def places(rdm: RDM, method: str) -> Array:
     """Every pair's place among the different values: from 1 for tau-a; in at most BINS shares of the pairs, from 0."""
-    values, place = np.unique(rdm.values, return_inverse=True)
+    rank = ranks(rdm.values)
+    there = np.zeros(int(rank.max()) + 1, np.bool_)
+    there[rank] = True
+    dense = np.cumsum(there) - 1
     if method == "tau-a":
-        return place.astype(np.int64) + 1
-    if len(values) > BINS:
-        place = (ranks(rdm.values).astype(np.int64) - 1) * BINS // (2 * rdm.values.size)
+        return dense[rank] + 1
+    if dense[-1] < BINS:
+        return dense[rank].astype(np.uint16)
+    place = (rank.astype(np.int64) - 1) * BINS // (2 * rank.size)
     return place.astype(np.uint16)
 
 

@@ -109,7 +109,8 @@ def resampled(
 
 def draw_counts(units: int, n: int, seed: int) -> npt.NDArray[np.int64]:
     """(n, units) how often each of so many units is in every draw."""
-    return np.random.default_rng(seed).multinomial(units, np.full(units, 1 / units), size=n).astype(np.int64)
+    chosen = np.random.default_rng(seed).integers(units, size=(n, units)) + units * np.arange(n)[:, None]
+    return np.bincount(chosen.ravel(), minlength=n * units).reshape(n, units)
 
 
 def blocks(rdm: RDM, groups: str | Sequence[object] | None) -> npt.NDArray[np.int64]:

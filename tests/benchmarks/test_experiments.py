@@ -110,5 +110,14 @@ def test_everything_small_from_nothing_to_the_page(tmp_path: Path, capsys: pytes
         "trained-by-category", "trained-by-stimulus", "untrained-resnet-1-by-category", "untrained-resnet-1-by-stimulus"
     ]  # fmt: skip
     given = [part for file in files for part in ("--teacher", str(file))]
-    assert main(["teacher", "compare", f"{folder}/pool.h5", *given, "--bootstrap", "200", "--page", str(page)]) == 0
-    assert "9 architectures" in page.read_text() or "10 architectures" in page.read_text()
+    compared, searched = str(tmp_path / "teachers.json"), str(tmp_path / "efficiency.json")
+    assert main(["teacher", "compare", f"{folder}/pool.h5", *given, "--bootstrap", "200", "--json", compared]) == 0
+    search = ["bench", "efficiency", str(tmp_path / "study"), *small[:-2], "--examples", "150", "--longer", "300"]
+    search += ["--pool", folder, "--samples", "4", "--seeds", "2", "--searchers", "random,evolution", *given[:2]]
+    assert main([*search, "--json", searched]) == 0
+    assert main(["bench", "page", str(page), compared, searched]) == 0
+    text = page.read_text()
+    assert text.startswith("# Which teacher predicts mature performance, and does it make search cheaper\n")
+    assert "9 architectures" in text or "10 architectures" in text
+    assert "P + TG, trained, by category, after 150" in text
+    assert (tmp_path / "page" / "efficiency.png").exists()

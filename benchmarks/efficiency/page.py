@@ -1,0 +1,155 @@
+"""What the page says about a study of efficiency: method, answer, figure, and tables like the paper's 1 and 2."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ...rsa.figures import save_figure
+from .comparison import ALL, Row, base_of
+from .figure import efficiency_figure
+from .results import Results, read_results
+
+_CAPTION = (
+    "Mature performance of the architectures that a search calls its best, against the examples it has trained on; "
+    "means over seeds with one standard error; dotted: where P alone ends."
+)
+_METHOD = """\
+Each search proposes cells, trains each for so many examples, and is told P or P + alpha TG. Its current top 5 are the
+five different cells with the highest such score so far, whatever their mature performance, which no search sees. Every
+sample costs its examples, a repeated cell as well. A seed is the searcher's and that of all its candidates' trainings,
+so differences to P are between searches that begin alike. Intervals hold 95% of resamples of the seeds, widened for few
+seeds. Area is the mean height of the curve over the examples trained. TPE and evolution begin with 20 random proposals:
+a search of no more samples is a random one. A pool on which a teacher was chosen has the first cells of the random
+searches with its own seed; other seeds are new to the teacher."""
+_TABLE_1 = (
+    "Final top 5: the mean of their mature performance, and the best of them, in %, with standard errors over seeds; "
+    "differences to P with the same seed in percentage points, 95% intervals, bold where above zero."
+)
+_TABLE_2 = (
+    "Cost of one search; seconds are those of the median evaluation, with its RDMs, times the samples. To P's end: the "
+    "examples after which the mean curve stays where P alone ends or above, and how many of the searches end there. "
+    "The teacher's own training comes on top."
+)
+
+
+def efficiency_section(path: Path, folder: Path, page: Path) -> str:
+    """Markdown of a result file; the picture comes into `folder`. Raises RSAError as `read_results` does."""
+    found, rows, versions = read_results(path)
+    base_of(found)
+    folder.mkdir(parents=True, exist_ok=True)
+    picture = folder / f"{path.stem}.png"
+    save_figure(efficiency_figure(found), picture)
+    about = found.about
+    parts = [
+        f"## Search efficiency: {about['space']}, {about['cells'].get('data', 'images')}",
+        answer(found, rows), f"![{_CAPTION}]({folder.name}/{picture.name})\n*{_CAPTION}*",
+        "### How it was searched", _METHOD, _settings(found, versions, path, page),
+        "### What the searches find", _TABLE_1, table(*table_1(found, rows)),
+        "### What they cost", _TABLE_2, table(*table_2(found, rows)),
+    ]  # fmt: skip
+    return "\n\n".join(parts)
+
+
+def answer(found: Results, rows: Sequence[Row]) -> str:
+    """In words: what each goal gains over P, for all searchers together, and where it helps or does harm."""
+    lines = ["Does the search find better cells at the same cost than one by P alone?", ""]
+    for place, goal in enumerate(found.goals):
+        mine = [row for row in rows if row["goal"] == place and row["top gain"] is not None]
+        if not mine:
+            continue
+        whole = mine[-1]  # all searchers, or the only one
+        better = [row["searcher"] for row in mine if row["searcher"] != ALL and _sign(row) > 0]
+        worse = [row["searcher"] for row in mine if row["searcher"] != ALL and _sign(row) < 0]
+        verdict = {1: "yes", 0: "not shown", -1: "no, harm"}[_sign(whole)]
+        plain = next(row for row in rows if (row["searcher"], row["goal"]) == (whole["searcher"], base_of(found)))
+        there = "at no time" if whole["reached"] is None else f"after {whole['reached']:,.0f}"
+        lines.append(
+            f"- {label(goal)}: {verdict}, {gain(whole, 'top')} points ({whole['searcher']}, {whole['seeds']} seeds); "
+            f"better with {', '.join(better) or 'no searcher'}, worse with {', '.join(worse) or 'none'}. It stays "
+            f"where P alone ends (after {plain['examples']:,} examples) or above {there}."
+        )
+    return "\n".join(lines)
+
+
+def _sign(row: Row) -> int:
+    if row["top low"] is None:
+        return 0
+    return int(row["top low"] > 0) - int(row["top high"] < 0)
+
+
+def table_1(found: Results, rows: Sequence[Row]) -> tuple[list[str], list[list[str]]]:
+    head = ["searcher", "score", "seeds", "top 5", "best of them", "difference to P", "of the best", "of the area"]
+    cells = [
+        [row["searcher"], label(found.goals[row["goal"]]), str(row["seeds"]),
+         *(_percent(row, key) for key in ("top", "best")), *(gain(row, key) for key in ("top", "best", "area"))]
+        for row in rows
+    ]  # fmt: skip
+    return head, cells
+
+
+def table_2(found: Results, rows: Sequence[Row]) -> tuple[list[str], list[list[str]]]:
+    head = ["searcher", "score", "samples", "different cells", "examples", "seconds", "to P's end", "searches there",
+            "teacher's examples"]  # fmt: skip
+    base, cells = base_of(found), []
+    for row in rows:
+        goal = found.goals[row["goal"]]
+        there = "never" if row["reached"] is None else f"{row['reached']:,.0f}"
+        cost = "-" if "teacher" not in goal else "not stated" if goal["cost"] is None else f"{goal['cost']:,}"
+        cells.append([
+            row["searcher"], label(goal), str(row["samples"]), f"{row['cells']:.0f}", f"{row['examples']:,}",
+            f"{row['seconds']:,.0f}", there + _ratio(row, rows, base), f"{row['reaching']} of {row['seeds']}", cost,
+        ])  # fmt: skip
+    return head, cells
+
+
+def _ratio(row: Row, rows: Sequence[Row], base: int) -> str:
+    """The examples as a share of those of the whole search by P alone."""
+    plain = next(one for one in rows if (one["searcher"], one["goal"]) == (row["searcher"], base))
+    return "" if row is plain or row["reached"] is None else f" ({row['reached'] / plain['examples']:.0%})"
+
+
+def label(goal: dict[str, Any]) -> str:
+    """A goal's name with the examples of a sample."""
+    return f"{goal['name']}, after {goal['examples']:,}"
+
+
+def _percent(row: Row, key: str) -> str:
+    error = row[f"{key} error"]
+    return "-" if row[key] is None else f"{100 * row[key]:.2f}" + ("" if error is None else f" ± {100 * error:.2f}")
+
+
+def gain(row: Row, key: str) -> str:
+    """A difference to P in percentage points with its interval, marked where it is above zero."""
+    mean, low, high = (row[f"{key} {part}"] for part in ("gain", "low", "high"))
+    if mean is None:
+        return ""
+    text = f"{100 * mean:+.2f}" + ("" if low is None else f" [{100 * low:+.2f}, {100 * high:+.2f}]")
+    return f"**{text}**" if low is not None and low > 0 else text
+
+
+def _settings(found: Results, versions: dict[str, str], path: Path, page: Path) -> str:
+    about, cells = found.about, found.about["cells"]
+    teachers = [
+        f"- {goal['name']}: targets {', '.join(goal['targets'])}, by {goal['by']}, rule {goal['rule']}, similarity "
+        f"{goal['method']}"
+        for goal in found.goals if "teacher" in goal
+    ]  # fmt: skip
+    lines = [
+        f"- numbers: `{os.path.relpath(path, page.parent)}`",
+        f"- command: `{about['command']}`" if about.get("command") else "",
+        f"- searches: {about['finished']} of {about['planned']} finished, {about['seeds']} seeds "
+        f"from {about['first_seed']} on",
+        f"- cells: {cells.get('train', '-')} training images, recipe {cells.get('recipe', {}).get('name', '-')}; P on "
+        f"{cells.get('valid', '-')} validation images; mature performance: {cells.get('mature', '-')}",
+        *teachers,
+        f"- machine: {about['machine']}" if about.get("machine") else "",
+        f"- versions: {', '.join(f'{name} {number}' for name, number in versions.items())}",
+    ]  # fmt: skip
+    return "\n".join(filter(None, lines))
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Markdown, the first two columns to the left."""
+    lines = [head, ["---", "---", *["---:"] * (len(head) - 2)], *rows]
+    return "\n".join("| " + " | ".join(cell.replace("|", "/") for cell in line) + " |" for line in lines)
