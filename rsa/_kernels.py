@@ -12,31 +12,40 @@ OK, CONSTANT, NOT_FINITE = 0, 1, 2
 _FAST = {"reassoc", "contract"}  # lets sums vectorise; NaN and infinity keep their meaning
 
 
-@njit(cache=True, parallel=True, fastmath=_FAST)
+@njit(cache=True, fastmath=_FAST)
+def _standardise(row, centre, z):
+    """A row centred (if `centre`) and scaled to unit length into `z`; says where that fails."""
+    first, total, different = row[0], 0.0, 0
+    for k in range(row.size):
+        total += row[k]
+        different += row[k] != first
+    mean = total / row.size if centre else 0.0
+    squares = 0.0
+    for k in range(row.size):
+        d = row[k] - mean
+        squares += d * d
+    if not np.isfinite(total) or not np.isfinite(squares):
+        return NOT_FINITE
+    if squares == 0.0 or (centre and different == 0):
+        return CONSTANT
+    scale = 1.0 / np.sqrt(squares)
+    for k in range(row.size):
+        z[k] = (row[k] - mean) * scale
+    return OK
+
+
+@njit(cache=True, parallel=True)
 def standardise_rows(x, centre, out, state):
-    """Rows of `x` centred (if `centre`) and scaled to unit length into `out`; `state` says where that fails."""
-    n, f = x.shape
-    for i in prange(n):
-        row, z = x[i], out[i]
-        first, total, different = row[0], 0.0, 0
-        for k in range(f):
-            total += row[k]
-            different += row[k] != first
-        mean = total / f if centre else 0.0
-        squares = 0.0
-        for k in range(f):
-            d = row[k] - mean
-            squares += d * d
-        if not np.isfinite(total) or not np.isfinite(squares):
-            state[i] = NOT_FINITE
-            continue
-        if squares == 0.0 or (centre and different == 0):
-            state[i] = CONSTANT
-            continue
-        state[i] = OK
-        scale = 1.0 / np.sqrt(squares)
-        for k in range(f):
-            z[k] = (row[k] - mean) * scale
+    """`_standardise` of every row of `x`."""
+    for i in prange(x.shape[0]):
+        state[i] = _standardise(x[i], centre, out[i])
+
+
+@njit(cache=True)
+def standardise_rows_alone(x, centre, out, state):
+    """The same on one thread."""
+    for i in range(x.shape[0]):
+        state[i] = _standardise(x[i], centre, out[i])
 
 
 @njit(cache=True, parallel=True)
@@ -55,15 +64,27 @@ def rank_rows(x, out):
             start = stop
 
 
+@njit(cache=True)
+def _condense(gram, i, out):
+    n = gram.shape[0]
+    base = i * n - i * (i + 1) // 2
+    row, values = gram[i, i + 1 :], out[base : base + n - 1 - i]
+    for j in range(row.size):
+        values[j] = min(max(1.0 - row[j], 0.0), 2.0)
+
+
 @njit(cache=True, parallel=True)
 def condense_similarity(gram, out):
     """`1 - gram` above the diagonal, clipped to [0, 2], in `pdist` order."""
-    n = gram.shape[0]
-    for i in prange(n - 1):
-        base = i * n - i * (i + 1) // 2
-        row, values = gram[i, i + 1 :], out[base : base + n - 1 - i]
-        for j in range(row.size):
-            values[j] = min(max(1.0 - row[j], 0.0), 2.0)
+    for i in prange(gram.shape[0] - 1):
+        _condense(gram, i, out)
+
+
+@njit(cache=True)
+def condense_similarity_alone(gram, out):
+    """The same on one thread."""
+    for i in range(gram.shape[0] - 1):
+        _condense(gram, i, out)
 
 
 @njit(cache=True, parallel=True, fastmath=_FAST)

@@ -1,17 +1,20 @@
-"""Compiled loops over resamples of stimuli and over what each stimulus adds: arrays in, arrays out, no checks."""
+"""Compiled loops over resamples of stimuli and over what each stimulus adds: arrays in, arrays out, no checks.
+
+Those that are called between products of matrices run on one thread: BLAS keeps its own spinning for a while, and a
+loop that is shared out then waits for them longer than it takes.
+"""
 
 import numpy as np
 from numba import njit, prange
 
 _FAST = {"reassoc", "contract"}
 _BLOCK = 4096  # pairs in work at once
-_PARTS = 16  # fixed, so that sums do not depend on the number of threads
 
 
-@njit(cache=True, parallel=True)
+@njit(cache=True)
 def upper_rows(values, centre, n, start, stop, out):
     """Rows start..stop of the strict upper triangle, centred, columns from `start` on; zero elsewhere."""
-    for i in prange(start, stop):
+    for i in range(start, stop):
         base = i * n - i * (i + 1) // 2 - i - 1
         for j in range(start, i + 1):
             out[i - start, j - start] = 0.0
@@ -138,45 +141,34 @@ def permuted_dots(a, square, orders, out):
         out[draw] = s
 
 
-@njit(cache=True)
-def _gathered(parts):
-    for part in range(1, parts.shape[0]):
-        parts[0] += parts[part]
-    return parts[0]
-
-
-@njit(cache=True, parallel=True, fastmath=_FAST)
+@njit(cache=True, fastmath=_FAST)
 def product_rows(a, centre_a, rows_a, b, centre_b, rows_b, n):
     """sum over j of (a_ij - centre_a - rows_a_i - rows_a_j) times the same of b, for every i, the pair ii left out."""
-    parts = np.zeros((_PARTS, n))
-    for part in prange(_PARTS):
-        sums = parts[part]
-        for i in range(part, n - 1, _PARTS):
-            base = i * n - i * (i + 1) // 2 - i - 1
-            own_a, own_b, total = centre_a + rows_a[i], centre_b + rows_b[i], 0.0
-            for j in range(i + 1, n):
-                value = (a[base + j] - own_a - rows_a[j]) * (b[base + j] - own_b - rows_b[j])
-                total += value
-                sums[j] += value
-            sums[i] += total
-    return _gathered(parts)
+    sums = np.zeros(n)
+    for i in range(n - 1):
+        base = i * n - i * (i + 1) // 2 - i - 1
+        own_a, own_b, total = centre_a + rows_a[i], centre_b + rows_b[i], 0.0
+        for j in range(i + 1, n):
+            value = (a[base + j] - own_a - rows_a[j]) * (b[base + j] - own_b - rows_b[j])
+            total += value
+            sums[j] += value
+        sums[i] += total
+    return sums
 
 
-@njit(cache=True, parallel=True, fastmath=_FAST)
+@njit(cache=True, fastmath=_FAST)
 def table_rows(x, rank_x, shift_x, y, rank_y, shift_y, n):
     """sum over j of rank_x[x_ij] rank_y[y_ij] + shift_x[x_ij] + shift_y[y_ij], for every i."""
-    parts = np.zeros((_PARTS, n))
-    for part in prange(_PARTS):
-        sums = parts[part]
-        for i in range(part, n - 1, _PARTS):
-            base, total = i * n - i * (i + 1) // 2 - i - 1, 0.0
-            for j in range(i + 1, n):
-                p, q = x[base + j], y[base + j]
-                value = rank_x[p] * rank_y[q] + shift_x[p] + shift_y[q]
-                total += value
-                sums[j] += value
-            sums[i] += total
-    return _gathered(parts)
+    sums = np.zeros(n)
+    for i in range(n - 1):
+        base, total = i * n - i * (i + 1) // 2 - i - 1, 0.0
+        for j in range(i + 1, n):
+            p, q = x[base + j], y[base + j]
+            value = rank_x[p] * rank_y[q] + shift_x[p] + shift_y[q]
+            total += value
+            sums[j] += value
+        sums[i] += total
+    return sums
 
 
 @njit(cache=True)

@@ -23,6 +23,7 @@ FOLDED = ("crossnobis", "correlation-crossvalidated")
 METRICS = ("correlation", "spearman", "cosine", "euclidean", "sqeuclidean", "mahalanobis", *FOLDED)
 _EUCLIDEAN = ("euclidean", "sqeuclidean", "mahalanobis")  # the last after whitening
 _NEEDS_VARIANCE = ("correlation", "spearman")
+_ALONE = 2**21  # numbers that one thread goes through faster than BLAS lets go of the other cores
 _NEAR = {
     np.dtype(np.float32): 0.05,
     np.dtype(np.float64): 1e-4,
@@ -210,9 +211,11 @@ def _dissimilarities(x: Any, metric: str, names: Sequence[str], overwrite: bool 
         raise NotImplementedError(metric)
     state = np.empty(n, np.int8)
     z = x if x.flags.writeable and (overwrite or metric == "spearman") else np.empty_like(x)
-    _kernels.standardise_rows(x, metric != "cosine", z, state)
+    standardise = _kernels.standardise_rows_alone if x.size < _ALONE else _kernels.standardise_rows
+    standardise(x, metric != "cosine", z, state)
     _fail_states(state == _kernels.NOT_FINITE, state == _kernels.CONSTANT, metric, names)
-    _kernels.condense_similarity(_gram(z), out)
+    condense = _kernels.condense_similarity_alone if n * n < _ALONE else _kernels.condense_similarity
+    condense(_gram(z), out)
     return out
 
 

@@ -23,14 +23,15 @@ def values(size: int, dtype: Any, levels: int = 0) -> npt.NDArray[Any]:
     return (rng.integers(-levels, levels, size) if levels else rng.normal(size=size)).astype(dtype)
 
 
+@pytest.mark.parametrize("kernel", [_kernels.standardise_rows, _kernels.standardise_rows_alone])
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_standardise_rows(dtype: Any) -> None:
+def test_standardise_rows(dtype: Any, kernel: Any) -> None:
     x = values(60, dtype).reshape(6, 10)
     x[1], x[2, 3], x[3, 0] = 0.1, np.nan, np.inf
     for centre in (True, False):
         z, state = np.empty_like(x), np.empty(6, np.int8)
         with np.errstate(invalid="ignore"):
-            _kernels.standardise_rows(x, centre, z, state)
+            kernel(x, centre, z, state)
         constant = _kernels.CONSTANT if centre else _kernels.OK
         assert state.tolist() == [0, constant, _kernels.NOT_FINITE, _kernels.NOT_FINITE, 0, 0]
         rows = x[[0, 4, 5]] - (x[[0, 4, 5]].mean(axis=1, keepdims=True) if centre else 0)
@@ -46,10 +47,11 @@ def test_rank_rows(dtype: Any) -> None:
         np.testing.assert_array_equal(out, rankdata(x, axis=1))
 
 
-def test_condense_similarity() -> None:
+@pytest.mark.parametrize("kernel", [_kernels.condense_similarity, _kernels.condense_similarity_alone])
+def test_condense_similarity(kernel: Any) -> None:
     gram = values(36, np.float32).reshape(6, 6)
     out = np.empty(15, np.float32)
-    _kernels.condense_similarity(gram, out)
+    kernel(gram, out)
     np.testing.assert_array_equal(out, np.clip(1 - gram, 0, 2)[np.triu_indices(6, 1)])
 
 
