@@ -2,6 +2,7 @@
 
 import os
 import platform
+import shlex
 import sys
 from collections.abc import Callable
 from importlib import import_module
@@ -55,6 +56,12 @@ def machine() -> str:
     """Processor and cores, in a few words."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return f"{processor()}, {cores} cores"
+
+
+def command(name: str) -> str:
+    """The command line `tgsage NAME ...` that this process runs, or only its name where another program does."""
+    here = sys.argv[1:2] == name.split()[:1]
+    return shlex.join(["tgsage", *sys.argv[1:]]) if here else f"tgsage {name}"
 
 
 def summary(found: dict[str, Any]) -> str:

@@ -12,6 +12,7 @@ from ..rsa.figures import save_figure
 from ..rsa.storage import check_writable, replacing
 from .efficiency.page import efficiency_section
 from .efficiency.results import KIND as EFFICIENCY
+from .markdown import table
 from .teacher_figures import FIGURES, best_place
 from .teacher_results import read_comparison
 from .teachers import ANY, Comparison
@@ -158,10 +159,10 @@ def _settings(found: Comparison, more: dict[str, Any], path: Path, page: Path) -
 
 
 def _predictors(found: Comparison) -> str:
-    table = found.table.sel(coefficient="spearman").isel(rule=0)
-    rows = [["P", *_numbers(table["p"])], ["-loss", *_numbers(table["loss"])]]
-    rows += [[f"TG, {t}", *_numbers(table["tg"].sel(teacher=t))] for t in table["teacher"].values]
-    return _table(["predictor", *_checkpoints(found)], rows)
+    data = found.table.sel(coefficient="spearman").isel(rule=0)
+    rows = [["P", *_numbers(data["p"])], ["-loss", *_numbers(data["loss"])]]
+    rows += [[f"TG, {t}", *_numbers(data["tg"].sel(teacher=t))] for t in data["teacher"].values]
+    return table(["predictor", *_checkpoints(found)], rows)
 
 
 def _gains(found: Comparison) -> str:
@@ -173,7 +174,7 @@ def _gains(found: Comparison) -> str:
         for a in first["alpha"].values
         if a
     ]
-    return _table(["teacher", "alpha", *_checkpoints(found)], rows)
+    return table(["teacher", "alpha", *_checkpoints(found)], rows)
 
 
 def _held_out(found: Comparison) -> str:
@@ -182,7 +183,7 @@ def _held_out(found: Comparison) -> str:
         [str(t), *(_interval(data.sel(teacher=t, checkpoint=c)) for c in data["checkpoint"].values)]
         for t in data["teacher"].values
     ]
-    return _table(["teacher", *_checkpoints(found)], rows)
+    return table(["teacher", *_checkpoints(found)], rows)
 
 
 def _rules(found: Comparison) -> str:
@@ -195,18 +196,18 @@ def _rules(found: Comparison) -> str:
             above, below = int((single["low"] > 0).sum()), int((single["high"] < 0).sum())
             cells.append(f"{above} / {below}, {float(here['gain'].sel(teacher=ANY)):+.2f}")
         rows.append([str(rule), *cells])
-    return _table([f"rule ({found.table.sizes['teacher']} teachers)", *_checkpoints(found)], rows)
+    return table([f"rule ({found.table.sizes['teacher']} teachers)", *_checkpoints(found)], rows)
 
 
 def _chosen(found: Comparison) -> str:
     data = found.held_out["chosen"].sel(rule=ANY, teacher=ANY)
     rows = [[f"{int(c):,}", *str(data.sel(checkpoint=c).item()).split(" | ")] for c in data["checkpoint"].values]
-    return _table(["examples", "first half", "second half"], rows)
+    return table(["examples", "first half", "second half"], rows)
 
 
 def _targets(found: Comparison) -> str:
     data = found.targets.sel(coefficient="spearman")
-    return _table(
+    return table(
         ["target", *_checkpoints(found)], [[str(t), *_numbers(data.sel(target=t))] for t in data["target"].values]
     )
 
@@ -223,8 +224,3 @@ def _interval(one: "xarray.Dataset") -> str:
     gain, low, high = (float(one[key]) for key in ("gain", "low", "high"))
     text = f"{gain:+.2f} [{low:+.2f}, {high:+.2f}]"
     return f"**{text}**" if low > 0 else text
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
-    return "\n".join("| " + " | ".join(cell.replace("|", "/") for cell in line) + " |" for line in lines)

@@ -55,12 +55,9 @@ def compare(
     The table shows gains in rank correlation with mature performance. Held out: alpha and rule were chosen on one half
     of the architectures and tested on the other.
     """
-    import shlex
-    import sys
-
     from ..rsa.console import progress
     from ..rsa.storage import check_writable
-    from .environment import machine
+    from .environment import command, machine
     from .experiments import check_page, write_page
     from .layer_similarities import view_of
     from .pool import Pool
@@ -86,8 +83,7 @@ def compare(
         )  # fmt: skip
     _show(found)
     if json is not None:
-        command = shlex.join(["tgsage", *sys.argv[1:]]) if sys.argv[1:2] == ["teacher"] else "tgsage teacher compare"
-        write_comparison(json, found, command=command, machine=machine())
+        write_comparison(json, found, command=command("teacher compare"), machine=machine())
     if page is not None and json is not None:
         write_page(page, [json])
 

@@ -1,14 +1,12 @@
 """A comparison of teachers as a small JSON file, and back: pages and pictures are made from such files alone."""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..rsa import RSAError
 from ..rsa.console import write_json
-from ..rsa.errors import reason
+from .result_files import reading_results
 from .teachers import Comparison
 
 if TYPE_CHECKING:
@@ -32,19 +30,10 @@ def read_comparison(path: str | Path) -> tuple[Comparison, dict[str, Any]]:
 
     Raises RSAError for a file that is missing or something else.
     """
-    try:
-        kept = json.loads(Path(path).read_text(encoding="utf-8"))
-        if kept.pop("kind") != KIND:
-            raise RSAError(f"{path} holds no comparison of teachers")
+    with reading_results(path, KIND, "comparison of teachers") as kept:
         parts = {key: _unpacked(kept.pop(key)) for key in ("table", "targets", "held_out", "members")}
         targets = parts.pop("targets")["targets"]
         return Comparison(targets=targets, about=kept.pop("about"), **parts), kept
-    except OSError as error:
-        raise RSAError(f"{path}: {error.strerror or error}") from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        if isinstance(error, RSAError):
-            raise
-        raise RSAError(f"{path} holds no comparison of teachers: {reason(error)}") from error
 
 
 def _packed(data: "xarray.Dataset") -> dict[str, Any]:

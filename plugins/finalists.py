@@ -67,7 +67,12 @@ def finalists(
                 seconds = {"train": done.seconds, **here.seconds}
                 evaluation = replace(here, examples=done.examples, seconds=seconds)
             found[key] = Finalist(canonical, evaluation)
-    return sorted(found.values(), key=lambda one: -1.0 if one.evaluation.p is None else one.evaluation.p, reverse=True)
+    return sorted(found.values(), key=reranking, reverse=True)
+
+
+def reranking(one: Finalist) -> float:
+    """What finalists are sorted by, the highest first: P, and below all others where the training failed."""
+    return -1.0 if one.evaluation.p is None else one.evaluation.p
 
 
 def mature(

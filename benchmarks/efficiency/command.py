@@ -65,7 +65,7 @@ def efficiency(
     """
     from ...rsa.console import progress
     from ...rsa.storage import check_writable
-    from ..environment import machine
+    from ..environment import command, machine
     from .comparison import compare
     from .results import collect, write_plan, write_results
     from .runs import Study, Watch
@@ -83,7 +83,7 @@ def efficiency(
         recipe=recipe,
     )  # fmt: skip
     study = Study(cache, goals, folder, names, seeds, samples, longer_samples, first_seed)
-    write_plan(study, command=_command(), machine=machine())
+    write_plan(study, command=command("bench efficiency"), machine=machine())
     watch = Watch(study.runs())
     written, shown = watch.finished(), sum(watch())
     with progress("samples", sum(run.samples for run in watch.runs)) as advance:
@@ -146,13 +146,6 @@ def _cache(
         if goal.teacher is not None:
             view_of(maker.pool([]), goal.teacher)
     return Cache(maker, folder, lengths, tuple(pools))
-
-
-def _command() -> str:
-    import shlex
-    import sys
-
-    return shlex.join(["tgsage", *sys.argv[1:]]) if sys.argv[1:2] == ["bench"] else "tgsage bench efficiency"
 
 
 def _show(folder: Path, json: Path | None, workers: int) -> None:

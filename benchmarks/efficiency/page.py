@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ...rsa.figures import save_figure
+from ..markdown import table
 from .comparison import ALL, Row, base_of
 from .figure import efficiency_figure
 from .results import Results, read_results
@@ -45,8 +46,8 @@ def efficiency_section(path: Path, folder: Path, page: Path) -> str:
         f"## Search efficiency: {about['space']}, {about['cells'].get('data', 'images')}",
         answer(found, rows), f"![{_CAPTION}]({folder.name}/{picture.name})\n*{_CAPTION}*",
         "### How it was searched", _METHOD, _settings(found, versions, path, page),
-        "### What the searches find", _TABLE_1, table(*table_1(found, rows)),
-        "### What they cost", _TABLE_2, table(*table_2(found, rows)),
+        "### What the searches find", _TABLE_1, table(*table_1(found, rows), left=2),
+        "### What they cost", _TABLE_2, table(*table_2(found, rows), left=2),
     ]  # fmt: skip
     return "\n\n".join(parts)
 
@@ -147,9 +148,3 @@ def _settings(found: Results, versions: dict[str, str], path: Path, page: Path) 
         f"- versions: {', '.join(f'{name} {number}' for name, number in versions.items())}",
     ]  # fmt: skip
     return "\n".join(filter(None, lines))
-
-
-def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Markdown, the first two columns to the left."""
-    lines = [head, ["---", "---", *["---:"] * (len(head) - 2)], *rows]
-    return "\n".join("| " + " | ".join(cell.replace("|", "/") for cell in line) + " |" for line in lines)

@@ -11,6 +11,7 @@ import numpy as np
 from ...rsa import RSAError
 from ...rsa.console import write_json
 from ...rsa.errors import reason
+from ..result_files import reading_results
 from .runs import Run, Study
 from .statistics import Array, current_best
 
@@ -118,21 +119,12 @@ def read_results(path: str | Path) -> tuple[Results, list[dict[str, Any]], dict[
 
     Raises RSAError for a file that is missing or something else.
     """
-    try:
-        kept = json.loads(Path(path).read_text(encoding="utf-8"))
-        if kept["kind"] != KIND:
-            raise RSAError(f"{path} holds no study of efficiency")
+    with reading_results(path, KIND, "study of efficiency") as kept:
         runs = [
             Searched(one["searcher"], *(one[key] for key in _NUMBERS), *map(_curve, (one["mean"], one["best"])))
             for one in kept["runs"]
         ]
         return Results(kept["about"], kept["goals"], runs), kept["rows"], kept["versions"]
-    except OSError as error:
-        raise RSAError(f"{path}: {error.strerror or error}") from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        if isinstance(error, RSAError):
-            raise
-        raise RSAError(f"{path} holds no study of efficiency: {reason(error)}") from error
 
 
 def _curve(text: str) -> Array:

@@ -32,7 +32,7 @@ def run_finals(
     """
     from ...rsa import RSAError
     from ...rsa.console import print_table, progress
-    from ..finalists import finalists, mature, search_cost
+    from ..finalists import finalists, mature, reranking, search_cost
     from ..spaces import write_architecture
 
     scored = sorted((c for c in candidates if c.score is not None), key=lambda c: (-(c.score or 0), c.number))
@@ -48,7 +48,7 @@ def run_finals(
                 space, images, [one.architecture], recipe, epochs=epochs, seed=seed,
                 folder=folder / f"{one.number:05d}", progress=advance, device=device,
             )  # fmt: skip
-    ranked = sorted(found, key=lambda number: found[number].evaluation.p or -1.0, reverse=True)
+    ranked = sorted(found, key=lambda number: reranking(found[number]), reverse=True)
     first, checkpoint = found[ranked[0]], folder / f"{ranked[0]:05d}" / "mature.pt"
     with progress("winner: training images", recipe.epochs * len(images.whole().train)) as advance:
         winner = mature(
