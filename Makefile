@@ -2,8 +2,15 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 SMALL := .experiments/small
+FULL := .experiments
+RESULTS := benchmarks/results
+WORKERS ?= 2
+EFFICIENCY := --teacher $(FULL)/teachers/resnet20-by-stimulus.h5 --alpha 5 \
+	--teacher $(FULL)/teachers/resnet20-by-category.h5 --alpha 1 --teacher-examples 180000 --first-seed 1 --samples 30
+PAGE := teachers.json cnn-teachers.json efficiency.json efficiency-longer.json resnet20.json nasnet-a.json \
+	digits-resnet20.json
 
-.PHONY: demo test test-fast lint bench experiments-small clean
+.PHONY: demo test test-fast lint bench experiments experiments-small clean
 
 # Scores a pretrained network against simulated V4, pIT and aIT sites.
 demo: $(VENV)/installed-demo
@@ -25,12 +32,42 @@ lint: $(VENV)/installed-test
 bench: $(VENV)/installed-bench
 	$(BIN)/tgsage bench speed
 
+# All that docs/experiments.md shows: some hours of two cores. Interrupted, it goes on where it was.
+experiments: $(VENV)/installed-bench
+	@mkdir -p $(FULL)
+	$(BIN)/tgsage train resnet:3 --data cifar10-jpeg --recipe one-cycle --epochs 10 --out $(FULL)/resnet20.pt \
+		--resume --json $(RESULTS)/resnet20.json
+	$(BIN)/tgsage train nasnet-a:1x8 --data cifar10-jpeg --recipe one-cycle --examples 54000 \
+		--out $(FULL)/nasnet-a.pt --resume --json $(RESULTS)/nasnet-a.json
+	$(BIN)/tgsage bench pool $(FULL)/pool --workers $(WORKERS)
+	$(BIN)/tgsage bench teachers $(FULL)/teachers $(FULL)/pool/pool.h5 --network $(FULL)/resnet20.pt \
+		--network $(FULL)/nasnet-a.pt --layers auto --layers output
+	$(BIN)/tgsage teacher compare $(FULL)/pool/pool.h5 $$(printf -- '--teacher %s ' $(FULL)/teachers/*.h5) \
+		--weights --json $(RESULTS)/teachers.json
+	for searcher in rl tpe; do $(BIN)/tgsage search --space cnn10 --searcher $$searcher --data digits --teacher none \
+		--epochs 1 --samples 60 --workers $(WORKERS) --storage $(FULL)/cnn-search.db || exit; done
+	$(BIN)/tgsage bench pool $(FULL)/cnn-pool --space cnn10 --data digits --recipe digits --train 0 --valid 0 \
+		--cells 32 --search cnn10-rl@$(FULL)/cnn-search.db --search cnn10-tpe@$(FULL)/cnn-search.db --every 15 \
+		--checkpoints 0,300,600,1200,2500,5000 --epochs 10 --recordings simulated=object_name --workers $(WORKERS)
+	$(BIN)/tgsage train resnet:3 --data digits --recipe digits --out $(FULL)/digits-resnet20.pt --resume \
+		--json $(RESULTS)/digits-resnet20.json
+	$(BIN)/tgsage bench teachers $(FULL)/cnn-teachers $(FULL)/cnn-pool/pool.h5 --network $(FULL)/digits-resnet20.pt \
+		--layers auto --layers output
+	$(BIN)/tgsage teacher compare $(FULL)/cnn-pool/pool.h5 $$(printf -- '--teacher %s ' $(FULL)/cnn-teachers/*.h5) \
+		--weights --json $(RESULTS)/cnn-teachers.json
+	$(BIN)/tgsage bench efficiency $(FULL)/efficiency $(EFFICIENCY) --longer 0 --workers $(WORKERS) \
+		--json $(RESULTS)/efficiency.json
+	$(BIN)/tgsage bench efficiency $(FULL)/efficiency $(EFFICIENCY) --searchers random --workers $(WORKERS) \
+		--json $(RESULTS)/efficiency-longer.json
+	$(BIN)/tgsage bench page docs/experiments.md $(addprefix $(RESULTS)/,$(PAGE))
+
 # A tiny pool of candidates, some teachers, searches with one of them, and the page about all that.
 experiments-small: $(VENV)/installed-bench
 	@mkdir -p $(SMALL)
 	$(BIN)/tgsage bench pool $(SMALL)/pool --cells 24 --data digits --recipe digits --train 600 --valid 0 \
 		--checkpoints 0,150,300,600 --recordings simulated=object_name
-	$(BIN)/tgsage train resnet:1 --data digits --recipe digits --epochs 4 --out $(SMALL)/resnet.pt --resume
+	$(BIN)/tgsage train resnet:1 --data digits --recipe digits --epochs 4 --out $(SMALL)/resnet.pt --resume \
+		--json $(SMALL)/resnet.json
 	$(BIN)/tgsage bench teachers $(SMALL)/teachers $(SMALL)/pool/pool.h5 --network $(SMALL)/resnet.pt \
 		--untrained resnet:1 --model ""
 	$(BIN)/tgsage teacher compare $(SMALL)/pool/pool.h5 $$(printf -- '--teacher %s ' $(SMALL)/teachers/*.h5) \
@@ -38,7 +75,8 @@ experiments-small: $(VENV)/installed-bench
 	$(BIN)/tgsage bench efficiency $(SMALL)/efficiency --data digits --recipe digits --train 600 --valid 0 \
 		--examples 150 --longer 600 --pool $(SMALL)/pool --samples 12 --seeds 2 --searchers random,evolution \
 		--teacher $(SMALL)/teachers/resnet-by-category.h5 --json $(SMALL)/efficiency.json
-	$(BIN)/tgsage bench page $(SMALL)/experiments.md $(SMALL)/teachers.json $(SMALL)/efficiency.json
+	$(BIN)/tgsage bench page $(SMALL)/experiments.md $(SMALL)/teachers.json $(SMALL)/efficiency.json \
+		$(SMALL)/resnet.json
 
 $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, this is " + sys.version.split()[0]) if sys.version_info < (3, 11) else None'

@@ -16,6 +16,8 @@ from .markdown import table
 from .teacher_figures import FIGURES, best_place
 from .teacher_results import read_comparison
 from .teachers import ANY, Comparison
+from .training_section import KIND as TRAINING
+from .training_section import training_section
 
 if TYPE_CHECKING:
     import xarray
@@ -36,7 +38,7 @@ zero by chance: the row of "any" teacher and rule, chosen on the other half as w
 
 
 def write_page(page: Path, results: Sequence[Path]) -> None:
-    """A Markdown page of result files of `tgsage teacher compare` and `tgsage bench efficiency`, in this order.
+    """A Markdown page of result files of `tgsage teacher compare`, `bench efficiency` and `train`, in this order.
 
     Its pictures come into a folder beside it.
 
@@ -44,12 +46,14 @@ def write_page(page: Path, results: Sequence[Path]) -> None:
     """
     check_page(page)
     folder = page.with_suffix("")
-    studies = [path for path in results if _kind(path) == EFFICIENCY]
-    found = [(path, *read_comparison(path)) for path in results if path not in studies]
+    kinds = {path: _kind(path) for path in results}
+    studies, trainings = ([path for path in results if kinds[path] == kind] for kind in (EFFICIENCY, TRAINING))
+    found = [(path, *read_comparison(path)) for path in results if kinds[path] not in (EFFICIENCY, TRAINING)]
     title = "Which teacher predicts mature performance" if found else "Does a teacher make search cheaper"
     title += ", and does it make search cheaper" if found and studies else ""
     sections = [_section(path, comparison, more, folder, page) for path, comparison, more in found]
     sections += [efficiency_section(path, folder, page) for path in studies]
+    sections += [training_section(trainings)] if trainings else []
     text = "\n\n".join([f"# {title}", *([_METHOD] if found else []), *sections]) + "\n"
     with replacing(page) as temporary:
         temporary.write_text(text, encoding="utf-8")

@@ -185,7 +185,7 @@ def teachers(
 def page(
     out: Annotated[Path, typer.Argument(help="The page to write (.md); its pictures come into a folder beside it.")],
     results: Annotated[
-        list[Path], typer.Argument(help="Files of `teacher compare --json` and of `bench efficiency --json`.")
+        list[Path], typer.Argument(help="Files of `teacher compare`, `bench efficiency` and `train` with --json.")
     ],
 ) -> None:
     """Write the page about the claims from result files, and from nothing else."""

@@ -143,6 +143,7 @@ def search(
     from ..searchers.searcher import make_searcher
     from ..spaces import get_space
     from ..tracker import Tracker
+    from ..training import get_recipe
     from .finals import run_finals
     from .train import overrides
 
@@ -156,6 +157,8 @@ def search(
         raise RSAError(f"alpha is a finite number, not {alpha}")
     if teacher is None and data == "digits":
         teacher = "resnet:1"
+    if finalists and finalist_epochs is not None:
+        get_recipe(recipe).check_length(finalist_epochs)
     where, runs = get_space(space), _engine(engine, workers, address, gpus, devices)
     made = make_searcher(get_searcher(searcher), where, seed=seed, settings=overrides(set_ or []))
     objective = SearchObjective(
@@ -185,8 +188,6 @@ def search(
 
     write({})
     if finalists and found.best is not None:
-        from ..training import get_recipe
-
         folder = Path("finalists" if file is None else file.with_name(f"{file.stem}-finalists")) / found.study
         finals = run_finals(
             found.candidates, where, objective.images, get_recipe(recipe), folder, most=finalists,

@@ -96,7 +96,10 @@ def train(
         return
     show(f"{network} on {images.name} by {chosen.name}, seed {seed}", trained, tested)
     if json is not None:
-        settings = {"network": network, "data": images.name, "whole": whole, "recipe": chosen.to_dict(), "seed": seed}
+        settings = {
+            "kind": "training", "network": network, "data": images.name, "whole": whole, "recipe": chosen.to_dict(),
+            "seed": seed,
+        }  # fmt: skip
         write_json(json, {**settings, **summary(model, trained, tested)})
     if trained.failed:
         raise typer.Exit(1)

@@ -80,6 +80,14 @@ class Recipe:
             return self.lr * min(0.04 + 0.96 * share / self.warmup, (1 - share) / (1 - self.warmup))
         return self.lr
 
+    def check_length(self, epochs: float) -> None:
+        """Raises RSAError for a training longer than the schedule; a one-cycle schedule is as long as its training."""
+        if self.schedule != "one-cycle" and epochs > self.epochs:
+            raise RSAError(
+                f"recipe {self.name} ends after {self.epochs} epochs; "
+                f"with epochs={math.ceil(epochs)} of its own it goes on"
+            )
+
     def make_optimiser(self, parameters: "Iterable[nn.Parameter]") -> "optim.Optimizer":
         """torch's optimiser with these numbers."""
         from torch import optim

@@ -115,9 +115,5 @@ def _last_step(batches: Batches, recipe: Recipe, epochs: float | None, examples:
     wanted = float(examples) if examples is not None else (recipe.epochs if epochs is None else epochs) * batches.n
     if not 0 <= wanted < math.inf:
         raise RSAError(f"a training has at least 0 epochs or examples, got {epochs if examples is None else examples}")
-    if recipe.schedule != "one-cycle" and wanted > recipe.epochs * batches.n:
-        more = math.ceil(wanted / batches.n)
-        raise RSAError(
-            f"recipe {recipe.name} ends after {recipe.epochs} epochs; with epochs={more} of its own it goes on"
-        )
+    recipe.check_length(wanted / batches.n)
     return batches.step_at(wanted)

@@ -63,7 +63,7 @@ def test_the_scatter_shows_a_trained_checkpoint_and_some_tg(found: Comparison) -
     assert alpha > 0
 
 
-@pytest.mark.parametrize("text", ["", "{}", '{"kind": "teachers"}', '{"kind": "speed"}', "[1]"])
+@pytest.mark.parametrize("text", ["", "{}", '{"kind": "teachers"}', '{"kind": "training"}', '{"kind": "speed"}', "[1]"])
 def test_another_file_is_named(tmp_path: Path, text: str) -> None:
     path = tmp_path / "result.json"
     path.write_text(text)
@@ -102,7 +102,8 @@ def test_everything_small_from_nothing_to_the_page(tmp_path: Path, capsys: pytes
     assert main(["bench", "pool", folder, "--status"]) == 0
     trained = tmp_path / "trained.pt"
     network = ["train", "resnet:1", "--data", "digits", "--recipe", "digits", "--epochs", "2", "--out", str(trained)]
-    assert main(network) == 0
+    training = tmp_path / "trained.json"
+    assert main([*network, "--json", str(training)]) == 0
     built = ["bench", "teachers", made, f"{folder}/pool.h5", "--network", str(trained), "--model", ""]
     assert main([*built, "--untrained", "resnet:1"]) == 0
     files = sorted(Path(made).glob("*.h5"))
@@ -115,8 +116,12 @@ def test_everything_small_from_nothing_to_the_page(tmp_path: Path, capsys: pytes
     search = ["bench", "efficiency", str(tmp_path / "study"), *small[:-2], "--examples", "150", "--longer", "300"]
     search += ["--pool", folder, "--samples", "4", "--seeds", "2", "--searchers", "random,evolution", *given[:2]]
     assert main([*search, "--json", searched]) == 0
-    assert main(["bench", "page", str(page), compared, searched]) == 0
+    assert main(["bench", "page", str(page), compared, searched, str(training)]) == 0
     text = page.read_text()
+    tested = json.loads(training.read_text())["test"]["accuracy"]
+    (row,) = [line for line in text.splitlines() if line.startswith("| trained | resnet:1 |")]
+    assert row.endswith(f"| {100 * tested:.1f} |")
+    assert " 2,514 " in row
     assert text.startswith("# Which teacher predicts mature performance, and does it make search cheaper\n")
     assert "9 architectures" in text or "10 architectures" in text
     assert "P + TG, trained, by category, after 150" in text

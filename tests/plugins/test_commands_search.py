@@ -59,6 +59,7 @@ def test_a_search_on_digits_and_its_report(tmp_path: Path, capsys: pytest.Captur
         (["search", "--searcher", "rl", "--set", "batch"], "--set takes FIELD=VALUE"),
         (["search", "--searcher", "rl", "--set", "bach=5"], "RLSearcher has no setting 'bach'; did you mean batch?"),
         (["search", "--teacher", "none", "--devices", "cuda:99"], "device cuda:99 cannot be used"),
+        (["search", "--finalists", "2", "--finalist-epochs", "31", "--recipe", "imagenet64-search"], "ends after"),
         (["search", "--alpha", "nan"], "alpha is a finite number, not nan"),
         (["search", "--gpus", "1"], "--address and --gpus are for --engine ray"),
         (["search", "--engine", "ray", "--devices", "cuda"], "Ray chooses the devices"),
