@@ -2,17 +2,16 @@
 
 import json
 import multiprocessing
-import os
 import pickle
 import signal
-import threading
 import time
 from collections.abc import Callable
-from multiprocessing.connection import Connection, wait
+from multiprocessing.connection import Connection
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 from ..rsa import RSAError
 from ..rsa.errors import reason
+from .children import belong_to_parent, start_child
 from .evaluation import FAILED, Evaluation
 from .spaces.space import Architecture
 
@@ -71,18 +70,6 @@ def packed(thing: object, what: str) -> bytes:
         ) from error
 
 
-def end_with_parent() -> None:
-    """End this process as soon as the one that started it is gone, also when that was killed."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-
-        def watch() -> None:
-            wait([parent.sentinel])
-            os._exit(1)
-
-        threading.Thread(target=watch, daemon=True).start()
-
-
 class Contained:
     """An objective in a process of its own, which is killed when a candidate takes longer than `timeout` seconds.
 
@@ -113,7 +100,7 @@ class Contained:
         context = multiprocessing.get_context("spawn")
         self._line, theirs = context.Pipe()
         self._process = context.Process(target=_serve, args=(theirs, self._payload, self._device), daemon=False)
-        self._process.start()
+        start_child(self._process)
         theirs.close()
         try:
             answer = self._line.recv()
@@ -142,8 +129,7 @@ class Contained:
 
 
 def _serve(line: Connection, payload: bytes, device: str | None) -> None:
-    end_with_parent()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the worker, which ends this process
+    belong_to_parent()
     try:
         objective = make_objective(pickle.loads(payload), device)  # noqa: S301 - made by our own parent
     except Exception as error:

@@ -13,7 +13,8 @@ from multiprocessing.process import BaseProcess
 from typing import Any
 
 from ..rsa import RSAError
-from .assessment import end_with_parent, packed
+from .assessment import packed
+from .children import belong_to_parent, start_child
 from .tracker import Tracker
 from .worker import Notify, Plan, finished, work
 
@@ -75,7 +76,7 @@ class _Process:
         context = multiprocessing.get_context("spawn")
         self._line, theirs = context.Pipe(duplex=False)
         self.process: BaseProcess = context.Process(target=_run, args=(theirs, payload, device))
-        self.process.start()
+        start_child(self.process)
         theirs.close()
 
     def outcome(self) -> str:
@@ -103,8 +104,7 @@ class _Process:
 
 
 def _run(line: Connection, payload: bytes, device: str | None) -> None:
-    end_with_parent()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the one who started us tells us
+    belong_to_parent()
     signal.signal(signal.SIGTERM, _interrupt)
     line.send(run_worker(payload, device) or _DONE)
 

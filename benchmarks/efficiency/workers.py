@@ -5,7 +5,7 @@ import signal
 from collections.abc import Callable
 from multiprocessing.connection import Connection, wait
 
-from ...plugins.assessment import end_with_parent
+from ...plugins.children import belong_to_parent, start_child
 from ...plugins.local_workers import threads_shared
 from ...rsa import RSAError
 from ...rsa.errors import reason
@@ -33,7 +33,7 @@ def perform(study: Study, workers: int = 1, notify: Callable[[], object] = lambd
             for _ in range(workers):
                 line, theirs = context.Pipe(duplex=False)
                 process = context.Process(target=_serve, args=(theirs, study), daemon=True)
-                process.start()
+                start_child(process)
                 theirs.close()
                 running.append((process, line))
         waiting = [line for _, line in running]
@@ -59,8 +59,7 @@ def _hear(line: Connection) -> None:
 
 
 def _serve(line: Connection, study: Study) -> None:
-    end_with_parent()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the one who started us tells us
+    belong_to_parent()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         for _ in study.work():
