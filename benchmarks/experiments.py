@@ -34,7 +34,8 @@ images, TG how similar its layers' RDMs are to a teacher's, mature performance h
 when it ranks the members as mature performance does (Spearman). Intervals hold 95% of resamples of the architectures,
 the same resamples for P and P + alpha TG. "Held out" means that alpha, and whatever else is open, was chosen on a
 random half of the pool and tested on the other half, both ways; the mean of both is shown. Of many rows some lie above
-zero by chance: the row of "any" teacher and rule, chosen on the other half as well, is the one to go by."""
+zero by chance: the row of "any" teacher and rule, chosen on the other half as well, is the one to go by. All members
+begin with the same seed of weights and batches, whose luck they share and no interval holds."""
 
 
 def write_page(page: Path, results: Sequence[Path]) -> None:

@@ -26,11 +26,12 @@ def base_of(found: Results) -> int:
 def compare(found: Results) -> list[Row]:
     """A row for each searcher and goal, and for all searchers together, of the searches that are finished.
 
-    top, best: mature performance of the final top 5, its mean and its best one, with standard errors over seeds.
-    top gain, best gain, area gain: differences to P with the same seed, with 95% intervals over seeds. area: mean
-    height of the top 5's curve over the examples trained, from where every goal has a first sample to where the first
-    one ends. level: what P alone comes to at its end. reached: the examples after which the curve, averaged over seeds,
-    stays there (None: it does not). reaching: how many of the searches end there. examples, seconds: of one search.
+    top, best: mature performance of the final top 5, its mean and its best one, with standard errors over seeds. rank:
+    Spearman of scores with mature performance. top gain, best gain, area gain, rank gain: differences to P with the
+    same seed, with 95% intervals over seeds. area: mean height of the top 5's curve over the examples trained, from
+    where every goal has a first sample to where the first one ends. level: what P alone comes to at its end. reached:
+    the examples after which the curve, averaged over seeds, stays there (None: it does not). reaching: how many of the
+    searches end there. examples, seconds: of one search.
     None for what cannot be told, such as an interval of one seed.
     """
     base, rows = base_of(found), []
@@ -63,7 +64,8 @@ def _mean(runs: list[Searched]) -> Searched:
     first = runs[0]
     return Searched(
         ALL, first.goal, first.seed, first.samples, first.step, round(float(over("cells"))),
-        round(float(over("failed"))), float(np.median([run.seconds for run in runs])), over("mean"), over("best"),
+        round(float(over("failed"))), float(np.median([run.seconds for run in runs])), float(over("rank")),
+        over("mean"), over("best"),
     )  # fmt: skip
 
 
@@ -73,9 +75,9 @@ def _row(group: dict[int, Searched], plain: dict[int, Searched], same: bool, fir
     curves = np.stack([run.mean for run in runs])
     level = float(np.mean([run.mean[-1] for run in plain.values()]))
 
-    def values(of: dict[int, Searched], seed: int) -> tuple[float, float, float]:
+    def values(of: dict[int, Searched], seed: int) -> tuple[float, float, float, float]:
         run = of[seed]
-        return float(run.mean[-1]), float(run.best[-1]), float(area(run.mean, run.step, first, last))
+        return float(run.mean[-1]), float(run.best[-1]), float(area(run.mean, run.step, first, last)), run.rank
 
     row: Row = {
         "seeds": len(runs), "samples": one.samples, "examples": one.step * one.samples, "step": one.step,
@@ -84,9 +86,9 @@ def _row(group: dict[int, Searched], plain: dict[int, Searched], same: bool, fir
     }  # fmt: skip
     mine = np.array([values(group, seed) for seed in group])
     pairs = sorted(set(group) & set(plain))
-    gains = np.array([np.subtract(values(group, seed), values(plain, seed)) for seed in pairs]).reshape(-1, 3)
+    gains = np.array([np.subtract(values(group, seed), values(plain, seed)) for seed in pairs]).reshape(-1, 4)
     gains = gains.round(9)  # equal sets in another order are equal
-    for i, key in enumerate(("top", "best", "area")):
+    for i, key in enumerate(("top", "best", "area", "rank")):
         row[key], row[f"{key} error"] = mean_and_error(mine[:, i])
         sure = None if same else interval(gains[:, i])
         row[f"{key} gain"] = None if same or not pairs else float(gains[:, i].mean())

@@ -25,7 +25,9 @@ a search of no more samples is a random one. A pool on which a teacher was chose
 searches with its own seed; other seeds are new to the teacher."""
 _TABLE_1 = (
     "Final top 5: the mean of their mature performance, and the best of them, in %, with standard errors over seeds; "
-    "differences to P with the same seed in percentage points, 95% intervals, bold where above zero."
+    "differences to P with the same seed in percentage points, 95% intervals, bold where above zero. Ranks: Spearman "
+    "of score and mature performance over a search's cells; random searches with one seed have the same cells whatever "
+    "their score, so there it compares the scores as predictors, over training seeds."
 )
 _TABLE_2 = (
     "Cost of one search; seconds are those of the median evaluation, with its RDMs, times the samples. To P's end: the "
@@ -80,10 +82,12 @@ def _sign(row: Row) -> int:
 
 
 def table_1(found: Results, rows: Sequence[Row]) -> tuple[list[str], list[list[str]]]:
-    head = ["searcher", "score", "seeds", "top 5", "best of them", "difference to P", "of the best", "of the area"]
+    head = ["searcher", "score", "seeds", "top 5", "best of them", "difference to P", "of the best", "of the area",
+            "ranks", "difference to P"]  # fmt: skip
     cells = [
         [row["searcher"], label(found.goals[row["goal"]]), str(row["seeds"]),
-         *(_percent(row, key) for key in ("top", "best")), *(gain(row, key) for key in ("top", "best", "area"))]
+         *(_percent(row, key) for key in ("top", "best")), *(gain(row, key) for key in ("top", "best", "area")),
+         _percent(row, "rank", 1), gain(row, "rank", 1)]
         for row in rows
     ]  # fmt: skip
     return head, cells
@@ -115,17 +119,17 @@ def label(goal: dict[str, Any]) -> str:
     return f"{goal['name']}, after {goal['examples']:,}"
 
 
-def _percent(row: Row, key: str) -> str:
+def _percent(row: Row, key: str, unit: float = 100) -> str:
     error = row[f"{key} error"]
-    return "-" if row[key] is None else f"{100 * row[key]:.2f}" + ("" if error is None else f" ± {100 * error:.2f}")
+    return "-" if row[key] is None else f"{unit * row[key]:.2f}" + ("" if error is None else f" ± {unit * error:.2f}")
 
 
-def gain(row: Row, key: str) -> str:
-    """A difference to P in percentage points with its interval, marked where it is above zero."""
+def gain(row: Row, key: str, unit: float = 100) -> str:
+    """A difference to P, in percentage points by default, with its interval, marked where it is above zero."""
     mean, low, high = (row[f"{key} {part}"] for part in ("gain", "low", "high"))
     if mean is None:
         return ""
-    text = f"{100 * mean:+.2f}" + ("" if low is None else f" [{100 * low:+.2f}, {100 * high:+.2f}]")
+    text = f"{unit * mean:+.2f}" + ("" if low is None else f" [{unit * low:+.2f}, {unit * high:+.2f}]")
     return f"**{text}**" if low is not None and low > 0 else text
 
 

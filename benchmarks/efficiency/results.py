@@ -13,17 +13,17 @@ from ...rsa.console import write_json
 from ...rsa.errors import reason
 from ..result_files import reading_results
 from .runs import Run, Study
-from .statistics import Array, current_best
+from .statistics import Array, current_best, rank_correlation
 
 KIND, PLAN = "efficiency", "study.json"
-_NUMBERS = ("goal", "seed", "samples", "step", "cells", "failed", "seconds")
+_NUMBERS = ("goal", "seed", "samples", "step", "cells", "failed", "seconds", "rank")
 
 
 @dataclass(frozen=True, eq=False)
 class Searched:
     """A finished search. goal: its place among the goals. step: examples that a sample has seen. cells: different
-    architectures among the samples. failed: samples without a score. seconds: of the median evaluation. mean, best: of
-    the current top 5, mature performance after every sample (samples,).
+    architectures among the samples. failed: samples without a score. seconds: of the median evaluation. rank: see
+    `rank_correlation`. mean, best: of the current top 5, mature performance after every sample (samples,).
     """
 
     searcher: str
@@ -34,6 +34,7 @@ class Searched:
     cells: int
     failed: int
     seconds: float
+    rank: float
     mean: Array
     best: Array
 
@@ -96,11 +97,13 @@ def collect(folder: Path) -> Results:
 
 def _searched(run: Run, history: Sequence[dict[str, Any]]) -> Searched:
     cells = [json.dumps(sample["architecture"], sort_keys=True) for sample in history]
-    mean, best = current_best(cells, [one["score"] for one in history], [one["mature"] for one in history])
+    scores, mature = [one["score"] for one in history], [one["mature"] for one in history]
+    mean, best = current_best(cells, scores, mature)
     failed = sum(sample["score"] is None for sample in history)
     return Searched(
         run.searcher, run.goal, run.seed, run.samples, max(int(sample["examples"]) for sample in history),
-        len(set(cells)), failed, float(np.median([sample["seconds"] for sample in history])), mean, best,
+        len(set(cells)), failed, float(np.median([sample["seconds"] for sample in history])),
+        rank_correlation(cells, scores, mature), mean, best,
     )  # fmt: skip
 
 

@@ -6,6 +6,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import norm, t
 
+from ..rank_statistics import spearman
+
 Array = npt.NDArray[np.float64]
 TOP = 5
 DRAWS = 10000
@@ -28,6 +30,16 @@ def current_best(
         means.append(np.mean(now) if now else np.nan)
         bests.append(max(now, default=np.nan))
     return np.array(means), np.array(bests)
+
+
+def rank_correlation(cells: Sequence[str], scores: Sequence[float | None], mature: Sequence[float]) -> float:
+    """Spearman of scores with mature performance over the different cells, failed ones last; 0 where all are alike.
+
+    Of a random search it tells how well its score predicts, with the training seed of that search.
+    """
+    first = {cell: i for i, cell in reversed(list(enumerate(cells)))}
+    known = [-np.inf if (score := scores[i]) is None else score for i in first.values()]
+    return float(spearman(known, [mature[i] for i in first.values()]))
 
 
 def value_at(curve: Array, step: float, examples: npt.ArrayLike) -> Array:

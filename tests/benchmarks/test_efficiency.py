@@ -7,13 +7,20 @@ from typing import Any
 
 import numpy as np
 import pytest
-from scipy.stats import t
+from scipy.stats import spearmanr, t
 from tgsage.benchmarks import compare_teachers
 from tgsage.benchmarks.efficiency.comparison import ALL, compare
 from tgsage.benchmarks.efficiency.goals import Goal, guidance
 from tgsage.benchmarks.efficiency.results import Results, Searched, collect, read_plan, write_plan
 from tgsage.benchmarks.efficiency.runs import Study, Watch, rest
-from tgsage.benchmarks.efficiency.statistics import area, current_best, interval, reached, value_at
+from tgsage.benchmarks.efficiency.statistics import (
+    area,
+    current_best,
+    interval,
+    rank_correlation,
+    reached,
+    value_at,
+)
 from tgsage.benchmarks.efficiency.workers import perform
 from tgsage.benchmarks.nasbench201 import accuracy
 from tgsage.plugins import get_searcher
@@ -151,6 +158,13 @@ def test_current_best_is_by_score_each_cell_once_and_never_a_failed_one() -> Non
     assert mean[1] == 4
 
 
+def test_ranks_are_scipys_over_the_different_cells_with_failed_ones_last() -> None:
+    cells, scores, mature = list("abacde"), [0.5, 0.1, 0.9, None, 0.7, 0.1], [3.0, 2.0, 3.0, 1.0, 4.0, 2.5]
+    expected = spearmanr([0.5, 0.1, -1, 0.7, 0.1], [3, 2, 1, 4, 2.5]).statistic
+    assert rank_correlation(cells, scores, mature) == pytest.approx(expected)
+    assert rank_correlation("aa", [0.1, 0.2], [1, 1]) == 0
+
+
 def test_a_curve_holds_its_value_until_the_next_sample() -> None:
     curve = np.array([1.0, 3.0, 2.0])
     np.testing.assert_array_equal(value_at(curve, 10, [9.9, 10, 19, 20, 30, 99]), [np.nan, 1, 1, 3, 2, 2])
@@ -207,6 +221,8 @@ def test_a_teacher_that_knows_better_is_found_to_help_and_to_be_cheaper(found: R
     plain, _, guided = compare(found)[6:]
     assert guided["top low"] > 0
     assert guided["area low"] > 0
+    assert guided["rank low"] > 0
+    assert guided["rank"] > plain["rank"]
     assert guided["reached"] < plain["examples"]
     assert guided["reaching"] == 4
 
@@ -214,7 +230,7 @@ def test_a_teacher_that_knows_better_is_found_to_help_and_to_be_cheaper(found: R
 def test_goals_without_a_difference_have_none() -> None:
     curve = np.array([0.5, 0.7])
     runs = [
-        Searched("random", goal, seed, 2, 10, 2, 0, 1.0, curve * (1 + goal * 1e-15), curve)
+        Searched("random", goal, seed, 2, 10, 2, 0, 1.0, 0.5, curve * (1 + goal * 1e-15), curve)
         for goal in (0, 1)
         for seed in range(3)
     ]
@@ -223,7 +239,7 @@ def test_goals_without_a_difference_have_none() -> None:
     assert (row["top gain"], row["top low"], row["top high"], row["reached"]) == (0, 0, 0, 20)
     with pytest.raises(RSAError, match="P alone"):
         compare(Results({}, named[1:], runs[3:]))
-    nothing = [Searched("random", goal, 0, 2, 10, 2, 2, 1.0, curve * np.nan, curve * np.nan) for goal in (0, 1)]
+    nothing = [Searched("random", goal, 0, 2, 10, 2, 2, 1.0, 0.5, curve * np.nan, curve * np.nan) for goal in (0, 1)]
     for row in compare(Results({}, named, nothing)):
         assert (row["top"], row["top gain"], row["top low"], row["reached"]) == (None, None, None, None)
 
