@@ -146,11 +146,13 @@ def _settings(found: Comparison, more: dict[str, Any], path: Path, page: Path) -
     recipe = pool.get("recipe", {}).get("name", "-")
     versions = ", ".join(f"{name} {number}" for name, number in more.get("versions", {}).items())
     name, checkpoint, alpha = best_place(found)
+    mature = pool.get("mature", "-") + (f" for {pool['epochs']:g} epochs" if pool.get("epochs") else "")
     lines = [
         f"- numbers: `{os.path.relpath(path, page.parent)}`",
         f"- command: `{more['command']}`" if "command" in more else "",
-        f"- members: {about['members']} ({about['left_out']} left out, which have no RDM); mature performance: "
-        f"{pool.get('mature', '-')}",
+        f"- pool: `{pool['command']}`" if "command" in pool else "",
+        f"- members: {about['members']} ({about['left_out']} left out, which have no RDM)",
+        f"- mature performance: {mature}",
         f"- training: {pool.get('train', '-')} images, recipe {recipe}, seed {pool.get('seed', '-')}; P on "
         f"{pool.get('valid', '-')} validation images; {about['seconds']:.0f} s for the median member",
         f"- stimuli: {views}",

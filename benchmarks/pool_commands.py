@@ -1,5 +1,6 @@
 """`tgsage bench pool` and `tgsage bench teachers`: what a teacher is chosen with, made once."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -54,6 +55,7 @@ def pool(
     from ..plugins.live_view import LiveView
     from ..rsa import RSAError
     from ..rsa.storage import check_writable
+    from .environment import command
     from .pool_making import collect, make_pool
     from .pool_plans import CANDIDATES, plan_pool
     from .pool_sampling import current_tops, read_search
@@ -86,6 +88,7 @@ def pool(
             if any(maker.folder.glob("[!.]*.h5")):
                 collect(maker.folder).save(out)
             raise
+        made = replace(made, settings={**made.settings, "command": command("bench pool")})
     made.save(out)
     _show(made, out, json)
 

@@ -99,7 +99,6 @@ def test_everything_small_from_nothing_to_the_page(tmp_path: Path, capsys: pytes
     small = ["--data", "digits", "--recipe", "digits", "--train", "300", "--valid", "0", "--checkpoints", "0,150,300"]
     pool = ["bench", "pool", folder, "--cells", "10", *small, "--recordings", ""]
     assert main([*pool, "--json", str(tmp_path / "pool.json")]) == 0
-    assert main(["bench", "pool", folder, "--status"]) == 0
     trained = tmp_path / "trained.pt"
     network = ["train", "resnet:1", "--data", "digits", "--recipe", "digits", "--epochs", "2", "--out", str(trained)]
     training = tmp_path / "trained.json"
@@ -122,6 +121,8 @@ def test_everything_small_from_nothing_to_the_page(tmp_path: Path, capsys: pytes
     (row,) = [line for line in text.splitlines() if line.startswith("| trained | resnet:1 |")]
     assert row.endswith(f"| {100 * tested:.1f} |")
     assert " 2,514 " in row
+    assert "- pool: `tgsage bench pool`" in text
+    assert main(["bench", "pool", folder, "--status"]) == 0
     assert text.startswith("# Which teacher predicts mature performance, and does it make search cheaper\n")
     assert "9 architectures" in text or "10 architectures" in text
     assert "P + TG, trained, by category, after 150" in text
