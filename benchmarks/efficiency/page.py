@@ -21,8 +21,8 @@ five different cells with the highest such score so far, whatever their mature p
 sample costs its examples, a repeated cell as well. A seed is the searcher's and that of all its candidates' trainings,
 so differences to P are between searches that begin alike. Intervals hold 95% of resamples of the seeds, widened for few
 seeds. Area is the mean height of the curve over the examples trained. TPE and evolution begin with 20 random proposals:
-a search of no more samples is a random one. A pool on which a teacher was chosen has the first cells of the random
-searches with its own seed; other seeds are new to the teacher."""
+a search of no more samples is a random one, and one of few samples has most of them among its top 5. A pool on which a
+teacher was chosen has the first cells of the random searches with its own seed; other seeds are new to the teacher."""
 _TABLE_1 = (
     "Final top 5: the mean of their mature performance, and the best of them, in %, with standard errors over seeds; "
     "differences to P with the same seed in percentage points, 95% intervals, bold where above zero. Ranks: Spearman "
@@ -45,7 +45,7 @@ def efficiency_section(path: Path, folder: Path, page: Path) -> str:
     save_figure(efficiency_figure(found), picture)
     about = found.about
     parts = [
-        f"## Search efficiency: {about['space']}, {about['cells'].get('data', 'images')}",
+        f"## Search efficiency: {about['space']}, {about['cells'].get('data', 'images')}, {', '.join(found.searchers)}",
         answer(found, rows), f"![{_CAPTION}]({folder.name}/{picture.name})\n*{_CAPTION}*",
         "### How it was searched", _METHOD, _settings(found, versions, path, page),
         "### What the searches find", _TABLE_1, table(*table_1(found, rows), left=2),
