@@ -86,8 +86,8 @@ def table_1(found: Results, rows: Sequence[Row]) -> tuple[list[str], list[list[s
             "ranks", "difference to P"]  # fmt: skip
     cells = [
         [row["searcher"], label(found.goals[row["goal"]]), str(row["seeds"]),
-         *(_percent(row, key) for key in ("top", "best")), *(gain(row, key) for key in ("top", "best", "area")),
-         _percent(row, "rank", 1), gain(row, "rank", 1)]
+         *(_mean(row, key) for key in ("top", "best")), *(gain(row, key) for key in ("top", "best", "area")),
+         _mean(row, "rank", 1), gain(row, "rank", 1)]
         for row in rows
     ]  # fmt: skip
     return head, cells
@@ -119,7 +119,7 @@ def label(goal: dict[str, Any]) -> str:
     return f"{goal['name']}, after {goal['examples']:,}"
 
 
-def _percent(row: Row, key: str, unit: float = 100) -> str:
+def _mean(row: Row, key: str, unit: float = 100) -> str:
     error = row[f"{key} error"]
     return "-" if row[key] is None else f"{unit * row[key]:.2f}" + ("" if error is None else f" ± {unit * error:.2f}")
 
