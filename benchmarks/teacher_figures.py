@@ -74,7 +74,7 @@ def teachers_figure(found: Comparison) -> "Figure":
     y = np.arange(len(names))[::-1]
     for axes, checkpoint in zip(panels, checkpoints, strict=True):
         here = data.sel(checkpoint=checkpoint)
-        sure = (here["low"] > 0).values
+        sure = (here["low"] > 0).values[np.array(names) != ANY]
         for place, name in zip(y, names, strict=True):
             one = here.sel(teacher=name)
             good = float(one["low"]) > 0
@@ -82,7 +82,7 @@ def teachers_figure(found: Comparison) -> "Figure":
             axes.plot([one["low"], one["high"]], [place, place], color=colour, linewidth=2)
             axes.plot(one["gain"], place, "o" if good else "D", color=colour, markersize=5)
         axes.axvline(0, color="black", linewidth=0.8)
-        axes.set_title(f"{int(checkpoint):,} examples\n{int(sure.sum())} of {len(names)} above 0", fontsize=9)
+        axes.set_title(f"{int(checkpoint):,} examples\n{int(sure.sum())} of {len(sure)} above 0", fontsize=9)
         axes.spines[["top", "right"]].set_visible(False)
         axes.grid(axis="y", alpha=0.25)
     labels = [f"{name} teacher, chosen as well" if name == ANY else name for name in names]
