@@ -37,9 +37,9 @@ def rank_correlation(cells: Sequence[str], scores: Sequence[float | None], matur
 
     Of a random search it tells how well its score predicts, with the training seed of that search.
     """
-    first = {cell: i for i, cell in reversed(list(enumerate(cells)))}
-    known = [-np.inf if (score := scores[i]) is None else score for i in first.values()]
-    return float(spearman(known, [mature[i] for i in first.values()]))
+    _, first = np.unique(list(cells), return_index=True)
+    known = np.array([-np.inf if score is None else score for score in scores])
+    return float(spearman(known[first], np.asarray(mature)[first]))
 
 
 def value_at(curve: Array, step: float, examples: npt.ArrayLike) -> Array:

@@ -7,11 +7,7 @@ import pytest
 from PIL import Image
 from scipy.spatial.distance import pdist, squareform
 from sklearn.manifold import smacof
-from tgsage.rsa import (
-    RDM,
-    compute_rdm,
-    interval,
-)
+from tgsage.rsa import RDM, compute_rdm, interval
 from tgsage.rsa.report.comparisons import PairTests, above_zero
 from tgsage.rsa.report.mds import planar_map
 from tgsage.rsa.report.rdm_images import averaged
