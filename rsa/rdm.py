@@ -13,6 +13,8 @@ import numpy.typing as npt
 from . import _kernels
 from .errors import RSAError, listing, near, reason
 from .hdf5 import Array as Array
+from .labels import as_text as as_text
+from .labels import check_labels as check_labels
 
 if TYPE_CHECKING:
     import h5py
@@ -122,7 +124,7 @@ class RDM:
 
     def subset(self, labels: Iterable[object]) -> "RDM":
         """The RDM of these conditions, in this order. Raises RSAError for an unknown or repeated label."""
-        wanted = check_labels(labels)
+        wanted = check_labels(sorted(map(str, labels)) if isinstance(labels, set | frozenset) else labels)
         if wanted == self.labels:
             return self
         place = {label: i for i, label in enumerate(self.labels)}
@@ -192,25 +194,3 @@ class RDM:
             descriptors=columns,
             attrs=read_json(group, "attrs"),
         )
-
-
-def as_text(label: object) -> str:
-    """A name as text: bytes as UTF-8, numbers of one-element arrays and tensors as numbers."""
-    if isinstance(label, bytes):
-        try:
-            return label.decode()
-        except UnicodeDecodeError as error:
-            raise RSAError(f"the name {label!r} is no UTF-8 text") from error
-    return str(label.item() if hasattr(label, "item") else label)
-
-
-def check_labels(labels: Iterable[object]) -> tuple[str, ...]:
-    """The labels as strings. Raises RSAError naming those that occur twice."""
-    names = tuple(as_text(label) for label in labels)
-    if any("\0" in name for name in names):
-        raise RSAError("a label holds a NUL character")
-    if len(set(names)) != len(names):
-        seen: set[str] = set()
-        twice = {name: None for name in names if name in seen or seen.add(name)}  # type: ignore[func-returns-value]
-        raise RSAError(f"labels must be unique; {len(twice)} occur more than once: {listing(twice)}")
-    return names

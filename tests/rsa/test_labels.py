@@ -1,0 +1,145 @@
+"""Names of rows: missing ones refused, those of pandas, xarray and masked arrays used."""
+
+from decimal import Decimal
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+import xarray as xr
+from tgsage.rsa import RDM, RSAError
+from tgsage.rsa.labels import as_text, beside, check_labels, check_names, named_rows, row_labels
+
+GAPS = (None, np.nan, float("nan"), np.float32("nan"), pd.NA, pd.NaT, np.datetime64("NaT"), Decimal("NaN"))
+GAPS += (np.ma.masked, "", " \t", "nan", "None", "<NA>", "NaT", b"")
+
+
+@pytest.mark.parametrize("gap", GAPS, ids=repr)
+def test_missing_names_are_refused_with_their_positions(gap: object) -> None:
+    names = ["a", "b", gap, "a", gap]
+    with pytest.raises(RSAError, match=r"^2 of 5 groups are missing .* positions 2, 4 from 0"):
+        check_names(names, "groups")
+    with pytest.raises(RSAError, match=r"^1 of 2 labels are missing .* positions 1 from 0"):
+        check_labels(["a", gap])
+    with pytest.raises(RSAError, match="missing"):
+        RDM([1.0, 2.0, 3.0], ["a", gap, "c"])
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        np.array(["a", np.nan]),  # numpy writes "nan"
+        pd.Series(["a", None]),
+        pd.Series(["a", pd.NA], dtype="string"),
+        pd.Categorical(["a", None]),
+        pd.Index(["a", None]),
+        pd.to_datetime(pd.Series(["2020-01-01", None])),
+        pd.array([1, None], dtype="Int64"),
+        np.ma.array([1, 2], mask=[0, 1]),
+        np.ma.array(["a", "b"], mask=[0, 1]),
+        xr.DataArray([1.0, np.nan]),
+        torch.tensor([1.0, float("nan")]),
+    ],
+    ids=repr,
+)
+def test_missing_names_of_arrays_and_columns_are_refused(column: object) -> None:
+    with pytest.raises(RSAError, match=r"1 of 2 labels are missing .* positions 1 "):
+        check_labels(column)  # type: ignore[arg-type]
+
+
+def test_names_keep_their_text() -> None:
+    assert check_labels(["07", "1_23", "1e3", "NA", "null", "inf"]) == ("07", "1_23", "1e3", "NA", "null", "inf")
+    assert check_labels([b"a", np.str_("b"), 3, np.int64(4), np.float32(0.5), Path("x/y"), True]) == (
+        "a", "b", "3", "4", "0.5", "x/y", "True",
+    )  # fmt: skip
+    assert check_labels(np.array([b"caf\xc3\xa9", b"x"])) == ("café", "x")
+    assert check_labels(np.array(["2020-01-01", "2020-01-02"], "M8[ns]")[:1])[0].startswith("2020-01-01")
+    assert check_labels(torch.arange(3)) == check_labels(range(3)) == check_labels(np.arange(3)) == ("0", "1", "2")
+    assert as_text(np.array([3])) == "3"
+
+
+@pytest.mark.parametrize(
+    ("labels", "match"),
+    [
+        ([("a", 1), ("a", 2)], r"one text or number, got \('a', 1\)"),
+        (np.array([["a", "1"], ["b", "2"]]), r"per row, got shape \(2, 2\)"),
+        ([np.arange(2), np.arange(2)], r"an array of shape \(2,\)"),
+        (5, "per row, got int"),
+        ({"a", "b"}, "no order"),
+        (["a", "b\0"], "NUL"),
+        (["a", "\udce9"], "no UTF-8"),
+        ([b"\xe9"], "no UTF-8"),
+    ],
+    ids=str,
+)
+def test_what_is_no_name_is_refused(labels: object, match: str) -> None:
+    with pytest.raises(RSAError, match=match):
+        check_labels(labels)  # type: ignore[arg-type]
+
+
+X = np.arange(12.0).reshape(4, 3)
+
+
+def test_rows_come_with_their_names() -> None:
+    for plain in (X, X.tolist(), torch.tensor(X)):
+        assert named_rows(plain)[1] is None
+    frame = pd.DataFrame(X, index=list("abcd"))
+    assert named_rows(frame)[1] == named_rows(frame[0])[1] == list("abcd")
+    assert named_rows(pd.DataFrame(X).iloc[2:])[1] == ["2", "3"]
+    flat = xr.DataArray(X, dims=("presentation", "neuroid"))
+    assert named_rows(flat)[1] is None
+    assert named_rows(flat.assign_coords(presentation=list("abcd")))[1] == list("abcd")
+    flat = flat.assign_coords(object_name=("presentation", list("xxyy")), image=("presentation", [4, 3, 2, 1]))
+    assert named_rows(flat)[1] == ["4", "3", "2", "1"]
+    assert named_rows(flat.assign_coords(stimulus_id=("presentation", list("aabb"))))[1] == list("aabb")
+    with pytest.raises(RSAError, match="image, run could all be the names of the rows; labels= chooses"):
+        named_rows(flat.assign_coords(run=("presentation", list("pqrs"))))
+    with pytest.raises(RSAError, match=r"names of 2 levels \(u, v\)"):
+        named_rows(pd.DataFrame(X, pd.MultiIndex.from_product([[1, 2], [3, 4]], names=["u", "v"])))
+    with pytest.raises(RSAError, match="positions 1 "):
+        named_rows(pd.DataFrame(X, index=["a", None, "c", "d"]))
+
+
+def test_masked_values_are_missing_values() -> None:
+    mask = X == 4
+    expected = np.where(mask, np.nan, X)
+    for masked in (np.ma.array(X, mask=mask), np.ma.array(X.astype(int), mask=mask)):
+        np.testing.assert_array_equal(named_rows(masked)[0], expected)
+        np.testing.assert_array_equal(named_rows(list(masked))[0], expected)
+    assert named_rows(np.ma.array(X.astype(np.float32), mask=mask))[0].dtype == np.float32
+    frame = pd.DataFrame({"i": pd.array([1, None], "Int64"), "f": [1.5, 2.5], "b": [True, False]})
+    np.testing.assert_array_equal(named_rows(frame)[0], [[1, 1.5, 1], [np.nan, 2.5, 0]])
+    assert named_rows(pd.DataFrame(X.astype(np.float32)))[0].dtype == np.float32
+    assert named_rows(X)[0] is X
+
+
+def test_labels_may_repeat_or_rename_the_names_of_the_data_but_not_contradict_them() -> None:
+    own = list("abc")
+    assert row_labels(None, None) is None
+    assert row_labels(own, None) == own
+    assert row_labels(None, range(3)) == ["0", "1", "2"]
+    assert row_labels(own, np.array(own)) == own
+    assert row_labels(["0", "1", "2"], own) == own
+    renamed = pd.Series(["z", "y", "x"], list("cba"))
+    assert row_labels(own, renamed) == ["x", "y", "z"]
+    for other in (["a", "c", "b"], pd.Series(["a", "c", "b"]), xr.DataArray(["a", "c", "b"])):
+        with pytest.raises(RSAError, match="row 1 is 'b' there and 'c' in labels="):
+            row_labels(own, other)
+
+
+def test_columns_go_to_their_rows_by_name() -> None:
+    rows = list("abc")
+    groups = pd.Series(["u", "v", "w"], list("cab"))
+    assert beside(groups, rows, "groups") == ["v", "w", "u"]
+    assert beside(groups.to_xarray(), rows, "groups") == ["v", "w", "u"]
+    assert beside(groups, None, "groups") == beside(groups.tolist(), rows, "groups") == ["u", "v", "w"]
+    assert beside(groups.reset_index(drop=True), rows, "groups") == ["u", "v", "w"]
+    shuffled = pd.Series(["u", "v", "w"], [2, 0, 1])
+    assert beside(shuffled, ["0", "1", "2"], "groups") == ["v", "w", "u"]
+    with pytest.raises(RSAError, match="row 0 is 'a', and 'd' in groups"):
+        beside(pd.Series(["u", "v", "w"], list("dab")), rows, "groups")
+    with pytest.raises(RSAError, match="row 2 is 'c', and absent in groups"):
+        beside(pd.Series(["u", "v"], list("ab")), rows, "groups")
+    with pytest.raises(RSAError, match="row 1 is 'b', and 'a' in folds"):  # repeated names have no one place
+        beside(pd.Series(["u", "v", "w"], list("aab")), ["a", "b", "a"], "folds")
