@@ -127,7 +127,7 @@ def content_of(path: Path) -> str:
         except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
             raise RSAError(f"{path} cannot be read as a zip archive: {reason(error)}") from error
         return "npz" if names and all(name.endswith(".npy") for name in names) else "zip"
-    signs = {b"\x89HDF\r\n\x1a\n": "hdf5", b"\x93NUMPY": "npy", b"MATLAB 5.0": "mat"}
+    signs = {b"\x89HDF\r\n\x1a\n": "hdf5", b"MATLAB 7.3": "hdf5", b"\x93NUMPY": "npy", b"MATLAB 5.0": "mat"}
     return next((kind for sign, kind in signs.items() if start.startswith(sign)), "")
 
 

@@ -28,11 +28,11 @@ def region_neuroids(recording: "xarray.DataArray", level: str = "subregion") -> 
     column = "subregion" if level == "paper" else level
     if level == "subregion" and "subregion" not in recording.coords:
         column = "region"
-    known = [str(name) for name, c in recording.coords.items() if c.dims == ("neuroid",)]
+    known = [str(name) for name, c in recording.coords.items() if c.dims in ((), ("neuroid",))]
     if column not in known:
         how = f"; recording.assign_coords({column}=('neuroid', [...])) adds it"
         raise RSAError(f"the neuroids have no column {column}{how if 'region' in column else near(column, known)}")
-    names = recording[column].values.astype(str)
+    names = np.broadcast_to(recording[column].values.astype(str), recording.sizes["neuroid"])
     if level == "paper":
         names = np.where(names == "cIT", "aIT", names)
     unnamed = recording["neuroid_id"].values[(names == "") | (names == "nan")]

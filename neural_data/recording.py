@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from ..rsa import RSAError
 from ..rsa.errors import listing, reason
-from ..rsa.rdm import Array
+from ..rsa.rdm import Array, as_text
 
 if TYPE_CHECKING:
     import xarray
@@ -175,11 +175,21 @@ def _column(values: Any, name: str) -> Array:
     try:
         column = _as_array(values if isinstance(values, np.ndarray) else list(values), name)
         if column.dtype.kind in "SO":
-            texts = [v.decode("utf-8") if isinstance(v, bytes) else str(v) for v in column.ravel()]
-            column = np.array(texts).reshape(column.shape)
+            column = as_texts(column)
     except (TypeError, UnicodeDecodeError) as error:
         raise RSAError(f"{name} is no column: {reason(error)}") from error
     return column.astype(column.dtype.newbyteorder("="), copy=False)
+
+
+def as_texts(values: Array) -> Array:
+    """Entries as text, those that are missing (None, NaN, NaT, NA) as ""."""
+    import pandas as pd
+
+    if values.dtype.kind == "U":
+        return values
+    missing = pd.isnull(values)
+    texts = np.array(["" if gap else as_text(v) for v, gap in zip(values.ravel(), missing.ravel(), strict=True)], str)
+    return texts.reshape(values.shape)
 
 
 def number_repetitions(stimulus_id: Array) -> npt.NDArray[np.int64]:

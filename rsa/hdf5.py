@@ -72,7 +72,10 @@ def plain_dataset(group: "h5py.Group", name: str) -> "h5py.Dataset":
 
 
 def read_column(group: "h5py.Group", name: str, *, limit: float = MAX_BYTES) -> Array:
-    """The whole data set as an array in native byte order, texts and bytes as str; at most `limit` bytes of numbers."""
+    """The whole data set as an array in native byte order, texts and bytes as str; at most `limit` bytes of numbers.
+
+    Rows of single characters, which netCDF makes of bytes, are texts too.
+    """
     import h5py
 
     data = plain_dataset(group, name)
@@ -81,7 +84,10 @@ def read_column(group: "h5py.Group", name: str, *, limit: float = MAX_BYTES) -> 
     if h5py.check_string_dtype(data.dtype) is not None:
         if data.nbytes > AT_ONCE:
             raise RSAError(f"{name} claims {data.size} texts, too many for a column")
-        texts = data.asstr()[()]
+        if data.dtype == "S1" and data.ndim > 1:
+            rows: Any = data[()]
+            return np.char.decode(rows.view(f"S{rows.shape[-1]}")[..., 0], "utf-8")
+        texts = np.asarray(data.asstr()[()])
         if data.size * max(map(len, texts.ravel()), default=0) > MAX_BYTES // 4:
             raise RSAError(f"{name} holds texts that are too long for a column")
         return np.array(texts).astype(str)

@@ -7,17 +7,18 @@ import numpy as np
 
 from ...rsa import RSAError
 from ...rsa.errors import listing, reason
-from ...rsa.hdf5 import attribute, member, opened, plain_dataset, read_column
-from ...rsa.rdm import Array
-from ..recording import DIMS, check_recording, number_repetitions
+from ...rsa.hdf5 import attribute, member, opened, plain_dataset
+from ..recording import DIMS, as_texts, check_recording, number_repetitions
+from .conventions import DECODED, conventions, read_decoded
 from .on_disk import lazy_array
 
 if TYPE_CHECKING:
     import h5py
     import xarray
 
-INTERNAL = ("coordinates", "DIMENSION_LIST", "CLASS", "NAME", "REFERENCE_LIST", "dtype")  # attributes of netCDF's own
+INTERNAL = ("coordinates", "DIMENSION_LIST", "CLASS", "NAME", "REFERENCE_LIST", *DECODED)  # attributes of netCDF's own
 OWN_NAME, TRUTHS = "_name", "_truths"  # of `save_recording`: the array's name, and the attributes that are truth values
+_NO_VARIABLE = "This is a netCDF dimension but not a netCDF variable"
 _UNNAMED = ("data", "responses", "__xarray_dataarray_variable__")
 
 
@@ -26,34 +27,32 @@ def read_brainscore(path: Path, group: str = "") -> "xarray.DataArray":
 
     The layout stores each level of a MultiIndex as a variable along its dim, and flat they stay. `image_id` of older
     files becomes `stimulus_id`; absent `repetition`s are counted; dims take the order (presentation, neuroid,
-    time_bin), bytes the order of this machine. A data variable of more than 1 GiB stays on disk. BrainIO's tables of
-    events (one dim, no presentations) are returned flat, as they are.
+    time_bin), bytes the order of this machine. Missing values, packed numbers and times are decoded as xarray does,
+    by the CF conventions (`_FillValue`, `missing_value`, `scale_factor`, `add_offset`, `_Unsigned`, `units`); edges of
+    time bins in other units become ms. A data variable of more than 1 GiB stays on disk and is decoded as it is read.
+    BrainIO's tables of events (one dim, no presentations) are returned flat, as they are.
 
     Raises RSAError naming the file for what is no such file, for links out of it, for variables that claim more than
-    the file can hold, and as `check_recording` does.
+    the file can hold, for attributes that do not fit the values, and as `check_recording` does.
     """
-    import xarray
 
     with opened(path) as file:
         if str(kind := attribute(file, "format")).startswith("tgsage-"):
             raise RSAError(f"it is a {kind} file, not a recording")
         at = _group(file, group)
-        dims = {name: found for name in at if (found := _dims(at, name))}
-        name = _data_variable(at, dims)
-        if "scale_factor" in at[name].attrs or "add_offset" in at[name].attrs:
-            raise RSAError(f"{name} is packed (scale_factor), which no recording here is")
+        dims = {name: found for name in at if (found := _dims(at, name)) is not None}
+        name, listed = _data_variable(at, dims)
         columns = {
-            key: (dim, read_column(at, key))
-            for key, (dim, *more) in dims.items()
-            if not more and dim in dims[name] and key != name
+            key: read_decoded(at, key, own)
+            for key, own in dims.items()
+            if key != name and len(own) < 2 and set(own) <= set(dims[name]) and (own or key in listed)
         }
-        attrs = _attributes(at) | _attributes(at[name])
+        marks, attrs = conventions(at[name]), _attributes(at) | _attributes(at[name])
         full_name, own_name = at[name].name, attribute(at[name], OWN_NAME)
     _name_columns(columns)
     order = tuple(dim for dim in DIMS if dim in dims[name]) + tuple(dim for dim in dims[name] if dim not in DIMS)
-    coords = {key: xarray.Variable((dim,), values) for key, (dim, values) in columns.items()}
     try:
-        recording = lazy_array(path, full_name, dims[name], order).assign_coords(coords).rename(own_name)
+        recording = lazy_array(path, full_name, dims[name], order, marks).assign_coords(columns).rename(own_name)
     except RSAError:
         raise
     except ValueError as error:
@@ -78,48 +77,61 @@ def _group(file: "h5py.File", group: str) -> "h5py.Group":
     return at
 
 
-def _dims(at: "h5py.Group", name: str) -> tuple[str, ...]:
-    """Dims of a variable; () for groups, types and the dims themselves, which netCDF stores as data sets too."""
+def _dims(at: "h5py.Group", name: str) -> tuple[str, ...] | None:
+    """Dims of a variable; None for groups, types and dims without a variable, which netCDF stores as data sets too."""
     import h5py
 
     item = member(at, name)
-    if not isinstance(item, h5py.Dataset) or item.attrs.get("CLASS") == b"DIMENSION_SCALE":
-        return ()
+    if not isinstance(item, h5py.Dataset):
+        return None
+    if attribute(item, "CLASS") == "DIMENSION_SCALE":
+        return None if str(attribute(item, "NAME")).startswith(_NO_VARIABLE) or item.ndim != 1 else (name,)
     data = plain_dataset(at, name)
     scales = data.attrs.get("DIMENSION_LIST", ())  # by hand, since libhdf5's own way does not survive damage
     if len(scales) != data.ndim or not all(len(of_dim) for of_dim in scales):
-        raise RSAError(f"variable {name} has dims without a name, so this is no netCDF file of an assembly")
-    return tuple(str(at[of_dim[0]].name).rsplit("/", 1)[-1] for of_dim in scales)
+        raise RSAError(
+            f"variable {name} has dims without a name, so this is no netCDF file of an assembly; h5py reads its arrays,"
+            " and from_arrays names them"
+        )
+    dims = tuple(str(at[of_dim[0]].name).rsplit("/", 1)[-1] for of_dim in scales)
+    return dims[:-1] if data.dtype == "S1" and len(dims) > 1 else dims  # rows of characters, which are texts
 
 
-def _data_variable(at: "h5py.Group", dims: dict[str, tuple[str, ...]]) -> str:
-    found = [name for name, own in dims.items() if len(own) > 1]
-    found = found or [name for name in dims if "coordinates" in at[name].attrs]
+def _data_variable(at: "h5py.Group", dims: dict[str, tuple[str, ...]]) -> tuple[str, list[str]]:
+    """The variable of responses, and the coordinates that it lists."""
+    coordinates = {name: attribute(at[name], "coordinates") for name in dims if "coordinates" in at[name].attrs}
+    found = [name for name, own in dims.items() if len(own) > 1] or list(coordinates)
     if len(found) != 1:
         which = listing(found) or listing(at, 12)
         raise RSAError(f"one variable of responses is needed, there are {len(found)}: {which}")
-    listed = at[found[0]].attrs.get("coordinates", "")
-    listed = listed.decode() if isinstance(listed, bytes) else listed
+    listed = coordinates.get(found[0], "")
     if not isinstance(listed, str):
         raise RSAError(f"attribute coordinates of {found[0]} is no text")
     lacking = [name for name in listed.split() if name not in dims]
     if lacking:
         raise RSAError(f"{found[0]} lists coordinates that the file lacks: {listing(lacking)}")
-    return found[0]
+    return found[0], listed.split()
 
 
-def _name_columns(columns: dict[str, tuple[str, Array]]) -> None:
-    if "stimulus_id" not in columns and "image_id" in columns:
-        columns["stimulus_id"] = columns.pop("image_id")
-    for name in ("stimulus_id", "neuroid_id"):
-        if name in columns:
-            columns[name] = (columns[name][0], columns[name][1].astype(str))
+def _name_columns(columns: "dict[str, xarray.Variable]") -> None:
+    """Give the columns the names and types of a recording."""
+    for name, older in (("stimulus_id", ("image_id", "presentation")), ("neuroid_id", ("neuroid",))):
+        present = [other for other in older if other in columns]
+        if name not in columns and present:
+            columns[name] = columns.pop(present[0])
+    for dim in DIMS:
+        columns.pop(dim, None)  # numbers or names beside the ids
+    for name, column in columns.items():
+        if column.dtype.kind == "O" or name in ("stimulus_id", "neuroid_id"):
+            columns[name] = column.copy(data=as_texts(column.values))
     if "repetition" in columns:
-        dim, values = columns["repetition"]
+        repetition = columns["repetition"]
+        values = repetition.values
         if values.dtype.kind == "f" and (np.abs(values) < 2**53).all() and (values == np.round(values)).all():
-            columns["repetition"] = (dim, values.astype(np.int64))
-    elif columns.get("stimulus_id", ("",))[0] == "presentation":
-        columns["repetition"] = ("presentation", number_repetitions(columns["stimulus_id"][1]))
+            columns["repetition"] = repetition.copy(data=values.astype(np.int64))
+    elif "stimulus_id" in columns and columns["stimulus_id"].dims == ("presentation",):
+        numbers = number_repetitions(columns["stimulus_id"].values)
+        columns["repetition"] = columns["stimulus_id"].copy(data=numbers)
 
 
 def _attributes(item: "h5py.Group | h5py.Dataset") -> dict[str, str | int | float]:

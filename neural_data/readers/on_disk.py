@@ -1,5 +1,6 @@
 """An HDF5 data set as a lazy array of xarray, with its axes in the order of a recording."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from xarray.core import indexing
 from ...rsa import RSAError
 from ...rsa.hdf5 import MAX_BYTES, attribute, opened, plain_dataset
 from ...rsa.rdm import Array
+from .conventions import decoded
 
 
 class OnDisk(BackendArray):
@@ -41,8 +43,13 @@ class OnDisk(BackendArray):
         return np.asarray(values, self.dtype).transpose(order)
 
 
-def lazy_array(path: Path, name: str, stored: tuple[str, ...], dims: tuple[str, ...]) -> xarray.DataArray:
-    """The data set with dims `stored`, as a DataArray with dims `dims`; in memory where it is at most 1 GiB."""
+def lazy_array(
+    path: Path, name: str, stored: tuple[str, ...], dims: tuple[str, ...], marks: Mapping[str, Any]
+) -> xarray.DataArray:
+    """The data set with dims `stored`, as a DataArray with dims `dims`; in memory where it is at most 1 GiB.
+
+    marks: its `conventions`, which each part that is read is decoded by.
+    """
     source = OnDisk(path, name, tuple(stored.index(dim) for dim in dims))
-    out = xarray.DataArray(xarray.Variable(dims, indexing.LazilyIndexedArray(source)))
+    out = xarray.DataArray(decoded(name, xarray.Variable(dims, indexing.LazilyIndexedArray(source), marks)))
     return out.load() if out.nbytes <= MAX_BYTES else out

@@ -8,6 +8,7 @@ from typing import Any
 import h5py
 import numpy as np
 import numpy.typing as npt
+import xarray
 
 Array = npt.NDArray[Any]
 Columns = dict[str, dict[str, Any]]
@@ -130,6 +131,36 @@ def write_majaj(path: Path, images: Images, order: Array, *, seed: int = 0, **op
     responses = np.random.default_rng(seed).normal(1, 2, (len(SITES), len(order), 1)).astype(np.float32)
     write_assembly(path, responses, majaj_columns(images, order), **options)
     return responses[:, :, 0].T
+
+
+def write_encoded(recording: xarray.DataArray, path: Path) -> xarray.Dataset:
+    """The recording as xarray packs it: values and columns of every kind of encoding. Returns what was packed."""
+    n, neuroids = recording.sizes["presentation"], recording.sizes["neuroid"]
+    ranks = np.arange(neuroids)
+    columns: dict[str, Any] = {
+        "packed": ("neuroid", np.where(ranks == 1, np.nan, ranks / 10)),
+        "unsigned": ("neuroid", ranks * 30.0),
+        "session": ("presentation", np.arange(n, dtype=float)),
+        "gap": ("neuroid", np.where(ranks == 2, np.nan, ranks)),
+        "day": ("presentation", np.datetime64("2001-02-03", "ns") + np.arange(n) * np.timedelta64(36, "h")),
+        "wait": ("presentation", np.arange(n) * np.timedelta64(7, "ms")),
+        "code": ("neuroid", np.char.add("é", ranks.astype(str))),
+        "bytes": ("presentation", np.char.add("b", np.arange(n).astype(str)).astype("S")),
+        "ready": ("neuroid", ranks % 2 == 0),
+        "rig": "rig 2",
+    }
+    encoding: dict[str, Any] = {
+        "responses": {"dtype": "i2", "scale_factor": 0.002, "add_offset": 1.0, "_FillValue": -32768},
+        "packed": {"dtype": "i2", "scale_factor": np.float32(0.1), "_FillValue": -1},
+        "unsigned": {"dtype": "i1", "_Unsigned": "true", "_FillValue": -1},
+        "session": {"dtype": "i4", "_FillValue": -9},
+        "gap": {"dtype": "f4", "missing_value": -999.0, "_FillValue": -999.0},
+        "day": {"units": "hours since 2000-01-01", "dtype": "i8"},
+    }
+    values = recording.copy(data=np.where(np.arange(recording.size).reshape(recording.shape) % 7, recording, np.nan))
+    whole = values.assign_coords(columns).drop_attrs().drop_encoding().to_dataset(name="responses")
+    whole.to_netcdf(path, engine="h5netcdf", encoding=encoding)
+    return whole
 
 
 def write_majaj_sized(path: Path) -> Path:

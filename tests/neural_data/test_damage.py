@@ -13,7 +13,7 @@ import pytest
 from tgsage.neural_data import as_teacher, load, save_recording
 from tgsage.rsa import RSAError, Teacher
 
-from .layouts import SITES, Images, majaj_columns, shuffled, write_assembly, write_hvm, write_majaj
+from .layouts import SITES, Images, majaj_columns, shuffled, write_assembly, write_encoded, write_hvm, write_majaj
 
 LOOP = """
 import re, resource, sys
@@ -68,16 +68,17 @@ def outcomes(folder: Path, sources: list[Path], n: int) -> dict[str, Counter[str
 
 @pytest.fixture
 def hdf5_files(tmp_path: Path) -> list[Path]:
-    """An assembly of BrainIO, ours, the course file, a teacher and an RDM."""
+    """An assembly of BrainIO, ours, one of xarray's with encodings, the course file, a teacher and an RDM."""
     order = shuffled(Images(), 2)
     write_majaj(tmp_path / "majaj.nc", Images(), order)
     one = load(tmp_path / "majaj.nc")
     save_recording(one, tmp_path / "own.nc")
+    write_encoded(one, tmp_path / "encoded.nc")
     write_hvm(tmp_path / "course.h5")
     teacher = as_teacher(one, by="object_name", level="region", splits=2)
     teacher.save(tmp_path / "two.teacher")
     teacher.rdms["V4"].save(tmp_path / "v4.rdm")
-    return [tmp_path / name for name in ("majaj.nc", "own.nc", "course.h5", "two.teacher", "v4.rdm")]
+    return [tmp_path / name for name in ("majaj.nc", "own.nc", "encoded.nc", "course.h5", "two.teacher", "v4.rdm")]
 
 
 def test_damaged_hdf5_ends_in_one_line_or_none(hdf5_files: list[Path], tmp_path: Path) -> None:
@@ -98,7 +99,7 @@ def test_damage_of_other_formats_ends_in_one_line_or_none(data_dir: Path, tmp_pa
 
 
 def test_a_text_that_libhdf5_crashes_over_is_refused(hdf5_files: list[Path]) -> None:
-    path = hdf5_files[3]
+    path = hdf5_files[4]
     content = path.read_bytes()
     place = content.index(b"\x19\x01\x01\0", content.index(b"ceilings\0"))  # of variable length, a text
     path.write_bytes(content[: place + 1] + b"\x5d" + content[place + 2 :])

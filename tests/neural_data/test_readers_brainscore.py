@@ -126,7 +126,6 @@ def test_files_written_by_brainio_load(data_dir: Path) -> None:
             data_dir / "brainio" / "assy_test_package_assembly_extras.nc",
             engine="h5netcdf",
             group=part,
-            decode_times=False,
         )
         assert events.sizes == {"event": size}
         np.testing.assert_array_equal(events.values, expected["data"].values)
@@ -241,7 +240,25 @@ HOSTILE: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "no data": (_edit(lambda file: file.__delitem__(DATA)), "one variable of responses is needed, there are 0"),
     "coordinates is a number": (_attribute("coordinates", 7), "attribute coordinates of .* is no text"),
-    "packed": (_attribute("scale_factor", 0.1), "is packed"),
+    "a factor that is text": (_attribute("scale_factor", "0.1"), "holds float32, its attribute scale_factor is 0.1"),
+    "a factor of 0": (_attribute("scale_factor", 0.0), "scale_factor .* is 0.0; one number is needed"),
+    "two offsets": (_attribute("add_offset", [1.0, 2.0]), "add_offset .* is .*; one number is needed"),
+    "an infinite offset": (_attribute("add_offset", np.inf), "add_offset .* is inf; one number is needed"),
+    "a fill value that is text": (_attribute("_FillValue", "none"), "holds float32, its attribute _FillValue is none"),
+    "missing values of no kind": (_attribute("missing_value", np.zeros(0)), "holds float32, .* missing_value is"),
+    "responses that are times": (_attribute("units", "days since 2000-01-01"), "cannot be decoded|real numbers"),
+    "an unknown calendar": (
+        _edit(lambda file: file["x"].attrs.update(units="days since 2000-01-01", calendar="maya")),
+        "x cannot be decoded: ",
+    ),
+    "bins in samples": (
+        _edit(lambda file: file["time_bin_start"].attrs.update(units="samples")),
+        "time_bin_start is in 'samples'; .* ms, .* are known",
+    ),
+    "a fill value among ids": (
+        _edit(lambda file: file["neuroid_id"].attrs.update(_FillValue=SITES[2][0])),
+        "neuroid_id is empty at 2",
+    ),
     "no dimension names": (_edit(_no_names), "dims without a name"),
     "dimension list is a number": (_attribute("DIMENSION_LIST", 3), "cannot be read|dims without a name"),
 }
