@@ -1,6 +1,7 @@
 """Activations of any torch module, layer by layer, and the RDMs of its layers.
 
-Mode, device, gradients and hooks of the model are restored afterwards, also after an exception.
+Mode, device, gradients and hooks of the model and torch's random numbers are restored afterwards, also after an
+exception. Several threads may show images to one model, unless one of them moves it to another device.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -17,6 +18,7 @@ from .distances import FOLDED, METRICS
 from .errors import RSAError, reason
 from .features import Features, averaged_over
 from .models import Preprocess
+from .modes import evaluation_mode
 from .rdm import RDM, Array
 from .stimuli import Images, Stimuli, as_stimuli
 
@@ -133,17 +135,23 @@ def _collected(
     with _evaluating(model, device) as (target, dtype), collector:
         for start, images in _batches(stimuli, preprocess, batch_size):
             batch = images.to(target, dtype if images.is_floating_point() else None)
-            try:
-                model(batch)
-            except RSAError:
-                raise
-            except Exception as error:
-                shape = tuple(images.shape[1:])
-                raise RSAError(f"the model fails on images of shape {shape}: {reason(error)}") from error
+            _show(model, batch)
             collector.take(np.arange(start, start + len(images)))
             if progress is not None:
                 progress(len(images))
+        if collector.ambiguous:
+            _show(model, batch[:1])  # one image alone cannot be taken for its tokens
+            collector.take([-1])
     return collector
+
+
+def _show(model: nn.Module, batch: Tensor) -> None:
+    try:
+        model(batch)
+    except RSAError:
+        raise
+    except Exception as error:
+        raise RSAError(f"the model fails on images of shape {tuple(batch.shape[1:])}: {reason(error)}") from error
 
 
 @contextmanager
@@ -151,26 +159,25 @@ def _evaluating(
     model: nn.Module, device: str | torch.device | None
 ) -> Iterator[tuple[torch.device, torch.dtype | None]]:
     """Evaluation mode without gradients on `device`; yields where and in which precision the model computes."""
-    modes = [(module, module.training) for module in model.modules()]
     weights = [*model.parameters(), *model.buffers()]
     home = weights[0].device if weights else torch.device("cpu")
     try:
         target = home if device is None else torch.device(device)
-        if target != home:
-            model.to(target)
-    except (RuntimeError, AssertionError) as error:
-        model.to(home)
+    except RuntimeError as error:
         raise RSAError(f"device {device} cannot be used: {reason(error)}") from error
     dtype = next((weight.dtype for weight in weights if weight.is_floating_point()), None)
-    model.eval()
-    try:
-        with torch.no_grad():
-            yield target, dtype
-    finally:
-        for module, training in modes:
-            module.training = training
-        if target != home:
-            model.to(home)
+    with evaluation_mode(model, alone=target != home):
+        try:
+            if target != home:
+                try:
+                    model.to(target)
+                except (RuntimeError, AssertionError) as error:
+                    raise RSAError(f"device {device} cannot be used: {reason(error)}") from error
+            with torch.random.fork_rng(devices=[target] if target.type == "cuda" else []), torch.no_grad():
+                yield target, dtype
+        finally:
+            if target != home:
+                model.to(home)
 
 
 def _batches(stimuli: Stimuli, preprocess: Preprocess | None, batch_size: int) -> Iterator[tuple[int, Tensor]]:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from .blocks import Blocks, GroupSums
 from .distances import compute_rdm
 from .errors import RSAError, listing
-from .layers import choose_layers
+from .layers import Layer, choose_layers
 from .rdm import RDM, Array, Attr
 from .recorder import Activations, listening
 from .stimuli import Images, as_stimuli
@@ -66,13 +66,19 @@ class Collector:
         self._seen, self._ids = np.zeros(len(shown), np.int64), shown.table["stimulus_id"]
         self._totals: dict[str, int] = {}
         self._names: list[str] | None = None
+        self._batch_first: dict[str, bool] = {}  # False: the batches had as many images as tokens, if these come first
         self._open = ExitStack()
 
     def __enter__(self) -> "Collector":
-        self._activations: Activations[tuple[Tensor, int]] = self._open.enter_context(
-            listening(self._model, self._chosen, self._sample)
+        self._activations: Activations[tuple[Tensor, int, bool]] = self._open.enter_context(
+            listening(self._model, self._chosen, self._sampled)
         )
         return self
+
+    def _sampled(self, layer: Layer, output: Tensor) -> tuple[Tensor, int, bool]:
+        """As `Subsample`, and whether the first dimension can only be the images."""
+        surely = output.ndim != 3 or output.shape[0] != output.shape[1] or len(output) == 1
+        return (*self._sample(layer, output), surely)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: "TracebackType | None"
@@ -99,22 +105,33 @@ class Collector:
         self._names = list(heard)
         kept = np.flatnonzero(rows >= 0)
         batch: dict[str, Tensor] = {}
-        for name, (features, total) in heard.items():
+        for name, (features, total, surely) in heard.items():
             if len(features) != len(rows):
-                counts = f"{len(features)} rows for {len(rows)} images"
-                raise RSAError(f"layer {name}: its output has {counts}; batch must come first")
+                counts = f"{len(features)} rows for a batch of {len(rows)}"
+                raise RSAError(f"layer {name}: its output has {counts}; the images must come first")
             batch[name], self._totals[name] = features, total
+            self._batch_first[name] = surely or self._batch_first.get(name, False)
         if len(kept) < len(rows):
             batch = {name: features[torch.as_tensor(kept)] for name, features in batch.items()}
         if len(kept):
             self._store.add(rows[kept], batch)
             np.add.at(self._seen, rows[kept], 1)
 
+    @property
+    def ambiguous(self) -> list[str]:
+        """Layers with outputs (k, k, d) for k images only: these may be tokens first, as in some transformers."""
+        return [name for name, surely in self._batch_first.items() if not surely]
+
     def conditions(self) -> Iterator[tuple[str, Array, dict[str, Attr]]]:
         """Layer by layer its features, (n_conditions, n_features) float32, and how they were made; once.
 
-        Raises RSAError for stimuli that were shown never or twice.
+        Raises RSAError for stimuli that were shown never or twice, and for a layer whose outputs may have tokens first.
         """
+        if self.ambiguous:
+            raise RSAError(
+                f"layer {self.ambiguous[0]}: its outputs have as many tokens as images, and which come first cannot be"
+                " told; choose another batch size"
+            )
         wrong = self._ids[self._seen != 1]
         if len(wrong):
             raise RSAError(f"{len(wrong)} of {len(self._ids)} stimuli were not shown exactly once: {listing(wrong)}")

@@ -11,6 +11,7 @@ from torch import nn
 from .errors import RSAError, near
 
 _UNITS = (nn.modules.conv._ConvNd, nn.Linear)  # one layer, whatever it is made of
+_COMPILED = "_orig_mod"  # the child under which torch.compile keeps the module that it wraps
 _SUFFIX = re.compile(r"(?P<module>.+?)(#(?P<call>[1-9]\d*))?(\[(?P<item>\d+)\])?")
 
 
@@ -39,35 +40,48 @@ def choose_layers(model: object, layers: str | Iterable[str] = "auto") -> list[L
     "auto" takes the stages: the modules that the network's own attribute `stages` (a tuple of names) lists, else the
     children of a Sequential, else the children that have children themselves (for a torchvision ResNet layer1..layer4).
     ModuleLists stand for their items; a last stage that is a classifier (by its name, or up to three linear layers) is
-    left out; a single stage is opened (`features` of a VGG); without stages the children with parameters are taken.
-    Of these, the ones that run.
+    left out; a single stage is opened (`features` of a VGG), and of two stages those that hold repeated blocks
+    (`patch_embed` and `blocks` of a ViT); without stages the children with parameters are taken. Of these, the ones
+    that run.
 
     They come in the model's own order. Of several modules that a glob fits, those that do not run are left out.
-    Raises RSAError for a name or glob that fits nothing, naming near ones.
+    What `torch.compile` wraps has the names that it has without: "layer1", never "_orig_mod.layer1".
+    Raises RSAError for a name or glob that fits nothing, naming near ones, for scripted layers, which take no hooks,
+    and for programs of torch.export.
     """
     if not isinstance(model, nn.Module):
         hint = "; load_model returns (module, preprocess)" if isinstance(model, tuple) else ""
         raise RSAError(f"a torch module is needed, got {type(model).__name__}{hint}")
-    if isinstance(model, torch.jit.ScriptModule):
-        raise RSAError("a scripted module takes no hooks; use the module that it was made from")
     wanted = [layers] if isinstance(layers, str) else list(layers)
     strange = [layer for layer in wanted if not isinstance(layer, str)]
     if not wanted or strange:
         what = f"layers are named by text, not by {type(strange[0]).__name__}" if strange else "no layer asked for"
         raise RSAError(f'{what}; give names, globs or "auto"')
-    known = dict(model.named_modules(remove_duplicate=False))
-    known.setdefault("output", known.pop(""))
+    known = {_plain(name): module for name, module in model.named_modules(remove_duplicate=False)}
+    root = known.pop("")
+    known.setdefault("output", root)
+    for name, module in known.items():
+        if isinstance(module, torch.fx.GraphModule) and "eval" in vars(module):
+            raise RSAError(f"{name} is a program of torch.export, not layers; use the module that it was made from")
     chosen: dict[str, Layer] = {}
     for pattern in wanted:
-        for layer in _matches(model, known, pattern):
+        for layer in _matches(root, known, _plain(pattern)):
             chosen.setdefault(layer.name, layer)
+    for layer in chosen.values():
+        if isinstance(layer.module, torch.jit.ScriptModule):
+            raise RSAError(f"layer {layer.path!r} is scripted and takes no hooks; use the module that it was made from")
     places = {path: i for i, path in enumerate(known)}
     return sorted(chosen.values(), key=lambda layer: places[layer.path])
 
 
-def _matches(model: nn.Module, known: dict[str, nn.Module], pattern: str) -> list[Layer]:
+def _plain(name: str) -> str:
+    """The name without the wrappers of torch.compile in it."""
+    return ".".join(part for part in name.split(".") if part != _COMPILED)
+
+
+def _matches(root: nn.Module, known: dict[str, nn.Module], pattern: str) -> list[Layer]:
     if pattern == "auto":
-        paths = [name for name, _ in auto_layers(model)]
+        paths = [name for name, _ in auto_layers(root)]
         return [Layer(path, known[path], path, required=False) for path in paths]
     if pattern in known:
         return [Layer(pattern, known[pattern], pattern)]
@@ -77,7 +91,10 @@ def _matches(model: nn.Module, known: dict[str, nn.Module], pattern: str) -> lis
         call = int(parts["call"]) if parts["call"] else None
         return [Layer(pattern, known[path], path, call, int(parts["item"] or 0))]
     if any(sign in pattern for sign in "*?["):
-        found = [name for name, _ in model.named_modules() if name and _fits(name.split("."), pattern.split("."))]
+        fits = [name for name in known if known[name] is not root and _fits(name.split("."), pattern.split("."))]
+        found = list({id(known[name]): name for name in reversed(fits)}.values())[
+            ::-1
+        ]  # the first name of a shared one
         if found:
             return [Layer(name, known[name], name, required=len(found) == 1) for name in found]
     raise RSAError(f"the model has no layer {pattern!r}{near(pattern, list(known))}")
@@ -101,24 +118,35 @@ def auto_layers(module: nn.Module, path: str = "") -> list[tuple[str, nn.Module]
         return [(path or "output", module)]
     if isinstance(module, nn.Sequential) and len(children) > 1:
         return children
-    stages = [
-        (name, child)
-        for name, child in children
-        if next(child.children(), None) is not None and not isinstance(child, _UNITS)
-    ]
+    stages = [(name, child) for name, child in children if _is_stage(child)]
     if len(stages) > 1 and _is_head(*stages[-1]):
         stages.pop()
     if len(stages) == 1:
         return auto_layers(stages[0][1], stages[0][0])
+    if len(stages) == 2:
+        return [layer for name, stage in stages for layer in _blocks(stage, name) or [(name, stage)]]
     return stages or [(name, child) for name, child in children if any(True for _ in child.parameters())] or children
 
 
 def _open(module: nn.Module, prefix: str) -> Iterable[tuple[str, nn.Module]]:
-    for name, child in module.named_children():
-        if type(child).forward is nn.Module.forward:  # a ModuleList or ModuleDict: holds modules, is never called
+    for name, wrapped in module.named_children():
+        child = getattr(wrapped, _COMPILED, wrapped)
+        scripted = isinstance(child, torch.jit.ScriptModule)
+        if not scripted and type(child).forward is nn.Module.forward:  # a ModuleList or ModuleDict: never called
             yield from _open(child, f"{prefix}{name}.")
         else:
             yield f"{prefix}{name}", child
+
+
+def _is_stage(module: nn.Module) -> bool:
+    return next(module.children(), None) is not None and not isinstance(module, _UNITS)
+
+
+def _blocks(stage: nn.Module, name: str) -> list[tuple[str, nn.Module]]:
+    """The layers inside a stage if several of them are stages of one kind, else none."""
+    layers = auto_layers(stage, name)
+    kinds = [type(layer) for _, layer in layers if _is_stage(layer)]
+    return layers if len(set(kinds)) < len(kinds) else []
 
 
 def _is_head(name: str, module: nn.Module) -> bool:

@@ -1,9 +1,12 @@
 """Listening to a model's layers: forward hooks that copy outputs before a later in-place operation can change them."""
 
+import sys
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any, TypeVar
 
+import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
@@ -74,8 +77,9 @@ def record(
             features = activations["layer4"]
 
     layers: see `choose_layers`. A module called k > 1 times in a pass appears as "name#1" .. "name#k"; of a tuple the
-    first tensor is taken unless "name[1]" was asked for. Only calls of the model itself begin a pass.
-    detach=False keeps the graph, to differentiate through them.
+    first tensor is taken unless "name[1]" was asked for. Only calls of the model itself begin a pass, and only passes
+    of the thread that entered the block are heard. Inside it what was compiled by `torch.compile` runs uncompiled:
+    compiled code calls no hooks. detach=False keeps the graph, to differentiate through them.
     """
 
     def copy(layer: Layer, output: Tensor) -> Tensor:
@@ -91,30 +95,62 @@ def listening(
 ) -> Iterator[Activations[T]]:
     """As `record` with layers already chosen; `transform` makes what is kept of every output."""
     activations: Activations[T] = Activations(chosen)
+    model = getattr(model, "_orig_mod", model)  # what torch.compile wraps
+    listener = threading.get_ident()
     depth = 0  # a model may call itself inside its own pass
 
     def enter(module: nn.Module, args: Any) -> None:
         nonlocal depth
-        if depth == 0:
-            activations.clear()
-        depth += 1
+        if threading.get_ident() == listener:
+            if depth == 0:
+                activations.clear()
+            depth += 1
 
     def leave(module: nn.Module, args: Any, output: Any) -> None:
         nonlocal depth
-        depth -= 1
+        if threading.get_ident() == listener:
+            depth -= 1
 
     def hook(layer: Layer) -> Callable[[nn.Module, Any, Any], None]:
-        return lambda module, args, output: activations.hear(layer, transform, output)
+        def hear(module: nn.Module, args: Any, output: Any) -> None:
+            if threading.get_ident() == listener:
+                activations.hear(layer, transform, output)
+
+        return hear
 
     handles: list[RemovableHandle] = []
     try:
         handles.append(model.register_forward_pre_hook(enter))
         handles.append(model.register_forward_hook(leave, always_call=True))
         handles += [layer.module.register_forward_hook(hook(layer)) for layer in chosen]
-        yield activations
+        with _uncompiled():
+            yield activations
     finally:
         for handle in handles:
             handle.remove()
+
+
+_lock, _stance, _listeners = threading.Lock(), ExitStack(), 0
+
+
+@contextmanager
+def _uncompiled() -> Iterator[None]:
+    """Within it compiled code runs as it was written, in all threads, until the last listener has left."""
+    global _listeners
+    if "torch._dynamo" not in sys.modules:  # nothing is compiled, and its import takes seconds
+        yield
+        return
+    with _lock:
+        if _listeners == 0:
+            _stance.enter_context(torch.compiler.set_stance("force_eager"))
+        _listeners += 1
+    try:
+        yield
+    finally:
+        with _lock:
+            _listeners -= 1
+            if _listeners == 0:
+                _stance.close()
 
 
 def _tensor(layer: Layer, output: Any) -> Tensor:

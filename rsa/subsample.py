@@ -25,7 +25,14 @@ class Subsample:
             raise RSAError(f"layer {layer.name} returns a single number, not a row for every image")
         if output.is_complex():
             raise RSAError(f"layer {layer.name} returns complex numbers")
+        if output.is_nested or output.layout != torch.strided:
+            kind = "nested" if output.is_nested else "sparse"
+            raise RSAError(
+                f"layer {layer.name} returns a {kind} tensor; a dense one with a row for every image is needed"
+            )
         output, total = output.detach(), math.prod(output.shape[1:])
+        if output.is_quantized:
+            output = output.dequantize()
         if self.n_features is None or total <= self.n_features:
             return output.reshape(len(output), total).to("cpu", torch.float32, copy=True), total
         # read in memory order, ascending: no tensor is rearranged (channels_last) for a few of its values

@@ -9,6 +9,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from ...rsa import RSAError
 from ...rsa.errors import near
+from ...rsa.modes import evaluation_mode
 
 BATCHNORMS = ("batch", "running", "recalibrated")
 
@@ -23,35 +24,32 @@ def normalising(model: nn.Module, batchnorm: str, calibrate: Callable[[], object
     stimuli in the order of their categories need.
 
     It holds for `layer_rdms` and `Guidance` inside the block, too. Mode and averages are as before at the end.
-    Raises RSAError for another name, and for recalibration without `calibrate`.
+    Raises RSAError for another name, for recalibration without `calibrate`, and while another thread uses the model.
     """
     if batchnorm not in BATCHNORMS:
         raise RSAError(f"batchnorm is one of {', '.join(BATCHNORMS)}, not {batchnorm!r}{near(batchnorm, BATCHNORMS)}")
     if batchnorm == "recalibrated" and calibrate is None:
         raise RSAError("recalibrated batch normalisation needs `calibrate`, which shows the model training images")
-    layers = [layer for layer in model.modules() if isinstance(layer, _BatchNorm) and layer.running_mean is not None]
-    modes = [(module, module.training) for module in model.modules()]
-    kept = [(layer, layer.running_mean, layer.running_var, layer.num_batches_tracked) for layer in layers]
-    momenta = [layer.momentum for layer in layers]
-    try:
-        model.eval()
-        if batchnorm == "batch":
-            for layer in layers:  # without averages a layer takes its batch's statistics, in evaluation mode as well
-                layer.running_mean = layer.running_var = layer.num_batches_tracked = None
-        elif calibrate is not None and batchnorm == "recalibrated":
-            for layer in layers:
-                layer.running_mean = torch.zeros_like(layer.running_mean)  # type: ignore[arg-type]
-                layer.running_var = torch.ones_like(layer.running_var)  # type: ignore[arg-type]
-                layer.num_batches_tracked = torch.zeros_like(layer.num_batches_tracked)  # type: ignore[arg-type]
-                layer.momentum = None  # the plain mean of all batches
-                layer.train()
-            with torch.no_grad():
-                calibrate()
-            model.eval()
-        yield
-    finally:
-        for (layer, mean, variance, count), momentum in zip(kept, momenta, strict=True):
-            layer.running_mean, layer.running_var, layer.num_batches_tracked = mean, variance, count
-            layer.momentum = momentum
-        for module, training in modes:
-            module.training = training
+    with evaluation_mode(model, alone=batchnorm != "running"):
+        layers = [m for m in model.modules() if isinstance(m, _BatchNorm) and m.running_mean is not None]
+        kept = [(layer, layer.running_mean, layer.running_var, layer.num_batches_tracked) for layer in layers]
+        momenta = [layer.momentum for layer in layers]
+        try:
+            if batchnorm == "batch":
+                for layer in layers:  # without averages a layer takes its batch's statistics, in evaluation mode too
+                    layer.running_mean = layer.running_var = layer.num_batches_tracked = None
+            elif calibrate is not None and batchnorm == "recalibrated":
+                for layer in layers:
+                    layer.running_mean = torch.zeros_like(layer.running_mean)  # type: ignore[arg-type]
+                    layer.running_var = torch.ones_like(layer.running_var)  # type: ignore[arg-type]
+                    layer.num_batches_tracked = torch.zeros_like(layer.num_batches_tracked)  # type: ignore[arg-type]
+                    layer.momentum = None  # the plain mean of all batches
+                    layer.train()
+                with torch.no_grad():
+                    calibrate()
+                model.eval()
+            yield
+        finally:
+            for (layer, mean, variance, count), momentum in zip(kept, momenta, strict=True):
+                layer.running_mean, layer.running_var, layer.num_batches_tracked = mean, variance, count
+                layer.momentum = momentum

@@ -11,6 +11,7 @@ import torchvision
 from PIL import Image
 from scipy.spatial.distance import pdist
 from tgsage.rsa import RSAError, Stimuli, compute_rdm, extract, layer_rdms, record
+from tgsage.rsa.collector import Collector
 from tgsage.rsa.subsample import draw_features
 from torch import Tensor, nn
 
@@ -297,8 +298,85 @@ def test_batch_must_come_first(images: Tensor) -> None:
         def forward(self, x: Tensor) -> Tensor:
             return x.flatten(2).permute(2, 0, 1)
 
-    with pytest.raises(RSAError, match="256 rows for 7 images"):
+    with pytest.raises(RSAError, match="256 rows for a batch of 7"):
         extract(nn.Sequential(Sequence(), nn.Identity()), images, "0")
+
+
+class Tokens(nn.Module):
+    """Patches of 4 x 4 pixels as tokens, first or second."""
+
+    def __init__(self, first: bool) -> None:
+        super().__init__()
+        self.first, self.project, self.block = first, nn.Conv2d(3, 8, 4, 4), nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        tokens = self.project(x).flatten(2)
+        return torch.as_tensor(self.block(tokens.permute(2, 0, 1) if self.first else tokens.permute(0, 2, 1)))
+
+
+@pytest.mark.parametrize("batch_size", [1, 4, 16, 17, 64])
+@pytest.mark.parametrize("n", [16, 32, 33])
+def test_tokens_first_are_refused_whatever_the_batch_size(n: int, batch_size: int) -> None:
+    shown = torch.rand(n, 3, 16, 16, generator=torch.Generator().manual_seed(0))  # of 16 tokens
+    right = extract(Tokens(first=False), shown, "block", batch_size=batch_size)["block"]
+    assert right.shape == (n, 16 * 8)
+    for call in (extract, layer_rdms):
+        with pytest.raises(RSAError, match="the images must come first"):
+            call(Tokens(first=True), shown, "block", batch_size=batch_size)
+
+
+def test_passes_of_somebody_else_that_cannot_tell_tokens_from_images_are_refused() -> None:
+    shown = torch.rand(32, 3, 16, 16)
+    model = Tokens(first=False)
+    for sizes, told in (((16, 16), False), ((16, 15, 1), True)):
+        with Collector(model, shown, "block") as collector:
+            for places in np.split(np.arange(32), np.cumsum(sizes)[:-1]):
+                model(shown[places])
+                collector.take(places)
+        assert collector.ambiguous == ([] if told else ["block"])
+        if not told:
+            with pytest.raises(RSAError, match=r"layer block.*as many tokens as images.*another batch size"):
+                collector.rdms()
+    assert list(collector.rdms()) == ["block"]
+
+
+@pytest.mark.parametrize("where", ["whole", "child", "in place", "child in place"])
+def test_compiled_models_have_the_features_of_plain_ones(images: Tensor, where: str) -> None:
+    expected = extract(small_cnn().eval(), images, ["1", "3"])
+    model: Any = nn.Sequential(small_cnn().eval())
+    if where == "whole":
+        model = torch.compile(model, backend="eager")
+    elif where == "child":
+        model[0] = torch.compile(model[0], backend="eager")
+    else:
+        (model if where == "in place" else model[0]).compile(backend="eager")
+    with torch.no_grad():
+        model(images)  # compiled without hooks
+    assert list(extract(model, images)) == ["0.0", "0.1", "0.2", "0.3"]
+    found = extract(model, images, ["0.1", "0.*"], batch_size=3)
+    for name, features in expected.items():
+        np.testing.assert_allclose(found[f"0.{name}"], features, atol=1e-6)
+    with record(model, "0.3") as activations, torch.no_grad():
+        model(images)
+        np.testing.assert_allclose(activations["0.3"].flatten(1).numpy(), expected["3"], atol=1e-6)
+
+
+class Quantised(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.quantize_per_tensor(x, 0.1, 0, torch.qint8)
+
+
+class Sparse(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return x.to_sparse()
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.quantize_per_tensor.*:UserWarning")
+def test_quantised_outputs_become_numbers_and_sparse_ones_are_named(images: Tensor) -> None:
+    found = extract(nn.Sequential(Quantised()), images, "0")["0"]
+    np.testing.assert_allclose(found, np.round(images.flatten(1).numpy() / 0.1) * 0.1, atol=1e-5)
+    with pytest.raises(RSAError, match="layer 0 returns a sparse tensor"):
+        extract(nn.Sequential(Sparse()), images, "0")
 
 
 def test_gradients_flow_through_recorded_activations_when_asked(images: Tensor) -> None:
