@@ -13,6 +13,7 @@ from ...rsa.rdm import Array
 
 N = 92
 LABELS = tuple(f"kriegeskorte2008/{i + 1:02d}" for i in range(N))
+_MODELS = {"animacy", "FaceBodyManmadeNatobj", "monkeyIT", "EVA", "HMAX", "V1", "Silhouette", "RADON"}
 _MAX_BYTES = 256 * 2**20  # the largest of the files inflates to 9 MiB
 
 
@@ -37,10 +38,14 @@ def read_kriegeskorte(path: Path, descriptors: Mapping[str, Array] | None = None
             }
         if "RDMs" in content:
             subjects = content["RDMs"].reshape(content["RDMs"].shape[-2:])  # (subjects, sessions)
+            if not all(_text(session["name"]).startswith("hIT | ") for session in subjects.ravel()):
+                raise _odd(path)
             means = [np.mean([_condensed(path, session["RDM"]) for session in row], axis=0) for row in subjects]
             rdms = [_rdm(path, mean, f"hIT S{i + 1}", descriptors or {}) for i, mean in enumerate(means)]
             return {rdm.name: rdm.replace(attrs={**rdm.attrs, "sessions": subjects.shape[1]}) for rdm in rdms}
         models = {_text(entry["name"]): entry["RDM"] for entry in content["Models"].ravel()}
+        if set(models) != _MODELS:
+            raise _odd(path)
         return {name: _rdm(path, matrix, name, descriptors or {}) for name, matrix in models.items()}
     except RSAError as error:
         raise error if str(path) in str(error) else RSAError(f"{path}: {error}") from error

@@ -16,6 +16,15 @@ if TYPE_CHECKING:
     import xarray
 
 _MAX_BYTES = 2**30
+_OBJECTS = {"car", "couch", "face", "flower", "guitar", "hand", "kiwi"}
+_POSITIONS = {"lower", "middle", "upper"}
+_ATTRS: dict[str, str | int | float] = {
+    "identifier": "zhangdesimone",
+    "source": "Zhang et al. 2011, macaque IT, objects in isolation",
+    "unit": "spikes per ms",
+    "window_start": 100.0,
+    "window_end": 300.0,
+}
 
 
 def read_zhang_desimone(path: Path) -> "xarray.DataArray":
@@ -23,7 +32,8 @@ def read_zhang_desimone(path: Path) -> "xarray.DataArray":
 
     Sites were recorded one after the other, so trials of different sites are no joint presentations: presentation r
     of a stimulus collects the r-th trial of every site, NaN where a site has fewer. A stimulus is an object at a
-    position ("car/upper"), with columns `object_name` and `position`.
+    position ("car/upper"), with columns `object_name` and `position`. Objects other than theirs make a recording that
+    names neither region nor source.
 
     Raises RSAError naming the file when arrays are missing, disagree in length, are too large or hold something else.
     """
@@ -52,21 +62,16 @@ def read_zhang_desimone(path: Path) -> "xarray.DataArray":
     shown = ~np.isnan(responses).all(axis=(1, 2))
     image, trial = (index.ravel()[shown] for index in np.indices((len(stimuli), n)))
     split = np.array([name.rsplit("/", 1) for name in stimuli.tolist()])
+    theirs = set(objects.tolist()) <= _OBJECTS and set(positions.tolist()) <= _POSITIONS
     return from_arrays(
         responses[shown],
         stimulus_id=stimuli[image],
         repetition=trial,
-        region="IT",
+        region="IT" if theirs else None,
         neuroid_id=np.char.add("site", sites),
         presentation={"object_name": split[image, 0], "position": split[image, 1]},
         time_bins=[(float(edge[1]), float(edge[2])) for edge in edges if edge is not None],
-        attrs={
-            "identifier": "zhangdesimone",
-            "source": "Zhang et al. 2011, macaque IT, objects in isolation",
-            "unit": "spikes per ms",
-            "window_start": 100.0,
-            "window_end": 300.0,
-        },
+        attrs=_ATTRS if theirs else {},
     )
 
 

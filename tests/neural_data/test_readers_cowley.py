@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tgsage.neural_data import average_repetitions, load
+from tgsage.neural_data import average_repetitions, load, load_teacher
+from tgsage.neural_data.readers import cowley
 from tgsage.rsa import RSAError
 
 
@@ -34,11 +35,19 @@ def test_session_210325_holds_the_valid_repeats_as_presentations(data_dir: Path)
     assert mean.attrs["repeats"] == 7.562
 
 
+@pytest.fixture
+def sessions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Small ones, as if they had been published."""
+    for name, shape in {"200101": (2, 2, 3), "210401": (2, 3, 2), "190101": (3, 40, 1)}.items():
+        monkeypatch.setitem(cowley._SESSIONS, name, shape)
+
+
 def _save(path: Path, values: Any) -> Path:
     np.save(path, values)
     return path.with_suffix(".npy")
 
 
+@pytest.mark.usefixtures("sessions")
 def test_a_repeat_is_left_out_only_where_no_neuroid_has_it(tmp_path: Path) -> None:
     raw = np.arange(12.0).reshape(2, 2, 3)
     raw[:, 0, 2] = np.nan
@@ -50,9 +59,10 @@ def test_a_repeat_is_left_out_only_where_no_neuroid_has_it(tmp_path: Path) -> No
     assert set(one["animal"].values) == {"PE"}
 
 
+@pytest.mark.usefixtures("sessions")
 def test_big_endian_and_fortran_order_are_read(tmp_path: Path) -> None:
     stored = np.asfortranarray(np.arange(6.0).reshape(2, 3).astype(">f8"))
-    np.testing.assert_array_equal(load(_save(tmp_path / "responses_x.npy", stored)).values, stored.T)
+    np.testing.assert_array_equal(load(_save(tmp_path / "responses_210401.npy", stored)).values, stored.T)
 
 
 def _header(shape: str, descr: str = "<f8") -> bytes:
@@ -81,22 +91,38 @@ def test_hostile_arrays_end_in_one_line(content: bytes, message: str, tmp_path: 
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.usefixtures("sessions")
 def test_images_without_any_repeat_are_named(tmp_path: Path) -> None:
     raw = np.ones((2, 3, 2))
     raw[:, 1] = np.nan
-    with pytest.raises(RSAError, match="1 of 3 images have no repeat: s/image0002"):
-        load(_save(tmp_path / "responses_raw_s.npy", raw))
+    with pytest.raises(RSAError, match="1 of 3 images have no repeat: 210401/image0002"):
+        load(_save(tmp_path / "responses_raw_210401.npy", raw))
     with pytest.raises(RSAError, match="holds nothing"):
-        load(_save(tmp_path / "responses_raw_s.npy", raw[:, :, :0]))
+        load(_save(tmp_path / "responses_raw_210401.npy", raw[:, :, :0]))
 
 
+@pytest.mark.usefixtures("sessions")
 def test_a_wrongly_declared_byte_order_is_an_error(tmp_path: Path) -> None:
     values = np.random.default_rng(0).normal(5, 1, (3, 40)).byteswap()
     with pytest.raises(RSAError, match="byte order"):
-        average_repetitions(load(_save(tmp_path / "responses_x.npy", values)))
+        average_repetitions(load(_save(tmp_path / "responses_190101.npy", values)))
 
 
-def test_any_other_array_is_not_taken_for_a_session(tmp_path: Path) -> None:
-    np.save(tmp_path / "mine.npy", np.ones((30, 100)))
-    with pytest.raises(RSAError, match=r"mine\.npy: a bare array names neither stimuli nor regions"):
-        load(tmp_path / "mine.npy")
+@pytest.mark.parametrize(
+    ("name", "shape", "known"),
+    [
+        ("mine", (30, 100), ""),
+        ("responses_mylab", (200, 12), ""),
+        ("responses_raw_250101", (20, 50, 3), ""),
+        ("responses_190923", (1200, 33), r", and session 190923 of Cowley et al. has \(33, 1200\)"),
+        ("responses_raw_210325", (50, 600, 4), r", and session 210325 of Cowley et al. has \(50, 640\)"),
+    ],
+)
+def test_any_other_array_is_not_taken_for_a_session(
+    name: str, shape: tuple[int, ...], known: str, tmp_path: Path
+) -> None:
+    path = _save(tmp_path / name, np.ones(shape))
+    message = rf"{name}\.npy: a bare array of shape .* names neither stimuli nor regions{known}; from_arrays"
+    for read in (load, load_teacher):
+        with pytest.raises(RSAError, match=message):
+            read(path)

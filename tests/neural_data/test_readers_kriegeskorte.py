@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 import scipy.io
 import scipy.spatial.distance
-from tgsage.neural_data import images, load, load_rdms
+from scipy.spatial.distance import squareform
+from tgsage.neural_data import images, load, load_rdms, load_teacher
+from tgsage.neural_data.readers.kriegeskorte import _MODELS
 from tgsage.rsa import RSAError, compare
 
 
@@ -106,9 +108,21 @@ def test_hostile_files_end_in_one_line(name: str, tmp_path: Path, monkeypatch: p
     assert str(path) in str(caught.value)
 
 
-def test_an_rdm_that_is_not_symmetric_is_named(data_dir: Path, tmp_path: Path) -> None:
-    models = np.zeros((1, 1), [("name", object), ("RDM", object)])
-    models[0, 0] = ("odd", np.random.default_rng(0).random((92, 92)))
+@pytest.mark.parametrize("variable", ["RDMs", "Models"])
+def test_rdms_of_92_other_images_are_not_taken_for_theirs(variable: str, tmp_path: Path) -> None:
+    entries = np.zeros((4, 2), [("name", object), ("RDM", object)])
+    for place in np.ndindex(entries.shape):
+        entries[place] = (f"rat | {place}", squareform(np.arange(92 * 91 // 2.0)))
+    scipy.io.savemat(tmp_path / "x.mat", {variable: entries})
+    for read in (load_rdms, load_teacher):
+        with pytest.raises(RSAError, match=r"x\.mat holds no RDMs or images of Kriegeskorte"):
+            read(tmp_path / "x.mat")
+
+
+def test_an_rdm_that_is_not_symmetric_is_named(tmp_path: Path) -> None:
+    models = np.zeros((1, 8), [("name", object), ("RDM", object)])
+    for i, name in enumerate(sorted(_MODELS)):
+        models[0, i] = (name, np.random.default_rng(0).random((92, 92)))
     scipy.io.savemat(tmp_path / "x.mat", {"Models": models})
     with pytest.raises(RSAError, match=r"x.mat: the matrix is not symmetric"):
         load_rdms(tmp_path / "x.mat")

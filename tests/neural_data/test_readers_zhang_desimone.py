@@ -75,6 +75,17 @@ def test_odd_archives_end_in_one_line(change: dict[str, Any], message: str, tmp_
     assert "\n" not in str(caught.value)
 
 
+def test_trials_of_other_objects_are_nobody_elses(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", **GOOD)
+    assert load(tmp_path / "a.npz").attrs["identifier"] == "zhangdesimone"
+    np.savez(tmp_path / "b.npz", **GOOD | {"stimulus": np.array(["car", "shoe"] * 2)})
+    one = load(tmp_path / "b.npz")
+    assert one["stimulus_id"].values.tolist() == ["car/upper", "shoe/upper"]
+    assert not one.attrs
+    with pytest.raises(RSAError, match="the neuroids have no column region"):
+        region_rdms(one)
+
+
 def test_a_bomb_is_not_inflated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     np.savez_compressed(tmp_path / "a.npz", **GOOD | {"rate": np.zeros((4, 10**5))})
     monkeypatch.setattr("tgsage.neural_data.readers.zhang_desimone._MAX_BYTES", 10**6)

@@ -113,10 +113,14 @@ def test_images_are_those_of_the_recording_by_name(data_dir: Path) -> None:
 
 
 def test_other_sessions_share_ids_with_their_images_when_read_by_path(tmp_path: Path) -> None:
-    archive(tmp_path / "images_190924.zip", {f"image{i:04d}.png": picture(i) for i in (1, 2)})
-    np.save(tmp_path / "responses_190924.npy", np.zeros((3, 2)))
-    ids = images(tmp_path / "images_190924.zip").table["stimulus_id"].tolist()
-    assert ids == load(tmp_path / "responses_190924.npy")["stimulus_id"].values.tolist()
+    members = {f"image{i:04d}.png": picture(1) for i in range(1, 401)}
+    np.save(tmp_path / "responses_210305.npy", np.zeros((70, 400)))
+    ids = images(archive(tmp_path / "images_210305.zip", members)).table["stimulus_id"].tolist()
+    assert ids == load(tmp_path / "responses_210305.npy")["stimulus_id"].values.tolist()
+    (tmp_path / "other").mkdir()
+    for name, kept in (("images_210305", 399), ("images_250101", 400), ("images", 400)):
+        path = archive(tmp_path / "other" / f"{name}.zip", dict(list(members.items())[:kept]))
+        assert images(path).table["stimulus_id"].tolist() == [f"image{i:04d}" for i in range(1, kept + 1)]
 
 
 def test_images_follow_the_order_of_a_recording(tmp_path: Path) -> None:
