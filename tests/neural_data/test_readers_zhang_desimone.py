@@ -83,7 +83,7 @@ def test_trials_of_other_objects_are_nobody_elses(tmp_path: Path) -> None:
     assert one["stimulus_id"].values.tolist() == ["car/upper", "shoe/upper"]
     assert not one.attrs
     with pytest.raises(RSAError, match="the neuroids have no column region"):
-        region_rdms(one)
+        region_rdms(one, window=(100, 300))
 
 
 def test_a_bomb_is_not_inflated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
