@@ -17,6 +17,7 @@ from .spaces.space import Architecture
 
 Scorer: TypeAlias = Callable[[dict[str, Any]], "Evaluation | float"]
 _LONGEST = 500  # characters of a reason
+_TERMINATED = 4  # processes that one candidate may have, where something sends them SIGTERM
 
 
 @runtime_checkable
@@ -84,16 +85,20 @@ class Contained:
         self._begin()
 
     def __call__(self, architecture: Architecture) -> Evaluation:
-        line = self._line or self._begin()
         start = time.perf_counter()
-        why = f"timeout: it took longer than {self.timeout:g} s"
-        try:
-            line.send(dict(architecture))
-            if line.poll(self.timeout):
-                return Evaluation.from_dict(line.recv())
-        except (EOFError, OSError):
-            why = f"its process ended with {self._exit()}"
-        self.close()
+        for _ in range(_TERMINATED):
+            line = self._line or self._begin()
+            why, again = f"timeout: it took longer than {self.timeout:g} s", False
+            try:
+                line.send(dict(architecture))
+                if line.poll(self.timeout):
+                    return Evaluation.from_dict(line.recv())
+            except (EOFError, OSError):
+                how = self._exit()
+                why, again = f"its process ended with {how}", how == "signal SIGTERM"  # not the candidate's doing
+            self.close()
+            if not again:
+                break
         return Evaluation(FAILED, why, seconds={"total": time.perf_counter() - start})
 
     def _begin(self) -> Connection:

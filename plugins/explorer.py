@@ -87,14 +87,15 @@ def search(
     workers: processes of this machine; with more than one, space, searcher and objective must be picklable. devices:
     for the workers in turn. timeout: seconds for one candidate; it is then evaluated in a process of its own, which is
     killed, and has failed. Without one, an objective that hangs holds its worker up. reuse: an architecture that
-    already succeeded is not evaluated again; the candidate takes over that result, at no cost. A candidate whose worker
-    was killed is taken over by another one, and fails when it has cost more than three.
+    already succeeded is not evaluated again; the candidate takes over that result, at no cost. Workers that die are
+    replaced. A candidate whose worker died is taken over by another one, and fails when more than three died of it:
+    those of an engine, that is, not those that ended with the whole search.
     patience: seconds for which a database that goes away, or a full disk, is waited for. heartbeat: seconds between two
     signs of life of a worker; after six without one it counts as lost. engine: who runs the workers, instead of
     processes of this machine. notify: called with all candidates again and again.
 
-    Raises RSAError when the study holds another search (naming what differs), the database cannot be reached, or
-    something cannot be sent to a worker. What is done stays then, and after KeyboardInterrupt.
+    Raises RSAError when the study holds another search (naming what differs), the database cannot be reached,
+    something cannot be sent to a worker, or workers keep dying. What is done stays then, and after KeyboardInterrupt.
     """
     if samples < 1 or workers < 1:
         raise RSAError(f"a search needs at least one sample and one worker, not {samples} and {workers}")
@@ -120,7 +121,12 @@ def search(
             work(plan, tracker, device=devices[0] if devices else None, notify=told)
         candidates = tracker.candidates()
         told(candidates)
-        return SearchResult(tracker.place, name, tuple(finished(candidates, samples)))
+        done = finished(candidates, samples)
+        if len(done) < samples:
+            raise RSAError(
+                f"the search ended early, with {len(done)} of {samples} candidates; the same call goes on from there"
+            )
+        return SearchResult(tracker.place, name, tuple(done))
 
 
 def _description(space: Space, searcher: Searcher, objective: "Scorer | ObjectiveFactory") -> dict[str, Any]:

@@ -8,33 +8,32 @@ import os
 import socket
 import uuid
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from sqlalchemy.engine import Engine
+    from sqlalchemy.engine import Connection, Engine
     from sqlalchemy.sql.elements import ColumnElement
 
 NOBODY = ""
+_OVER = "over"  # instead of the start of a process that has ended and that nobody has asked about yet
 _HERE: set[str] = set()  # the owners of this process that have not ended
 
 
 @dataclass(frozen=True)
 class Lease:
-    """owner: who has it, or NOBODY. age: seconds since the owner last said so. deaths: how many owners were lost."""
+    """owner: who has it, or NOBODY. renewed: changes whenever the owner says that it lives. deaths: see `bury`."""
 
     owner: str
-    age: float
+    renewed: datetime
     deaths: int
-
-    def lost(self, grace: float) -> bool:
-        """Whether its owner is gone: silent for `grace` seconds, or a process of this machine that has ended."""
-        return self.owner != NOBODY and (self.age > grace or _ended(self.owner))
 
 
 def new_owner() -> str:
-    """A name for a worker: machine:process:token. `end_owner` ends it."""
-    owner = f"{_machine()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
+    """A name for a worker of this process, machine:process:start:token. `end_owner` ends it."""
+    owner = f"{_machine()}:{os.getpid()}:{_started(os.getpid())}:{uuid.uuid4().hex[:8]}"
     _HERE.add(owner)
     return owner
 
@@ -44,8 +43,49 @@ def end_owner(owner: str) -> None:
     _HERE.discard(owner)
 
 
+def ended(owner: str) -> bool:
+    """Whether the process that made this owner is known to have ended: one of this machine, since it was booted."""
+    machine, _, process = owner.partition(":")
+    number, _, start = process.rpartition(":")[0].partition(":")
+    if machine != _machine() or not number.isdigit():
+        return False
+    if int(number) == os.getpid() and start == _started(os.getpid()):
+        return owner not in _HERE
+    try:
+        os.kill(int(number), 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        pass
+    now = _started(int(number))
+    return now == _OVER or bool(start and now and start != now)  # the number belongs to another process by now
+
+
+@cache
+def _machine() -> str:
+    """This machine, since it was booted; on Linux with the namespace in which its process numbers hold.
+
+    Names of machines are not unique (cloned images, containers, "localhost"), and numbers of processes begin again.
+    """
+    boot, namespace = Path("/proc/sys/kernel/random/boot_id"), Path("/proc/self/ns/pid")
+    try:
+        known = f"{boot.read_text().strip()}/{namespace.stat().st_ino}"
+    except OSError:  # no Linux
+        known = f"{uuid.getnode():x}"
+    return f"{socket.gethostname().replace(':', '.'):.60}/{known}"
+
+
+def _started(process: int) -> str:
+    """When a process began, in clock ticks since the machine was booted; nothing where that is not to be known."""
+    try:
+        state, *more = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    except (OSError, UnicodeDecodeError, ValueError):
+        return ""
+    return _OVER if state in ("Z", "X") else more[18]
+
+
 class Leases:
-    """The rows of one study. Ages are told by the database's clock; SQLite's has whole seconds."""
+    """The rows of one study."""
 
     def __init__(self, engine: "Engine", study: int) -> None:
         from sqlalchemy import Column, DateTime, Integer, MetaData, String, Table
@@ -63,26 +103,21 @@ class Leases:
 
     def read(self, first: int) -> dict[int, Lease]:
         """number -> lease, of the candidates from number `first` on."""
-        from sqlalchemy import DateTime, func, select
+        from sqlalchemy import select
 
         row = self._table.c
-        columns = row.number, row.owner, row.renewed, row.deaths, func.now(type_=DateTime(timezone=True)).label("now")
+        columns = row.number, row.owner, row.renewed, row.deaths
         with self._engine.connect() as connection:
             found = connection.execute(select(*columns).where(row.study == self._study, row.number >= first)).all()
-        return {
-            number: Lease(owner, (now - renewed).total_seconds(), deaths)
-            for number, owner, renewed, deaths, now in found
-        }
+        return {number: Lease(*values) for number, *values in found}
 
-    def take(self, number: int, owner: str, previous: Lease | None, *, lost: bool = False) -> bool:
+    def take(self, number: int, owner: str, previous: Lease | None) -> bool:
         """Claim a candidate that nobody had, or take it over; False where somebody else was faster."""
-        from sqlalchemy import func
         from sqlalchemy.exc import IntegrityError
 
         if previous is not None:
-            row = self._table.c
-            return self._change(number, previous.owner, owner, deaths=row.deaths + 1 if lost else row.deaths)
-        values = {"study": self._study, "number": number, "owner": owner, "renewed": func.now(), "deaths": 0}
+            return self._change(number, previous.owner, owner)
+        values = {"study": self._study, "number": number, "owner": owner, "renewed": _now(), "deaths": 0}
         try:
             with self._engine.begin() as connection:
                 connection.execute(self._table.insert().values(values))
@@ -90,42 +125,33 @@ class Leases:
             return False
         return True
 
-    def renew(self, number: int, owner: str) -> bool:
-        """Say that the owner lives; False where somebody else has taken it over."""
-        return self._change(number, owner, owner)
+    def renew(self, number: int, owner: str, within: "Connection | None" = None) -> bool:
+        """Say that the owner lives; False where somebody else has taken it over.
+
+        within: a transaction that is to be committed only together with this.
+        """
+        return self._change(number, owner, owner, within)
 
     def release(self, number: int, owner: str) -> bool:
         """Give it back; False where it was no longer the owner's."""
         return self._change(number, owner, NOBODY)
 
-    def _change(self, number: int, owner: str, new: str, **values: "ColumnElement[int]") -> bool:
-        from sqlalchemy import func
+    def bury(self, number: int, owner: str) -> bool:
+        """Give back what a worker had that died alone, the search around it lived on: count that."""
+        return self._change(number, owner, NOBODY, deaths=self._table.c.deaths + 1)
 
+    def _change(
+        self, number: int, owner: str, new: str, within: "Connection | None" = None, **values: "ColumnElement[int]"
+    ) -> bool:
         row = self._table.c
         theirs = (row.study == self._study, row.number == number, row.owner == owner)
+        change = self._table.update().where(*theirs).values(owner=new, renewed=_now(), **values)
+        if within is not None:
+            return within.execute(change).rowcount == 1
         with self._engine.begin() as connection:
-            changed = connection.execute(
-                self._table.update().where(*theirs).values(owner=new, renewed=func.now(), **values)
-            )
-        return changed.rowcount == 1
+            return connection.execute(change).rowcount == 1
 
 
-def _machine() -> str:
-    """The host, and on Linux the process namespace in which its process numbers hold."""
-    namespace = Path("/proc/self/ns/pid")
-    return socket.gethostname() + (f"/{namespace.stat().st_ino}" if namespace.exists() else "")
-
-
-def _ended(owner: str) -> bool:
-    machine, process, _ = owner.rsplit(":", 2)
-    if machine != _machine():
-        return False
-    if int(process) == os.getpid():
-        return owner not in _HERE
-    try:
-        os.kill(int(process), 0)
-    except ProcessLookupError:
-        return True
-    except PermissionError:
-        pass
-    return False
+def _now() -> datetime:
+    """For people who look at the table; here it only tells that a lease was renewed, whatever the clocks say."""
+    return datetime.now(UTC)

@@ -1,4 +1,4 @@
-"""Workers as processes of this machine: started, watched, started again when they are killed."""
+"""Workers as processes of this machine: started, watched, replaced when they are killed."""
 
 import multiprocessing
 import os
@@ -15,14 +15,39 @@ from typing import Any
 from ..rsa import RSAError
 from .assessment import packed
 from .children import belong_to_parent, start_child
+from .leases import end_owner, new_owner
 from .tracker import Tracker
 from .worker import Notify, Plan, finished, work
 
 _LOOK = 0.5  # seconds between looks at the database
 GIVING_BACK = 10.0  # seconds for an interrupted worker to give its candidate back
-_DEATHS = 5  # worker deaths in a row, per worker, without any candidate finished in between
+_ENDS = 5  # workers that end before the search does in a row, per worker, without any candidate finished in between
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
-_DONE = "done"
+DONE, INTERRUPTED = "done", "SIGTERM"  # what a worker says when it ends; nothing where it was killed
+
+
+class Watch:
+    """What the parent of `workers` workers does about those that end before the search."""
+
+    def __init__(self, plan: Plan, tracker: Tracker, workers: int) -> None:
+        self._plan, self._tracker, self._workers = plan, tracker, workers
+        self._ends, self._progress = 0, 0
+
+    def replaces(self, owner: str, said: str, how: str) -> bool:
+        """Whether a new worker has to be started for this one, whose candidate is given back.
+
+        said: its last word. how: what ended it. Raises RSAError when workers keep ending without any progress.
+        """
+        if said == DONE:
+            end_owner(owner)
+            return False
+        self._tracker.bury(owner, alone=said != INTERRUPTED)
+        now = len(finished(self._tracker.known, self._plan.samples))
+        self._ends = 1 if now > self._progress else self._ends + 1
+        self._progress = now
+        if self._ends > _ENDS * self._workers:
+            raise RSAError(f"the workers keep dying, the last with {how}; what is done stays")
+        return True
 
 
 @dataclass
@@ -39,8 +64,8 @@ class LocalWorkers:
         """Run the search to its end. Raises what a worker raised, and RSAError when workers keep dying."""
         packed(plan.objective, "the objective")
         payload = packed(plan, "the search")
+        watch = Watch(plan, tracker, self.workers)
         running: dict[int, _Process] = {}
-        deaths, progress = 0, 0
         try:
             with threads_shared(self.workers):
                 for i in range(self.workers):
@@ -49,18 +74,14 @@ class LocalWorkers:
                     wait([worker.process.sentinel for worker in running.values()], timeout=_LOOK)
                     candidates = tracker.candidates()
                     notify(candidates)
-                    if (now := len(finished(candidates, plan.samples))) > progress:
-                        deaths, progress = 0, now
                     for i, worker in list(running.items()):
                         if worker.process.is_alive():
                             continue
-                        del running[i]
-                        if worker.outcome() == _DONE:
-                            continue
-                        deaths += 1
-                        if deaths > _DEATHS * self.workers:
-                            raise RSAError(f"the workers keep dying, the last with {worker.exit}")
-                        running[i] = _Process(payload, self._device(i))
+                        said = worker.outcome()
+                        if watch.replaces(worker.owner, said, worker.exit):
+                            running[i] = _Process(payload, self._device(i))
+                        else:
+                            del running[i]
         finally:
             for worker in running.values():
                 worker.process.terminate()
@@ -74,8 +95,9 @@ class LocalWorkers:
 class _Process:
     def __init__(self, payload: bytes, device: str | None) -> None:
         context = multiprocessing.get_context("spawn")
+        self.owner = new_owner()
         self._line, theirs = context.Pipe(duplex=False)
-        self.process: BaseProcess = context.Process(target=_run, args=(theirs, payload, device))
+        self.process: BaseProcess = context.Process(target=_run, args=(theirs, payload, device, self.owner))
         start_child(self.process)
         theirs.close()
 
@@ -101,30 +123,32 @@ class _Process:
         if self.process.is_alive():
             self.process.kill()
             self.process.join()
+        end_owner(self.owner)
 
 
-def _run(line: Connection, payload: bytes, device: str | None) -> None:
+def _run(line: Connection, payload: bytes, device: str | None, owner: str) -> None:
     belong_to_parent()
-    signal.signal(signal.SIGTERM, _interrupt)
-    line.send(run_worker(payload, device) or _DONE)
+    signal.signal(signal.SIGTERM, interrupt)
+    line.send(run_worker(payload, device, owner))
 
 
-def run_worker(payload: bytes, device: str | None) -> Exception | None:
-    """Work at a pickled plan to its end, or until interrupted; what went wrong, in a form that can be sent."""
+def run_worker(payload: bytes, device: str | None, owner: str) -> str | Exception:
+    """Work at a pickled plan to its end, or until interrupted; its last word, or what went wrong, fit to be sent."""
     try:
         plan: Plan = pickle.loads(payload)  # noqa: S301 - made by our own parent
-        with plan.tracker() as tracker:
+        with plan.tracker(owner) as tracker:
             work(plan, tracker, device=device)
     except KeyboardInterrupt:
-        pass
+        return INTERRUPTED
     except RSAError as error:
         return RSAError(str(error))
     except Exception as error:
         return RuntimeError(f"a worker failed:\n{''.join(traceback.format_exception(error))}")
-    return None
+    return DONE
 
 
-def _interrupt(number: int, frame: Any) -> None:
+def interrupt(number: int, frame: Any) -> None:
+    """A handler of signals."""
     raise KeyboardInterrupt
 
 

@@ -1,4 +1,4 @@
-"""Workers as Ray tasks, on one machine or on a cluster; Ray starts those of a lost node again on another one."""
+"""Workers as Ray tasks, on one machine or on a cluster; those that die and those of a lost node are replaced."""
 
 import os
 import signal
@@ -12,7 +12,8 @@ from typing import Any
 from ..rsa import RSAError
 from ..rsa.errors import reason
 from .assessment import packed
-from .local_workers import GIVING_BACK, run_worker
+from .leases import end_owner, new_owner
+from .local_workers import GIVING_BACK, INTERRUPTED, Watch, interrupt, run_worker
 from .tracker import Tracker
 from .worker import Notify, Plan
 
@@ -35,31 +36,63 @@ class RayWorkers:
     cpus: float = 1.0
 
     def __call__(self, plan: Plan, tracker: Tracker, notify: Notify) -> None:
-        """Run the search to its end. Raises what a worker raised."""
+        """Run the search to its end. Raises what a worker raised, and RSAError when workers keep dying."""
         try:
             import ray
         except ImportError as error:
             raise RSAError("the engine ray needs Ray: install tgsage[ray]") from error
         payload = packed(plan, "the search")
         with _cluster(ray, self.address, self.gpus):
-            task = ray.remote(num_gpus=self.gpus, num_cpus=self.cpus, max_retries=-1)(run_worker)
+            task = ray.remote(num_gpus=self.gpus, num_cpus=self.cpus, max_retries=0)(_task)
             device = "cuda" if self.gpus else None  # the GPUs that a task may see are those that Ray gave it
-            running: list[Any] = [task.remote(payload, device) for _ in range(self.workers)]
+            watch, running = Watch(plan, tracker, self.workers), dict[Any, str]()
+
+            def begin() -> None:
+                owner = new_owner()
+                running[task.remote(payload, device, owner)] = owner
+
             try:
+                for _ in range(self.workers):
+                    begin()
                 while running:
-                    ended, running = ray.wait(running, timeout=_LOOK)
+                    ended, _ = ray.wait(list(running), timeout=_LOOK)
                     notify(tracker.candidates())
                     for one in ended:
-                        raised = ray.get(one)
-                        if raised is not None:
-                            raise raised
+                        said, how = _outcome(ray, one)
+                        if watch.replaces(running.pop(one), said, how):
+                            begin()
             finally:
-                for one in running:
+                left = list(running)
+                for one in left:
                     ray.cancel(one)  # as Ctrl-C does
-                if running:
-                    _, running = ray.wait(running, num_returns=len(running), timeout=GIVING_BACK)
-                for one in running:
+                if left:
+                    _, left = ray.wait(left, num_returns=len(left), timeout=GIVING_BACK)
+                for one in left:
                     ray.cancel(one, force=True)
+                for owner in running.values():
+                    end_owner(owner)
+
+
+def _task(payload: bytes, device: str | None, owner: str) -> str | Exception:
+    """Ray uses the process for others' tasks afterwards."""
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        return run_worker(payload, device, owner)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _outcome(ray: Any, ended: Any) -> tuple[str, str]:
+    """The last word of a task, and what ended it. Raises what it raised."""
+    try:
+        said = ray.get(ended)
+    except (ray.exceptions.WorkerCrashedError, ray.exceptions.OutOfMemoryError) as error:
+        return "", reason(error)
+    except (ray.exceptions.NodeDiedError, ray.exceptions.TaskCancelledError) as error:
+        return INTERRUPTED, reason(error)
+    if isinstance(said, BaseException):
+        raise said
+    return said, said
 
 
 @contextmanager

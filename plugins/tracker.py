@@ -16,11 +16,12 @@ from ..rsa.errors import listing
 from .candidates import INTERRUPTED, RUNNING, Candidate
 from .database import Patience, away, open_storage, quiet, shown, storage_url
 from .evaluation import FAILED, OK, Evaluation
-from .leases import NOBODY, Lease, Leases, end_owner, new_owner
+from .leases import NOBODY, Lease, Leases, end_owner, ended, new_owner
 from .spaces.space import Architecture
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial, TrialState
+    from sqlalchemy.orm import Session
 
 _SEARCH, _FINALS, _NUMBER = "search", "finals", "candidate"
 _ARCHITECTURE, _EVALUATION, _DIAGNOSTICS = "architecture", "evaluation", "diagnostics"
@@ -28,21 +29,33 @@ _GRACE = 6  # heartbeats missed until a worker is taken for lost
 _JOINING = 5.0  # seconds that a worker who joins waits for the one who has just begun the study
 
 
+class _TakenOver(Exception):
+    """Another worker has the candidate by now."""
+
+
 class Tracker:
     """One worker's view of a search. Every method waits while the database is away, `patience` seconds at most.
 
     storage: URL or path of the database. study: the name of the search in it; made where `create`. heartbeat: seconds
     between two signs of life of this worker; a candidate whose worker was silent for six of them goes to another one.
+    owner: what this worker is called in the database; the parent of a worker names it, so that it can `bury` it.
     Raises RSAError when the database cannot be opened, and in every method when it was away for too long.
     """
 
     def __init__(
-        self, storage: str | Path, study: str, *, create: bool = True, patience: float = 300.0, heartbeat: float = 10.0
+        self,
+        storage: str | Path,
+        study: str,
+        *,
+        create: bool = True,
+        patience: float = 300.0,
+        heartbeat: float = 10.0,
+        owner: str | None = None,
     ) -> None:
         from optuna.storages import get_storage
 
         self._database = open_storage(storage, create=create)
-        self.place, self.study, self.owner = shown(storage_url(storage)), study, new_owner()
+        self.place, self.study, self.owner = shown(storage_url(storage)), study, owner or new_owner()
         self._patiently = Patience(
             patience,
             f"{self.place} failed for {patience:g} s; what is done stays, and the same search goes on from there",
@@ -58,6 +71,8 @@ class Tracker:
         self._unfinished: dict[int, Candidate] = {}
         self._trials: dict[int, int] = {}  # number -> Optuna's id, of those not finished
         self._beating: int | None = None
+        self._silence: dict[int, tuple[Lease, float]] = {}  # number -> a lease, and the seconds for which it was that
+        self._read = time.monotonic()
 
     def __enter__(self) -> Self:
         return self
@@ -122,8 +137,8 @@ class Tracker:
             raise RSAError(f"study {self.study} is another search: {listing(differing, 5)}; give this one a new name")
 
     def _untouched(self) -> bool:
-        leases = self._patiently(lambda: self._leases.read(0))
-        return not self.candidates() and all(self._free(lease) for lease in leases.values())
+        leases = self._patiently(lambda: self._open_leases())
+        return not self.candidates() and all(self._free(number, lease) for number, lease in leases.items())
 
     def candidates(self) -> list[Candidate]:
         """All that were proposed so far, in order of their numbers."""
@@ -154,55 +169,107 @@ class Tracker:
         return self._patiently(lambda: self._claim(samples))
 
     def _claim(self, samples: int) -> tuple[int, int] | None:
-        leases = self._leases.read(self._first_open())  # before the look: who is done with a candidate still has it
+        leases = self._open_leases()  # before the look: who is done with a candidate still has it
         self._look()
         for number in range(self._first_open(), samples):
             lease = leases.get(number)
-            if number in self._finished or (lease is not None and not self._free(lease)):
+            if number in self._finished or (lease is not None and not self._free(number, lease)):
                 continue
             mine = lease is not None and lease.owner == self.owner  # claimed, but the answer did not arrive
-            lost = lease is not None and lease.owner not in (NOBODY, self.owner)
-            if mine or self._leases.take(number, self.owner, lease, lost=lost):
-                if lost:  # its last words can be younger than our look
+            if mine or self._leases.take(number, self.owner, lease):
+                if lease is not None and not mine:  # a lost worker's last words can be younger than our look
                     self._look()
                     if number in self._finished:
                         continue
                 self._beating = number
-                return number, (0 if lease is None else lease.deaths) + lost
+                return number, 0 if lease is None else lease.deaths
         return None
 
     def _first_open(self) -> int:
         return next(number for number in range(len(self._finished) + 1) if number not in self._finished)
 
-    def _free(self, lease: Lease) -> bool:
-        return lease.owner in (NOBODY, self.owner) or lease.lost(_GRACE * self._heartbeat)
+    def _open_leases(self) -> dict[int, Lease]:
+        """Those of candidates that had not finished, and for how long each has stayed as it is, by our own clock.
+
+        What lies between two looks counts as one heartbeat at most: who was asleep takes nobody else for dead.
+        """
+        leases, before, self._read = self._leases.read(self._first_open()), self._read, time.monotonic()
+        passed = min(self._read - before, self._heartbeat)
+        known = self._silence
+        self._silence = {
+            number: (lease, known[number][1] + passed if number in known and known[number][0] == lease else 0.0)
+            for number, lease in leases.items()
+        }
+        return leases
+
+    def _free(self, number: int, lease: Lease) -> bool:
+        silent = self._silence[number][1] > _GRACE * self._heartbeat
+        return lease.owner in (NOBODY, self.owner) or silent or ended(lease.owner)
+
+    def bury(self, owner: str, *, alone: bool) -> None:
+        """Give back what a worker of ours still had when it ended; where it died `alone` that counts as a death."""
+        end_owner(owner)
+
+        def give_back() -> None:
+            leases = self._open_leases()
+            self._look()
+            for number, lease in leases.items():
+                if lease.owner == owner and number not in self._finished:
+                    (self._leases.bury if alone else self._leases.release)(number, owner)
+
+        self._patiently(give_back)
 
     def start(self, number: int, architecture: Architecture, diagnostics: Mapping[str, Any] | None = None) -> bool:
         """Store that this candidate is being evaluated, and what it is. False where another worker has taken it."""
-        mine = self._patiently(lambda: self._start(number, architecture, diagnostics or {}), self._look)
-        self._beating = number if mine else None
-        return mine
+        try:
+            self._patiently(lambda: self._start(number, architecture, diagnostics or {}), self._look)
+        except _TakenOver:
+            self._beating = None
+            return False
+        self._beating = number
+        return True
 
-    def _start(self, number: int, architecture: Architecture, diagnostics: Mapping[str, Any]) -> bool:
+    def _start(self, number: int, architecture: Architecture, diagnostics: Mapping[str, Any]) -> None:
         from optuna.trial import TrialState, create_trial
 
         if number in self._finished or not self._leases.renew(number, self.owner):
-            return False
-        if number not in self._trials:
-            attributes = {_NUMBER: number, _ARCHITECTURE: dict(architecture)}
-            if diagnostics:
-                attributes[_DIAGNOSTICS] = dict(diagnostics)
-            new = create_trial(state=TrialState.RUNNING, user_attrs=attributes)
-            self._trials[number] = self._storage.create_new_trial(self._id, template_trial=new)
-        elif number in self._unfinished and self._unfinished[number].status == INTERRUPTED:
-            self._storage.set_trial_state_values(self._trials[number], TrialState.RUNNING)
-        return True
+            raise _TakenOver
+        with self._holding(number):
+            if number not in self._trials:
+                attributes = {_NUMBER: number, _ARCHITECTURE: dict(architecture)}
+                if diagnostics:
+                    attributes[_DIAGNOSTICS] = dict(diagnostics)
+                new = create_trial(state=TrialState.RUNNING, user_attrs=attributes)
+                self._trials[number] = self._storage.create_new_trial(self._id, template_trial=new)
+            elif number in self._unfinished and self._unfinished[number].status == INTERRUPTED:
+                self._storage.set_trial_state_values(self._trials[number], TrialState.RUNNING)
+
+    @contextmanager
+    def _holding(self, number: int) -> Iterator[None]:
+        """Optuna's transactions within it are committed only if this worker still has the candidate, else _TakenOver.
+
+        So a worker that slept while another one took its candidate over writes nothing.
+        """
+        from sqlalchemy import event
+
+        def check(session: "Session") -> None:
+            if not self._leases.renew(number, self.owner, session.connection()):
+                raise _TakenOver
+
+        event.listen(self._database.scoped_session, "before_commit", check)
+        try:
+            yield
+        finally:
+            event.remove(self._database.scoped_session, "before_commit", check)
 
     def finish(self, number: int, evaluation: Evaluation) -> bool:
-        """Store the result of a started candidate. False where another worker has taken it over and was faster."""
-        kept = self._patiently(lambda: self._finish(number, evaluation))
-        self._beating = None
-        return kept
+        """Store the result of a started candidate. False where another worker has taken it over."""
+        try:
+            return self._patiently(lambda: self._finish(number, evaluation))
+        except _TakenOver:
+            return False
+        finally:
+            self._beating = None
 
     def _finish(self, number: int, evaluation: Evaluation) -> bool:
         from optuna.exceptions import UpdateFinishedTrialError
@@ -210,11 +277,12 @@ class Tracker:
 
         trial, score = self._trials[number], evaluation.score
         try:
-            self._storage.set_trial_user_attr(trial, _EVALUATION, evaluation.to_dict())
-            if evaluation.failed or score is None:
-                self._storage.set_trial_state_values(trial, TrialState.FAIL)
-            else:
-                self._storage.set_trial_state_values(trial, TrialState.COMPLETE, [score])
+            with self._holding(number):
+                self._storage.set_trial_user_attr(trial, _EVALUATION, evaluation.to_dict())
+                if evaluation.failed or score is None:
+                    self._storage.set_trial_state_values(trial, TrialState.FAIL)
+                else:
+                    self._storage.set_trial_state_values(trial, TrialState.COMPLETE, [score])
         except UpdateFinishedTrialError:  # perhaps by ourselves, and the answer did not arrive
             self._look()
             return self._finished[number].evaluation == evaluation
@@ -230,11 +298,11 @@ class Tracker:
 
         self._beating = None
         try:
-            if self._leases.renew(number, self.owner):
-                if number in self._trials:
+            if number in self._trials:
+                with self._holding(number):
                     self._storage.set_trial_state_values(self._trials[number], TrialState.WAITING)
-                self._leases.release(number, self.owner)
-        except UpdateFinishedTrialError:
+            self._leases.release(number, self.owner)
+        except (UpdateFinishedTrialError, _TakenOver):
             pass
         except Exception as error:
             if not away(error):

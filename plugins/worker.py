@@ -12,7 +12,7 @@ from .searchers.searcher import Searcher
 from .spaces.space import Choice, Space
 from .tracker import Tracker
 
-_DEATHS = 3  # workers that one candidate may cost
+_DEATHS = 3  # workers that one candidate may cost; those that vanish with the whole command do not count
 _POLL = 0.5  # seconds between looks of a worker for whom there is nothing to do
 
 Notify = Callable[[Sequence[Candidate]], object]
@@ -35,9 +35,9 @@ class Plan:
     patience: float = 300.0
     heartbeat: float = 10.0
 
-    def tracker(self) -> Tracker:
+    def tracker(self, owner: str | None = None) -> Tracker:
         """A view of the database for one worker."""
-        return Tracker(self.storage, self.study, patience=self.patience, heartbeat=self.heartbeat)
+        return Tracker(self.storage, self.study, patience=self.patience, heartbeat=self.heartbeat, owner=owner)
 
 
 def work(plan: Plan, tracker: Tracker, *, device: str | None = None, notify: Notify | None = None) -> None:

@@ -49,6 +49,8 @@ class Toy:
             time.sleep(3600)
         if what == "die":
             os.kill(os.getpid(), signal.SIGKILL)
+        if what == "term" and len(Path(self.log).read_text().splitlines()) == 1:  # as an out-of-memory daemon does
+            os.kill(os.getpid(), signal.SIGTERM)
         score = score_of(architecture)
         return Evaluation(p=score, tg=score / 2, score=score, examples=100, table={"layer1": {"it": 0.5}})
 
@@ -69,3 +71,14 @@ class Broken:
 
     def make(self, device: str | None) -> Callable[[dict[str, Any]], Evaluation]:
         raise FileNotFoundError("no data here")
+
+
+@dataclass(frozen=True)
+class Deadly:
+    """Takes down the process that it is sent to."""
+
+    def __call__(self, architecture: dict[str, Any]) -> float:
+        return 0.0
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os._exit, (7,)

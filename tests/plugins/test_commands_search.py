@@ -99,6 +99,17 @@ def test_ctrl_c_says_how_far_it_is_and_how_to_go_on(
     assert "the same command goes on from here" in said
 
 
+def test_a_search_that_ends_early_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("tgsage.plugins.explorer.LocalWorkers.__call__", lambda *_: None)
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["search", "--teacher", "none", "--workers", "2", "--samples", "3"]) == 2
+    said = capsys.readouterr()
+    assert said.err == ("tgsage: the search ended early, with 0 of 3 candidates; the same call goes on from there\n")
+    assert said.out == ""
+
+
 def test_where_every_candidate_fails_the_command_fails(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

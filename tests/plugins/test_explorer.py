@@ -94,6 +94,13 @@ def test_one_that_hangs_or_takes_its_process_down_has_failed(objectives: ModuleT
     assert reasons == ["", "timeout: it took longer than 1 s", "its process ended with signal SIGKILL", ""]
 
 
+def test_a_process_that_was_sent_term_is_not_the_candidates_fault(objectives: ModuleType, tmp_path: Path) -> None:
+    ended = objectives.Toy(str(tmp_path / "log"), two="term")
+    found = run(ended, tmp_path, searcher=Listening(SPACE, depths="2"), samples=1, timeout=30.0)
+    assert found.counts["ok"] == 1
+    assert len((tmp_path / "log").read_text().splitlines()) == 2
+
+
 def test_an_objective_that_cannot_be_sent_or_made_is_named(objectives: ModuleType, tmp_path: Path) -> None:
     with pytest.raises(RSAError, match="the objective cannot be sent to another process"):
         run(lambda architecture: 1.0, tmp_path, workers=2)

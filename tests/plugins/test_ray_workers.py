@@ -1,5 +1,7 @@
 """Ray starts the workers of a search, and starts those of a lost node again on another one."""
 
+import os
+import signal
 import subprocess
 import sys
 import time
@@ -49,6 +51,47 @@ def test_a_search_survives_the_loss_of_a_node(objectives: ModuleType, tmp_path: 
     assert lost == [True]
     assert [candidate.number for candidate in found.candidates] == list(range(40))
     assert found.counts["ok"] == 40
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_workers_that_are_ended_alone_are_replaced(
+    number: signal.Signals, objectives: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", _path())
+    log, ended = tmp_path / "log", list[int]()
+
+    def notify(candidates: Any) -> None:
+        workers = {int(line.split(" ", 1)[0]) for line in log.read_text().splitlines()} if log.exists() else set()
+        if not ended and len(workers) == 2:
+            ended.extend(workers)
+            for worker in workers:
+                os.kill(worker, number)
+
+    found = search(
+        SPACE, RandomSearcher(SPACE), objectives.Toy(str(log), seconds=1.0), samples=12, storage=tmp_path / "a.db",
+        reuse=False, engine=RayWorkers(2), notify=notify,
+    )  # fmt: skip
+    assert len(ended) == 2
+    assert found.counts["ok"] == 12
+    with Tracker(tmp_path / "a.db", "toy-random", create=False) as tracker:
+        deaths = sum(lease.deaths for lease in tracker._leases.read(0).values())
+    assert deaths <= 2 if number == signal.SIGKILL else deaths == 0
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_workers_that_cannot_start_end_the_search_in_one_line(
+    objectives: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", _path())
+    monkeypatch.setattr("tgsage.plugins.local_workers._ENDS", 1)
+    with pytest.raises(RSAError, match=r"^the workers keep dying, the last with .*; what is done stays$"):
+        search(
+            SPACE, RandomSearcher(SPACE), objectives.Deadly(), samples=2, storage=tmp_path / "a.db",
+            engine=RayWorkers(1),
+        )  # fmt: skip
 
 
 @pytest.mark.slow

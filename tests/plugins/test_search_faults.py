@@ -1,5 +1,6 @@
 """Workers are killed, databases vanish, disks are full: no candidate is lost, none counts twice."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -15,10 +16,13 @@ import numpy as np
 import pytest
 from tgsage.plugins.candidates import Candidate
 from tgsage.plugins.explorer import search
+from tgsage.plugins.leases import new_owner
+from tgsage.plugins.local_workers import DONE, INTERRUPTED, LocalWorkers, Watch
 from tgsage.plugins.searchers.random import RandomSearcher
 from tgsage.plugins.searchers.registry import get_searcher
 from tgsage.plugins.spaces.toy import ToySpace
 from tgsage.plugins.tracker import Tracker
+from tgsage.plugins.worker import Plan
 from tgsage.rsa import RSAError
 
 if TYPE_CHECKING:
@@ -125,6 +129,84 @@ def test_20_and_a_kill_and_20_are_40(searcher: str, objectives: ModuleType, tmp_
     assert [(c.number, c.architecture, c.score) for c in one.candidates] == [
         (c.number, c.architecture, c.score) for c in two.candidates
     ]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_workers_that_are_ended_alone_are_replaced(
+    number: signal.Signals, objectives: ModuleType, tmp_path: Path
+) -> None:
+    log, ended = tmp_path / "log", set[int]()
+
+    def notify(found: object) -> None:
+        lines = log.read_text().splitlines() if log.exists() else []
+        workers = {int(line.split(" ", 1)[0]) for line in lines}
+        if not ended and len(workers) == 2:
+            ended.update(workers)
+            for worker in workers:
+                os.kill(worker, number)
+
+    toy = objectives.Toy(str(log), seconds=0.5)
+    found = search(
+        SPACE, RandomSearcher(SPACE), toy, samples=12, storage=tmp_path / "a.db", reuse=False, workers=2, notify=notify
+    )
+    assert len(ended) == 2
+    assert found.counts["ok"] == 12
+    with Tracker(tmp_path / "a.db", "toy-random", create=False) as tracker:
+        deaths = sum(lease.deaths for lease in tracker._leases.read(0).values())
+    assert deaths <= 2 if number == signal.SIGKILL else deaths == 0
+
+
+@pytest.mark.slow
+def test_a_candidate_does_not_fail_because_the_command_was_killed_again_and_again(tmp_path: Path) -> None:
+    storage, log = f"sqlite:///{tmp_path}/a.db", tmp_path / "log"
+    for turn in range(4):
+        process = start(storage, 2, log, seconds=60)
+        while not log.exists() or len(log.read_text().splitlines()) <= turn:
+            assert process.poll() is None
+            time.sleep(0.05)
+        process.kill()
+        process.communicate()
+    process = start(storage, 2, log)
+    _, said = process.communicate(timeout=120)
+    assert process.returncode == 0, said
+    assert [one.status for one in candidates(storage)] == ["ok", "ok"]
+    assert len({line.split(" ", 2)[2] for line in log.read_text().splitlines()[:5]}) == 1
+
+
+@pytest.mark.parametrize(("said", "died"), [(INTERRUPTED, 0), ("", 1)])
+def test_a_worker_that_ended_before_the_search_gives_back_and_is_replaced_for_some_time(
+    said: str, died: int, objectives: ModuleType, tmp_path: Path
+) -> None:
+    plan = Plan(SPACE, RandomSearcher, {}, objectives.Toy(), 2, str(tmp_path / "a.db"), "toy-random")
+    with plan.tracker() as parent:
+        watch = Watch(plan, parent, 1)
+        for turn in range(5):
+            with plan.tracker(new_owner()) as worker:
+                assert worker.claim(2) == (0, turn * died)
+                assert watch.replaces(worker.owner, said, "a kill")
+        with plan.tracker(new_owner()) as worker:
+            assert not watch.replaces(worker.owner, DONE, DONE)
+            with pytest.raises(RSAError, match="the workers keep dying, the last with a kill"):
+                watch.replaces(worker.owner, said, "a kill")
+
+
+def test_workers_that_cannot_start_end_the_search_in_one_line(
+    objectives: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tgsage.plugins.local_workers._ENDS", 1)
+    with pytest.raises(RSAError, match=r"^the workers keep dying, the last with exit code 7; what is done stays$"):
+        search(
+            SPACE, RandomSearcher(SPACE), objectives.Deadly(), samples=2, storage=tmp_path / "a.db",
+            engine=LocalWorkers(1),
+        )  # fmt: skip
+
+
+def test_a_search_that_ends_early_says_so(objectives: ModuleType, tmp_path: Path) -> None:
+    toy, searcher = objectives.Toy(), RandomSearcher(SPACE)
+    search(SPACE, searcher, toy, samples=2, storage=tmp_path / "a.db")
+    with pytest.raises(RSAError, match="ended early, with 2 of 30 candidates; the same call goes on from there"):
+        search(SPACE, searcher, toy, samples=30, storage=tmp_path / "a.db", engine=lambda *_: None)
 
 
 def test_an_interrupted_worker_gives_its_candidate_back(tmp_path: Path) -> None:
