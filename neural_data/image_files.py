@@ -1,11 +1,12 @@
 """Images in an archive, a folder or an HDF5 array: decoded when asked for, and never unpacked to disk."""
 
 import io
+import os
 import struct
 import zipfile
 import zlib
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
@@ -13,13 +14,13 @@ import numpy as np
 
 from ..rsa import RSAError
 from ..rsa.errors import listing, reason
+from ..rsa.pictures import MAX_BYTES, read_bytes, read_image
 
 if TYPE_CHECKING:
     from PIL import Image
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".gif")
-_FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP", "GIF")
-_MAX_BYTES, _MAX_PIXELS = 64 * 2**20, 64 * 2**20  # of one image
+_NOT_IMAGES = ("__MACOSX", "@eaDir")  # folders in which macOS and network drives keep copies of their own
 
 
 class ImageFiles(ABC):
@@ -55,12 +56,7 @@ class ImageFiles(ABC):
             ) from error
 
     def _decode(self, index: int) -> "Image.Image":
-        from PIL import Image
-
-        with Image.open(io.BytesIO(self.read(index)), formats=_FORMATS) as image:
-            if image.width * image.height > _MAX_PIXELS:
-                raise RSAError(f"{image.width} x {image.height} pixels are too many")
-            return _as_rgb(image)
+        return read_image(self.read(index))
 
     def _is_sound(self, index: int) -> bool:
         try:
@@ -70,41 +66,47 @@ class ImageFiles(ABC):
         return True
 
 
-def _as_rgb(image: "Image.Image") -> "Image.Image":
-    """8 bits per channel: transparent parts show the grey of the experiments' screens, and 16 bits are scaled."""
-    from PIL import Image
+def is_image(name: str) -> bool:
+    """Whether a path in a set is an image by its name, and neither hidden nor in a hidden folder."""
+    parts = PurePosixPath(name).parts
+    return PurePosixPath(name).suffix.lower() in SUFFIXES and not any(map(is_hidden, parts))
 
-    if image.has_transparency_data:
-        screen = Image.new("RGBA", image.size, (128, 128, 128, 255))
-        return Image.alpha_composite(screen, image.convert("RGBA")).convert("RGB")
-    if image.mode.startswith("I;16"):
-        return Image.fromarray(np.round(np.asarray(image, np.float64) / 257).astype(np.uint8)).convert("RGB")
-    if image.mode in ("I", "F"):
-        raise RSAError(f"pixels of 32 bits (mode {image.mode}) have no known white")
-    return image.convert("RGB")
+
+def _inside(path: Path) -> Iterator[Path]:
+    """The files of a folder, of those in it, and of those that links in it lead to, but for hidden folders."""
+    for name, folders, files in os.walk(path, followlinks=True):
+        folder = Path(name)
+        folders[:] = [inner for inner in folders if not is_hidden(inner) and not _loops(folder / inner)]
+        yield from (folder / file for file in files if is_image(file) and (folder / file).is_file())
+
+
+def _loops(folder: Path) -> bool:
+    """Whether a folder is a link to one that it lies in."""
+    return folder.is_symlink() and folder.parent.resolve().is_relative_to(folder.resolve())
+
+
+def is_hidden(part: str) -> bool:
+    """Whether a file or folder is some system's own: `._a.png`, `.ipynb_checkpoints`, `__MACOSX`."""
+    return part.startswith(".") or part in _NOT_IMAGES
 
 
 class FolderImages(ImageFiles):
-    """The image files of a folder and its subfolders, in order of their names."""
+    """The image files of a folder and its subfolders, in order of their names; hidden ones are left out."""
 
     def __init__(self, path: Path, names: Sequence[str] | None = None) -> None:
         if names is None:
-            found = (file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file())
-            names = sorted(file.relative_to(path).as_posix() for file in found)
+            names = sorted(file.relative_to(path).as_posix() for file in _inside(path))
         super().__init__(path, names)
 
     def read(self, index: int) -> bytes:
-        file = self.path / self.names[index]
-        if file.stat().st_size > _MAX_BYTES:
-            raise RSAError(f"{file.stat().st_size} bytes are too many for one image")
-        return file.read_bytes()
+        return read_bytes(self.path / self.names[index])
 
     def take(self, order: Sequence[int]) -> "FolderImages":
         return FolderImages(self.path, [self.names[i] for i in order])
 
 
 class ZipImages(ImageFiles):
-    """The image files of a zip archive, in order of their names.
+    """The image files of a zip archive, in order of their names; hidden ones are left out.
 
     Raises RSAError for what is no archive, and for members that are encrypted, that claim more than 64 MiB, or whose
     name leads out of the archive.
@@ -146,12 +148,10 @@ def _members(path: Path) -> list[zipfile.ZipInfo]:
     ]
     if outside:
         raise RSAError(f"{path} names files outside itself: {listing(outside)}")
-    members = [
-        m for m in members if PurePosixPath(m.filename).suffix.lower() in SUFFIXES and "__MACOSX" not in m.filename
-    ]
-    huge = [m.filename for m in members if max(m.file_size, m.compress_size) > _MAX_BYTES]
+    members = [member for member in members if is_image(member.filename)]
+    huge = [m.filename for m in members if max(m.file_size, m.compress_size) > MAX_BYTES]
     if huge:
-        raise RSAError(f"{path}: {len(huge)} images claim more than {_MAX_BYTES >> 20} MiB: {listing(huge)}")
+        raise RSAError(f"{path}: {len(huge)} images claim more than {MAX_BYTES >> 20} MiB: {listing(huge)}")
     odd = [
         m.filename
         for m in members
@@ -175,7 +175,7 @@ class ArrayImages:
             data = plain_dataset(file, name)
             if data.dtype != np.uint8 or data.ndim not in (3, 4) or data.shape[3:] not in ((), (3,)):
                 raise RSAError(f"{name} holds {data.dtype} of shape {data.shape}, not images")
-            if np.prod(data.shape[1:]) > _MAX_BYTES:
+            if np.prod(data.shape[1:]) > MAX_BYTES:
                 raise RSAError(f"{name} claims images of {data.shape[1:]} pixels")
             self._count = len(data)
         self.path, self.name = path, name

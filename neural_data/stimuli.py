@@ -23,10 +23,11 @@ _MAX_TABLE = 256 * 2**20
 def images(name_or_path: str | Path, *, data_dir: str | Path | None = None) -> Stimuli:
     """The images of a data set of the catalogue, or of a zip archive, a folder or an HDF5 file with `images`.
 
-    Images are decoded when asked for, as RGB of 8 bits: transparent parts show grey (128), 16 bits are scaled. The ids
-    are those of the recording: of an archive or folder the names of its files without suffix, in the order of these
-    names (of `images_SESSION` of Cowley et al. "SESSION/imageNNNN"), or what a `.csv` file of the same name beside it
-    lists, with its columns. Column `degrees` is the size in degrees of visual angle, where it is known.
+    Images are decoded when asked for, as RGB of 8 bits: turned upright (EXIF), transparent parts show grey (128), 16
+    bits are scaled. Hidden files and folders are left out. The ids are those of the recording: of an archive or folder
+    the names of its files without suffix, in the order of these names (of `images_SESSION` of Cowley et al.
+    "SESSION/imageNNNN"), or what a `.csv` file of the same name beside it lists, with its columns. Column `degrees` is
+    the size in degrees of visual angle, where it is known.
 
     Raises RSAError for a name or file that does not exist, naming images that the table lists and the archive lacks.
     """

@@ -19,6 +19,7 @@ from .errors import RSAError, reason
 from .features import Features, averaged_over
 from .models import Preprocess
 from .modes import evaluation_mode
+from .pictures import as_input, plain
 from .rdm import RDM, Array
 from .stimuli import Images, Stimuli, as_stimuli
 
@@ -42,7 +43,8 @@ def extract(
     """Features of every layer: name -> (n_stimuli, n_features) float32, rows in the order of the stimuli.
 
     stimuli: Stimuli, a tensor (n, C, H, W), or a list of images. layers: see `choose_layers`.
-    preprocess: image -> tensor (C, H, W); without it PIL images become RGB in [0, 1] and tensors stay as they are.
+    preprocess: image -> tensor (C, H, W); PIL images come to it upright and opaque, in mode L or RGB. Without it images
+      (PIL, paths of files, tensors of integers) become RGB in [0, 1], and tensors of floats stay as they are.
     n_features: of layers with more, this many drawn without replacement by (seed, layer name), in ascending order, so
       they do not depend on the batch size or on the other layers; None = all.
     device: where to run (the model comes back afterwards); default: where the model is.
@@ -205,11 +207,7 @@ def _batches(stimuli: Stimuli, preprocess: Preprocess | None, batch_size: int) -
 def _image(stimuli: Stimuli, index: int, preprocess: Preprocess | None) -> Tensor:
     try:
         image = stimuli[index]
-        if preprocess is not None:
-            image = preprocess(image)
-        elif hasattr(image, "convert"):
-            image = torch.from_numpy(np.asarray(image.convert("RGB"), np.float32).transpose(2, 0, 1) / 255)
-        return torch.as_tensor(image)
+        return as_input(image) if preprocess is None else torch.as_tensor(preprocess(plain(image)))
     except Exception as error:
         name = stimuli.table["stimulus_id"][index]
         raise RSAError(f"image {name} cannot be read: {reason(error)}") from error

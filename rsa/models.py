@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from .errors import RSAError, near, reason
+from .pictures import as_rgb
 
 UNTRAINED = "untrained"
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet
@@ -21,7 +22,7 @@ Preprocess: TypeAlias = Callable[[Any], Tensor]
 
 
 def load_model(name: str, weights: str | Path | None = None) -> tuple[nn.Module, Preprocess]:
-    """A network in evaluation mode and its preprocessing (PIL image or tensor (C, H, W) -> float tensor (3, H, W)).
+    """A network in evaluation mode and its preprocessing (any image, see `as_rgb` -> float tensor (3, H, W)).
 
     name: "efficientnet_lite0", "efficientnet_lite1" (ImageNet weights from the packages of extra `demo`);
       "torchvision:resnet18" (torchvision's default weights, downloaded at first use) or "torchvision:resnet18@WEIGHTS";
@@ -68,22 +69,6 @@ class ImagePreprocess:
 
     def __call__(self, image: Any) -> Tensor:
         return torch.as_tensor(self._transform(as_rgb(image)))
-
-
-def as_rgb(image: Any) -> Any:
-    """A PIL image in mode RGB, or a tensor with three channels (grey is repeated, an alpha channel left out)."""
-    if hasattr(image, "convert"):
-        return image.convert("RGB")
-    tensor = torch.as_tensor(image)
-    if tensor.ndim != 3 or tensor.shape[0] not in (1, 3, 4):
-        raise RSAError(f"an image tensor must have shape (1, 3 or 4, H, W), got {tuple(tensor.shape)}")
-    if tensor.dtype != torch.uint8 and tensor.numel():
-        low, high = tensor.min().item(), tensor.max().item()
-        most = 1 if tensor.is_floating_point() else 255
-        if low < 0 or high > most:
-            raise RSAError(f"an image of {tensor.dtype} must lie in [0, {most}], not [{low:g}, {high:g}]")
-        tensor = tensor if tensor.is_floating_point() else tensor.to(torch.uint8)
-    return tensor.expand(3, -1, -1) if len(tensor) == 1 else tensor[:3]
 
 
 def load_weights(module: nn.Module, path: str | Path) -> None:

@@ -1,7 +1,10 @@
 """Images with names: what a model is shown."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from os import PathLike
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import numpy as np
@@ -21,9 +24,9 @@ class _Indexed(Protocol):
 class Stimuli:
     """n images and a table about them.
 
-    `stimuli[i]` is an image (PIL, or a tensor (C, H, W)), made when asked for; `table` maps column names to n values
-    each, `stimulus_id` (unique) first, then whatever is known: `object_name`, `category_name`, ... Any object with
-    these three (`len`, `[i]`, `table`) is taken wherever Stimuli are.
+    `stimuli[i]` is an image (PIL, the path of a file, or a tensor (C, H, W)), made when asked for; `table` maps column
+    names to n values each, `stimulus_id` (unique) first, then whatever is known: `object_name`, `category_name`, ...
+    Any object with these three (`len`, `[i]`, `table`) is taken wherever Stimuli are.
 
     images: a sequence of images, or anything with `len` and `[i]`. table: columns of n values; without
     `stimulus_id`, ids are "0", "1", ... reference: where the images come from, for the files of those who used them.
@@ -96,8 +99,11 @@ class Stimuli:
         return digest.hexdigest()
 
     def _pixels(self, index: int) -> Array:
+        from .pictures import plain, read_image
+
         try:
             image = self.images[index]
+            image = read_image(image) if _is_file(image) else plain(image)
             if hasattr(image, "detach"):
                 image = image.detach().cpu()
                 image = image.numpy() if str(image.dtype) != "torch.bfloat16" else image.float().numpy()
@@ -107,15 +113,91 @@ class Stimuli:
 
     @classmethod
     def from_dataset(cls, dataset: Any, *, reference: str = "") -> "Stimuli":
-        """From a torchvision-style data set of (image, class): ids are indices, classes become `category_name`."""
-        if len(dataset) and not (isinstance(dataset[0], tuple) and len(dataset[0]) >= 2):
+        """From a torchvision-style data set of (image, target); ids are indices.
+
+        A class becomes `category_name`, by the data set's `classes`: all synonyms of one, and where two classes have
+        the same name, their `wnids` or numbers as well. Targets that are vectors (attributes, several labels) become a
+        column per value, named by `attr_names` or `classes`, else `target_0`, ... Of a `Subset` the names are those of
+        the whole. Raises RSAError for other targets, and for a class or vector that the names do not fit.
+        """
+        if len(dataset) and not (isinstance(dataset[0], tuple | list) and len(dataset[0]) >= 2):
             raise RSAError("a data set of (image, class) pairs is needed; for images alone use Stimuli(images)")
-        classes = list(getattr(dataset, "classes", ()))
-        targets = getattr(dataset, "targets", None)
+        targets = _stored_targets(dataset)
         if targets is None:
             targets = [dataset[i][1] for i in range(len(dataset))]
-        names = [classes[int(t)] if classes and not isinstance(t, str) else as_text(t) for t in targets]
-        return cls(_FirstOfPair(dataset), {"category_name": names}, reference=reference)
+        return cls(_FirstOfPair(dataset), _target_columns(dataset, targets), reference=reference)
+
+
+def _stored_targets(dataset: Any) -> Any:
+    """What a data set knows without decoding its images, or None."""
+    targets, places = getattr(dataset, "targets", None), getattr(dataset, "indices", None)
+    if targets is None and places is not None and hasattr(dataset, "dataset"):  # torch.utils.data.Subset
+        whole = _stored_targets(dataset.dataset)
+        return None if whole is None else [whole[i] for i in places]
+    return targets
+
+
+def _target_columns(dataset: Any, targets: Iterable[Any]) -> dict[str, Sequence[Any] | Array]:
+    values = [target.tolist() if hasattr(target, "tolist") else target for target in targets]
+    names = _class_names(dataset)
+    if all(isinstance(value, str | bytes | int | float) for value in values):
+        return {"category_name": [_class_name(i, value, names) for i, value in enumerate(values)]}
+    advice = "give what you need of them as columns: Stimuli(images, table)"
+    if not all(isinstance(value, tuple | list) and all(isinstance(x, int | float) for x in value) for value in values):
+        raise RSAError(f"targets must be classes or vectors of numbers, not {_kind(values)}; {advice}")
+    widths = sorted({len(value) for value in values})
+    titles = [as_text(name) for name in _known(dataset, "attr_names") or () if name] or list(names.values())
+    if len(widths) > 1 or (titles and len(titles) != widths[0]):
+        known = f"for {len(titles)} names" if titles else "in one data set"
+        raise RSAError(f"targets are vectors of {listing(widths)} values {known}; {advice}")
+    table = np.array(values)
+    whole = table.astype(np.int64) if np.all(np.mod(table, 1) == 0) else table
+    return {name: whole[:, i] for i, name in enumerate(titles or [f"target_{i}" for i in range(widths[0])])}
+
+
+def _kind(values: Sequence[Any]) -> str:
+    odd = next(value for value in values if not isinstance(value, str | bytes | int | float))
+    return (
+        f"{type(odd).__name__} of {type(odd[0]).__name__}"
+        if isinstance(odd, tuple | list) and odd
+        else type(odd).__name__
+    )
+
+
+def _known(dataset: Any, name: str) -> Any:
+    """An attribute of a data set, or of the whole of which it is a part."""
+    found = getattr(dataset, name, None)
+    return _known(dataset.dataset, name) if found is None and hasattr(dataset, "dataset") else found
+
+
+def _class_names(dataset: Any) -> dict[int, str]:
+    """Number -> name of a data set's classes, every name once."""
+    classes, codes = _known(dataset, "classes"), _known(dataset, "wnids")
+    if isinstance(classes, Mapping):  # number -> name, or name -> number
+        numbered = dict(classes) if all(isinstance(k, int) for k in classes) else {v: k for k, v in classes.items()}
+    else:
+        numbered = dict(enumerate(() if classes is None else classes))
+    names = {
+        number: ", ".join(map(as_text, name)) if isinstance(name, tuple | list) else as_text(name)
+        for number, name in numbered.items()
+    }
+    count = Counter(names.values())
+    return {
+        number: name if count[name] == 1 else f"{name} ({codes[number] if codes is not None else number})"
+        for number, name in names.items()
+    }
+
+
+def _class_name(place: int, value: Any, names: Mapping[int, str]) -> str:
+    if isinstance(value, str | bytes) or not names:
+        return as_text(value)
+    if value not in names:
+        raise RSAError(f"image {place} is of class {value}, but the data set names classes {listing(names, 12)}")
+    return names[value]
+
+
+def _is_file(image: Any) -> bool:
+    return isinstance(image, str | PathLike) and Path(image).is_file()
 
 
 def _same(a: Array, b: Array) -> bool:

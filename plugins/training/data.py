@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ...rsa import RSAError, Stimuli
-from ...rsa.models import as_rgb
+from ...rsa.pictures import as_rgb
 from ...rsa.rdm import Array
 from .augment import standardise
 from .decoding import FileImages
@@ -102,7 +102,7 @@ class Data:
         return (images.float() / 255 - mean) / std
 
     def preprocess(self, image: Any) -> Tensor:
-        """Any image (PIL, or a tensor as `rsa.models.as_rgb` takes it) as an input (C, H, W) of a network of this data.
+        """Any image (as `rsa.pictures.as_rgb` takes it) as an input (C, H, W) of a network of this data.
 
         Shorter side resized, central crop, grey or RGB as the data: a brain's stimuli can be shown, too.
         """
@@ -110,10 +110,12 @@ class Data:
 
         channels, height, width = self.shape
         if not (isinstance(image, Tensor) and image.dtype == torch.uint8 and image.shape == self.shape):
-            tensor = image if isinstance(image, Tensor) else functional.pil_to_tensor(image.convert("RGB"))
-            tensor = functional.to_dtype(as_rgb(tensor), torch.uint8, scale=True)
-            if channels == 1:
-                tensor = functional.rgb_to_grayscale(tensor)
+            shown = as_rgb(image)
+            tensor = shown if isinstance(shown, Tensor) else functional.pil_to_tensor(shown)
+            tensor = functional.to_dtype(tensor, torch.uint8, scale=True)
+            if channels == 1:  # rounded, so that grey stays as it is
+                red, green, blue = tensor.to(torch.int32)
+                tensor = ((299 * red + 587 * green + 114 * blue + 500) // 1000).to(torch.uint8)[None]
             scale = max(height / tensor.shape[1], width / tensor.shape[2])
             size = [
                 max(round(side * scale), least) for side, least in zip(tensor.shape[1:], (height, width), strict=True)

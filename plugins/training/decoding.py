@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
 _CHUNK = 4096  # images decoded between two writes
+_DECODING = "upright"  # another word for every other way to decode, so that older files are not taken for it
 _SHORTER = 256 / 224  # of a picture, in sides of its central crop
 
 
@@ -119,7 +120,7 @@ def _stack(images: Sequence[Array]) -> Tensor:
 
 
 def _fingerprint(files: ImageFiles, size: int) -> str:
-    digest = hashlib.sha256(f"{files.path.resolve()} {size}".encode())
+    digest = hashlib.sha256(f"{files.path.resolve()} {size} {_DECODING}".encode())
     if isinstance(files, ZipImages):
         facts: Sequence[object] = [(member.filename, member.file_size, member.CRC) for member in files.members]
     else:

@@ -87,7 +87,7 @@ def test_transparent_parts_show_grey_and_16_bits_are_scaled(tmp_path: Path) -> N
     assert np.asarray(stimuli[1])[0, 0].tolist() == pytest.approx([0.2 * 255 + 0.8 * 128, 0.8 * 128, 0.8 * 128], abs=1)
     for i in (2, 3):
         assert np.asarray(stimuli[i])[..., 1].tolist() == [[0, 1], [128, 255]]
-    with pytest.raises(RSAError, match=r"5.tif \(pixels of 32 bits \(mode F\) have no known white\)"):
+    with pytest.raises(RSAError, match=r"5.tif \(pixels of 32 bits \(mode F\) have no known white; convert"):
         stimuli[4]
 
 
