@@ -312,3 +312,24 @@ def test_degrees_of_visual_angle_go_with_the_images(tmp_path: Path) -> None:
     stimuli = images("majajhong2015", data_dir=tmp_path)
     assert stimuli.table["degrees"].tolist() == [8.0, 8.0]
     assert stimuli.reference == "majajhong2015"
+
+
+@pytest.mark.parametrize("as_folder", [False, True])
+def test_files_that_systems_keep_for_themselves_are_no_stimuli(as_folder: bool, tmp_path: Path) -> None:
+    others = ("._a.png", ".hidden.png", ".ipynb_checkpoints/a-checkpoint.png", "__MACOSX/._a.png", "@eaDir/a.png")
+    path = archive(tmp_path / "x.zip", {"a.png": picture(9), "Thumbs.db": b"", **dict.fromkeys(others, picture(1))})
+    if as_folder:
+        with zipfile.ZipFile(path) as file:
+            file.extractall(tmp_path / ".folder")
+        path = tmp_path / ".folder"
+    assert images(path).table["stimulus_id"].tolist() == ["a"]
+
+
+def test_folders_that_are_links_are_read_once(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "real" / "a.png").write_bytes(picture(9))
+    (tmp_path / "set" / "b").mkdir(parents=True)
+    (tmp_path / "set" / "b" / "b.png").write_bytes(picture(9))
+    (tmp_path / "set" / "linked").symlink_to(tmp_path / "real")
+    (tmp_path / "set" / "b" / "up").symlink_to(tmp_path / "set")
+    assert images(tmp_path / "set").table["stimulus_id"].tolist() == ["b", "a"]
