@@ -54,9 +54,9 @@ def as_rgb(image: Any) -> Any:
 def as_input(image: Any) -> Tensor:
     """What a network is shown without a preprocess: RGB in [0, 1], (3, H, W); tensors of floats stay as they are."""
     if not isinstance(image, str | PathLike) and not hasattr(image, "convert"):
-        image = torch.as_tensor(image)
-        if image.is_floating_point() or image.ndim != 3:
-            return image
+        tensor = torch.as_tensor(image)
+        if tensor.is_floating_point() or tensor.ndim != 3:
+            return tensor
     return torch.from_numpy(np.asarray(as_rgb(image), np.float32).transpose(2, 0, 1) / 255)
 
 
@@ -98,7 +98,8 @@ def read_image(file: str | PathLike[str] | bytes) -> "Image.Image":
         with Image.open(io.BytesIO(content), formats=_FORMATS) as image:
             if image.width * image.height > MAX_PIXELS:
                 raise RSAError(f"{image.width} x {image.height} pixels are too many")
-            return plain(image).convert("RGB")
+            upright: Image.Image = plain(image).convert("RGB")
+            return upright
     except RSAError:
         raise
     except Exception as error:  # whatever a decoder may stumble over

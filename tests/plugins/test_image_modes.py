@@ -127,7 +127,8 @@ def ways_in(mode: str, folder: Path) -> dict[str, Any]:
     if suffix:
         path = folder / f"a.{suffix}"
         image = make()
-        image.save(path, **({"exif": image.getexif()} if mode == "on its side" else {}), **image.info)
+        settings: dict[str, Any] = {"exif": image.getexif()} if mode == "on its side" else dict(image.info)
+        image.save(path, **settings)
         with zipfile.ZipFile(folder / "x.zip", "w") as archive:
             archive.write(path, "a.png")
         ways |= {"file that is open": [Image.open(path)], "path": [path], "path as text": [str(path)]}
