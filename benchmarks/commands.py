@@ -69,12 +69,12 @@ def speed(
     ]
     if "scaling" in chosen:
         notes.append("memory: MB on top of the inputs, ours / theirs, in processes of their own")
-    print_table("Speed and memory", columns, [_cells(result) for result in results], notes)
     if json is not None:
         shown = [asdict(result) | {"target": result.target, "met": result.met} for result in results]
         write_json(json, {"quick": quick, "results": shown, "exponents": exponents(results), "environment": place})
     if plot is not None:
         save_figure(cost_figure(results), plot)
+    print_table("Speed and memory", columns, [_cells(result) for result in results], notes)
 
 
 def _cells(result: "Result") -> list[str]:
@@ -126,9 +126,9 @@ def recordings(
         names = [str(row[key]) for key in ("recording", "target", "scale", "method", "model", "best_layer")]
         cells.append([*names, f"{row['similarity']:.3f}{between}", ceiling])
     cells.sort(key=lambda cell: tuple(cell[:4]))
-    print_table("Recordings", columns, cells, ["[95% interval] over resampled stimuli"])
     if json is not None:
         write_json(json, {"rows": rows, "bootstrap": bootstrap})
+    print_table("Recordings", columns, cells, ["[95% interval] over resampled stimuli"])
 
 
 @bench.command()
@@ -167,9 +167,9 @@ def nasbench201(
         shown = [f"{row['mean']:.3f}{error}", f"{row['reference']:.2f}", reached]
         cells.append([f"{row['searcher']}, {row['measure']}", str(row["seeds"]), *shown])
     notes = ["CIFAR-10 accuracy in %, mean +- standard error over seeds; reached: within two standard errors."]
-    print_table("NAS-Bench-201", ["searcher", "seeds", "ours", "reference", "reached"], cells, notes)
     if plot is not None:
         save_figure(search_figure(found["runs"]), plot)
+    print_table("NAS-Bench-201", ["searcher", "seeds", "ours", "reference", "reached"], cells, notes)
 
 
 @bench.command()

@@ -132,9 +132,9 @@ def _show(made: "Pool", out: Path, json: Path | None) -> None:
           for view in made.views.values()),
         "rank correlations with mature performance; seconds until there, median",
     ]  # fmt: skip
-    print_table(f"Pool of {made.space}", ["examples", "mean P", "P", "-loss", "seconds"], cells, notes)
     if json is not None:
         write_json(json, {"file": str(out), "members": len(made), "checkpoints": rows, "settings": dict(made.settings)})
+    print_table(f"Pool of {made.space}", ["examples", "mean P", "P", "-loss", "seconds"], cells, notes)
 
 
 def teachers(
@@ -180,9 +180,9 @@ def teachers(
                 make().save(file)
             rows.append(str(file))
             advance(1)
-    print_table(f"Teachers for {pool}", ["file"], [[row] for row in rows])
     if json is not None:
         write_json(json, {"pool": str(pool), "teachers": rows})
+    print_table(f"Teachers for {pool}", ["file"], [[row] for row in rows])
 
 
 def page(

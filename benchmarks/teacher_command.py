@@ -81,11 +81,11 @@ def compare(
             loaded, teachers, alphas=alpha or ALPHAS, rules=rules, methods=methods, controls=controls,
             bootstrap=bootstrap, seed=seed, advance=advance,
         )  # fmt: skip
-    _show(found)
     if json is not None:
         write_comparison(json, found, command=command("teacher compare"), machine=machine())
     if page is not None and json is not None:
         write_page(page, [json])
+    _show(found)
 
 
 def _teachers(name: str, pool: "Pool", by: str | None, data_dir: Path | None) -> "list[Teacher]":

@@ -1,8 +1,11 @@
 """The frame of the `tgsage` program: commands come from entry points, mistakes end in one line and exit code 2."""
 
+import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib.metadata import entry_points, version
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -60,7 +63,10 @@ def _version(wanted: bool) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the program; returns its exit code: 0, 1 (something failed), 2 (wrong input), 130 (interrupted)."""
+    """Run the program; returns its exit code: 0, 1 (something failed), 2 (wrong input), 130 (interrupted).
+
+    A reader of its output that goes away is no error worth a word: exit code 1, as Python's manual has it.
+    """
     try:
         code = typer.main.get_command(build()).main(args=arguments, prog_name="tgsage", standalone_mode=False)
         sys.stdout.flush()
@@ -69,8 +75,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     except (KeyboardInterrupt, typer.Abort):
         code = INTERRUPTED
-    except BrokenPipeError:
-        sys.stderr.close()  # the reader of a pipe went away: nobody is left to tell
+    except OSError as error:
+        _drop_output()
+        if not isinstance(error, BrokenPipeError):
+            print(f"tgsage: {error}", file=sys.stderr)
         return 1
     except Exception as error:
         if not hasattr(error, "format_message"):
@@ -92,6 +100,14 @@ def _usage(error: Exception) -> int:
     return 2
 
 
+def _drop_output() -> None:
+    """What stdout still holds goes nowhere, so that its flush at the interpreter's end does not fail again."""
+    with suppress(OSError, ValueError):  # a stand-in without a file descriptor
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def run() -> None:
     """The console script."""
+    if sys.stdout is None:  # closed by the shell
+        sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115
     sys.exit(main())

@@ -25,6 +25,8 @@ def check_writable(path: str | Path) -> Path:
         raise RSAError(f"cannot write {target}: it is {'a folder' if target.is_dir() else 'no regular file'}")
     if not target.parent.is_dir():
         raise RSAError(f"cannot write {target}: there is no folder {target.parent}")
+    if not os.access(target.parent, os.W_OK):
+        raise RSAError(f"cannot write {target}: the folder {target.parent.resolve()} is read-only")
     return target
 
 

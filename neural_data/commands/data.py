@@ -23,16 +23,19 @@ Json = Annotated[Path | None, typer.Option(help="Also write everything to this f
 def list_(data_dir: DataDir = None, json: Json = None) -> None:
     """The data sets that have a name, and which of them are on disk."""
     from ...rsa.console import print_table, write_json
+    from ...rsa.storage import check_writable
     from ..catalogue import data_folder, list_datasets
 
+    if json is not None:
+        check_writable(json)
     folder = data_folder(data_dir)
     datasets = list_datasets()
     rows = [[f"{item.name}\n  {item.title}", item.kind, _size(item), _presence(item, folder)] for item in datasets]
     notes = [f"Data folder: {folder}", "tgsage data describe NAME tells source, licence and citation."]
-    print_table("Data sets", ["name", "kind", "size", "on disk"], rows, notes)
     if json is not None:
         listed = [{**_registered(item), "on_disk": _presence(item, folder)} for item in datasets]
         write_json(json, {"folder": str(folder), "datasets": listed})
+    print_table("Data sets", ["name", "kind", "size", "on disk"], rows, notes)
 
 
 @data.command()
@@ -70,7 +73,6 @@ def describe(
     facts = [f"RDMs: {found.made}", *(f"{key}: {value}" for key, value in found.facts.items())]
     if dataset is not None:
         facts += [f"published at: {dataset.source}", f"licence: {dataset.licence}", f"citation: {dataset.citation}"]
-    print_table(found.name, ["target", *(column.replace("_", " ") for column in columns)], rows, facts)
     if json is not None:
         registered = {} if dataset is None else {"registry": _registered(dataset)}
         described = {"name": found.name, "targets": found.targets, "settings": found.settings, "facts": found.facts}
@@ -80,6 +82,7 @@ def describe(
 
         note = str(found.facts.get("note", ""))
         save_figure(describe_figure(found.name, found.rdms, found.halves, found.neuroids, found.made, note), plot)
+    print_table(found.name, ["target", *(column.replace("_", " ") for column in columns)], rows, facts)
 
 
 @data.command()
@@ -99,9 +102,9 @@ def fetch(
         files = fetch_files(name, data_dir=data_dir, report=report)
     states = {str(path): "downloaded" if new else "was there" for path, new in files.items()}
     rows = [[path, f"{Path(path).stat().st_size / 1e6:.1f} MB", state] for path, state in states.items()]
-    print_table(name, ["file", "size", ""], rows)
     if json is not None:
         write_json(json, {"name": name, "files": states})
+    print_table(name, ["file", "size", ""], rows)
 
 
 @data.command()
@@ -126,10 +129,10 @@ def convert(
     save_recording(recording, out)
     sizes = {str(dim): size for dim, size in recording.sizes.items()}
     rows = [[f"{source} -> {out}", *map(str, sizes.values()), f"{out.stat().st_size / 1e6:.1f} MB"]]
-    print_table("converted", ["file", *sizes, "size"], rows)
     if json is not None:
         made = {"source": source, "part": part, "file": str(out), "dims": sizes, "bytes": out.stat().st_size}
         write_json(json, {**made, "attrs": dict(recording.attrs)})
+    print_table("converted", ["file", *sizes, "size"], rows)
 
 
 def _cell(value: Any) -> str:

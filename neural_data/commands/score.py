@@ -164,7 +164,6 @@ def score(
     with progress(f"{model}: images", len(guide.stimuli)) as advance:
         made = guide.layers(module, progress=advance)
     result = chosen.score(made, similarity=similarity, method=method, bootstrap=bootstrap, groups=groups, seed=seed)
-    _show(model, result, made)
     settings = {"model": model, "weights": weights and str(weights), "similarity": similarity}
     if json is not None:
         features = {name: {key: one.attrs[key] for key in ("n_features", "of_features")} for name, one in made.items()}
@@ -175,6 +174,7 @@ def score(
         command = shlex.join(["tgsage", *sys.argv[1:]])
         rdms = {name: one for name, one in made.items() if isinstance(one, RDM)}
         write_report(report, model=model, teacher=chosen, score=result, rdms=rdms, settings=settings, command=command)
+    _show(model, result, made)
 
 
 def _check_options(similarity: str, groups: str | None, of_rdms: "Mapping[str, str | int | None]") -> None:

@@ -73,9 +73,9 @@ def build(
     except RSAError as error:
         shown = f"images: not found, so whoever uses this file cannot check them ({error})"
     made.save(out)
-    _show(made, out, shown)
     if json is not None:
         write_json(json, {"file": str(out), **summary(made)})
+    _show(made, out, shown)
 
 
 def summary(made: "Teacher") -> dict[str, object]:

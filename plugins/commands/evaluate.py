@@ -112,9 +112,9 @@ def evaluate(
         found = replace(found, examples=trained.examples, seconds={"train": trained.seconds, **found.seconds})
     if seen:
         found = replace(found, attrs={**found.attrs, "trained_on_validation": True})
-    _show(f"{network} on {images.name}, seed {seed}", found, evaluator)
     if json is not None:
         write_json(json, {"network": network, "settings": evaluator.describe(), **found.to_dict()})
+    _show(f"{network} on {images.name}, seed {seed}", found, evaluator)
 
 
 def _teacher(name: str, by: str | None, data_dir: Path | None) -> Any:

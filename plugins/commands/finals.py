@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from ..spaces.space import Space
     from ..training import Data, Recipe
 
+Table = tuple[str, list[str], list[list[str]], list[str]]
+
 
 def run_finals(
     candidates: "Sequence[Candidate]",
@@ -22,16 +24,16 @@ def run_finals(
     epochs: float | None,
     seed: int,
     device: str | None,
-) -> dict[str, Any]:
+) -> tuple[dict[str, Any], Table]:
     """Train the `most` best different architectures for `epochs`, the best of them by validation by the whole recipe on
-    all training images, and test that one; prints a table and writes `best.json` into `folder`.
+    all training images, and test that one; writes `best.json` into `folder`.
 
     Checkpoints lie in the folder, under the candidates' numbers: the same call goes on after an interruption, and one
-    after a longer search trains only who is new among the best. Returns what was found, JSON-able. Raises RSAError
-    where no candidate succeeded.
+    after a longer search trains only who is new among the best. Returns what was found, JSON-able, and its table for
+    `print_table`. Raises RSAError where no candidate succeeded.
     """
     from ...rsa import RSAError
-    from ...rsa.console import print_table, progress
+    from ...rsa.console import progress
     from ..finalists import finalists, mature, reranking, search_cost
     from ..spaces import write_architecture
 
@@ -70,6 +72,6 @@ def run_finals(
         f"Cost M1 E1 + M2 E2: {e1:,} examples of {m1} candidates + {e2:,} of {m2} finalists = {cost:,}",
         f"{folder / 'best.json'}: the architecture; {checkpoint}: its checkpoint",
     ]
-    print_table(f"finalists after {length:g} epochs", ["", "P"], rows, notes)
     finals = [{"candidate": number, **found[number].to_dict()} for number in ranked]
-    return {"finalists": finals, "winner": {"candidate": ranked[0], **winner.to_dict()}, "cost": cost}
+    result = {"finalists": finals, "winner": {"candidate": ranked[0], **winner.to_dict()}, "cost": cost}
+    return result, (f"finalists after {length:g} epochs", ["", "P"], rows, notes)

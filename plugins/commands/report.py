@@ -34,7 +34,6 @@ def report(
     for path in filter(None, (csv, json, best)):
         check_writable(path)
     found = search_report(storage, study)
-    _show(found)
     if html is not None:
         from ..search_page import write_search_report
 
@@ -52,6 +51,7 @@ def report(
             temporary.write_text(found.to_csv(), encoding="utf-8")
     if json is not None:
         write_json(json, found.to_dict())
+    _show(found)
 
 
 def _show(found: "SearchReport") -> None:

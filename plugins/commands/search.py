@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ..explorer import Engine, SearchResult
     from ..spaces.space import Space
     from ..training import Data
+    from .finals import Table
 
 
 @dataclass(frozen=True)
@@ -131,7 +132,7 @@ def search(
     it joins in. `tgsage report STORAGE` tells more about it, and `optuna-dashboard sqlite:///tgsage.db` shows it live.
     """
     from ...rsa import RSAError
-    from ...rsa.console import write_json
+    from ...rsa.console import print_table, write_json
     from ...rsa.report import check_report
     from ...rsa.storage import check_writable
     from ..database import open_storage, sqlite_file
@@ -174,7 +175,6 @@ def search(
             devices=tuple(filter(None, devices.split(","))), timeout=timeout, reuse=reuse, patience=patience,
             engine=runs, notify=view.update,
         )  # fmt: skip
-    _show(found, where, storage, page)
 
     def write(finals: dict[str, Any]) -> None:
         if page is not None:
@@ -187,15 +187,19 @@ def search(
             )
 
     write({})
+    tables = [_table(found, where, storage, page)]
     if finalists and found.best is not None:
         folder = Path("finalists" if file is None else file.with_name(f"{file.stem}-finalists")) / found.study
-        finals = run_finals(
+        finals, table = run_finals(
             found.candidates, where, objective.images, get_recipe(recipe), folder, most=finalists,
             epochs=finalist_epochs, seed=seed, device=devices.split(",")[0] or None,
         )  # fmt: skip
         with Tracker(storage, found.study) as tracker:
             tracker.keep_finals(len(finals["finalists"]), sum(one["examples"] for one in finals["finalists"]))
         write(finals)
+        tables.append(table)
+    for shown in tables:
+        print_table(*shown)
     if found.best is None:
         why, numbers = next(iter(reasons(found.candidates).items()))
         typer.echo(f"tgsage: all {len(found.candidates)} candidates failed, {len(numbers)} of them: {why}", err=True)
@@ -249,8 +253,8 @@ def _train_teacher(objective: SearchObjective) -> None:
         trained_teacher(objective.teacher, images, recipe, by=objective.by, progress=advance)
 
 
-def _show(found: "SearchResult", space: "Space", storage: str, page: Path | None) -> None:
-    from ...rsa.console import print_table
+def _table(found: "SearchResult", space: "Space", storage: str, page: Path | None) -> "Table":
+    """What a search found, for `print_table`."""
     from ..database import shown, sqlite_file, storage_url
     from ..report import reasons
 
@@ -281,4 +285,4 @@ def _show(found: "SearchResult", space: "Space", storage: str, page: Path | None
     where = f"{page}: learning curve and drawings. " if page is not None else ""
     named = shown(storage_url(storage)) if sqlite_file(storage) is None else storage
     notes.append(f"{where}More: tgsage report {named} --study {found.study}")
-    print_table(found.study, ["", "score", "P", "TG"], rows, notes)
+    return found.study, ["", "score", "P", "TG"], rows, notes

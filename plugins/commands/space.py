@@ -8,6 +8,8 @@ import typer
 if TYPE_CHECKING:
     from ..spaces import Architecture, CellPair, Space
 
+Tables = list[tuple[str, list[str], list[list[str]], list[str]]]  # what `print_table` takes
+
 
 def space(
     name: Annotated[
@@ -28,7 +30,7 @@ def space(
 ) -> None:
     """Tell what a search space is, and show architectures of it: drawn at random, from a file, or a known cell."""
     from ...rsa import RSAError
-    from ...rsa.console import write_json
+    from ...rsa.console import print_table, write_json
     from ...rsa.figures import PICTURES
     from ...rsa.storage import check_writable
     from ..spaces import KNOWN_CELLS
@@ -44,17 +46,19 @@ def space(
     if name is None and architecture is None:
         if sample or files:
             raise RSAError("--sample, --draw and --out need the name of a space (see: tgsage space)")
-        result = _list()
+        result, tables = _list()
     elif architecture is None and name is not None and name in KNOWN_CELLS:
         if sample or not all(map(_is_picture, files)):
             raise RSAError(
                 f"{name} is a known cell: it can be drawn, but there is nothing to sample or to write as JSON"
             )
-        result = _cell(KNOWN_CELLS[name], files)
+        result, tables = _cell(KNOWN_CELLS[name], files)
     else:
-        result = _space(name, architecture, max(sample, int(bool(files))), seed, files)
+        result, tables = _space(name, architecture, max(sample, int(bool(files))), seed, files)
     if json is not None:
         write_json(json, result)
+    for table in tables:
+        print_table(*table)
 
 
 def _is_picture(path: Path) -> bool:
@@ -63,25 +67,26 @@ def _is_picture(path: Path) -> bool:
     return path.suffix.lower() in PICTURES
 
 
-def _list() -> dict[str, Any]:
-    from ...rsa.console import print_table
+def _list() -> tuple[dict[str, Any], Tables]:
     from ..spaces import KNOWN_CELLS, get_space
     from ..spaces.catalogue import NAMES
 
     spaces = [get_space(name) for name in NAMES]
     rows = [[space.name, str(len(space.dimensions)), _size(space.size())] for space in spaces]
     notes = ["Other sizes: cnn7 (up to 7 layers), cell4 (4 blocks).", "tgsage space NAME tells more."]
-    print_table("Search spaces", ["name", "dimensions", "choices"], rows, notes)
     cells = [[pair.name, pair.source] for pair in KNOWN_CELLS.values()]
-    print_table("Known cells", ["name", "from"], cells)
-    return {
+    tables = [
+        ("Search spaces", ["name", "dimensions", "choices"], rows, notes),
+        ("Known cells", ["name", "from"], cells, list[str]()),
+    ]
+    result = {
         "spaces": [{"name": s.name, "dimensions": len(s.dimensions), "size": s.size()} for s in spaces],
         "cells": [{"name": pair.name, "source": pair.source} for pair in KNOWN_CELLS.values()],
     }
+    return result, tables
 
 
-def _cell(pair: "CellPair", pictures: list[Path]) -> dict[str, Any]:
-    from ...rsa.console import print_table
+def _cell(pair: "CellPair", pictures: list[Path]) -> tuple[dict[str, Any], Tables]:
     from ...rsa.figures import save_figure
     from ..spaces import CellSpace
     from ..spaces.drawing import graph_figure
@@ -90,21 +95,23 @@ def _cell(pair: "CellPair", pictures: list[Path]) -> dict[str, Any]:
     parameters = _parameters(CellSpace(), pair, **pair.published)
     settings = ", ".join(f"{key} {value}" for key, value in pair.published.items())
     notes = [f"{parameters:,} parameters for CIFAR-10 ({settings}).", pair.source]
-    print_table(pair.name, ["cell"], [[line] for line in pair.describe().splitlines()], notes)
     for path in pictures:
         parts = {"normal cell": pair.normal, "reduction cell": pair.reduction}
         graphs = {pair.name: pair.normal} if pair.normal == pair.reduction else parts
         save_figure(graph_figure({title: cell_graph(cell) for title, cell in graphs.items()}), path)
-    return {
+    result = {
         "name": pair.name,
         "source": pair.source,
         "description": pair.describe(),
         "published": dict(pair.published),
         "parameters": parameters,
     }
+    return result, [(pair.name, ["cell"], [[line] for line in pair.describe().splitlines()], notes)]
 
 
-def _space(name: str | None, file: Path | None, count: int, seed: int, files: list[Path]) -> dict[str, Any]:
+def _space(
+    name: str | None, file: Path | None, count: int, seed: int, files: list[Path]
+) -> tuple[dict[str, Any], Tables]:
     import numpy as np
 
     from ...rsa import RSAError
@@ -127,13 +134,13 @@ def _space(name: str | None, file: Path | None, count: int, seed: int, files: li
                 draw(chosen, architecture, numbered)
             else:
                 write_architecture(numbered, chosen, architecture)
-    result = _describe(chosen, quiet=bool(found))
-    return {**result, "architectures": [_show(chosen, title, architecture) for title, architecture in found.items()]}
+    result, tables = _describe(chosen)
+    shown = [_shown(chosen, title, architecture) for title, architecture in found.items()]
+    return {**result, "architectures": [one for one, _ in shown]}, [table for _, table in shown] or tables
 
 
-def _describe(space: "Space", quiet: bool) -> dict[str, Any]:
-    """Dimensions by kind, printed unless architectures are shown."""
-    from ...rsa.console import print_table
+def _describe(space: "Space") -> tuple[dict[str, Any], Tables]:
+    """Dimensions by kind."""
     from ...rsa.errors import listing
 
     kinds: dict[str, list[Any]] = {}
@@ -148,21 +155,19 @@ def _describe(space: "Space", quiet: bool) -> dict[str, Any]:
         }
         for kind, same in kinds.items()
     ]
-    if not quiet:
-        rows = [[r["kind"], str(r["dimensions"]), r["first"], listing(r["choices"], 8)] for r in table]
-        notes = [f"{len(space.dimensions)} dimensions; {space.size()} choices of them."]
-        print_table(space.name, ["kind", "dimensions", "first", "choices"], rows, notes)
-    return {"name": space.name, "dimensions": len(space.dimensions), "size": space.size(), "kinds": table}
+    rows = [[r["kind"], str(r["dimensions"]), r["first"], listing(r["choices"], 8)] for r in table]
+    notes = [f"{len(space.dimensions)} dimensions; {space.size()} choices of them."]
+    result = {"name": space.name, "dimensions": len(space.dimensions), "size": space.size(), "kinds": table}
+    return result, [(space.name, ["kind", "dimensions", "first", "choices"], rows, notes)]
 
 
-def _show(space: "Space", title: str, architecture: "Architecture") -> dict[str, Any]:
-    from ...rsa.console import print_table
-
+def _shown(space: "Space", title: str, architecture: "Architecture") -> tuple[dict[str, Any], Any]:
+    """An architecture for files, and as a table."""
     parameters, text = _parameters(space, architecture), space.describe(architecture)
     lines = [[line] for line in text.splitlines()]
     note = f"{parameters:,} parameters for 3 x 32 x 32 images and 10 classes, as built without further settings."
-    print_table(title, [f"architecture of {space.name}"], lines, [note])
-    return {"title": title, "architecture": dict(architecture), "description": text, "parameters": parameters}
+    result = {"title": title, "architecture": dict(architecture), "description": text, "parameters": parameters}
+    return result, (title, [f"architecture of {space.name}"], lines, [note])
 
 
 def _parameters(space: "Space", architecture: "Architecture | CellPair", **settings: Any) -> int:

@@ -77,8 +77,9 @@ def train(
     tested = measure(model, images, trained)
     if not is_first():
         return
-    show(f"{network} on {images.name} by {chosen.name}, seed {seed}", trained, tested)
+    title = f"{network} on {images.name} by {chosen.name}, seed {seed}"
     if trained.failed:
+        show(title, trained, tested)
         raise typer.Exit(1)
     norm, found = tested["valid"]
     made = network_teacher(
@@ -87,15 +88,16 @@ def train(
         attrs={"recipe": chosen.name, "epochs": trained.epochs, "accuracy": found.accuracy},
     )  # fmt: skip
     made.save(out)
-    print_table(
-        f"{out}: teacher {made.name}",
-        ["target", by, "features"],
-        [[target, str(len(rdm)), str(rdm.attrs["n_features"])] for target, rdm in made.rdms.items()],
-        [f"images: {len(made.stimulus_ids)} of {made.stimuli}, SHA-256 {made.checksum[:12]}"],
-    )
     if json is not None:
         teacher = describe(made)
         write_json(
             json,
             {"file": str(out), "checkpoint": str(checkpoint), **teacher, "training": summary(model, trained, tested)},
         )
+    show(title, trained, tested)
+    print_table(
+        f"{out}: teacher {made.name}",
+        ["target", by, "features"],
+        [[target, str(len(rdm)), str(rdm.attrs["n_features"])] for target, rdm in made.rdms.items()],
+        [f"images: {len(made.stimulus_ids)} of {made.stimuli}, SHA-256 {made.checksum[:12]}"],
+    )

@@ -94,13 +94,13 @@ def train(
     tested = measure(model, images, trained, batchnorm)
     if not is_first():
         return
-    show(f"{network} on {images.name} by {chosen.name}, seed {seed}", trained, tested)
     if json is not None:
         settings = {
             "kind": "training", "network": network, "data": images.name, "whole": whole, "recipe": chosen.to_dict(),
             "seed": seed,
         }  # fmt: skip
         write_json(json, {**settings, **summary(model, trained, tested)})
+    show(f"{network} on {images.name} by {chosen.name}, seed {seed}", trained, tested)
     if trained.failed:
         raise typer.Exit(1)
 
