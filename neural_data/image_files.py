@@ -14,12 +14,12 @@ import numpy as np
 
 from ..rsa import RSAError
 from ..rsa.errors import listing, reason
+from ..rsa.matching import SUFFIXES
 from ..rsa.pictures import MAX_BYTES, read_bytes, read_image
 
 if TYPE_CHECKING:
     from PIL import Image
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".gif")
 _NOT_IMAGES = ("__MACOSX", "@eaDir")  # folders in which macOS and network drives keep copies of their own
 
 

@@ -244,8 +244,9 @@ def blocks(recording: "xarray.DataArray") -> Iterator[tuple[slice, Array]]:
 def time_window(
     recording: "xarray.DataArray", start: float | None = None, end: float | None = None
 ) -> "xarray.DataArray":
-    """Mean over the time bins that lie whole inside [start, end] ms: dims ("presentation", "neuroid").
+    """Mean over the time bins that lie whole inside [start, end] ms, each weighted by its length.
 
+    The result has dims ("presentation", "neuroid").
     Without bounds: the window that the recording names in `attrs` (`window_start`, `window_end`), else 70 to 170 ms,
     and its only bin where it has one. The bounds of the bins used become these attributes.
 
@@ -268,10 +269,11 @@ def time_window(
         raise RSAError(
             f"no time bin lies inside {start:g}-{end:g} ms; the {len(low)} bins cover {low.min():g}-{high.max():g} ms"
         )
-    part = recording.isel(time_bin=inside)
+    part, lengths = recording.isel(time_bin=inside), (high - low)[inside].astype(np.float64)
+    weights = None if np.ptp(lengths) <= 1e-9 * lengths.max() else lengths / lengths.sum()
     out = np.empty(recording.shape[:2], recording.dtype if recording.dtype.kind == "f" else np.float64)
     for here, block in blocks(part):
-        out[:, here] = block.mean(axis=2, dtype=np.float64)
+        out[:, here] = block.mean(axis=2, dtype=np.float64) if weights is None else block @ weights
     coords = {name: (c.dims, c.values) for name, c in recording.coords.items() if "time_bin" not in c.dims}
     attrs = {**recording.attrs, "window_start": float(low[inside].min()), "window_end": float(high[inside].max())}
     return xarray.DataArray(out, coords, DIMS[:2], recording.name, attrs)

@@ -1,6 +1,7 @@
 """The images that were shown in a recording."""
 
 import csv
+import re
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
@@ -9,6 +10,7 @@ import numpy as np
 
 from ..rsa import RSAError, Stimuli
 from ..rsa.errors import listing, reason
+from ..rsa.matching import both_sides, composed, respelled
 from ..rsa.rdm import Array
 from .image_files import ArrayImages, FolderImages, ImageFiles, ZipImages
 
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
 
 _IDS = ("stimulus_id", "image_id")
 _FILE_COLUMNS = ("filename", "image_file_name", "image_path_within_store", "stimulus_path_within_store")
+_WHOLE = re.compile(r"0|-?[1-9]\d*", re.ASCII)
+_NUMBER = re.compile(r"-?(?:(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][-+]\d+)?|inf)|nan", re.ASCII)  # as Python writes numbers
 _MAX_TABLE = 256 * 2**20
 
 
@@ -83,16 +87,23 @@ def open_images(path: Path) -> Stimuli:
 
 
 def match_images(recording: "xarray.DataArray", stimuli: Stimuli) -> Stimuli:
-    """The images of a recording's stimuli, in the order in which they first appear in it.
+    """The images of a recording's stimuli, in the order in which they first appear in it and under its names.
 
-    Raises RSAError naming the stimuli that have no image.
+    Names that differ in spelling only (composed or decomposed Unicode, the suffix of a file) are matched where no other
+    name is meant, with a warning. Raises RSAError naming the stimuli that have no image.
     """
     wanted = list(dict.fromkeys(recording["stimulus_id"].values.tolist()))
     place = {name: i for i, name in enumerate(stimuli.table["stimulus_id"].tolist())}
+    place |= {same: place[name] for name, same in respelled(wanted, place, "stimuli").items()}
     missing = [name for name in wanted if name not in place]
+    if len(missing) == len(wanted):
+        raise RSAError(
+            f"no stimulus has an image: {both_sides('the recording', wanted, 'the set of images', list(place))}"
+        )
     if missing:
         raise RSAError(f"{len(missing)} of {len(wanted)} stimuli have no image: {listing(missing)}")
-    return stimuli.take([place[name] for name in wanted])
+    found = stimuli.take([place[name] for name in wanted])
+    return Stimuli(found.images, {**found.table, "stimulus_id": np.array(wanted)}, reference=found.reference)
 
 
 def _with_table(files: ImageFiles, path: Path) -> Stimuli:
@@ -100,13 +111,13 @@ def _with_table(files: ImageFiles, path: Path) -> Stimuli:
     columns = read_table(path)
     ids = columns.pop("stimulus_id")
     named = next((columns[name] for name in _FILE_COLUMNS if name in columns), None)
-    whole = {name: i for i, name in enumerate(files.names)}
+    whole = {composed(name): i for i, name in enumerate(files.names)}
     short: dict[str, list[int]] = {}
     for name, i in whole.items():
         for key in {PurePosixPath(name).name, PurePosixPath(name).stem}:
             short.setdefault(key, []).append(i)
     keys = (ids if named is None else named).tolist()
-    found_at = [[whole[key]] if key in whole else short.get(PurePosixPath(key).name, []) for key in keys]
+    found_at = [[whole[key]] if key in whole else short.get(PurePosixPath(key).name, []) for key in map(composed, keys)]
     twice = [key for key, found in zip(keys, found_at, strict=True) if len(found) > 1]
     if twice:
         raise RSAError(f"{files.path}: {path.name} lists names that several files have: {listing(twice)}")
@@ -142,9 +153,14 @@ def read_table(path: Path) -> dict[str, Array]:
 
 
 def _typed(name: str, texts: Sequence[str]) -> Array:
-    for kind in () if name in (*_IDS, *_FILE_COLUMNS) else (np.int64, np.float64):
-        try:
-            return np.array(texts).astype(kind)
-        except (ValueError, OverflowError):
-            continue
-    return np.array(texts)
+    """Numbers where every text is written as a number and no two texts are the same one: "07" and "1e3" are names."""
+    column = np.array(texts)
+    distinct = set() if name in (*_IDS, *_FILE_COLUMNS) else set(texts)
+    kind = np.int64 if all(map(_WHOLE.fullmatch, distinct)) else np.float64
+    if not distinct or not (kind == np.int64 or all(map(_NUMBER.fullmatch, distinct))):
+        return column
+    try:
+        numbers = column.astype(kind)
+    except OverflowError:  # a long id
+        return column
+    return numbers if len(np.unique(numbers)) == len(distinct) else column

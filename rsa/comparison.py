@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable, Mapping
+from copy import copy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, Self, TypeVar
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from . import _kernels, _rank_kernels
 from .errors import RSAError, listing, near
+from .matching import both_sides, respelled
 from .rdm import RDM, Array
 
 if TYPE_CHECKING:
@@ -75,29 +77,48 @@ def align(
 ) -> tuple[list[L], list[L]]:
     """All RDMs or features over the same labels in the order of the first.
 
-    Raises RSAError as `compare` does, naming the `cure`.
+    Labels that differ in spelling only become those of the first, with a warning (see `respelled`). Raises RSAError as
+    `compare` does, naming the `cure`.
     """
-    named = [(key, rdm) for side in (a, b) for key, rdm in side.items()]
     if not a or not b:
         raise RSAError("nothing to compare: one side is empty")
+    named = _spelled_alike([(key, rdm) for side in (a, b) for key, rdm in side.items()])
     first_key, first = named[0]
     others = [(key, rdm) for key, rdm in named[1:] if rdm.labels != first.labels]
     if not others and len(first) > 2:
-        return list(a.values()), list(b.values())
+        return [rdm for _, rdm in named[: len(a)]], [rdm for _, rdm in named[len(a) :]]
     common = set(first.labels).intersection(*(rdm.labels for _, rdm in others))
-    for key, rdm in others if not allow_subset else ():
+    for key, rdm in others if not allow_subset or not common else ():
         sides = [
             f"{len(only)} only in {rdm_.name or key_!r} ({listing(only)})"
             for rdm_, key_, other in ((first, first_key, rdm), (rdm, key, first))
             if (only := _only_in(rdm_, other))
         ]
-        if sides:
-            raise RSAError(f"labels differ: {', '.join(sides)}; {cure} the {len(common)} common ones")
+        if len(sides) == 2 and not set(first.labels).intersection(rdm.labels):
+            names = (str(rdm_.name or repr(key_)) for rdm_, key_ in ((first, first_key), (rdm, key)))
+            raise RSAError(f"no label is in both: {both_sides(next(names), first.labels, next(names), rdm.labels)}")
+        if sides and not allow_subset:
+            offer = f"; {cure} the {len(common)} common ones" if len(common) > 2 else ""
+            raise RSAError(f"labels differ: {', '.join(sides)}{offer}")
     if len(common) < 3:
         raise RSAError(f"{len(common)} common label(s); a comparison needs at least 3")
     order = tuple(label for label in first.labels if label in common)
     aligned = [rdm if rdm.labels == order else rdm.subset(order) for _, rdm in named]
     return aligned[: len(a)], aligned[len(a) :]
+
+
+def _spelled_alike(named: list[tuple[str, L]]) -> list[tuple[str, L]]:
+    """The same, with labels as the first spells them."""
+    first, known = named[0][1].labels, {named[0][1].labels: {}}
+    out = []
+    for key, rdm in named:
+        if rdm.labels not in known:
+            known[rdm.labels] = respelled(first, rdm.labels, "labels")
+        if other := known[rdm.labels]:
+            rdm = copy(rdm)  # its values are not
+            object.__setattr__(rdm, "labels", tuple(other.get(label, label) for label in rdm.labels))
+        out.append((key, rdm))
+    return out
 
 
 def _only_in(rdm: Labelled, other: Labelled) -> list[str]:

@@ -1,12 +1,13 @@
 """The schema of recordings, and what is done to every one of them."""
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import pytest
 import xarray
-from tgsage.neural_data import average_repetitions, check_recording, from_arrays, time_window
+from tgsage.neural_data import average_repetitions, check_recording, from_arrays, region_rdms, time_window
 from tgsage.neural_data.recording import encode, number_repetitions
 from tgsage.rsa import RSAError
 
@@ -97,6 +98,24 @@ def test_window_is_the_mean_of_the_bins_that_lie_whole_inside() -> None:
     assert window.dims == ("presentation", "neuroid")
     np.testing.assert_allclose(time_window(one, 80, 160).values, window.values)
     np.testing.assert_allclose(time_window(one).values, window.values)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.uint8])
+def test_a_bin_counts_for_as_long_as_it_lasts(dtype: Any) -> None:
+    """The same rates in bins of 10 ms, and with some of these bins joined."""
+    edges = [0, 70, 80, 120, 130, 170, 300]
+    fine = np.random.default_rng(0).poisson(50, (6, 4, 30)).astype(dtype)
+    joined = np.stack([fine[:, :, a // 10 : b // 10].mean(axis=2) for a, b in pairwise(edges)], axis=2)
+    ids = {"stimulus_id": list("abcabc"), "region": "IT"}
+    whole = from_arrays(fine, time_bins=[(10.0 * i, 10.0 * i + 10) for i in range(30)], **ids)
+    uneven = from_arrays(joined, time_bins=list(pairwise(edges)), **ids)
+    for window in ((70, 170), (0, 300), (70, 80)):
+        np.testing.assert_allclose(time_window(uneven, *window).values, time_window(whole, *window).values, rtol=1e-5)
+        rdms = [region_rdms(one, window=window)["IT"].values for one in (uneven, whole)]
+        np.testing.assert_allclose(*rdms, atol=1e-4)
+    counts = fine[:, :, :3].copy()  # integers are not rounded
+    one = from_arrays(counts, time_bins=[(70, 80), (80, 100), (100, 170)], **ids).astype(dtype)
+    np.testing.assert_allclose(time_window(one).values, counts.astype(float) @ [0.1, 0.2, 0.7], rtol=1e-6)
 
 
 def test_window_of_a_recording_names_its_own_default() -> None:

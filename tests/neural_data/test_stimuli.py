@@ -15,6 +15,7 @@ import pytest
 import torch
 from PIL import Image
 from tgsage.neural_data import from_arrays, images, load, match_images
+from tgsage.neural_data.stimuli import read_table
 from tgsage.rsa import RSAError, Stimuli
 
 
@@ -333,3 +334,55 @@ def test_folders_that_are_links_are_read_once(tmp_path: Path) -> None:
     (tmp_path / "set" / "linked").symlink_to(tmp_path / "real")
     (tmp_path / "set" / "b" / "up").symlink_to(tmp_path / "set")
     assert images(tmp_path / "set").table["stimulus_id"].tolist() == ["b", "a"]
+
+
+def test_names_with_a_suffix_or_other_accents_find_their_images(tmp_path: Path) -> None:
+    stimuli = images(
+        archive(tmp_path / "x.zip", {"a.png": picture(1), "Lo\u0308we.png": picture(2), "c.png": picture(3)})
+    )
+    one = from_arrays(np.zeros((3, 2)), stimulus_id=["c.png", "L\u00f6we.png", "c.png"])
+    with pytest.warns(UserWarning, match=r"2 stimuli are matched although .* 'c' = 'c.png'"):
+        matched = match_images(one, stimuli)
+    assert matched.table["stimulus_id"].tolist() == ["c.png", "L\u00f6we.png"]
+    assert np.asarray(matched[0]).tolist() == np.asarray(stimuli[1]).tolist()
+    other = from_arrays(np.zeros((3, 2)), stimulus_id=["x", "y", "z"])
+    message = r"^no stimulus has an image: the recording has 'x', 'y', ..., the set of images has 'L"
+    with pytest.raises(RSAError, match=message):
+        match_images(other, stimuli)
+
+
+def test_a_table_names_files_in_either_form_of_unicode(tmp_path: Path) -> None:
+    archive(tmp_path / "x.zip", {"Lo\u0308we.png": picture(2), "c.png": picture(3)})
+    (tmp_path / "x.csv").write_text("stimulus_id,filename\none,c.png\ntwo,L\u00f6we.png\n", encoding="utf-8")
+    shown = images(tmp_path / "x.zip")
+    assert shown.table["stimulus_id"].tolist() == ["one", "two"]
+    assert np.asarray(shown[1]).tolist() == np.asarray(Image.open(io.BytesIO(picture(2)))).tolist()
+
+
+@pytest.mark.parametrize(
+    ("texts", "kind"),
+    [
+        (["7", "12", "-3"], "i"),
+        (["0.5", "1e-05", "-1.25", "nan", "3"], "f"),
+        (["6.1e-05", "1e+16"], "f"),
+        (["07", "12"], "U"),
+        (["1_23", "4"], "U"),
+        (["1e3", "12"], "U"),
+        (["1.10", "1.1"], "U"),
+        (["1.10", "1.2"], "f"),
+        ([" 7", "8"], "U"),
+        (["12345678901234567890", "1"], "U"),
+        (["\u0663", "4"], "U"),
+        (["0x1f", "3"], "U"),
+        (["", "3"], "U"),
+    ],
+)
+def test_only_what_is_written_as_a_number_is_one(texts: list[str], kind: str, tmp_path: Path) -> None:
+    rows = "".join(f"s{i},{text}\n" for i, text in enumerate(texts))
+    (tmp_path / "t.csv").write_text(f"stimulus_id,object_name\n{rows}", encoding="utf-8")
+    column = read_table(tmp_path / "t.csv")["object_name"]
+    assert column.dtype.kind == kind
+    if kind == "U":
+        assert column.tolist() == texts
+    else:
+        np.testing.assert_array_equal(column, [float(text) for text in texts])

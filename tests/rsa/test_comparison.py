@@ -173,10 +173,16 @@ def test_mistakes_are_named() -> None:
     a, b = pair("untied")
     with pytest.raises(RSAError, match=r"unknown method 'pearsn'; did you mean pearson or"):
         compare(a, b, method="pearsn")
-    with pytest.raises(RSAError, match=r"0 common label"):
-        compare(a, b.replace(labels=range(30)), allow_subset=True)
-    with pytest.raises(RSAError, match=r"30 only in 'a'.*, 30 only in 'b'.* the 0 common"):
-        compare(a, b.replace(labels=range(30)))
+    for subset in (False, True):
+        with pytest.raises(
+            RSAError, match=r"^no label is in both: 'a' has 's0', 's1', \.\.\., 'b' has '0', '1', \.\.\.$"
+        ):
+            compare(a, b.replace(labels=range(30)), allow_subset=subset)
+    two = b.replace(labels=["s0", "s1", *range(28)])
+    with pytest.raises(RSAError, match=r"28 only in 'a' \(s2, .*\), 28 only in 'b' \(0, 1, 2 and 25 more\)$"):
+        compare(a, two)
+    with pytest.raises(RSAError, match=r"2 common label\(s\)"):
+        compare(a, two, allow_subset=True)
     with pytest.raises(RSAError, match=r"needs at least 3"):
         compare(a.subset(["s1", "s2"]), b.subset(["s1", "s2"]))
     with pytest.raises(RSAError, match=r"nothing to compare"):
