@@ -188,7 +188,9 @@ def as_texts(values: Array) -> Array:
     if values.dtype.kind == "U":
         return values
     missing = pd.isnull(values)
-    texts = np.array(["" if gap else as_text(v) for v, gap in zip(values.ravel(), missing.ravel(), strict=True)], str)
+    texts = np.array(
+        ["" if gap else as_text(v) for v, gap in zip(values.ravel().tolist(), missing.ravel(), strict=True)], str
+    )
     return texts.reshape(values.shape)
 
 

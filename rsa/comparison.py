@@ -95,7 +95,7 @@ def align(
             if (only := _only_in(rdm_, other))
         ]
         if len(sides) == 2 and not set(first.labels).intersection(rdm.labels):
-            names = (str(rdm_.name or repr(key_)) for rdm_, key_ in ((first, first_key), (rdm, key)))
+            names = (repr(rdm_.name or key_) for rdm_, key_ in ((first, first_key), (rdm, key)))
             raise RSAError(f"no label is in both: {both_sides(next(names), first.labels, next(names), rdm.labels)}")
         if sides and not allow_subset:
             offer = f"; {cure} the {len(common)} common ones" if len(common) > 2 else ""

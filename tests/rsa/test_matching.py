@@ -56,7 +56,7 @@ def test_rdms_and_features_are_aligned_by_names_in_either_spelling() -> None:
 def test_what_is_spelled_the_same_on_one_side_is_not_guessed() -> None:
     x = np.random.default_rng(0).normal(size=(4, 8))
     one = compute_rdm(x, labels=["a.png", "a.jpg", "b", "c"], name="photos")
-    with pytest.raises(RSAError, match=r"2 only in photos \(a.png, a.jpg\), 2 only in 'b' \(a, d\)$"):
+    with pytest.raises(RSAError, match=r"2 only in 'photos' \(a.png, a.jpg\), 2 only in 'b' \(a, d\)$"):
         compare(one, compute_rdm(x, labels=["a", "d", "b", "c"]))
-    with pytest.raises(RSAError, match=r"^no label is in both: photos has 'a.png', 'a.jpg', .+'b' has '0', '1', ...$"):
+    with pytest.raises(RSAError, match=r"^no label is in both: 'photos' has 'a.png', 'a.jpg', .+'b' has '0'"):
         compare(one, compute_rdm(x), allow_subset=True)
