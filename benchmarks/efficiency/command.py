@@ -171,7 +171,8 @@ def _show(folder: Path, json: Path | None, workers: int) -> None:
     )
     notes = [
         f"{done} of {total} samples, {found.about['finished']} of {found.about['planned']} searches{expected}",
-        "mature performance of the final top 5 in %, mean over seeds with standard error; * above P, 95% interval",
+        "mature performance of the final top 5 in %, mean over seeds with standard error; p by flipped signs",
+        "* the first teacher over all searchers lies above P (from 6 seeds on); other rows are for orientation",
     ]
     if not rows:
         typer.echo(notes[0])

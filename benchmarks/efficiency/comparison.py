@@ -6,7 +6,7 @@ import numpy as np
 
 from ...rsa import RSAError
 from .results import Results, Searched
-from .statistics import Array, area, interval, mean_and_error, reached
+from .statistics import Array, area, interval, mean_and_error, reached, sign_flip
 
 ALL = "all"  # searchers, averaged for each seed
 Row = dict[str, Any]
@@ -28,10 +28,10 @@ def compare(found: Results) -> list[Row]:
 
     top, best: mature performance of the final top 5, its mean and its best one, with standard errors over seeds. rank:
     Spearman of scores with mature performance. top gain, best gain, area gain, rank gain: differences to P with the
-    same seed, with 95% intervals over seeds. area: mean height of the top 5's curve over the examples trained, from
-    where every goal has a first sample to where the first one ends. level: what P alone comes to at its end. reached:
-    the examples after which the curve, averaged over seeds, stays there (None: it does not). reaching: how many of the
-    searches end there. examples, seconds: of one search.
+    same seed, with 95% intervals over seeds; top p, ...: their p by flipped signs. area: mean height of the top 5's
+    curve over the examples trained, from where every goal has a first sample to where the first one ends. level: what P
+    alone comes to at its end. reached: the examples after which the curve, averaged over seeds, stays there (None: it
+    does not). reaching: how many of the searches end there. examples, seconds: of one search.
     None for what cannot be told, such as an interval of one seed.
     """
     base, rows = base_of(found), []
@@ -93,6 +93,7 @@ def _row(group: dict[int, Searched], plain: dict[int, Searched], same: bool, fir
         sure = None if same else interval(gains[:, i])
         row[f"{key} gain"] = None if same or not pairs else float(gains[:, i].mean())
         row[f"{key} low"], row[f"{key} high"] = sure or (None, None)
+        row[f"{key} p"] = None if same else sign_flip(gains[:, i])
     reaching = sum(reached(curve, one.step, level) is not None for curve in curves)
     row |= {"level": level, "reached": reached(curves.mean(axis=0), one.step, level), "reaching": reaching}
     return {key: None if isinstance(value, float) and np.isnan(value) else value for key, value in row.items()}

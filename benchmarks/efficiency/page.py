@@ -7,10 +7,11 @@ from typing import Any
 
 from ...rsa.figures import save_figure
 from ..markdown import table
-from .comparison import ALL, Row, base_of
+from .comparison import ALL, Row, base_of, compare
 from .figure import efficiency_figure
 from .results import Results, read_results
 
+_LEAST_SEEDS, _LEVEL = 6, 0.05  # the exact p of five differences cannot be below .06
 _CAPTION = (
     "Mature performance of the architectures that a search calls its best, against the examples it has trained on; "
     "means over seeds with one standard error; dotted: where P alone ends."
@@ -19,15 +20,18 @@ _METHOD = """\
 Each search proposes cells, trains each for so many examples, and is told P or P + alpha TG. Its current top 5 are the
 five different cells with the highest such score so far, whatever their mature performance, which no search sees. Every
 sample costs its examples, a repeated cell as well. A seed is the searcher's and that of all its candidates' trainings,
-so differences to P are between searches that begin alike. Intervals hold 95% of resamples of the seeds, widened for few
-seeds. Area is the mean height of the curve over the examples trained. TPE and evolution begin with 20 random proposals:
-a search of no more samples is a random one, and one of few samples has most of them among its top 5. A pool on which a
-teacher was chosen has the first cells of the random searches with its own seed; other seeds are new to the teacher."""
+so differences to P are between searches that begin alike. Intervals are Student's t over seeds; p is exact, by flipping
+the signs of the seeds' differences. One comparison was named before the searches: the top 5 by the first teacher, all
+searchers together. It alone is printed bold where it lies above zero, and there is no verdict below six seeds, where p
+cannot reach .05; among the other rows some lie above zero by chance. Area is the mean height of the curve over the
+examples trained. TPE and evolution begin with 20 random proposals: a search of no more samples is a random one, and one
+of few samples has most of them among its top 5. A pool on which a teacher was chosen has the first cells of the random
+searches with its own seed; other seeds are new to the teacher."""
 _TABLE_1 = (
     "Final top 5: the mean of their mature performance, and the best of them, in %, with standard errors over seeds; "
-    "differences to P with the same seed in percentage points, 95% intervals, bold where above zero. Ranks: Spearman "
-    "of score and mature performance over a search's cells; random searches with one seed have the same cells whatever "
-    "their score, so there it compares the scores as predictors, over training seeds."
+    "differences to P with the same seed in percentage points with 95% intervals, and p of the first of them. Ranks: "
+    "Spearman of score and mature performance over a search's cells; random searches with one seed have the same cells "
+    "whatever their score, so there it compares the scores as predictors, over training seeds."
 )
 _TABLE_2 = (
     "Cost of one search; seconds are those of the median evaluation, with its RDMs, times the samples. To P's end: the "
@@ -38,8 +42,8 @@ _TABLE_2 = (
 
 def efficiency_section(path: Path, folder: Path, page: Path) -> str:
     """Markdown of a result file; the picture comes into `folder`. Raises RSAError as `read_results` does."""
-    found, rows, versions = read_results(path)
-    base_of(found)
+    found, versions = read_results(path)
+    rows = compare(found)
     folder.mkdir(parents=True, exist_ok=True)
     picture = folder / f"{path.stem}.png"
     save_figure(efficiency_figure(found), picture)
@@ -55,41 +59,55 @@ def efficiency_section(path: Path, folder: Path, page: Path) -> str:
 
 
 def answer(found: Results, rows: Sequence[Row]) -> str:
-    """In words: what each goal gains over P, for all searchers together, and where it helps or does harm."""
+    """In words: what each goal gains over P, for all searchers together; a verdict on the one that was named before."""
     lines = ["Does the search find better cells at the same cost than one by P alone?", ""]
     for place, goal in enumerate(found.goals):
         mine = [row for row in rows if row["goal"] == place and row["top gain"] is not None]
         if not mine:
             continue
         whole = mine[-1]  # all searchers, or the only one
-        better = [row["searcher"] for row in mine if row["searcher"] != ALL and _sign(row) > 0]
-        worse = [row["searcher"] for row in mine if row["searcher"] != ALL and _sign(row) < 0]
-        verdict = {1: "yes", 0: "not shown", -1: "no, harm"}[_sign(whole)]
         plain = next(row for row in rows if (row["searcher"], row["goal"]) == (whole["searcher"], base_of(found)))
         there = "at no time" if whole["reached"] is None else f"after {whole['reached']:,.0f}"
+        p = "" if whole["top p"] is None else f", p {whole['top p']:.2f}"
         lines.append(
-            f"- {label(goal)}: {verdict}, {gain(whole, 'top')} points ({whole['searcher']}, {whole['seeds']} seeds); "
-            f"better with {', '.join(better) or 'no searcher'}, worse with {', '.join(worse) or 'none'}. It stays "
-            f"where P alone ends (after {plain['examples']:,} examples) or above {there}."
+            f"- {label(goal)}: {_verdict(found, whole)}{gain(whole, 'top')} points{p} ({whole['searcher']}, "
+            f"{whole['seeds']} seeds). It stays where P alone ends (after {plain['examples']:,} examples) or above "
+            f"{there}."
         )
     return "\n".join(lines)
 
 
-def _sign(row: Row) -> int:
-    if row["top low"] is None:
-        return 0
-    return int(row["top low"] > 0) - int(row["top high"] < 0)
+def _named(found: Results, row: Row) -> bool:
+    """Whether this is the comparison that was named before the searches: the first teacher, all searchers together."""
+    guided = [place for place, goal in enumerate(found.goals) if "teacher" in goal]
+    searcher = ALL if len(found.searchers) > 1 else found.searchers[0]
+    return (row["searcher"], row["goal"]) == (searcher, guided[0] if guided else None)
+
+
+def _above(row: Row) -> bool:
+    return row["seeds"] >= _LEAST_SEEDS and row["top low"] > 0 and row["top p"] <= _LEVEL
+
+
+def _verdict(found: Results, row: Row) -> str:
+    if not _named(found, row):
+        return "not named before, "
+    if row["seeds"] < _LEAST_SEEDS:
+        return f"no verdict below {_LEAST_SEEDS} seeds, "
+    harm = row["top high"] < 0 and row["top p"] <= _LEVEL
+    return "yes, " if _above(row) else "no, harm, " if harm else "not shown, "
 
 
 def table_1(found: Results, rows: Sequence[Row]) -> tuple[list[str], list[list[str]]]:
-    head = ["searcher", "score", "seeds", "top 5", "best of them", "difference to P", "of the best", "of the area",
-            "ranks", "difference to P"]  # fmt: skip
-    cells = [
-        [row["searcher"], label(found.goals[row["goal"]]), str(row["seeds"]),
-         *(_mean(row, key) for key in ("top", "best")), *(gain(row, key) for key in ("top", "best", "area")),
-         _mean(row, "rank", 1), gain(row, "rank", 1)]
-        for row in rows
-    ]  # fmt: skip
+    head = ["searcher", "score", "seeds", "top 5", "best of them", "difference to P", "p", "of the best",
+            "of the area", "ranks", "difference to P"]  # fmt: skip
+    cells = []
+    for row in rows:
+        top, p = gain(row, "top"), row["top p"]
+        cells.append([
+            row["searcher"], label(found.goals[row["goal"]]), str(row["seeds"]), _mean(row, "top"), _mean(row, "best"),
+            f"**{top}**" if _named(found, row) and _above(row) else top, "" if p is None else f"{p:.2f}",
+            gain(row, "best"), gain(row, "area"), _mean(row, "rank", 1), gain(row, "rank", 1),
+        ])  # fmt: skip
     return head, cells
 
 
@@ -125,12 +143,11 @@ def _mean(row: Row, key: str, unit: float = 100) -> str:
 
 
 def gain(row: Row, key: str, unit: float = 100) -> str:
-    """A difference to P, in percentage points by default, with its interval, marked where it is above zero."""
+    """A difference to P, in percentage points by default, with its interval."""
     mean, low, high = (row[f"{key} {part}"] for part in ("gain", "low", "high"))
     if mean is None:
         return ""
-    text = f"{unit * mean:+.2f}" + ("" if low is None else f" [{unit * low:+.2f}, {unit * high:+.2f}]")
-    return f"**{text}**" if low is not None and low > 0 else text
+    return f"{unit * mean:+.2f}" + ("" if low is None else f" [{unit * low:+.2f}, {unit * high:+.2f}]")
 
 
 def _settings(found: Results, versions: dict[str, str], path: Path, page: Path) -> str:

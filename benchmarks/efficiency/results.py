@@ -117,8 +117,8 @@ def write_results(path: Path, found: Results, rows: Sequence[dict[str, Any]]) ->
     write_json(path, {"kind": KIND, "about": found.about, "goals": found.goals, "rows": rows, "runs": runs})
 
 
-def read_results(path: str | Path) -> tuple[Results, list[dict[str, Any]], dict[str, str]]:
-    """What `write_results` wrote: the searches, the rows, and the versions of what made them.
+def read_results(path: str | Path) -> tuple[Results, dict[str, str]]:
+    """The searches that `write_results` wrote, and the versions of what made them. `compare` makes the rows of them.
 
     Raises RSAError for a file that is missing or something else.
     """
@@ -127,7 +127,7 @@ def read_results(path: str | Path) -> tuple[Results, list[dict[str, Any]], dict[
             Searched(one["searcher"], *(one[key] for key in _NUMBERS), *map(_curve, (one["mean"], one["best"])))
             for one in kept["runs"]
         ]
-        return Results(kept["about"], kept["goals"], runs), kept["rows"], kept["versions"]
+        return Results(kept["about"], kept["goals"], runs), kept["versions"]
 
 
 def _curve(text: str) -> Array:

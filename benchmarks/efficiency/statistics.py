@@ -4,13 +4,12 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import norm, t
+from scipy.stats import permutation_test, t
 
 from ..rank_statistics import spearman
 
 Array = npt.NDArray[np.float64]
 TOP = 5
-DRAWS = 10000
 
 
 def current_best(
@@ -80,17 +79,29 @@ def mean_and_error(values: npt.ArrayLike) -> tuple[float, float | None]:
     return float(x.mean()), float(x.std(ddof=1) / len(x) ** 0.5) if len(x) > 1 else None
 
 
-def interval(values: npt.ArrayLike, *, draws: int = DRAWS, seed: int = 0) -> tuple[float, float] | None:
-    """95% interval of a mean by resampling the values (n,); None for fewer than two.
+def interval(values: npt.ArrayLike, level: float = 0.95) -> tuple[float, float] | None:
+    """Student's t interval of a mean of values (n,); None for fewer than two.
 
-    Percentiles are those of the resamples, set further apart as befits few values: by Student's t, and by
-    sqrt(n / (n - 1)) for the spread that resamples lack (Hesterberg 2015, section 4.2).
+    Percentiles of resamples are too narrow for the few seeds that searches have: of five normal values they hold the
+    mean in .88 to .93 of cases, of three in .70 to .74.
     """
     x = np.asarray(values, np.float64)
-    n = len(x)
-    if n < 2:
+    if len(x) < 2:
         return None
-    tail = float(norm.cdf(-((n / (n - 1)) ** 0.5) * t.ppf(0.975, n - 1)))
-    means = x[np.random.default_rng(seed).integers(n, size=(draws, n))].mean(axis=1)
-    low, high = np.quantile(means, (tail, 1 - tail))
-    return float(low), float(high)
+    half = float(t.ppf((1 + level) / 2, len(x) - 1) * x.std(ddof=1) / len(x) ** 0.5)
+    return float(x.mean()) - half, float(x.mean()) + half
+
+
+def sign_flip(values: npt.ArrayLike) -> float | None:
+    """Two-sided p of a mean of paired differences (n,) by flipping their signs (Fisher 1935); None for fewer than two.
+
+    It needs no shape of distribution and is exact up to 13 values; of n values the smallest p is 2 / 2^n.
+    """
+    x = np.asarray(values, np.float64)
+    if len(x) < 2:
+        return None
+    flipped = permutation_test(
+        (x,), lambda sample, axis: sample.mean(axis), permutation_type="samples", vectorized=True, n_resamples=2**13,
+        rng=np.random.default_rng(0),
+    )  # fmt: skip
+    return float(flipped.pvalue)

@@ -4,8 +4,9 @@ import json
 from pathlib import Path
 
 import pytest
+from scipy.stats import ttest_1samp
 from tgsage.benchmarks.efficiency.comparison import compare
-from tgsage.benchmarks.efficiency.page import answer
+from tgsage.benchmarks.efficiency.page import answer, table_1
 from tgsage.benchmarks.efficiency.results import Results, collect, read_results, write_plan, write_results
 from tgsage.benchmarks.efficiency.runs import Study
 from tgsage.benchmarks.efficiency.workers import perform
@@ -31,8 +32,9 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> Results:
 
 def test_a_result_file_gives_back_what_was_found(found: Results, tmp_path: Path) -> None:
     write_results(tmp_path / "result.json", found, compare(found))
-    again, rows, versions = read_results(tmp_path / "result.json")
-    assert rows == compare(found)
+    again, versions = read_results(tmp_path / "result.json")
+    for row, other in zip(compare(again), compare(found), strict=True):
+        assert row == {key: value if value is None else pytest.approx(value, abs=1e-4) for key, value in other.items()}
     assert (again.about, again.goals) == (json.loads(json.dumps(found.about)), json.loads(json.dumps(found.goals)))
     for one, other in zip(again.runs, found.runs, strict=True):
         assert one.mean == pytest.approx(other.mean, abs=1e-5)
@@ -55,21 +57,33 @@ def test_the_page_is_made_of_the_file_alone(found: Results, tmp_path: Path) -> N
     assert "5,000" in text
     assert "as it was" in text
     assert "np." not in text
+    assert "**" not in text  # two seeds have no verdict
     kept = json.loads(result.read_text())
-    kept["rows"][2] |= {"top gain": 0.1234, "top low": 0.1111, "top high": 0.1357}
+    for seed, run in enumerate(run for run in kept["runs"] if (run["searcher"], run["goal"]) == ("random", 0)):
+        run["mean"] = " ".join(["0.50000"] * len(run["mean"].split()))
+        other = next(one for one in kept["runs"] if (one["searcher"], one["goal"], one["seed"]) == ("random", 2, seed))
+        other["mean"] = " ".join([f"{0.6 + seed / 1000:.5f}"] * len(other["mean"].split()))
     result.write_text(json.dumps(kept))
     write_page(page, [result])
-    assert "**+12.34 [+11.11, +13.57]**" in page.read_text()
+    low, high = ttest_1samp([10.0, 10.1], 0).confidence_interval()
+    assert f"| +10.05 [{low:+.2f}, {high:+.2f}] | 0.50 |" in page.read_text()
 
 
-def test_the_answer_says_what_the_intervals_say(found: Results) -> None:
+def test_the_answer_and_the_table_say_what_interval_and_p_say(found: Results) -> None:
     rows = compare(found)
-    for low, high, said in ((0.01, 0.02, "yes"), (-0.02, 0.02, "not shown"), (-0.02, -0.01, "no, harm")):
-        changed = [row | {"top low": low, "top high": high} if row["goal"] == 2 else row for row in rows]
-        line = answer(found, changed).splitlines()[-1]
-        assert line.startswith(f"- P + TG, good, after 100: {said}, ")
-    one = [row for row in rows if row["searcher"] == "random"]
-    assert len(answer(found, one).splitlines()) == 4
+    for low, high, p, seeds, said in (
+        (0.01, 0.02, 0.03, 6, "yes"), (0.01, 0.02, 0.06, 6, "not shown"), (-0.02, 0.02, 0.5, 6, "not shown"),
+        (-0.02, -0.01, 0.03, 6, "no, harm"), (0.01, 0.02, 0.06, 5, "no verdict below 6 seeds"),
+    ):  # fmt: skip
+        changed = [row | {"top low": low, "top high": high, "top p": p, "seeds": seeds} for row in rows]
+        other, named = answer(found, changed).splitlines()[2:]
+        assert named.startswith(f"- P + TG, good, after 100: {said}, ")
+        assert f"p {p:.2f} (all, {seeds} seeds)" in named
+        assert other.startswith("- P, after 800: not named before, ")
+        bold = [(row["searcher"], row["goal"]) for row, cells in zip(rows, table_1(found, changed)[1], strict=True)
+                if "**" in "".join(cells)]  # fmt: skip
+        assert bold == ([("all", 2)] if said == "yes" else [])
+    assert len(answer(found, [row for row in rows if row["searcher"] == "random"]).splitlines()) == 4
 
 
 @pytest.mark.parametrize("text", ['{"kind": "efficiency"}', '{"kind": "efficiency", "runs": [{}]}'])
