@@ -29,8 +29,8 @@ class Choice:
 
 @dataclass(frozen=True)
 class HeldOut:
-    """Mean over both halves of the Spearman correlation of P alone and of what was chosen on the other half; their
-    difference with its 95% interval over resampled architectures."""
+    """Mean over both halves of the Spearman correlation of P alone and of what was chosen on the other half; the gain
+    of the latter over the better of P and chance, with its 95% interval over resampled architectures."""
 
     p: float
     score: float
@@ -38,6 +38,14 @@ class HeldOut:
     low: float
     high: float
     said: str
+
+
+def better_than_chance(p: Array, mature: Array, half: Half | slice = slice(None)) -> Array:
+    """P where it ranks this half better than chance does, else a constant, which ranks nothing.
+
+    Where P ranks the members backwards, noise that is added to it gains: that is no knowledge of a teacher's.
+    """
+    return p if spearman(p[half], mature[half]) > 0 else np.zeros_like(p)
 
 
 def best_alpha(p: Array, tgs: Mapping[str, Array], mature: Array, half: Half, alphas: Sequence[float]) -> Choice:
@@ -100,14 +108,13 @@ class Examiner:
 
     def __call__(self, p: Array, chosen: Sequence[Choice]) -> HeldOut:
         """chosen: on the first half, and on the second."""
-        own, all_gains = [], []
-        alone = []
-        for test, resampled, choice in zip(self.halves[::-1], self._resampled[::-1], chosen, strict=True):
-            pair = np.stack([p, choice.predictor], axis=1)[test]
-            first, second = spearman(pair, self._mature[test])
-            alone.append(first)
-            own.append(second)
-            all_gains.append(resampled(pair[:, 1]) - resampled(pair[:, 0]))
+        found = []
+        all_gains = []
+        for i, choice in enumerate(chosen):
+            test, resampled = self.halves[1 - i], self._resampled[1 - i]
+            base = better_than_chance(p, self._mature, test)
+            found.append(spearman(np.stack([p, base, choice.predictor], axis=1)[test], self._mature[test]))
+            all_gains.append(resampled(choice.predictor[test]) - resampled(base[test]))
         low, high = interval(np.mean(all_gains, axis=0))
-        before, after = float(np.mean(alone)), float(np.mean(own))
-        return HeldOut(before, after, after - before, low, high, " | ".join(choice.said for choice in chosen))
+        alone, before, after = (float(value) for value in np.mean(found, axis=0))
+        return HeldOut(alone, after, after - before, low, high, " | ".join(choice.said for choice in chosen))

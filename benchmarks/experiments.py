@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from ..rsa import RSAError
 from ..rsa.errors import listing
 from ..rsa.figures import save_figure
@@ -15,7 +17,7 @@ from .efficiency.results import KIND as EFFICIENCY
 from .markdown import table
 from .teacher_figures import FIGURES, best_place
 from .teacher_results import read_comparison
-from .teachers import ANY, Comparison
+from .teachers import ANY, OVER, Comparison
 from .training_section import KIND as TRAINING
 from .training_section import training_section
 
@@ -24,18 +26,20 @@ if TYPE_CHECKING:
 
 _CAPTIONS = {
     "predictors": "Rank correlation with mature performance against training examples, of P, -loss, and every teacher.",
-    "alphas": "Gain of P + alpha TG over P alone, with 95% intervals over architectures.",
+    "alphas": "Gain of P + alpha TG over the better of P and chance, with 95% intervals over architectures.",
     "teachers": "Held-out gain of every teacher: rule and alpha chosen on one half of the pool, tested on the other.",
     "scatter": "Each point an architecture: mature performance against P and against P + alpha TG.",
 }
 _METHOD = """\
 Every member of a pool is trained for a little while and looked at several times. P is its accuracy on the validation
-images, TG how similar its layers' RDMs are to a teacher's, mature performance how good it becomes. A predictor is good
-when it ranks the members as mature performance does (Spearman). Intervals hold 95% of resamples of the architectures,
-the same resamples for P and P + alpha TG. "Held out" means that alpha, and whatever else is open, was chosen on a
-random half of the pool and tested on the other half, both ways; the mean of both is shown. Of many rows some lie above
-zero by chance: the row of "any" teacher and rule, chosen on the other half as well, is the one to go by. All members
-begin with the same seed of weights and batches, whose luck they share and no interval holds."""
+images, TG how similar its layers' RDMs are to a teacher's, mature performance how good it becomes. A predictor is
+good when it ranks the members as mature performance does (Spearman). Gains are over the better of P and chance:
+where P ranks the members backwards, any noise that is added to it gains, and that is no knowledge of a teacher's;
+the teacher "noise" shows what chance gives. Intervals hold 95% of resamples of the architectures, the same resamples
+for P and P + alpha TG. "Held out" means that alpha, and whatever else is open, was chosen on a random half of the
+pool and tested on the other half, both ways; the mean of both is shown. Of many rows some lie above zero by chance:
+the row of "any" teacher and rule, chosen on the other half as well, is the one to go by. All members begin with the
+same seed of weights and batches, whose luck they share and no interval holds."""
 
 
 def write_page(page: Path, results: Sequence[Path]) -> None:
@@ -89,7 +93,7 @@ def _section(path: Path, found: Comparison, more: dict[str, Any], folder: Path, 
         pictures[2], "### How it was made", _settings(found, more, path, page),
         "### Predictors", "Spearman with mature performance; TG by the rule "
         f'"{found.table["rule"].values[0]}".', _predictors(found), pictures[0],
-        "### Gain over P alone", _gains(found), pictures[1], pictures[3],
+        f"### Gain {OVER}", _gains(found), pictures[1], pictures[3],
         "### Held out", "Gain with its 95% interval, rule and alpha chosen on the other half.", _held_out(found),
         "### Rules", "For every rule: how many of the teachers have a held-out gain whose interval lies above / below "
         "zero, and the gain where the teacher, too, is chosen on the other half.", _rules(found),
@@ -106,14 +110,18 @@ def answer(found: Comparison) -> str:
     overall = held.sel(rule=ANY, teacher=ANY)
     for checkpoint in held["checkpoint"].values:
         one = overall.sel(checkpoint=checkpoint)
-        verdict = "yes" if one["low"] > 0 else "no, harm" if one["high"] < 0 else "not shown"
+        unknown = (
+            "no verdict, since P ranks no better than chance in some half and this file has no interval of that gain"
+        )
+        known = "yes" if one["low"] > 0 else "no, harm" if one["high"] < 0 else "not shown"
+        verdict = unknown if np.isnan(one["low"]) else known
         lines.append(f"- after {int(checkpoint):,} examples: {verdict}. {_sentence(one)}")
     sure = _named(held.sel(rule=ANY), lambda one: one["low"] > 0)
     harmful = _named(found.table.isel(rule=0, alpha=-1), lambda one: one["high"] < 0)
     alpha = float(found.table["alpha"].values[-1])
     head = (
-        "Does P + alpha TG rank unseen architectures better than P at the same checkpoint, with teacher, rule and "
-        "alpha chosen on others?"
+        "Does P + alpha TG rank unseen architectures better than P at the same checkpoint, and better than chance, "
+        "with teacher, rule and alpha chosen on others?"
     )
     tail = [
         f"One teacher fixed, rule and alpha chosen: the interval lies above zero for {sure or 'none'}.",
@@ -229,5 +237,5 @@ def _numbers(values: "xarray.DataArray") -> list[str]:
 
 def _interval(one: "xarray.Dataset") -> str:
     gain, low, high = (float(one[key]) for key in ("gain", "low", "high"))
-    text = f"{gain:+.2f} [{low:+.2f}, {high:+.2f}]"
+    text = f"{gain:+.2f}" if np.isnan(low) else f"{gain:+.2f} [{low:+.2f}, {high:+.2f}]"
     return f"**{text}**" if low > 0 else text

@@ -4,6 +4,7 @@ RDMs are kept and not only scores, so that any teacher can be tried afterwards w
 """
 
 import json
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..plugins.spaces import Architecture
-from ..rsa import RDM, RSAError, Teacher
+from ..rsa import RDM, RSAError, Teacher, compute_rdm
 from ..rsa.errors import listing
 from ..rsa.hdf5 import read_column
 from ..rsa.storage import read_json, read_text, reading, write_array, writing
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 Array = npt.NDArray[Any]
 KIND = "pool"
+_NOISY = 64  # features behind the noise teacher
 _NUMBERS = ("p", "loss", "examples", "seconds")  # of a member at every checkpoint
 
 
@@ -49,11 +51,13 @@ class View:
         return all(getattr(self, key) == getattr(other, key) for key in keys)
 
     def controls(self) -> list[Teacher]:
-        """Teachers that know nothing: the pixels, and where the categories tell conditions apart these alone.
+        """Teachers that know nothing: the pixels, noise, and where the categories tell conditions apart these alone.
 
-        "labels" has distance 0 within a category and 1 between two: what an ideal classifier's features would have.
+        "noise" is the RDM of random features; what it gains is what chance gives. "labels" has distance 0 within a
+        category and 1 between two: what an ideal classifier's features would have.
         """
-        found = {"pixels": self.pixels}
+        features = np.random.default_rng(zlib.crc32(self.name.encode())).normal(size=(len(self.labels), _NOISY))
+        found = {"pixels": self.pixels, "noise": compute_rdm(features.astype(np.float32), labels=self.labels).values}
         if 1 < len(set(self.categories)) < len(self.labels):
             first, second = np.triu_indices(len(self.labels), 1)
             kinds = np.array(self.categories)

@@ -38,7 +38,7 @@ def predictors_figure(found: Comparison) -> "Figure":
 
 
 def alphas_figure(found: Comparison) -> "Figure":
-    """Gain over P alone against alpha, with 95% intervals: a panel per checkpoint, a line per teacher."""
+    """Gain over P or chance against alpha, with 95% intervals: a panel per checkpoint, a line per teacher."""
     checkpoints, alphas = found.table["checkpoint"].values, found.table["alpha"].values
     columns = min(3, len(checkpoints))
     rows = -(-len(checkpoints) // columns)
@@ -58,14 +58,14 @@ def alphas_figure(found: Comparison) -> "Figure":
         axes.set_title(f"{int(checkpoint):,} examples", fontsize=10)
         axes.set_xlabel("alpha")
         axes.spines[["top", "right"]].set_visible(False)
-    figure.supylabel("gain in Spearman over P alone", fontsize=10)
+    figure.supylabel("gain in Spearman over P or chance", fontsize=10)
     handles, labels = panels[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False, fontsize=9)
     return figure
 
 
 def teachers_figure(found: Comparison) -> "Figure":
-    """Teachers against each other: held-out gain over P with its 95% interval, rule and alpha chosen elsewhere."""
+    """Teachers against each other: held-out gain with its 95% interval, rule and alpha chosen elsewhere."""
     data = found.held_out.sel(rule=ANY)
     names, checkpoints = [str(name) for name in data["teacher"].values], data["checkpoint"].values
     figure, panels = _figure(
@@ -82,12 +82,15 @@ def teachers_figure(found: Comparison) -> "Figure":
             axes.plot([one["low"], one["high"]], [place, place], color=colour, linewidth=2)
             axes.plot(one["gain"], place, "o" if good else "D", color=colour, markersize=5)
         axes.axvline(0, color="black", linewidth=0.8)
-        axes.set_title(f"{int(checkpoint):,} examples\n{int(sure.sum())} of {len(sure)} above 0", fontsize=9)
+        above = "no intervals" if bool(here["low"].isnull().all()) else f"{int(sure.sum())} of {len(sure)} above 0"
+        axes.set_title(f"{int(checkpoint):,} examples\n{above}", fontsize=9)
         axes.spines[["top", "right"]].set_visible(False)
         axes.grid(axis="y", alpha=0.25)
     labels = [f"{name} teacher, chosen as well" if name == ANY else name for name in names]
     panels[0].set_yticks(y, labels, fontsize=9)
-    figure.supxlabel("held-out gain in Spearman over P alone, 95% interval over architectures", fontsize=9)
+    figure.supxlabel(
+        "held-out gain in Spearman over the better of P and chance, 95% interval over architectures", fontsize=9
+    )
     return figure
 
 
@@ -118,7 +121,7 @@ def best_place(found: Comparison) -> tuple[str, int, float]:
     for dim in ("alpha", "checkpoint"):
         if len(low[dim]) > 1:
             low = low.sel({dim: low[dim] > 0})
-    place = np.unravel_index(int(np.argmax(low.values)), low.shape)
+    place = np.unravel_index(int(np.nanargmax(low.values)), low.shape)
     teacher, checkpoint, alpha = (low[dim].values[i] for dim, i in zip(low.dims, place, strict=True))
     return str(teacher), int(checkpoint), float(alpha)
 

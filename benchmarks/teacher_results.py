@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..rsa.console import write_json
+from .choices import Half, better_than_chance, halves
+from .rank_statistics import spearman
 from .result_files import reading_results
-from .teachers import Comparison
+from .teachers import OVER, Comparison
 
 if TYPE_CHECKING:
     import xarray
@@ -28,12 +30,36 @@ def write_comparison(path: Path, found: Comparison, **more: Any) -> None:
 def read_comparison(path: str | Path) -> tuple[Comparison, dict[str, Any]]:
     """What `write_comparison` wrote: the comparison, and all else that is in the file.
 
+    Older files have gains over P alone. Where P ranks the members no better than chance these become gains over chance,
+    whose intervals such a file does not have (NaN).
+
     Raises RSAError for a file that is missing or something else.
     """
     with reading_results(path, KIND, "comparison of teachers") as kept:
         parts = {key: _unpacked(kept.pop(key)) for key in ("table", "targets", "held_out", "members")}
-        targets = parts.pop("targets")["targets"]
-        return Comparison(targets=targets, about=kept.pop("about"), **parts), kept
+        targets, about = parts.pop("targets")["targets"], kept.pop("about")
+        if about.get("gains") != OVER:
+            _over_chance(parts["table"], parts["held_out"], parts["members"], halves(about["members"], about["seed"]))
+        return Comparison(targets=targets, about=about, **parts), kept
+
+
+def _over_chance(
+    table: "xarray.Dataset", held_out: "xarray.Dataset", members: "xarray.Dataset", split: tuple[Half, Half]
+) -> None:
+    mature = members["mature"].values
+    for c, p in enumerate(members["p"].values.T):
+        here = {"checkpoint": c}
+        both = [better_than_chance(p, mature, half) for half in split]
+        base = np.mean([spearman(one[half], mature[half]) for one, half in zip(both, split, strict=True)])
+        for data, over, by_chance in (
+            (table, max(float(spearman(p, mature)), 0.0), not better_than_chance(p, mature).any()),
+            (held_out, float(base), not all(one.any() for one in both)),
+        ):
+            if by_chance:
+                score = data["score"][here]
+                score = score.sel(coefficient="spearman", drop=True) if "coefficient" in score.dims else score
+                data["gain"][here] = score - over
+                data["low"][here] = data["high"][here] = np.nan
 
 
 def _packed(data: "xarray.Dataset") -> dict[str, Any]:

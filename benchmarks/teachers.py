@@ -8,7 +8,7 @@ import numpy as np
 
 from ..rsa import RSAError, Teacher, compare
 from ..rsa.errors import listing
-from .choices import Choice, Examiner, HeldOut, choose
+from .choices import Choice, Examiner, HeldOut, better_than_chance, choose
 from .layer_similarities import similarities, view_of
 from .pool import Pool, View
 from .rank_statistics import COEFFICIENTS, Array, Resampled, correlate, interval
@@ -19,12 +19,14 @@ if TYPE_CHECKING:
 
 ANY = "any"  # rule or teacher: chosen on the other half as well
 ALPHAS = (0.0, 1.0, 5.0)
+OVER = "over the better of P and chance"
 LEAST = 8  # members; fewer cannot be halved and correlated
 
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
-    """What `compare_teachers` found. Correlations are with mature performance, gains of Spearman over that of P alone.
+    """What `compare_teachers` found. Correlations are with mature performance; gains are those of Spearman over the
+    better of P and chance, so that noise which is added to a P that ranks backwards gains nothing.
 
     table: Dataset; p, loss (coefficient, checkpoint), of -loss; tg and target (per single target, the paper's rule)
       (coefficient, rule, teacher, checkpoint); score, of P + alpha TG (coefficient, rule, teacher, checkpoint, alpha);
@@ -105,6 +107,7 @@ def compare_teachers(
             advance(1)
     about = {
         "space": pool.space, "members": len(kept), "left_out": left_out, "bootstrap": bootstrap, "seed": seed,
+        "gains": OVER,
         "rules": {rule: RULES[rule] for rule in rules}, "methods": list(methods), "pool": dict(pool.settings),
         "teachers": {name: _about(teacher, view.name) for name, (teacher, view) in named.items()},
         "seconds": float(np.median([member.seconds[-1] for member in kept.members])),
@@ -135,7 +138,7 @@ class _Work:
         self.layers = np.array([len(member.layers) for member in pool.members])
         self.mature, self.p = pool.mature, pool.p.astype(np.float64)
         self.resampled = Resampled(self.mature, draws, np.random.default_rng([seed, 2]))
-        self.base = [self.resampled(column) for column in self.p.T]
+        self.base = [self.resampled(better_than_chance(column, self.mature)) for column in self.p.T]
         self.examine = Examiner(self.mature, draws=draws, seed=seed)
         self.tg: dict[tuple[str, str], Array] = {}
         self.targets: dict[str, Array] = {}
@@ -189,7 +192,7 @@ class _Work:
             key: (("coefficient", *([kept] if isinstance(kept, str) else kept)), self._correlate(values))
             for key, (values, kept) in found.items()
         }
-        gain = columns["score"][1][0] - columns["p"][1][0][:, None]
+        gain = columns["score"][1][0] - np.maximum(columns["p"][1][0], 0)[:, None]
         low, high = self._intervals(score)
         columns |= {key: (dims[1:], values) for key, values in (("gain", gain), ("low", low), ("high", high))}
         singles = np.stack(list(self.targets.values()), axis=1)
@@ -212,7 +215,7 @@ class _Work:
         shape = score.shape[1:]
         low, high = np.zeros(shape), np.zeros(shape)
         for place in np.ndindex(*shape):
-            if self.alphas[place[3]]:
+            if self.alphas[place[3]] or not self.base[place[2]].any():  # otherwise both are P
                 draws = self.resampled(score[(slice(None), *place)]) - self.base[place[2]]
                 low[place], high[place] = interval(draws)
         return low, high

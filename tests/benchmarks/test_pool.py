@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from tgsage.benchmarks import Pool
 from tgsage.benchmarks.pool import join
-from tgsage.rsa import RSAError
+from tgsage.rsa import RSAError, compare
 
 from .pools import CHECKPOINTS, TARGET, known_pool
 
@@ -89,11 +89,16 @@ def test_a_truncated_file_is_named(tmp_path: Path) -> None:
         Pool.load(path)
 
 
-def test_controls_are_the_pixels_and_the_categories() -> None:
+def test_controls_are_the_pixels_noise_and_the_categories() -> None:
     view = known_pool(1).views["by stimulus"]
-    pixels, labels = view.controls()
+    pixels, noise, labels = view.controls()
+    assert abs(compare(noise.rdms["noise"], TARGET)) < 0.25
+    assert np.array_equal(noise.rdms["noise"].values, view.controls()[1].rdms["noise"].values)
+    assert not np.array_equal(
+        noise.rdms["noise"].values, replace(view, name="other").controls()[1].rdms["noise"].values
+    )
     np.testing.assert_array_equal(pixels.rdms["pixels"].values, view.pixels)
     square = labels.rdms["labels"].square()
     kinds = np.array(view.categories)
     np.testing.assert_array_equal(square, (kinds[:, None] != kinds) * 1.0)
-    assert [one.name for one in replace(view, categories=("",) * 20).controls()] == ["pixels"]
+    assert [one.name for one in replace(view, categories=("",) * 20).controls()] == ["pixels", "noise"]

@@ -2,16 +2,19 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from scipy.stats import spearmanr
 from tgsage.benchmarks import Comparison, compare_teachers
 from tgsage.benchmarks.choices import Choice, Examiner, choose, halves
+from tgsage.benchmarks.experiments import answer
 from tgsage.benchmarks.layer_similarities import METHODS, similarities, view_of
 from tgsage.benchmarks.pool import Pool
 from tgsage.benchmarks.rules import RULES, Matched, deep, depth, paper, partial
-from tgsage.benchmarks.teachers import ANY
+from tgsage.benchmarks.teacher_results import read_comparison, write_comparison
+from tgsage.benchmarks.teachers import ANY, OVER
 from tgsage.rsa import RDM, RSAError, Teacher, compare, compare_all
 
 from .pools import CHECKPOINTS, REFERENCE, TARGET, known_pool, random_rdm, teacher
@@ -65,9 +68,10 @@ def test_a_good_teacher_gains_on_held_out_members_and_a_random_one_does_not(foun
     held = found.held_out.sel(rule=ANY)
     assert (held["low"].sel(teacher="good") > 0).all()
     assert (held["low"].sel(teacher=ANY) > 0).all()
-    for name in ("random", "pixels, by stimulus", "labels, by stimulus"):
+    for name in ("random", "pixels, by stimulus", "noise, by stimulus", "labels, by stimulus"):
         assert (held["low"].sel(teacher=name) < 0.05).all()
     assert (found.low.sel(alpha=5, teacher="good") > 0).all()
+    assert (found.table["p"].sel(coefficient="spearman") > 0).all()
     np.testing.assert_allclose(found.gain.sel(alpha=0), 0)
     assert (found.low <= found.gain + 1e-9).all()
     assert (found.gain <= found.high + 1e-9).all()
@@ -83,6 +87,55 @@ def test_nothing_is_gained_where_there_is_nothing_to_learn() -> None:
         in_sample.append(float(found.gain.max()))
     assert np.mean(gains) < 2 * np.std(gains) / np.sqrt(len(gains))
     assert float(np.mean(in_sample)) > max(float(np.mean(gains)), 0.0) + 0.03
+
+
+def test_noise_gains_nothing_over_a_p_that_ranks_backwards() -> None:
+    """Noise takes P's ranks apart: over a P of -.5 it seems to gain, over chance it does not."""
+    gains, over_p = [], []
+    for seed in range(12):
+        pool = known_pool(40, seed=seed)
+        members = tuple(replace(member, p=1 - member.p) for member in pool.members)
+        found = compare_teachers(replace(pool, members=members), [teacher()], bootstrap=20, rules=["paper", "layer"])
+        assert (found.table["p"].sel(coefficient="spearman", checkpoint=200) < 0).all()
+        noise = found.held_out.sel(teacher="noise, by stimulus", rule="paper", checkpoint=200)
+        gains.append(float(noise["gain"]))
+        over_p.append(float(noise["score"] - noise["p"]))
+        assert float(found.held_out["gain"].sel(rule="paper", teacher="good", checkpoint=200)) > 0.3
+        here = {"rule": "paper", "checkpoint": 200}
+        np.testing.assert_allclose(found.held_out["gain"].sel(here), found.held_out["score"].sel(here))
+        low, gain, high = (found.table[key].sel(here) for key in ("low", "gain", "high"))
+        assert bool((low <= gain).all() & (gain <= high).all())
+    assert np.mean(over_p) > 0.1
+    assert np.mean(gains) <= 2 * np.std(gains) / np.sqrt(len(gains))
+
+
+def test_the_gain_is_over_p_in_one_half_and_over_chance_in_the_other(pool: Pool) -> None:
+    examine = Examiner(pool.mature, draws=50, seed=0)
+    backwards = np.isin(np.arange(len(pool)), examine.halves[0])
+    p = np.where(backwards, -pool.mature, pool.mature)
+    perfect = Choice(pool.mature, 1.0, "")
+    found = examine(p, [perfect, perfect])
+    assert (found.p, found.score) == pytest.approx((0.0, 1.0))
+    assert (found.gain, found.low, found.high) == pytest.approx(((1 + 0) / 2,) * 3)
+
+
+def test_older_files_have_gains_over_p_alone_which_are_not_shown_where_p_ranks_backwards(tmp_path: Path) -> None:
+    pool = known_pool(40)
+    members = tuple(replace(member, p=member.p * np.array([-1, 1, 1]) + np.array([1, 0, 0])) for member in pool.members)
+    found = compare_teachers(replace(pool, members=members), [teacher()], bootstrap=20)
+    about = {key: value for key, value in found.about.items() if key != "gains"}
+    held, table = found.held_out.copy(), found.table.copy()
+    held["gain"] = held["score"] - held["p"]
+    table["gain"] = (table["score"] - table["p"]).sel(coefficient="spearman", drop=True)
+    write_comparison(tmp_path / "old.json", replace(found, about=about, held_out=held, table=table))
+    write_comparison(tmp_path / "new.json", found)
+    old, new = (read_comparison(tmp_path / f"{name}.json")[0] for name in ("old", "new"))
+    assert new.about["gains"] == OVER
+    for now, right in ((old.held_out, new.held_out), (old.table, new.table)):
+        np.testing.assert_allclose(now["gain"], right["gain"], atol=2e-3)
+        assert bool(now["low"].sel(checkpoint=0).isnull().all())
+        np.testing.assert_allclose(now["low"].sel(checkpoint=200), right["low"].sel(checkpoint=200))
+    assert "no verdict" in answer(old).splitlines()[2]
 
 
 def test_what_is_chosen_on_a_half_ignores_the_other_half(pool: Pool) -> None:
