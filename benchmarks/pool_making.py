@@ -221,7 +221,8 @@ def make_pool(
         searcher = Listed(maker.space, seed=maker.seed, architectures=[*architectures, *drawn])
         samples += len(architectures)
     search(
-        maker.space, searcher, maker, samples=samples, storage=storage, study=study, workers=workers, notify=notify
+        maker.space, searcher, maker, samples=samples, storage=storage, study=study, workers=workers, notify=notify,
+        repeats=True,
     )  # fmt: skip
     return collect(maker.folder)
 

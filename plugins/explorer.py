@@ -20,18 +20,22 @@ from .local_workers import LocalWorkers
 from .searchers.searcher import Searcher
 from .spaces.space import Architecture, Space
 from .tracker import Tracker
-from .worker import Notify, Plan, finished, work
+from .worker import Notify, Plan, work
 
 Engine = Callable[[Plan, Tracker, Notify], None]
 
 
 @dataclass(frozen=True)
 class SearchResult:
-    """A finished search: its candidates in order of their numbers, and where they are kept."""
+    """A finished search: its candidates in order of their numbers, and where they are kept.
+
+    exhausted: whether it ended because every network of the space had been tried.
+    """
 
     storage: str
     study: str
     candidates: tuple[Candidate, ...]
+    exhausted: bool = False
 
     @property
     def best(self) -> Candidate | None:
@@ -66,6 +70,9 @@ def search(
     devices: Sequence[str] = (),
     timeout: float | None = None,
     reuse: bool = True,
+    repeats: bool = False,
+    successes: bool = False,
+    params: bool = False,
     patience: float = 300.0,
     heartbeat: float = 10.0,
     engine: Engine | None = None,
@@ -87,7 +94,11 @@ def search(
     workers: processes of this machine; with more than one, space, searcher and objective must be picklable. devices:
     for the workers in turn. timeout: seconds for one candidate; it is then evaluated in a process of its own, which is
     killed, and has failed. Without one, an objective that hangs holds its worker up. reuse: an architecture that
-    already succeeded is not evaluated again; the candidate takes over that result, at no cost. Workers that die are
+    already succeeded is not evaluated again; the candidate takes over that result, at no cost. repeats: whether a
+    searcher may propose an architecture that another candidate has; without, a search also ends, `exhausted`, when all
+    networks of the space were tried. successes: `samples` counts evaluations that succeeded, and neither failed nor
+    reused ones; at most ten candidates per sample are tried. params: architectures are also written as Optuna's
+    parameters, so that its importances and its dashboard show them, but 50 times slower. Workers that die are
     replaced. A candidate whose worker died is taken over by another one, and fails when more than three died of it:
     those of an engine, that is, not those that ended with the whole search.
     patience: seconds for which a database that goes away, or a full disk, is waited for. heartbeat: seconds between two
@@ -108,7 +119,8 @@ def search(
     name = study or f"{space.name}-{described['searcher']}"
     plan = Plan(
         space, type(searcher), searcher.settings, objective, samples, storage_url(storage), name,
-        timeout=timeout, reuse=reuse, patience=patience, heartbeat=heartbeat,
+        timeout=timeout, reuse=reuse, repeats=repeats, successes=successes, params=params, patience=patience,
+        heartbeat=heartbeat,
     )  # fmt: skip
     told = notify or (lambda candidates: None)
     with plan.tracker() as tracker:
@@ -121,12 +133,13 @@ def search(
             work(plan, tracker, device=devices[0] if devices else None, notify=told)
         candidates = tracker.candidates()
         told(candidates)
-        done = finished(candidates, samples)
-        if len(done) < samples:
+        done, wanted = plan.finished(candidates), plan.limit(candidates)
+        exhausted = len(done) < wanted and not repeats and tracker.exhausted
+        if len(done) < wanted and not exhausted:
             raise RSAError(
-                f"the search ended early, with {len(done)} of {samples} candidates; the same call goes on from there"
+                f"the search ended early, with {len(done)} of {wanted} candidates; the same call goes on from there"
             )
-        return SearchResult(tracker.place, name, tuple(done))
+        return SearchResult(tracker.place, name, tuple(done), exhausted)
 
 
 def _description(space: Space, searcher: Searcher, objective: "Scorer | ObjectiveFactory") -> dict[str, Any]:

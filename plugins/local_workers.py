@@ -17,7 +17,7 @@ from .assessment import packed
 from .children import belong_to_parent, start_child
 from .leases import end_owner, new_owner
 from .tracker import Tracker
-from .worker import Notify, Plan, finished, work
+from .worker import Notify, Plan, work
 
 _LOOK = 0.5  # seconds between looks at the database
 GIVING_BACK = 10.0  # seconds for an interrupted worker to give its candidate back
@@ -42,7 +42,7 @@ class Watch:
             end_owner(owner)
             return False
         self._tracker.bury(owner, alone=said != INTERRUPTED)
-        now = len(finished(self._tracker.known, self._plan.samples))
+        now = len(self._plan.finished(self._tracker.known))
         self._ends = 1 if now > self._progress else self._ends + 1
         self._progress = now
         if self._ends > _ENDS * self._workers:

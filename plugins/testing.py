@@ -20,7 +20,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ..rsa import RSAError
-from .searchers.searcher import Searcher
+from .searchers.searcher import Exhausted, Searcher
 from .spaces.space import Architecture, Choice, Dimension, Space
 from .spaces.toy import ToySpace
 
@@ -58,7 +58,23 @@ class ConditionalSpace(Space):
         raise RSAError("this space has no networks")
 
 
-SPACES: dict[str, Callable[[], Space]] = {"toy": ToySpace, "conditional": ConditionalSpace}
+class TinySpace(Space):
+    """Five networks: `second` makes no difference where `first` is 0."""
+
+    def __init__(self) -> None:
+        super().__init__("tiny", [Dimension("first", (0, 1, 2), 0, "first"), Dimension("second", (0, 1), 1, "second")])
+
+    def _simplify(self, architecture: dict[str, Choice]) -> dict[str, Choice]:
+        return architecture | ({"second": 0} if architecture["first"] == 0 else {})
+
+    def describe(self, architecture: Architecture) -> str:
+        return self.key(self.canonical(architecture))
+
+    def build(self, architecture: Architecture, **settings: Any) -> Any:
+        raise RSAError("this space has no networks")
+
+
+SPACES: dict[str, Callable[[], Space]] = {"toy": ToySpace, "conditional": ConditionalSpace, "tiny": TinySpace}
 
 
 def pretend(space: Space, architecture: Architecture) -> float | None:
@@ -68,13 +84,15 @@ def pretend(space: Space, architecture: Architecture) -> float | None:
     return None if code % 9 == 0 else agreement + code % 1000 / 1000
 
 
-def run_search(searcher: Searcher, trials: Iterable[int], *, told: Iterable[Told] = ()) -> list[Told]:
-    """Tell the history, then ask and tell one trial after the other."""
+def run_search(
+    searcher: Searcher, trials: Iterable[int], *, told: Iterable[Told] = (), repeats: bool = False
+) -> list[Told]:
+    """Tell the history, then ask and tell one trial after the other; repeats: see `Searcher.ask`."""
     for trial, architecture, score in told:
         searcher.tell(trial, architecture, score)
     found: list[Told] = []
     for trial in trials:
-        architecture = searcher.ask(trial)
+        architecture = searcher.ask(trial, repeats=repeats)
         found.append((trial, architecture, pretend(searcher.space, architecture)))
         searcher.tell(*found[-1])
     return found
@@ -127,6 +145,40 @@ class SearcherContract:
             for trial in (block + 3, block, block + 1):  # one is late, one never comes
                 told.append((trial, asked[trial], pretend(searcher.space, asked[trial])))
                 searcher.tell(*told[-1])
+
+    def test_nothing_is_proposed_twice(self) -> None:
+        searcher, running = self.make(), list[Told]()
+        proposed: list[str] = []
+        for trial in range(60):
+            if len(running) == 4:
+                searcher.tell(*running.pop(trial % 4))
+            architecture = searcher.ask(trial, running=[one for _, one, _ in running])
+            assert architecture == searcher.ask(trial, running=[one for _, one, _ in reversed(running)])
+            running.append((trial, architecture, pretend(searcher.space, architecture)))
+            proposed.append(searcher.space.key(architecture))
+        assert len(set(proposed)) == 60
+
+    def test_a_space_is_searched_to_its_end(self) -> None:
+        searcher = self.searcher(TinySpace(), seed=3, **self.settings)
+        for trial in range(5):
+            searcher.tell(trial, searcher.ask(trial), None if trial == 2 else 0.5)
+        try:
+            searcher.ask(5)
+        except Exhausted:
+            return
+        raise AssertionError("there is no sixth network")
+
+    def test_a_trial_is_told_once(self) -> None:
+        searcher, once = self.make(), self.make()
+        for told in run_search(once, range(30)):
+            searcher.tell(*told)
+            searcher.tell(*told)
+        assert searcher.ask(30) == once.ask(30)
+        try:
+            searcher.tell(*told[:2], 1000.0)
+        except RSAError:
+            return
+        raise AssertionError("another result of a trial was accepted")
 
     def test_it_lives_with_failures_only_and_with_equal_scores(self) -> None:
         for score in (None, 0.5):

@@ -17,13 +17,14 @@ from .candidates import INTERRUPTED, RUNNING, Candidate
 from .database import Patience, away, open_storage, quiet, shown, storage_url
 from .evaluation import FAILED, OK, Evaluation
 from .leases import NOBODY, Lease, Leases, end_owner, ended, new_owner
-from .spaces.space import Architecture
+from .reservations import Reservations
+from .spaces.space import Architecture, Space
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial, TrialState
     from sqlalchemy.orm import Session
 
-_SEARCH, _FINALS, _NUMBER = "search", "finals", "candidate"
+_SEARCH, _FINALS, _NUMBER, _EXHAUSTED = "search", "finals", "candidate", "exhausted"
 _ARCHITECTURE, _EVALUATION, _DIAGNOSTICS = "architecture", "evaluation", "diagnostics"
 _GRACE = 6  # heartbeats missed until a worker is taken for lost
 _JOINING = 5.0  # seconds that a worker who joins waits for the one who has just begun the study
@@ -39,6 +40,7 @@ class Tracker:
     storage: URL or path of the database. study: the name of the search in it; made where `create`. heartbeat: seconds
     between two signs of life of this worker; a candidate whose worker was silent for six of them goes to another one.
     owner: what this worker is called in the database; the parent of a worker names it, so that it can `bury` it.
+    params: a space whose dimensions are written as Optuna's parameters, too, for its importances and its dashboard.
     Raises RSAError when the database cannot be opened, and in every method when it was away for too long.
     """
 
@@ -51,6 +53,7 @@ class Tracker:
         patience: float = 300.0,
         heartbeat: float = 10.0,
         owner: str | None = None,
+        params: Space | None = None,
     ) -> None:
         from optuna.storages import get_storage
 
@@ -60,10 +63,11 @@ class Tracker:
             patience,
             f"{self.place} failed for {patience:g} s; what is done stays, and the same search goes on from there",
         )
-        self._storage, self._heartbeat = get_storage(self._database), heartbeat
+        self._storage, self._heartbeat, self._params = get_storage(self._database), heartbeat, params
         try:
             self._new, self._id = self._patiently(lambda: self._join(create))
             self._leases = self._patiently(lambda: Leases(self._database.engine, self._id))
+            self._reservations = Reservations(self._database.engine, self._id)
         except BaseException:
             self.close()
             raise
@@ -115,6 +119,15 @@ class Tracker:
     def keep_finals(self, finalists: int, examples: int) -> None:
         """Store what `finals` gives back."""
         self._patiently(lambda: self._storage.set_study_user_attr(self._id, _FINALS, [finalists, examples]))
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether a worker found that every network of the space has been tried."""
+        return bool(self._patiently(lambda: self._storage.get_study_user_attrs(self._id)).get(_EXHAUSTED))
+
+    def exhaust(self) -> None:
+        """Store that `exhausted` is so."""
+        self._patiently(lambda: self._storage.set_study_user_attr(self._id, _EXHAUSTED, True))
 
     def agree(self, description: Mapping[str, Any]) -> None:
         """Store what makes this search this search, or compare it with what is stored.
@@ -239,7 +252,7 @@ class Tracker:
                 attributes = {_NUMBER: number, _ARCHITECTURE: dict(architecture)}
                 if diagnostics:
                     attributes[_DIAGNOSTICS] = dict(diagnostics)
-                new = create_trial(state=TrialState.RUNNING, user_attrs=attributes)
+                new = create_trial(state=TrialState.RUNNING, user_attrs=attributes, **self._parameters(architecture))
                 self._trials[number] = self._storage.create_new_trial(self._id, template_trial=new)
             elif number in self._unfinished and self._unfinished[number].status == INTERRUPTED:
                 self._storage.set_trial_state_values(self._trials[number], TrialState.RUNNING)
@@ -261,6 +274,18 @@ class Tracker:
             yield
         finally:
             event.remove(self._database.scoped_session, "before_commit", check)
+
+    def _parameters(self, architecture: Architecture) -> dict[str, dict[str, Any]]:
+        from optuna.distributions import CategoricalDistribution
+
+        if self._params is None:
+            return {}
+        kinds = {d.name: CategoricalDistribution(d.choices) for d in self._params.active(architecture)}
+        return {"params": dict(architecture), "distributions": kinds}
+
+    def reserve(self, number: int, key: str) -> bool:
+        """Keep a network, by its key, for this candidate; False where another candidate has it already."""
+        return self._patiently(lambda: self._reservations.take(number, key))
 
     def finish(self, number: int, evaluation: Evaluation) -> bool:
         """Store the result of a started candidate. False where another worker has taken it over."""

@@ -8,11 +8,12 @@ from typing import Any
 from .assessment import Contained, ObjectiveFactory, Scorer, assess, make_objective
 from .candidates import Candidate
 from .evaluation import FAILED, Evaluation
-from .searchers.searcher import Searcher
+from .searchers.searcher import Exhausted, Searcher
 from .spaces.space import Choice, Space
 from .tracker import Tracker
 
 _DEATHS = 3  # workers that one candidate may cost; those that vanish with the whole command do not count
+_TRIED = 10  # candidates for every sample, at most, where only successes count as samples
 _POLL = 0.5  # seconds between looks of a worker for whom there is nothing to do
 
 Notify = Callable[[Sequence[Candidate]], object]
@@ -32,12 +33,33 @@ class Plan:
     study: str
     timeout: float | None = None
     reuse: bool = True
+    repeats: bool = False
+    successes: bool = False
+    params: bool = False
     patience: float = 300.0
     heartbeat: float = 10.0
 
     def tracker(self, owner: str | None = None) -> Tracker:
         """A view of the database for one worker."""
-        return Tracker(self.storage, self.study, patience=self.patience, heartbeat=self.heartbeat, owner=owner)
+        params = self.space if self.params else None
+        return Tracker(
+            self.storage, self.study, patience=self.patience, heartbeat=self.heartbeat, owner=owner, params=params
+        )
+
+    def limit(self, candidates: Sequence[Candidate]) -> int:
+        """How many candidates are to be finished, as far as is known: those with lower numbers."""
+        limit = self.samples
+        if self.successes:
+            for candidate in candidates:  # by number
+                if candidate.number >= limit or limit >= _TRIED * self.samples:
+                    break
+                limit += candidate.finished and (candidate.score is None or candidate.reused is not None)
+        return limit
+
+    def finished(self, candidates: Sequence[Candidate]) -> list[Candidate]:
+        """Those that this search counts."""
+        limit = self.limit(candidates)
+        return [candidate for candidate in candidates if candidate.finished and candidate.number < limit]
 
 
 def work(plan: Plan, tracker: Tracker, *, device: str | None = None, notify: Notify | None = None) -> None:
@@ -49,26 +71,28 @@ def work(plan: Plan, tracker: Tracker, *, device: str | None = None, notify: Not
     try:
         with tracker.beating():
             while True:
-                claimed = tracker.claim(plan.samples)
+                before = plan.limit(tracker.known)
+                claimed, limit = tracker.claim(before), plan.limit(tracker.known)
                 if notify is not None:
                     notify(tracker.known)
-                if len(finished(tracker.known, plan.samples)) == plan.samples:
+                if len(plan.finished(tracker.known)) == limit:
                     return
                 if claimed is None:
-                    time.sleep(_POLL)
+                    time.sleep(_POLL if limit == before else 0)
                     continue
                 try:
                     worker.see_to(*claimed)
+                except Exhausted:
+                    tracker.release(claimed[0])
+                    if all(candidate.finished for candidate in tracker.known):
+                        tracker.exhaust()
+                        return
+                    time.sleep(_POLL)
                 except BaseException:
                     tracker.release(claimed[0])
                     raise
     finally:
         worker.close()
-
-
-def finished(candidates: Sequence[Candidate], samples: int) -> list[Candidate]:
-    """Those that a search of so many samples counts."""
-    return [candidate for candidate in candidates if candidate.finished and candidate.number < samples]
 
 
 class _Worker:
@@ -84,13 +108,23 @@ class _Worker:
         here = self._learn(number)
         diagnostics: dict[str, float] = {}
         if here is None:
-            architecture = self._plan.space.canonical(self._searcher.ask(number))
+            architecture = self._ask(number)
             diagnostics = self._searcher.diagnostics()
         else:
             architecture = dict(here.architecture)
         evaluate = self._evaluator(architecture, here, deaths)
         if self._tracker.start(number, architecture, diagnostics):
             self._tracker.finish(number, evaluate(architecture))
+
+    def _ask(self, number: int) -> dict[str, Choice]:
+        """A network that no other candidate has, unless repeats are allowed."""
+        space, others = self._plan.space, (c for c in self._tracker.known if c.number != number and not c.finished)
+        running = [candidate.architecture for candidate in others]
+        while True:
+            architecture = space.canonical(self._searcher.ask(number, running=running, repeats=self._plan.repeats))
+            if self._plan.repeats or self._tracker.reserve(number, space.key(architecture)):
+                return architecture
+            running.append(architecture)
 
     def _learn(self, number: int) -> Candidate | None:
         """Tell the searcher what had finished when this number was claimed; returns the candidate that was there."""

@@ -116,7 +116,7 @@ class Study:
             searcher.tell(number, sample["architecture"], sample["score"])
         while len(history) < run.samples:
             number, start = len(history), time.perf_counter()
-            architecture = searcher.ask(number)
+            architecture = searcher.ask(number, repeats=True)
             found = self.evaluations(architecture, run.seed, goal.examples)
             score, tg = goal(found)
             searcher.tell(number, architecture, score)

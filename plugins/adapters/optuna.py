@@ -3,6 +3,7 @@
 import threading
 import zlib
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -11,9 +12,9 @@ from optuna.samplers import BaseSampler, RandomSampler
 from optuna.trial import BaseTrial, FrozenTrial, TrialState
 
 from ...rsa import RSAError
-from ..searchers.searcher import Searcher
+from ..searchers.searcher import Exhausted, Searcher
 from ..spaces.space import Choice, Space
-from .scores import score_of
+from .scores import PassedOver, score_of
 
 if TYPE_CHECKING:
     from optuna.study import Study
@@ -35,18 +36,29 @@ class OptunaSampler(BaseSampler):
 
     Before each trial the searcher is told what the study finished since, in order of trial number: a value, turned
     round where the study minimises, the last report of a pruned trial, None for a failed one. So an untold searcher
-    resumes a stored study. Trials that lack dimensions of the space are not told. Parameters beyond the space are
-    drawn uniformly.
+    resumes a stored study. Trials that lack dimensions of the space are not told, nor, with a warning, those that made
+    a choice which the space lacks. Parameters beyond the space, and those that others fix, are not the searcher's;
+    what then is missing in its architecture is drawn uniformly.
+
+    repeats: see `Searcher.ask`; without, the study stops after the trial for which no unknown network was left.
 
     Raises RSAError, at the first trial, in a study of several objectives.
     """
 
-    def __init__(self, searcher: Searcher) -> None:
-        self.searcher = searcher
+    def __init__(self, searcher: Searcher, *, repeats: bool = False) -> None:
+        self.searcher, self.repeats = searcher, repeats
         self._told: set[int] = set()
+        self._asked: dict[int, dict[str, Choice]] = {}  # trial -> architecture, until it is told
+        self._pass_over = PassedOver()
         self._lock = threading.Lock()  # of `study.optimize(n_jobs=...)`, which shares one sampler
         dimensions = searcher.space.dimensions
         self._distributions = {d.name: CategoricalDistribution(d.choices) for d in dimensions}
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "_lock"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state, _lock=threading.Lock())
 
     def infer_relative_search_space(self, study: "Study", trial: FrozenTrial) -> dict[str, BaseDistribution]:
         return {**self._distributions}
@@ -58,19 +70,45 @@ class OptunaSampler(BaseSampler):
             raise RSAError(f"a searcher has one score; this study has {len(study.directions)} objectives")
         with self._lock:
             self._tell(study.get_trials(deepcopy=False, states=_FINISHED), minimised=study.direction.name == "MINIMIZE")
-            return self.searcher.ask(trial.number)
+            running = {**self._asked, **self._running(study)}
+            running.pop(trial.number, None)
+            try:
+                found = self.searcher.ask(trial.number, running=running.values(), repeats=self.repeats)
+            except Exhausted:
+                found = self.searcher.ask(trial.number, repeats=True)
+                with suppress(RuntimeError):  # outside of `study.optimize`
+                    study.stop()
+            self._asked[trial.number] = found
+        return {name: choice for name, choice in found.items() if name in search_space}
+
+    def _running(self, study: "Study") -> dict[int, dict[str, Choice]]:
+        """Architectures of running trials, other processes' included, as far as they are in the study by now."""
+        trials = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+        found = {trial.number: self._architecture(trial) for trial in trials}
+        return {number: architecture for number, architecture in found.items() if architecture is not None}
+
+    def _architecture(self, trial: FrozenTrial) -> dict[str, Choice] | None:
+        """None where dimensions are missing or made another choice."""
+        space = self.searcher.space
+        chosen = {name: value for name, value in trial.params.items() if name in self._distributions}
+        active = [dimension.name for dimension in space.active(chosen)]
+        if not chosen.keys() >= set(active):
+            return None
+        try:
+            return space.canonical({name: chosen[name] for name in active})
+        except RSAError as error:
+            self._pass_over(trial.number, error)
+            return None
 
     def _tell(self, finished: Sequence[FrozenTrial], *, minimised: bool) -> None:
-        space = self.searcher.space
         for trial in sorted(finished, key=lambda trial: trial.number):
             if trial.number in self._told:
                 continue
             self._told.add(trial.number)
-            chosen = {name: value for name, value in trial.params.items() if name in self._distributions}
-            active = [dimension for dimension in space.active(chosen) if dimension.name in chosen]
-            if len(active) == len(space.active(chosen)):
-                score = score_of(trial.value, minimised=minimised)
-                self.searcher.tell(trial.number, {d.name: chosen[d.name] for d in active}, score)
+            self._asked.pop(trial.number, None)
+            architecture = self._architecture(trial)
+            if architecture is not None:
+                self.searcher.tell(trial.number, architecture, score_of(trial.value, minimised=minimised))
 
     def sample_independent(
         self, study: "Study", trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution

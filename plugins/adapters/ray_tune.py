@@ -8,7 +8,7 @@ from typing import Any
 from ...rsa import RSAError
 from ...rsa.errors import reason
 from ...rsa.storage import replacing
-from ..searchers.searcher import Searcher
+from ..searchers.searcher import Exhausted, Searcher
 from ..spaces.space import Choice
 from .scores import score_of
 
@@ -25,31 +25,38 @@ class RayTuneSearcher(_RaySearcher or object):  # type: ignore[misc]
     metric: the reported number that is the score; mode: "max", or "min" to turn it round. The trainable's config is the
     canonical architecture, joined with the constants of `param_space`. Trials are numbered as Ray asks for them; before
     each the searcher is told what has finished since, in order of number, None for a trial that failed or did not
-    report the metric. `save` writes all this as JSON, and `restore` tells it to a searcher that was told nothing yet.
+    report the metric. `save` writes all this as JSON, and `restore` tells it to a searcher that was told nothing else.
+    repeats: see `Searcher.ask`; without, the search ends where no unknown network is left.
 
     Raises RSAError without Ray, and for another mode.
     """
 
-    def __init__(self, searcher: Searcher, *, metric: str, mode: str = "max") -> None:
+    def __init__(self, searcher: Searcher, *, metric: str, mode: str = "max", repeats: bool = False) -> None:
         if _RaySearcher is None:
             raise RSAError("this needs Ray Tune: python -m pip install 'tgsage[ray]'")
         if mode not in ("max", "min"):
             raise RSAError(f"mode is max or min, not {mode!r}")
         super().__init__(metric=metric, mode=mode)
+        self._repeats = repeats
         self._ours = searcher  # Ray takes an attribute `searcher` for a wrapped one of its own
         self._asked: dict[str, int] = {}
         self._running: dict[int, dict[str, Choice]] = {}
         self._finished: dict[int, float | None] = {}
         self._history: list[tuple[int, dict[str, Choice], float | None]] = []
 
-    def suggest(self, trial_id: str) -> dict[str, Choice]:
+    def suggest(self, trial_id: str) -> dict[str, Choice] | str:
         for number, score in sorted(self._finished.items()):
             self._history.append((number, self._running.pop(number), score))
             self._ours.tell(*self._history[-1])
         self._finished = {}
-        number = self._asked.setdefault(trial_id, len(self._asked))
-        self._running[number] = self._ours.ask(number)
-        return dict(self._running[number])
+        number = self._asked.get(trial_id, len(self._asked))
+        running = [architecture for other, architecture in self._running.items() if other != number]
+        try:
+            found = self._ours.ask(number, running=running, repeats=self._repeats)
+        except Exhausted:
+            return str(_RaySearcher.FINISHED)
+        self._asked[trial_id], self._running[number] = number, found
+        return dict(found)
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         reported = None if error or not result else result.get(self.metric)

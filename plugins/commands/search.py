@@ -85,6 +85,13 @@ def search(
     recipe: RecipeName = "digits",
     epochs: Annotated[float, typer.Option(help="Training of every candidate, in epochs.", min=0)] = 2.0,
     samples: Annotated[int, typer.Option(help="Candidates to finish, failed ones included.", min=1)] = 40,
+    successes: Annotated[
+        bool, typer.Option("--successes", help="Count only successful evaluations as samples.")
+    ] = False,
+    repeats: Annotated[bool, typer.Option("--repeats", help="Let the searcher propose a known network again.")] = False,
+    params: Annotated[
+        bool, typer.Option("--params", help="Also store Optuna's parameters, for optuna-dashboard (slower).")
+    ] = False,
     storage: Annotated[
         str, typer.Option(help="SQLite file, or URL such as postgresql://USER:PASSWORD@HOST/NAME.")
     ] = "tgsage.db",
@@ -172,8 +179,8 @@ def search(
     with _interruptible(view):
         found = run(
             where, made, objective, samples=samples, storage=storage, study=study, workers=workers,
-            devices=tuple(filter(None, devices.split(","))), timeout=timeout, reuse=reuse, patience=patience,
-            engine=runs, notify=view.update,
+            devices=tuple(filter(None, devices.split(","))), timeout=timeout, reuse=reuse, repeats=repeats,
+            successes=successes, params=params, patience=patience, engine=runs, notify=view.update,
         )  # fmt: skip
 
     def write(finals: dict[str, Any]) -> None:
@@ -271,6 +278,8 @@ def _table(found: "SearchResult", space: "Space", storage: str, page: Path | Non
         f"{counts['failed']} failed; {sum(e.examples for e in done):,} training examples in "
         f"{sum(sum(e.seconds.values()) for e in done):,.0f} s",
     ]
+    if found.exhausted:
+        notes.append(f"The search has ended: all networks of {space.name} were tried")
     if found.architecture is not None:
         notes += ["The best:", space.describe(found.architecture)]
     finished, best = [c.score for c in found.candidates], float("-inf")

@@ -4,6 +4,7 @@ from collections import deque
 
 import numpy as np
 
+from ...rsa import RSAError
 from ..spaces.space import Choice, Space
 from .searcher import Searcher, check_counts
 
@@ -29,7 +30,10 @@ class EvolutionSearcher(Searcher):
             return self.space.sample(rng)
         drawn = [self._alive[i] for i in rng.integers(self.population, size=self.tournament)]
         _, parent = max(drawn, key=lambda member: member[0])
-        return self.space.mutate(parent, rng)
+        try:
+            return self.space.mutate(parent, rng)
+        except RSAError:  # the space has one network
+            return parent
 
     def learn(self, trial: int, architecture: dict[str, Choice], score: float | None) -> None:
         if score is not None:

@@ -3,7 +3,7 @@
 import inspect
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Self, SupportsFloat, SupportsIndex
 
 import numpy as np
@@ -12,23 +12,32 @@ from ...rsa import RSAError
 from ...rsa.errors import near
 from ..spaces.space import Architecture, Choice, Space
 
+_ATTEMPTS = 5  # proposals drawn for one trial before an unknown network is looked for near the last of them
+_STEPS, _NEAR = 1000, 20  # mutations tried in that search, and how many of them start from one network
+
+
+class Exhausted(RSAError):
+    """Every network of the space was told or is running."""
+
 
 class Searcher(ABC):
     """Proposes architectures of a space; higher scores are better.
 
-    What it asks depends on its seed, the trial number, and what it was told in which order, on nothing else: it is
-    resumed by constructing it anew and telling it the history. Any number of asks may be outstanding, and a trial that
-    was asked may never be told. A searcher of your own overrides `propose`, and `learn` where it learns; its settings
-    are keyword arguments after `seed`. `tgsage.plugins.testing.SearcherContract` tests that it keeps to this.
+    What it asks depends on its seed, the trial number, what it was told in which order, and what it is told to be
+    running; on nothing else. So it is resumed by constructing it anew and telling it the history. Any number of asks
+    may be outstanding, and a trial that was asked may never be told. A searcher of your own overrides `propose`, and
+    `learn` where it learns; this class sees to it that no network is proposed twice and no trial learned twice.
+    `tgsage.plugins.testing.SearcherContract` tests all this.
 
-    Raises RSAError for a negative seed.
+    Raises RSAError for a negative seed, and for settings that can be given by position only.
     """
 
-    settings: dict[str, Any]  # the keyword arguments it was made with: `type(s)(s.space, **s.settings)` is it, untold
+    settings: dict[str, Any]  # what it was made with, by name: `type(s)(s.space, **s.settings)` is it, untold
+    _heard: dict[int, tuple[str, float | None]]  # trial -> key of the architecture, score
 
     def __new__(cls, *arguments: Any, **settings: Any) -> Self:
         searcher = super().__new__(cls)
-        searcher.settings = settings
+        searcher.settings, searcher._heard = _named(searcher, arguments, settings), {}
         return searcher
 
     def __init__(self, space: Space, *, seed: int = 0) -> None:
@@ -36,25 +45,71 @@ class Searcher(ABC):
             raise RSAError(f"a searcher's seed is 0 or more, not {seed}")
         self.space, self.seed = space, seed
 
-    def ask(self, trial: int) -> dict[str, Choice]:
-        """The canonical architecture to try as this trial (0, 1, ...). Raises RSAError for a negative one."""
-        return self.space.canonical(self.propose(trial, self.rng(trial)))
+    def ask(self, trial: int, *, running: Iterable[Architecture] = (), repeats: bool = False) -> dict[str, Choice]:
+        """The canonical architecture to try as this trial (0, 1, ...).
+
+        running: architectures that are being tried at the moment, in any order. A network that was told or is running
+        is not proposed again: another proposal is drawn or, after five, a mutation of the last one taken. repeats: take
+        the first proposal even so. Raises RSAError for a negative trial, Exhausted where no unknown network is left.
+        """
+        busy = {self.space.key(one): one for one in map(self.space.canonical, running)}
+        beside = [busy[key] for key in sorted(busy)]
+        known = set[str]() if repeats else {*busy, *(key for key, _ in self._heard.values())}
+        if len(known) >= self.space.size():
+            raise Exhausted(f"all {len(known)} networks of {self.space.name} were tried")
+        for attempt in range(_ATTEMPTS):
+            rng = self.rng(trial, attempt)
+            found = self.space.canonical(
+                self.propose_beside(trial, rng, beside) if beside else self.propose(trial, rng)
+            )
+            if self.space.key(found) not in known:
+                return found
+        return self._unknown(found, known, rng)
+
+    def _unknown(self, start: dict[str, Choice], known: set[str], rng: np.random.Generator) -> dict[str, Choice]:
+        """At one mutation where one is found, at two, ...; else the first of the whole space."""
+        for step in range(_STEPS):
+            try:
+                found = self.space.mutate(start, rng)
+            except RSAError:  # the space has one network
+                break
+            if self.space.key(found) not in known:
+                return found
+            if (step + 1) % _NEAR == 0:
+                start = found
+        for found in self.space.architectures():
+            if self.space.key(found) not in known:
+                return found
+        raise Exhausted(f"all {len(known)} networks of {self.space.name} were tried")
 
     def tell(self, trial: int, architecture: Architecture, score: float | None) -> None:
         """What came of a trial: its architecture, asked here or not, and its score (None = it failed).
 
-        Raises RSAError for what is no architecture of the space, for a score that is not finite and a negative number.
+        A trial that was told already is not learned again. Raises RSAError for what is no architecture of the space, a
+        score that is not finite, a negative number, and a trial that was told already with another result.
         """
         self.rng(trial)
         if score is not None and not math.isfinite(score):
             raise RSAError(f"a score is a finite number, or None for a trial that failed, not {score}")
-        self.learn(trial, self.space.canonical(architecture), None if score is None else float(score))
+        canonical, number = self.space.canonical(architecture), None if score is None else float(score)
+        told = self.space.key(canonical), number
+        if trial not in self._heard:
+            self.learn(trial, canonical, number)
+            self._heard[trial] = told
+        elif self._heard[trial] != told:
+            raise RSAError(
+                f"trial {trial} was told before, as {self._heard[trial]}, and now comes as {told}; "
+                "make a new searcher for another search"
+            )
 
-    def rng(self, trial: int) -> np.random.Generator:
-        """The randomness of one trial, from its start. Raises RSAError for a negative number."""
+    def rng(self, trial: int, attempt: int = 0) -> np.random.Generator:
+        """The randomness of one trial, from its start, or of a further attempt at it.
+
+        Raises RSAError for a negative number.
+        """
         if trial < 0:
             raise RSAError(f"a trial's number is 0 or more, not {trial}")
-        return np.random.default_rng([self.seed, trial])
+        return np.random.default_rng([self.seed, trial, *([attempt] if attempt else [])])
 
     def diagnostics(self) -> dict[str, float]:
         """Numbers about its present state worth plotting against trials; none by default."""
@@ -67,8 +122,30 @@ class Searcher(ABC):
         It must leave the searcher as it was: asks are not part of the history.
         """
 
+    def propose_beside(
+        self, trial: int, rng: np.random.Generator, running: Sequence[dict[str, Choice]]
+    ) -> Architecture:
+        """As `propose`, while these canonical architectures are being tried; for searchers that make use of that."""
+        return self.propose(trial, rng)
+
     def learn(self, trial: int, architecture: dict[str, Choice], score: float | None) -> None:  # noqa: B027
         """Take in one result. The architecture is canonical and the searcher's to keep; None = failed."""
+
+
+def _named(searcher: Searcher, arguments: tuple[Any, ...], settings: dict[str, Any]) -> dict[str, Any]:
+    """The arguments after the space, by name. What does not fit is left to `__init__` to refuse."""
+    signature = inspect.signature(type(searcher).__init__)
+    try:
+        given = signature.bind(searcher, *arguments, **settings).arguments
+    except TypeError:
+        return settings
+    named: dict[str, Any] = {}
+    for name in list(given)[2:]:
+        kind = signature.parameters[name].kind
+        if kind in (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.POSITIONAL_ONLY):
+            raise RSAError(f"{type(searcher).__name__} takes {name} by position only; a searcher's settings have names")
+        named |= given[name] if kind is inspect.Parameter.VAR_KEYWORD else {name: given[name]}
+    return named
 
 
 def make_searcher(kind: type[Searcher], space: Space, *, seed: int, settings: Mapping[str, Any]) -> Searcher:

@@ -6,7 +6,7 @@ that are active, and hand the choices to `canonical`.
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -167,6 +167,22 @@ class Space(ABC):
                 changed = self.complete({**start, dimension.name: choice})
                 found.setdefault(self.key(changed), changed)
         return list(found.values())[1:]
+
+    def architectures(self) -> Iterator[dict[str, Choice]]:
+        """Every network, canonical, in the order of dimensions and choices; as often as choices describe it."""
+
+        def extend(chosen: dict[str, Choice], place: int) -> Iterator[dict[str, Choice]]:
+            if place == len(self.dimensions):
+                yield self.canonical(chosen)
+                return
+            dimension = self.dimensions[place]
+            if not self.is_active(dimension, chosen):
+                yield from extend(chosen, place + 1)
+                return
+            for choice in dimension.choices:
+                yield from extend({**chosen, dimension.name: choice}, place + 1)
+
+        return extend({}, 0)
 
     def size(self) -> int:
         """How many choices of active dimensions there are (several can describe one network)."""

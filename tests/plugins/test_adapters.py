@@ -1,5 +1,8 @@
 """Our searchers in the loops of Optuna and hyperopt, with the same proposals as alone; their samplers on our spaces."""
 
+import copy
+import math
+import pickle
 from collections.abc import Callable
 from typing import Any
 
@@ -11,8 +14,8 @@ from tgsage.plugins import EvolutionSearcher, RandomSearcher, RLSearcher, Search
 from tgsage.plugins.adapters.hyperopt import hyperopt_algo, space_of
 from tgsage.plugins.adapters.optuna import OptunaSampler
 from tgsage.plugins.spaces import Space, ToySpace
-from tgsage.plugins.spaces.space import Choice
-from tgsage.plugins.testing import ConditionalSpace, pretend, run_search
+from tgsage.plugins.spaces.space import Choice, Dimension
+from tgsage.plugins.testing import ConditionalSpace, TinySpace, pretend, run_search
 from tgsage.rsa import RSAError
 
 optuna.logging.set_verbosity(optuna.logging.CRITICAL)
@@ -29,6 +32,17 @@ EACH = pytest.mark.parametrize("make", SEARCHERS.values(), ids=SEARCHERS)
 
 def bare(make: Maker, trials: int = 30) -> list[dict[str, Choice]]:
     return [architecture for _, architecture, _ in run_search(make(), range(trials))]
+
+
+class Listener(RandomSearcher):
+    """Keeps what it learns."""
+
+    def __init__(self, space: Space, *, seed: int = 0) -> None:
+        super().__init__(space, seed=seed)
+        self.learned: list[tuple[int, float | None]] = []
+
+    def learn(self, trial: int, architecture: dict[str, Choice], score: float | None) -> None:
+        self.learned.append((trial, score))
 
 
 # --- Optuna ---
@@ -101,12 +115,6 @@ UNIT = optuna.distributions.FloatDistribution(0, 1)
 
 
 def test_a_pruned_trial_counts_with_its_last_report() -> None:
-    told: list[tuple[int, float | None]] = []
-
-    class Listener(RandomSearcher):
-        def learn(self, trial: int, architecture: dict[str, Choice], score: float | None) -> None:
-            told.append((trial, score))
-
     def objective(trial: optuna.Trial) -> float:
         suggest(ToySpace(), trial)
         if trial.number < 2:
@@ -114,9 +122,69 @@ def test_a_pruned_trial_counts_with_its_last_report() -> None:
             raise optuna.TrialPruned
         return float("inf")
 
-    study = optuna.create_study(sampler=OptunaSampler(Listener(ToySpace())))
+    searcher = Listener(ToySpace())
+    study = optuna.create_study(sampler=OptunaSampler(searcher))
     study.optimize(objective, n_trials=4)
-    assert told == [(0, -0.5), (1, -1.5), (2, None)]
+    assert searcher.learned == [(0, -0.5), (1, -1.5), (2, None)]
+
+
+def test_a_new_sampler_around_the_same_searcher_tells_it_nothing_again() -> None:
+    searcher = Listener(ToySpace(), seed=1)
+    study = optimise(searcher, 10)
+    optimise(searcher, 10, study=study)
+    assert [trial for trial, _ in searcher.learned] == list(range(19))
+    with pytest.raises(RSAError, match=r"^trial \d+ was told before, .*; make a new searcher for another search$"):
+        optimise(searcher, 10)
+
+
+@EACH
+def test_samplers_and_studies_can_be_copied(make: Maker) -> None:
+    study = optimise(make(), 14)
+    for other in (copy.deepcopy(study), study):
+        sampler = pickle.loads(pickle.dumps(other.sampler))
+        sampler.reseed_rng()
+        optimise(sampler.searcher, 6, study=other)
+        assert asked(other, make().space) == bare(make, 20)
+
+
+def test_what_others_fix_stays_fixed() -> None:
+    study = optuna.create_study(direction="maximize")
+    ours = OptunaSampler(SEARCHERS["evolution"]())
+    with pytest.warns(optuna.exceptions.ExperimentalWarning):
+        study.sampler = optuna.samplers.PartialFixedSampler({"n_layers": 2}, ours)
+    study.optimize(lambda trial: pretend(ToySpace(), suggest(ToySpace(), trial)) or 0.0, n_trials=12)
+    assert {trial.params["n_layers"] for trial in study.trials} == {2}
+    assert len(ours.searcher._heard) == 11
+
+
+def test_stored_trials_with_choices_that_the_space_lacks_are_passed_over_with_one_warning() -> None:
+    searcher = Listener(ToySpace())
+    study = optuna.create_study(direction="maximize", sampler=OptunaSampler(searcher))
+    chosen: dict[str, Any] = {"n_layers": 1, "layer1/filters": 64, "layer1/kernel": 3, "layer1/pool": "max"}
+    kinds = {name: optuna.distributions.CategoricalDistribution((value,)) for name, value in chosen.items()}
+    for _ in range(3):
+        study.add_trial(optuna.create_trial(value=1.0, params=chosen, distributions=kinds))
+    words = r"^trial 0 and others like it are passed over: not an architecture of toy: layer1/filters is 64, not one of"
+    with pytest.warns(UserWarning, match=words) as caught:
+        study.optimize(lambda trial: len(suggest(ToySpace(), trial)), n_trials=3)
+    assert len(caught) == 1
+    assert [trial for trial, _ in searcher.learned] == [3, 4]
+
+
+def test_a_study_of_a_small_space_stops_when_all_of_it_was_tried() -> None:
+    study = optuna.create_study(sampler=OptunaSampler(EvolutionSearcher(TinySpace(), population=2)))
+    study.optimize(lambda trial: float(len(suggest(TinySpace(), trial))), n_trials=20)
+    tried = [TinySpace().key(one) for one in asked(study, TinySpace())]
+    assert (len(tried), len(set(tried[:5]))) == (6, 5)
+
+
+def test_trials_that_run_at_the_same_time_try_different_networks() -> None:
+    study = optuna.create_study(sampler=OptunaSampler(RandomSearcher(TinySpace())))
+    trials = [study.ask() for _ in range(5)]
+    assert len({TinySpace().key(suggest(TinySpace(), trial)) for trial in trials}) == 5
+    repeating = optuna.create_study(sampler=OptunaSampler(RandomSearcher(TinySpace()), repeats=True))
+    found = [suggest(TinySpace(), repeating.ask()) for _ in range(20)]
+    assert found == [RandomSearcher(TinySpace()).ask(trial) for trial in range(20)]
 
 
 def test_a_study_of_two_objectives_is_refused() -> None:
@@ -172,6 +240,49 @@ def test_hyperopts_own_tpe_gets_canonical_architectures_of_our_spaces(space: Spa
     assert len(found) == 30
     assert all(space.canonical(one) == one for one in found)
     assert len({space.key(one) for one in found}) > 15
+
+
+def test_fmin_in_a_loop_tells_every_trial_once() -> None:
+    searcher, history, found = Listener(ToySpace(), seed=1), hyperopt.Trials(), list[dict[str, Choice]]()
+    for trials in (5, 6, 20):
+        found += minimise(searcher, trials, history)
+    assert [trial for trial, _ in searcher.learned] == list(range(19))
+    assert found == bare(lambda: RandomSearcher(ToySpace(), seed=1), 20)
+
+
+def test_fmin_survives_candidates_that_fail_in_every_way() -> None:
+    def function(architecture: dict[str, Choice]) -> Any:
+        if architecture["n_layers"] == 1:
+            raise RuntimeError("this one fails")
+        answers: list[Any] = [1.0, {"status": "fail"}, math.nan, {"status": "ok", "loss": math.inf}]
+        returned.append(answers[len(returned) % 4])
+        return returned[-1]
+
+    searcher, returned, history = Listener(ToySpace(), seed=1), list[Any](), hyperopt.Trials()
+    for trials in (10, 20):
+        hyperopt.fmin(
+            function, space_of(searcher.space), algo=hyperopt_algo(searcher), max_evals=trials, trials=history,
+            catch_eval_exceptions=True, show_progressbar=False, verbose=False,
+        )  # fmt: skip
+    assert len({trial for trial, _ in searcher.learned}) == len(searcher.learned) >= 19
+    assert {score for _, score in searcher.learned} == {None, -1.0}
+    assert len(searcher.learned) > len(returned)  # those that raised, too
+
+
+def test_fmin_passes_over_trials_of_another_space_and_ends_when_all_was_tried() -> None:
+    class Wider(TinySpace):
+        def __init__(self) -> None:
+            super().__init__()
+            second = self.dimensions[1]
+            Space.__init__(self, "tiny", [Dimension("first", (0, 1, 2, 3, 4, 5), 0, "first"), second])
+
+    history = hyperopt.Trials()
+    minimise(RandomSearcher(Wider()), 8, history)
+    known = {max(0, *vals["first"]) for vals in (trial["misc"]["vals"] for trial in history.trials)}
+    assert known > {3}
+    with pytest.warns(UserWarning, match=r"^trial \d and others like it are passed over: not an architecture of tiny$"):
+        found = minimise(RandomSearcher(TinySpace()), 30, history)
+    assert len(found) + len({TinySpace().key(one) for one in found}) < 11
 
 
 def test_another_space_is_refused_within_fmin() -> None:

@@ -8,7 +8,7 @@ from tgsage.plugins import EvolutionSearcher, RandomSearcher, Searcher
 from tgsage.plugins.adapters import ray_tune
 from tgsage.plugins.adapters.ray_tune import RayTuneSearcher
 from tgsage.plugins.spaces import ToySpace
-from tgsage.plugins.testing import pretend, run_search
+from tgsage.plugins.testing import TinySpace, pretend, run_search
 from tgsage.rsa import RSAError
 
 
@@ -64,6 +64,21 @@ def test_results_are_told_in_order_of_trial_within_what_is_finished(space: ToySp
     search.on_trial_complete("b", {"loss": 2.0})
     search.suggest("f")
     assert told == [(0, None), (2, -3.0), (1, -2.0), (3, None)]
+
+
+def test_a_search_goes_on_with_the_same_searcher_and_ends_with_its_space(space: ToySpace, tmp_path: Path) -> None:
+    ours = EvolutionSearcher(TinySpace(), seed=1, population=2)
+    search = RayTuneSearcher(ours, metric="score")
+    tried = [search.suggest(trial) for trial in "abc"]
+    search.on_trial_complete("a", {"score": 1.0})
+    tried.append(search.suggest("d"))
+    search.save(str(tmp_path / "state"))
+    resumed = RayTuneSearcher(ours, metric="score")
+    resumed.restore(str(tmp_path / "state"))
+    tried.append(resumed.suggest("e"))
+    assert len({str(one) for one in tried}) == 5
+    assert resumed.suggest("f") == "FINISHED"
+    assert len(ours._heard) == 1
 
 
 def test_wrong_files_and_modes_are_refused(space: ToySpace, tmp_path: Path) -> None:

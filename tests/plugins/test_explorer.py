@@ -1,20 +1,25 @@
 """The search loop: whatever the objective does is recorded, equal networks are evaluated once, and it goes on."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import numpy as np
+import optuna
 import pytest
 from tgsage.plugins import Evaluation
 from tgsage.plugins.assessment import assess
+from tgsage.plugins.database import quiet, storage_url
 from tgsage.plugins.explorer import SearchResult, search
 from tgsage.plugins.local_workers import LocalWorkers
 from tgsage.plugins.searchers.evolution import EvolutionSearcher
 from tgsage.plugins.searchers.random import RandomSearcher
 from tgsage.plugins.searchers.searcher import Searcher
-from tgsage.plugins.spaces.space import Choice
+from tgsage.plugins.spaces.space import Choice, Dimension, Space
 from tgsage.plugins.spaces.toy import ToySpace
+from tgsage.plugins.testing import TinySpace
+from tgsage.plugins.worker import Plan, work
 from tgsage.rsa import RSAError
 
 SPACE = ToySpace()
@@ -39,8 +44,10 @@ class Listening(Searcher):
 
 
 def run(objective: Any, tmp_path: Path, **settings: Any) -> SearchResult:
-    given: dict[str, Any] = {"samples": 6, "storage": tmp_path / "a.db", **settings}
-    return search(SPACE, given.pop("searcher", None) or RandomSearcher(SPACE), objective, **given)
+    searcher = settings.pop("searcher", None) or RandomSearcher(SPACE)
+    repeats = isinstance(searcher, Listening)
+    given: dict[str, Any] = {"samples": 6, "storage": tmp_path / "a.db", "repeats": repeats, **settings}
+    return search(searcher.space, searcher, objective, **given)
 
 
 def test_the_best_of_all_that_the_searcher_proposed(objectives: ModuleType, tmp_path: Path) -> None:
@@ -120,6 +127,76 @@ def test_an_equal_architecture_is_not_evaluated_again(objectives: ModuleType, tm
     assert (again.score, again.table) == (first.score, first.table)
     assert (first.examples, again.examples) == (100, 0)
     assert [score for _, score in Listening.told] == [c.score for c in found.candidates[:5]]
+
+
+def test_no_architecture_is_evaluated_twice_by_workers_that_ask_at_once(tmp_path: Path) -> None:
+    def objective(architecture: dict[str, Any]) -> float:
+        seen.append(space.key(architecture))
+        return float(len(seen))
+
+    space, seen = TinySpace(), list[str]()
+    plan = Plan(space, Same, {}, objective, 9, storage_url(tmp_path / "a.db"), "s")
+    plan.tracker().close()  # makes the study
+
+    def worker(_: int) -> None:
+        with plan.tracker() as tracker:
+            work(plan, tracker)
+
+    with ThreadPoolExecutor(3) as threads:
+        list(threads.map(worker, range(3)))
+    with plan.tracker() as tracker:
+        numbers = [candidate.number for candidate in tracker.candidates()]
+        assert tracker.exhausted
+    assert (len(seen), len(set(seen)), numbers) == (5, 5, [0, 1, 2, 3, 4])
+
+
+class Same(Searcher):
+    """Proposes one network, and others only because it has to."""
+
+    def propose(self, trial: int, rng: np.random.Generator) -> dict[str, Choice]:
+        return self.space.complete({})
+
+
+@pytest.mark.parametrize("kind", [RandomSearcher, EvolutionSearcher])
+def test_a_space_is_searched_to_its_end_and_that_is_no_error(kind: type[Searcher], tmp_path: Path) -> None:
+    for samples in (3, 9, 9):
+        found = run(lambda architecture: 0.5, tmp_path, searcher=kind(TinySpace()), samples=samples)
+        assert (len(found.candidates), found.exhausted) == (min(samples, 5), samples > 5)
+    again = run(lambda architecture: 0.5, tmp_path, searcher=kind(TinySpace()), samples=9, repeats=True)
+    assert (again.counts["ok"], again.counts["reused"], again.exhausted) == (9, 4, False)
+
+
+def test_evolution_goes_on_in_a_space_of_one_network(tmp_path: Path) -> None:
+    searcher = EvolutionSearcher(OneNetwork(), population=1)
+    for samples in (1, 2):
+        found = run(lambda architecture: 0.5, tmp_path, searcher=searcher, samples=samples)
+        assert (len(found.candidates), found.exhausted) == (1, samples == 2)
+    assert len(run(lambda architecture: 0.5, tmp_path, searcher=searcher, samples=3, repeats=True).candidates) == 3
+
+
+class OneNetwork(TinySpace):
+    def __init__(self) -> None:
+        Space.__init__(self, "one", [Dimension("first", (0,), 0, "first")])
+
+
+def test_samples_can_count_successes(objectives: ModuleType, tmp_path: Path) -> None:
+    toy, searcher = objectives.Toy(one="raise"), Listening(SPACE, depths="112223")
+    found = run(toy, tmp_path, searcher=searcher, samples=3, successes=True, reuse=False)
+    assert [candidate.status for candidate in found.candidates] == ["failed", "failed", "ok", "ok", "ok"]
+    found = run(toy, tmp_path, searcher=Listening(SPACE, depths="2"), samples=1, successes=True, study="b")
+    assert found.counts["ok"] == 1
+    never = run(objectives.Toy(two="raise"), tmp_path, searcher=Listening(SPACE, depths="2"), samples=1, successes=True,
+                study="c")  # fmt: skip
+    assert (never.best, len(never.candidates)) == (None, 10)
+
+
+def test_architectures_can_be_stored_as_optunas_parameters(objectives: ModuleType, tmp_path: Path) -> None:
+    found = run(objectives.score_of, tmp_path, samples=12, params=True)
+    with quiet():
+        study = optuna.load_study(study_name=found.study, storage=storage_url(found.storage))
+        assert [trial.params for trial in study.trials] == [candidate.architecture for candidate in found.candidates]
+        assert "n_layers" in optuna.importance.get_param_importances(study, params=["n_layers"])
+    assert run(objectives.score_of, tmp_path, samples=12).candidates == found.candidates
 
 
 @pytest.mark.parametrize(

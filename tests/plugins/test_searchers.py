@@ -107,6 +107,43 @@ def test_settings_out_of_range_are_named(make: Any, message: str) -> None:
     assert str(caught.value) == message
 
 
+class Positional(RandomSearcher):
+    """Its settings can be given by position, as a plug-in's."""
+
+    def __init__(self, space: Space, seed: int = 0, step: int = 1, **more: Any) -> None:
+        super().__init__(space, seed=seed)
+        self.step, self.more = step, more
+
+
+def test_settings_given_by_position_are_kept_by_name() -> None:
+    searcher = Positional(ToySpace(), 3, 2, other=5)
+    assert searcher.settings == {"seed": 3, "step": 2, "other": 5}
+    assert RandomSearcher(space=ToySpace(), seed=1).settings == {"seed": 1}
+
+    class Nameless(RandomSearcher):
+        def __init__(self, space: Space, *steps: int) -> None:
+            super().__init__(space)
+
+    with pytest.raises(RSAError, match=r"^Nameless takes steps by position only; a searcher's settings have names$"):
+        Nameless(ToySpace(), 1, 2)
+
+
+def test_a_proposal_that_is_known_gives_way_to_one_near_it() -> None:
+    class Stubborn(RandomSearcher):
+        def propose(self, trial: int, rng: np.random.Generator) -> dict[str, Choice]:
+            return wanted
+
+    space = ToySpace()
+    wanted = space.complete({"n_layers": 3})
+    searcher = Stubborn(space)
+    near = [space.key(one) for one in everything(space) if sum(one.get(k) != wanted[k] for k in wanted) == 1]
+    for trial in range(12):
+        found = searcher.ask(trial)
+        assert (found == wanted) if trial == 0 else (space.key(found) in near)
+        assert searcher.ask(trial, repeats=True) == wanted
+        searcher.tell(trial, found, 0.5)
+
+
 # --- random and evolution ---
 
 
@@ -120,7 +157,7 @@ def test_random_search_draws_every_active_dimension_uniformly() -> None:
 
 def test_evolution_follows_algorithm_1_of_real_et_al() -> None:
     space = ToySpace()
-    found = run_search(EvolutionSearcher(space, seed=5, population=7, tournament=3), range(60))
+    found = run_search(EvolutionSearcher(space, seed=5, population=7, tournament=3), range(60), repeats=True)
     alive: list[tuple[dict[str, Choice], float]] = []
     for trial, architecture, score in found:
         rng = np.random.default_rng([5, trial])
@@ -168,7 +205,7 @@ def hyperopts_own(space: Space, told: list[tuple[dict[str, Choice], float | None
 def test_tpe_proposes_what_hyperopt_proposes(space: Space) -> None:
     searcher, told = TPESearcher(space, seed=2), list[tuple[dict[str, Choice], float | None]]()
     for trial in range(60):
-        architecture = searcher.ask(trial)
+        architecture = searcher.ask(trial, repeats=True)
         if trial in (20, 21, 37, 59):
             assert architecture == space.canonical(hyperopts_own(space, told, [2, trial]))
         code = pretend(space, architecture)
@@ -176,12 +213,24 @@ def test_tpe_proposes_what_hyperopt_proposes(space: Space) -> None:
         searcher.tell(trial, *told[-1])
 
 
+def test_for_tpe_running_trials_are_failures() -> None:
+    space = ToySpace()
+    searcher, told = TPESearcher(space, seed=2), run_search(RandomSearcher(space, seed=3), range(30))
+    for one in told:
+        searcher.tell(*one)
+    running = [space.sample(np.random.default_rng(i)) for i in range(3)]
+    known = [(architecture, score) for _, architecture, score in told]
+    known += [(one, None) for one in sorted(running, key=space.key)]
+    assert searcher.ask(30, running=running) == space.canonical(hyperopts_own(space, known, [2, 30]))
+    assert searcher.ask(30, running=running) != searcher.ask(30)
+
+
 def test_tpe_starts_randomly_and_depends_on_the_order_of_scores_only() -> None:
     space = ToySpace()
     searcher, stretched = TPESearcher(space, seed=7), TPESearcher(space, seed=7)
     for trial in range(40):
-        architecture = searcher.ask(trial)
-        assert stretched.ask(trial) == architecture
+        architecture = searcher.ask(trial, repeats=True)
+        assert stretched.ask(trial, repeats=True) == architecture
         assert (architecture == RandomSearcher(space, seed=7).ask(trial)) or trial >= 20
         score = pretend(space, architecture)
         searcher.tell(trial, architecture, score)
@@ -285,7 +334,7 @@ def test_entropies_begin_uniform_and_fall_as_the_policy_finds_the_best_choices()
     assert searcher.diagnostics() == {}
     entropies = []
     for trial in range(500):
-        architecture = searcher.ask(trial)
+        architecture = searcher.ask(trial, repeats=True)
         searcher.tell(
             trial, architecture, float(architecture["n_layers"] == 2) + float(architecture["layer1/kernel"] == 5)
         )
@@ -296,7 +345,7 @@ def test_entropies_begin_uniform_and_fall_as_the_policy_finds_the_best_choices()
     }
     assert entropies[0]["entropy/filters"] == pytest.approx(np.log(3), abs=0.01)
     assert entropies[1]["entropy/n_layers"] < 0.3
-    asked = [searcher.ask(trial) for trial in range(1000, 1050)]
+    asked = [searcher.ask(trial, repeats=True) for trial in range(1000, 1050)]
     assert sum(one["n_layers"] == 2 and one["layer1/kernel"] == 5 for one in asked) > 40
 
 
