@@ -1,4 +1,4 @@
-"""A process that works at a search: STORAGE SAMPLES LOG SECONDS SEARCHER."""
+"""A process that works at a search: STORAGE SAMPLES LOG SECONDS SEARCHER REPEATS."""
 
 import importlib
 import sys
@@ -9,9 +9,16 @@ if __name__ == "__main__":
     from tgsage.plugins.searchers.registry import get_searcher
     from tgsage.plugins.spaces.toy import ToySpace
 
-    storage, samples, log, seconds, searcher = sys.argv[1:]
+    storage, samples, log, seconds, searcher, repeats = sys.argv[1:]
     sys.path.insert(0, str(Path(__file__).parent))
     toy = importlib.import_module("search_objectives").Toy(log, float(seconds))
     space = ToySpace()
     made = get_searcher(searcher)(space, seed=1)
-    search(space, made, toy, samples=int(samples), storage=storage, heartbeat=1.0, reuse=False)
+    given = {
+        "samples": int(samples),
+        "storage": storage,
+        "heartbeat": 1.0,
+        "reuse": False,
+        "repeats": repeats == "True",
+    }
+    search(space, made, toy, **given)

@@ -32,9 +32,11 @@ SPACE = ToySpace()
 Process = subprocess.Popen[str]
 
 
-def start(storage: str, samples: int, log: Path, *, seconds: float = 0.0, searcher: str = "random") -> Process:
+def start(
+    storage: str, samples: int, log: Path, *, seconds: float = 0.0, searcher: str = "random", repeats: bool = True
+) -> Process:
     script = Path(__file__).parent / "search_worker.py"
-    arguments = [str(part) for part in (storage, samples, log, seconds, searcher)]
+    arguments = [str(part) for part in (storage, samples, log, seconds, searcher, repeats)]
     return subprocess.Popen([sys.executable, str(script), *arguments], stderr=subprocess.PIPE, text=True)
 
 
@@ -115,7 +117,7 @@ def test_500_candidates_survive_killed_workers_and_a_restart_on_postgres(postgre
 )
 def test_20_and_a_kill_and_20_are_40(searcher: str, objectives: ModuleType, tmp_path: Path) -> None:
     storage, log = f"sqlite:///{tmp_path}/a.db", tmp_path / "log"
-    process = start(storage, 40, log, seconds=0.02, searcher=searcher)
+    process = start(storage, 40, log, seconds=0.02, searcher=searcher, repeats=False)
     while not log.exists() or len(log.read_text().splitlines()) < 20:
         time.sleep(0.01)
     process.kill()
