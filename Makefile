@@ -5,12 +5,13 @@ SMALL := .experiments/small
 FULL := .experiments
 RESULTS := benchmarks/results
 WORKERS ?= 2
+PYTEST := $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadscope
 EFFICIENCY := --teacher $(FULL)/teachers/resnet20-by-stimulus.h5 --alpha 5 \
 	--teacher $(FULL)/teachers/resnet20-by-category.h5 --alpha 1 --teacher-examples 180000 --first-seed 1 --samples 50
 PAGE := teachers.json cnn-teachers.json efficiency.json efficiency-longer.json resnet20.json nasnet-a.json \
 	digits-resnet20.json
 
-.PHONY: demo test test-fast lint bench experiments experiments-small clean
+.PHONY: demo test test-slow test-all lint bench experiments experiments-small clean
 
 # Scores a pretrained network against simulated V4, pIT and aIT sites.
 demo: $(VENV)/installed-demo
@@ -18,11 +19,14 @@ demo: $(VENV)/installed-demo
 	$(BIN)/tgsage score efficientnet_lite0 --teacher simulated --plot .demo/simulated.png --json .demo/simulated.json
 	@echo "picture: .demo/simulated.png"
 
+# The default suite; `make test-all` adds what takes longer. WORKERS test files at a time.
 test: $(VENV)/installed-test
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(PYTEST) -m "not slow" $(PYTEST_ARGS)
 
-test-fast: $(VENV)/installed-test
-	$(BIN)/python -m pytest -m "not slow" $(PYTEST_ARGS)
+test-slow: $(VENV)/installed-test
+	$(PYTEST) -m slow $(PYTEST_ARGS)
+
+test-all: test test-slow
 
 lint: $(VENV)/installed-test
 	$(BIN)/ruff check .

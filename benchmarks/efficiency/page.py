@@ -85,7 +85,7 @@ def _named(found: Results, row: Row) -> bool:
 
 
 def _above(row: Row) -> bool:
-    return row["seeds"] >= _LEAST_SEEDS and row["top low"] > 0 and row["top p"] <= _LEVEL
+    return bool(row["seeds"] >= _LEAST_SEEDS and row["top low"] > 0 and row["top p"] <= _LEVEL)
 
 
 def _verdict(found: Results, row: Row) -> str:

@@ -33,8 +33,8 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> Results:
 def test_a_result_file_gives_back_what_was_found(found: Results, tmp_path: Path) -> None:
     write_results(tmp_path / "result.json", found, compare(found))
     again, versions = read_results(tmp_path / "result.json")
-    for row, other in zip(compare(again), compare(found), strict=True):
-        assert row == {key: value if value is None else pytest.approx(value, abs=1e-4) for key, value in other.items()}
+    for row, right in zip(compare(again), compare(found), strict=True):
+        assert row == {key: value if value is None else pytest.approx(value, abs=1e-4) for key, value in right.items()}
     assert (again.about, again.goals) == (json.loads(json.dumps(found.about)), json.loads(json.dumps(found.goals)))
     for one, other in zip(again.runs, found.runs, strict=True):
         assert one.mean == pytest.approx(other.mean, abs=1e-5)
