@@ -72,7 +72,7 @@ def evaluate(
     from ..training import Checkpoint, get_recipe, load_data, load_network, make_network
     from ..training.models import check_fits
     from ..training.placement import same_threads
-    from .train import overrides, run
+    from .train import overrides, run, say
 
     if json is not None:
         check_writable(json)
@@ -82,6 +82,7 @@ def evaluate(
     if kept and (epochs or examples):
         raise RSAError("a checkpoint is evaluated as it is; `tgsage train --resume` trains it further")
     images = load_data(data, data_dir=data_dir, download=download)
+    say(images)
     chosen = get_recipe(recipe, **overrides(set_ or []))
     norm, seen = "batch", False
     if kept:

@@ -153,7 +153,7 @@ def search(
     from ..tracker import Tracker
     from ..training import get_recipe
     from .finals import run_finals
-    from .train import overrides
+    from .train import overrides, say
 
     if json is not None:
         check_writable(json)
@@ -174,6 +174,7 @@ def search(
         None if data_dir is None else str(data_dir), download,
     )  # fmt: skip
     open_storage(storage).engine.dispose()
+    say(objective.images)
     _train_teacher(objective)
     view = LiveView(samples)
     with _interruptible(view):

@@ -53,7 +53,7 @@ def train(
     from ...rsa.storage import check_writable
     from ..training import get_recipe, load_data, make_network, network_teacher
     from ..training.placement import is_first
-    from .train import measure, overrides, run, show, summary
+    from .train import measure, overrides, run, say, show, summary
 
     for path in filter(None, (out, json)):
         check_writable(path)
@@ -62,6 +62,7 @@ def train(
         raise RSAError(f"{out} would be the checkpoint of this teacher, too; call the teacher {out.with_suffix('.h5')}")
     chosen = get_recipe(recipe, **overrides(set_ or []))
     images = load_data(data, data_dir=data_dir, download=download)
+    say(images)
     images.stimuli("valid").column(by)
     if metric not in LAYER_METRICS:
         raise RSAError(f"the RDMs of layers are made by {', '.join(LAYER_METRICS)}, not {metric!r}")

@@ -1,5 +1,6 @@
 """`tgsage train`: a network on a data set, by a recipe."""
 
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -86,6 +87,7 @@ def train(
     chosen = get_recipe(recipe, **overrides(set_ or []))
     images = load_data(data, data_dir=data_dir, download=download)
     images = images.whole() if whole else images
+    say(images)
     model = make_network(network, shape=images.shape, n_classes=images.n_classes, seed=seed)
     trained = run(
         model, images, chosen, label=network, epochs=epochs, examples=examples, seed=seed, device=device,
@@ -122,6 +124,15 @@ def overrides(pairs: list[str]) -> dict[str, Any]:
             value = text
         values[key] = tuple(value) if isinstance(value, list) else value
     return values
+
+
+def say(images: "Data") -> None:
+    """What was taken of a data set, before anything is done with it."""
+    from ..training.placement import is_first
+
+    if is_first():
+        with suppress(OSError):  # an output that closed is told of when the files are written
+            print(images.summary(), flush=True)
 
 
 def run(model: Any, images: "Data", recipe: Any, *, label: str, **settings: Any) -> "Training":

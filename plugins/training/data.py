@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ...rsa import RSAError, Stimuli
+from ...rsa.errors import listing
 from ...rsa.pictures import as_rgb
 from ...rsa.rdm import Array
 from .augment import standardise
@@ -60,7 +61,8 @@ class Data:
     """A data set: classes, parts `train`, `valid` (P is measured on it) and `test`, and how pixels become inputs.
 
     mean, std: per channel, of pixels in [0, 1]; without them every image is standardised over all its pixels (the
-    paper's CIFAR recipes). `load_data(name)` makes one by name, `make_data` from a tensor of your own.
+    paper's CIFAR recipes). taken: where the parts are from, for `summary`. `load_data(name)` makes one by name,
+    `make_data` from a tensor of your own.
     """
 
     name: str
@@ -70,6 +72,7 @@ class Data:
     test: Part
     mean: tuple[float, ...] | None = None
     std: tuple[float, ...] | None = None
+    taken: str = ""
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -80,6 +83,13 @@ class Data:
     @property
     def n_classes(self) -> int:
         return len(self.classes)
+
+    def summary(self) -> str:
+        """One line: the classes, the images of every part, and their size."""
+        counts = ", ".join(f"{len(getattr(self, name)):,} {name}" for name in PARTS)
+        size = " x ".join(map(str, self.shape))
+        taken = f"; {self.taken}" if self.taken else ""
+        return f"{self.name}: {self.n_classes} classes ({listing(self.classes)}); images: {counts}, {size}{taken}"
 
     def part(self, name: str) -> Part:
         """Raises RSAError for an unknown part and for one without images."""
@@ -92,7 +102,7 @@ class Data:
 
     def whole(self) -> "Data":
         """The same data with the validation images among the training images, for a final training."""
-        return replace(self, train=self.train.joined(self.valid), valid=self.valid.take(torch.arange(0)))
+        return replace(self, train=self.train.joined(self.valid), valid=self.valid.take(torch.arange(0)), taken="")
 
     def normalise(self, images: Tensor) -> Tensor:
         """uint8 images (n, C, H, W) to float32 inputs of a network."""
@@ -146,29 +156,38 @@ def make_data(
     classes: Sequence[str],
     *,
     test: Array,
-    validation: int,
+    validation: int | Array,
     table: Mapping[str, Array] | None = None,
     mean: tuple[float, ...] | None = None,
     std: tuple[float, ...] | None = None,
+    taken: str = "",
 ) -> Data:
     """Split images into parts: those where `test` (n,) is true, `validation` random others (always the same), the rest.
 
-    Fewer validation images are a part of more. Raises RSAError where training images or labels are missing.
+    validation: a number, fewer of which are a part of more, or which images these are (n,).
+    Raises RSAError where training images or labels are missing.
     """
-    kinds, is_test = torch.as_tensor(np.asarray(labels), dtype=torch.int64), np.asarray(test, bool)
+    kinds, is_test = np.asarray(labels, np.int64), np.asarray(test, bool)
     n = len(source)
     if kinds.shape != (n,) or is_test.shape != (n,):
         raise RSAError(f"{name}: {n} images but {len(kinds)} labels and {len(is_test)} values of test")
     if n and not 0 <= int(kinds.min()) <= int(kinds.max()) < len(classes):
         raise RSAError(f"{name}: labels go from {int(kinds.min())} to {int(kinds.max())}, not 0 to {len(classes) - 1}")
     order = np.random.default_rng(SPLIT_SEED).permutation(n)
-    training, testing = (torch.from_numpy(order[is_test[order] == kind]) for kind in (False, True))
-    if not 0 <= validation < len(training):
-        raise RSAError(f"{name} has {len(training)} training images; {validation} of them cannot be held out")
+    training, testing = order[~is_test[order]], order[is_test[order]]
+    if np.ndim(validation) == 0:
+        if not 0 <= validation < len(training):
+            raise RSAError(f"{name} has {len(training)} training images; {validation} of them cannot be held out")
+        validating, training = np.split(training, [validation])
+    else:
+        held_out = np.asarray(validation, bool)
+        if held_out.shape != (n,):
+            raise RSAError(f"{name}: {n} images but values of validation of shape {held_out.shape}")
+        validating, training = training[held_out[training]], training[~held_out[training]]
     columns = {"stimulus_id": np.arange(n).astype(str), **(table or {})}
-    everything = Part(source, torch.arange(n), kinds, columns)
-    valid, train = everything.take(training[:validation]), everything.take(training[validation:])
-    return Data(name, tuple(classes), train, valid, everything.take(testing), mean, std)
+    everything = Part(source, torch.arange(n), torch.from_numpy(kinds), columns)
+    train, valid, tested = (everything.take(torch.from_numpy(places)) for places in (training, validating, testing))
+    return Data(name, tuple(classes), train, valid, tested, mean, std, taken)
 
 
 class _Shown:

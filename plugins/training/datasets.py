@@ -14,6 +14,7 @@ from ...neural_data.image_files import FolderImages, ImageFiles, ZipImages
 from ...rsa import RSAError, Stimuli
 from ...rsa.errors import listing, near, reason
 from ...rsa.rdm import Array
+from .class_folders import class_folders
 from .data import Data, make_data
 from .decoding import FileImages, decode_once
 
@@ -60,6 +61,9 @@ def load_data(
     | folder:PATH   | PATH/CLASS/..., a tenth for testing; or PATH/train/CLASS and PATH/test/CLASS | a tenth     |
     | imagenet:PATH | PATH/train/CLASS and PATH/val/CLASS (for testing), 224 x 224, decoded anew| 50,000         |
     | imagenet64:PATH | the same at 64 x 64, decoded once into the cache (16 GB)                | 50,000         |
+
+    Of a folder's parts any usual spelling will do (training, Val, dev, testing, ...). Where it has both val and test, P
+    is measured on val and nothing is held out. `class_folders` says what is refused.
 
     PATH is made absolute, in the data set's name too, so that a search or a checkpoint means the same folder anywhere.
     data_dir: without it TGSAGE_DATA, else the cache folder. validation: how many training images are held out; which
@@ -172,32 +176,24 @@ def _files_of(request: Request) -> ImageFiles:
 def _from_files(
     request: Request, files: ImageFiles, size: int, *, held_out: int | None, normalised: bool = True, once: bool = True
 ) -> Data:
-    """Classes and parts by the folders' names: [train/ or test/ or val/] CLASS / FILE."""
-    split = [PurePosixPath(name).parts for name in files.names]
-    parted = {parts[0] for parts in split} <= {"train", "test", "val"}
-    depth = 1 if parted else 0
-    loose = [name for name, parts in zip(files.names, split, strict=True) if len(parts) < depth + 2]
-    if loose:
-        raise RSAError(f"{files.path}: {len(loose)} images lie in no folder of a class: {listing(loose)}")
-    kinds = np.array([parts[depth] for parts in split])
-    if parted:
-        test = np.array([parts[0] != "train" for parts in split])
-        unknown = sorted(set(kinds[test]) - set(kinds[~test]))
-        if unknown:
-            raise RSAError(f"{files.path}: test images of {listing(unknown)}, of which there are no training images")
-    else:
-        order = np.random.default_rng(0).permutation(len(files))
-        test = np.isin(np.arange(len(files)), order[: len(files) // 10])
-    classes, labels = np.unique(kinds, return_inverse=True)
+    found = class_folders(files.path, files.names)
+    if found.valid is not None and request.validation is not None:
+        raise RSAError(f"{request.name} has validation images of its own; leave out validation={request.validation}")
     ids: Array = np.array([str(PurePosixPath(name).with_suffix("")) for name in files.names])
     if len(set(ids)) < len(ids):
         ids = np.array(files.names)
-    held_out = int((~test).sum()) // 10 if held_out is None else held_out
-    return make_data(
-        request.name, decode_once(files, size) if once else FileImages(files, size), labels, classes.tolist(),
-        test=test, validation=held_out, table={"stimulus_id": ids}, mean=_MEAN if normalised else None,
-        std=_STD if normalised else None,
+    held_out = int((~found.test).sum()) // 10 if held_out is None else held_out
+    data = make_data(
+        request.name, decode_once(files, size) if once else FileImages(files, size), found.labels, found.classes,
+        test=found.test, validation=held_out if found.valid is None else found.valid, table={"stimulus_id": ids},
+        mean=_MEAN if normalised else None, std=_STD if normalised else None, taken=found.taken,
     )  # fmt: skip
+    counts = np.bincount(found.labels)
+    untrained = np.setdiff1d(found.labels, data.train.labels.numpy())
+    if len(untrained):
+        named = listing(f"{found.classes[kind]} ({counts[kind]} images)" for kind in untrained.tolist())
+        raise RSAError(f"{files.path}: no training images are left of {named}; add images, or leave such classes out")
+    return data
 
 
 _WITH_PATH = ("folder", "imagenet", "imagenet64")
