@@ -121,7 +121,7 @@ REFUSED = {
     ),
     "no training images": (
         ["val/a/1.png", "test/b/1.png"],
-        r"there are val, test but no training images, in train/CLASS/",
+        r"there are test, val but no training images, in train/CLASS/",
     ),
     "parts in classes": (
         ["a/train/1.png", "a/test/1.png", "b/train/1.png"],
