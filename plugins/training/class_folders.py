@@ -2,7 +2,7 @@
 
 import re
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -81,7 +81,7 @@ def class_folders(path: Path, names: Sequence[str]) -> ClassFolders:
     return ClassFolders(tuple(classes.tolist()), labels, test, valid, taken)
 
 
-def _parts(path: Path, split: Iterable[Sequence[str]]) -> dict[str, str]:
+def _parts(path: Path, split: Sequence[tuple[str, ...]]) -> dict[str, str]:
     """Part -> its folder; empty where the folders are classes."""
     depths: dict[str, int] = {}
     for levels in split:
@@ -107,7 +107,7 @@ def _parts(path: Path, split: Iterable[Sequence[str]]) -> dict[str, str]:
     return {part: folders[0] for part, folders in by_part.items() if folders}
 
 
-def _check_inside(path: Path, split: Iterable[Sequence[str]]) -> None:
+def _check_inside(path: Path, split: Sequence[tuple[str, ...]]) -> None:
     """Raises RSAError where the parts are folders of the classes."""
     inside = {(levels[0], levels[1]) for levels in split if len(levels) > 2}
     if len({part_of(folder) for _, folder in inside} - {None}) > 1:
@@ -129,7 +129,7 @@ def _check_classes(path: Path, parts: dict[str, str], classes: dict[str, set[str
             warnings.warn(f"{path}: {folder}/ has no images of {listing(lacking)}", stacklevel=4)
 
 
-def _check_empty(path: Path, split: Iterable[Sequence[str]], depth: int) -> None:
+def _check_empty(path: Path, split: Sequence[tuple[str, ...]], depth: int) -> None:
     """A warning where a folder of a class or a part holds no images."""
     if not path.is_dir():
         return

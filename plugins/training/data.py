@@ -175,7 +175,7 @@ def make_data(
         raise RSAError(f"{name}: labels go from {int(kinds.min())} to {int(kinds.max())}, not 0 to {len(classes) - 1}")
     order = np.random.default_rng(SPLIT_SEED).permutation(n)
     training, testing = order[~is_test[order]], order[is_test[order]]
-    if np.ndim(validation) == 0:
+    if isinstance(validation, int | np.integer):
         if not 0 <= validation < len(training):
             raise RSAError(f"{name} has {len(training)} training images; {validation} of them cannot be held out")
         validating, training = np.split(training, [validation])

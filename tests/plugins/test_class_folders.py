@@ -4,6 +4,7 @@ import warnings
 import zipfile
 from importlib.metadata import EntryPoint
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -33,7 +34,7 @@ def parts(folder: Path, counts: dict[str, int]) -> Path:
     return folder
 
 
-def load(folder: Path, kind: str = "folder", **settings: int) -> Data:
+def load(folder: Path, kind: str = "folder", **settings: Any) -> Data:
     return load_data(f"{kind}:{folder}", **settings)
 
 
@@ -143,7 +144,7 @@ def test_what_cannot_be_divided_is_refused_in_one_line(case: str, tmp_path: Path
     names, words = REFUSED[case]
     for name in names:
         picture(tmp_path / "set" / name)
-    held_out = {"validation": 54} if "held out" in case else {}
+    held_out: dict[str, Any] = {"validation": 54} if "held out" in case else {}
     with pytest.raises(RSAError, match=words) as caught:
         load(tmp_path / "set", **held_out)
     assert "\n" not in str(caught.value)

@@ -127,7 +127,7 @@ def ways_in(mode: str, folder: Path) -> dict[str, Any]:
     if suffix:
         path = folder / f"a.{suffix}"
         image = make()
-        settings: dict[str, Any] = {"exif": image.getexif()} if mode == "on its side" else dict(image.info)
+        settings: dict[str, Any] = {"exif": image.getexif()} if mode == "on its side" else {**image.info}  # type: ignore[dict-item]
         image.save(path, **settings)
         with zipfile.ZipFile(folder / "x.zip", "w") as archive:
             archive.write(path, "a.png")
