@@ -97,11 +97,14 @@ def _below(tree, place):
 
 @njit(cache=True, parallel=True)
 def tau_a(order, rows, columns, x, y, weights, out):
-    """Kendall's tau-a of the resampled pairs for every draw; `x`, `y` are dense ranks from 1, `order` sorts `x`."""
+    """Kendall's tau-a of the resampled pairs for every draw; `x`, `y` are dense ranks from 1, `order` sorts `x`.
+
+    Copies of one pair are not compared with each other.
+    """
     for draw in prange(weights.shape[0]):
         w = weights[draw]
         tree = np.zeros(y.max() + 1, np.int64)
-        concordant, total, start = 0, 0, 0
+        concordant, total, copied, start = 0, 0, 0, 0
         x_first, y_first, varies_x, varies_y = 0, 0, False, False
         while start < order.size:
             stop = start
@@ -119,11 +122,12 @@ def tau_a(order, rows, columns, x, y, weights, out):
                 u = w[rows[k]] * w[columns[k]]
                 place = y[k] if u else tree.size
                 total += u
+                copied += u * u
                 while place < tree.size:
                     tree[place] += u
                     place += place & -place
             start = stop
-        out[draw] = 2.0 * concordant / (np.float64(total) * (total - 1)) if varies_x and varies_y else np.nan
+        out[draw] = 2.0 * concordant / (np.float64(total) * total - copied) if varies_x and varies_y else np.nan
 
 
 @njit(cache=True, parallel=True, fastmath=_FAST)
