@@ -5,6 +5,7 @@ import math
 import numpy as np
 
 from ..rsa import RSAError, compare, compute_rdm
+from ..rsa.distances import FEW
 from ..rsa.rdm import Array
 
 _WIDE = 256  # below it BLAS gains less than its threads lose by waiting for those of other splits
@@ -42,7 +43,7 @@ def pair_covariance(a: Array, b: Array) -> float:
 
 def rdm_correlation(a: Array, b: Array, metric: str = "correlation", method: str = "pearson") -> float:
     """`compare(compute_rdm(a), compute_rdm(b))` for (n, f) float64 responses; Pearson's r of correlation RDMs fast."""
-    if metric != "correlation" or method != "pearson":
+    if metric != "correlation" or method != "pearson" or a.shape[1] < FEW:
         return compare(compute_rdm(a, metric=metric), compute_rdm(b, metric=metric), method=method)
     za, zb = unit_rows(a), unit_rows(b)
     var_a, var_b = pair_covariance(za, za), pair_covariance(zb, zb)

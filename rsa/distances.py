@@ -1,6 +1,7 @@
 """Features to RDM: every metric, on numpy arrays and on torch tensors of any device."""
 
 import math
+import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
@@ -10,9 +11,10 @@ import scipy.linalg.blas
 
 from . import _kernels
 from .crossnobis import crossnobis, crossvalidated_correlation, whiten
-from .errors import RSAError, listing, near, reason
+from .errors import RSAError, listing, near
+from .labels import as_matrix, beside, check_labels, named_rows, named_square, order_of, row_labels, row_names
 from .precision import noise_precision
-from .rdm import RDM, Array, Attr, as_text, check_labels
+from .rdm import RDM, Array, Attr
 
 if TYPE_CHECKING:
     import torch
@@ -23,6 +25,7 @@ FOLDED = ("crossnobis", "correlation-crossvalidated")
 METRICS = ("correlation", "spearman", "cosine", "euclidean", "sqeuclidean", "mahalanobis", *FOLDED)
 _EUCLIDEAN = ("euclidean", "sqeuclidean", "mahalanobis")  # the last after whitening
 _NEEDS_VARIANCE = ("correlation", "spearman")
+FEW = 5  # features; with fewer, correlations of unrelated rows are mostly near 1 or -1
 _ALONE = 2**21  # numbers that one thread goes through faster than BLAS lets go of the other cores
 _NEAR = {
     np.dtype(np.float32): 0.05,
@@ -78,12 +81,15 @@ def compute_rdm(
         raise RSAError(f"metric={metric!r} takes no precision; mahalanobis and crossnobis do")
     if precision is None and metric == "mahalanobis":
         raise RSAError("metric='mahalanobis' needs precision=, the (f, f) inverse of the noise covariance")
-    x = _as_matrix(features)
+    (x, own), columns = named_rows(features), row_names(features, 1)
+    x, own = _as_matrix(x), row_labels(own, labels)
     n = len(x)
-    names = tuple(map(str, range(n))) if labels is None else check_labels(labels)
+    names: Sequence[str] = list(map(str, range(n))) if own is None else own
     if len(names) != n:
         raise RSAError(f"{n} rows of features but {len(names)} labels")
-    group_names = None if groups is None else [as_text(group) for group in groups]
+    if groups is None or labels is not None:
+        check_labels(names)
+    group_names = None if groups is None else beside(groups, own, "groups")
     if group_names is not None and len(group_names) != n:
         raise RSAError(f"{n} rows of features but {len(group_names)} groups")
     by = "group" if group_names is not None and by == "stimulus" else by
@@ -93,11 +99,16 @@ def compute_rdm(
             raise RSAError(f"precision={precision!r} is estimated from repeats; groups= says which rows are")
         _check_finite(x, names)
         precision = noise_precision(_numpy(x), group_names, precision)
+    elif precision is not None:
+        precision, sides = named_square(precision, "precision")
+        order = order_of(sides, columns, "precision")
+        precision = precision if order is None else precision[np.ix_(order, order)]
+    _check_width(x.shape[1], metric, f"{name}: " if name else "")
     if folds is not None:
         if group_names is None:
             raise RSAError(f"metric={metric!r} needs groups=, the condition of every row")
         _check_finite(x, names)
-        turns = [as_text(fold) for fold in folds]
+        turns = beside(folds, own, "folds")
         if metric == "crossnobis":
             values, names = crossnobis(_numpy(x), group_names, turns, precision)
         else:
@@ -119,6 +130,23 @@ def compute_rdm(
             values = (values / x.shape[1]).astype(dtype)
     values.flags.writeable = False  # the RDM keeps it without a copy
     return RDM(values, names, metric=metric, name=name, by=by, descriptors=descriptors, attrs=attrs)
+
+
+def _check_width(f: int, metric: str, title: str) -> None:
+    """Refuses correlations that no feature can change, and warns of those over few."""
+    least = {"correlation": 3, "spearman": 3, "correlation-crossvalidated": 3, "cosine": 2}.get(metric, 1)
+    if f < least:
+        raise RSAError(
+            f"{metric} over {f} feature(s) is 1 or -1 whatever they are; it needs at least {least}"
+            " (metric='euclidean' takes any number)"
+        )
+    if least == 3:
+        _say_few(f, f"{title}{metric} distances")
+
+
+def _say_few(f: int, what: str) -> None:
+    if f < FEW:
+        warnings.warn(f"{what} are correlations over {f} features only: mostly chance", stacklevel=4)
 
 
 def group_means(x: Any, groups: Sequence[str]) -> tuple[Any, tuple[str, ...]]:
@@ -149,23 +177,16 @@ def _as_matrix(features: Features) -> Any:
         import torch
 
         x = x.detach()
-        if x.is_complex():
+        if x.is_complex() or x.is_quantized:
             raise RSAError(f"features must be real numbers, got {x.dtype}")
+        if x.layout != torch.strided:
+            raise RSAError(f"features must be a plain tensor, got {x.layout}; .to_dense() makes one")
         if x.dtype not in (torch.float32, torch.float64):
             x = x.to(torch.float32 if x.dtype in (torch.float16, torch.bfloat16) else torch.float64)
         if x.device.type == "cpu":
-            x = x.numpy()
+            x = x.resolve_neg().numpy()
     else:
-        if isinstance(x, np.ma.MaskedArray) and np.ma.is_masked(x):
-            raise RSAError("masked features: fill them with NaN and use missing='pairwise'")
-        try:
-            x = np.asarray(x)
-        except ValueError as error:
-            raise RSAError(f"features must be a matrix of numbers: {reason(error)}") from error
-        if x.dtype.kind not in "biuf":
-            raise RSAError(f"features must be real numbers, got {x.dtype}")
-        if x.dtype not in (np.float32, np.float64):
-            x = x.astype(np.float32 if x.dtype == np.float16 else np.float64)
+        x = as_matrix(x)
     if x.ndim != 2 or x.shape[1] == 0:
         raise RSAError(f"features must have shape (n, f) with f > 0, got {tuple(x.shape)}")
     return np.ascontiguousarray(x) if isinstance(x, np.ndarray) else x
@@ -177,11 +198,7 @@ def _numpy(x: Any) -> Array:
 
 def _check_finite(x: Any, names: Sequence[str]) -> None:
     finite: Array = np.isfinite(x) if isinstance(x, np.ndarray) else x.isfinite().cpu().numpy()
-    _fail(
-        "holds NaN or infinity (missing='pairwise' skips missing values in correlations)",
-        np.asarray(~finite.all(axis=1)),
-        names,
-    )
+    _fail("holds NaN or infinity", np.asarray(~finite.all(axis=1)), names)
 
 
 def _fail(what: str, bad: Array, names: Sequence[str]) -> None:
@@ -201,7 +218,14 @@ def _dissimilarities(x: Any, metric: str, names: Sequence[str], overwrite: bool 
         _kernels.condense_sqeuclidean(_gram(centred), x, _NEAR[x.dtype], out)
         if metric == "euclidean":
             np.sqrt(out, out=out)
-        return out if scale == 1 else out * x.dtype.type(scale if metric == "euclidean" else scale**2)
+        if scale == 1:
+            return out
+        with np.errstate(over="ignore"):
+            out *= x.dtype.type(scale)
+            out *= x.dtype.type(1 if metric == "euclidean" else scale)
+        if not math.isfinite(out.max()):
+            raise RSAError(f"{metric} distances of features as large as these exceed {x.dtype}; divide the features")
+        return out
     if metric == "spearman":
         _check_finite(x, names)
         ranks = np.empty_like(x)
@@ -233,7 +257,8 @@ def _in_range(x: Array, metric: str) -> tuple[Array, float]:
 def _fail_states(
     not_finite: npt.NDArray[np.bool_], constant: npt.NDArray[np.bool_], metric: str, names: Sequence[str]
 ) -> None:
-    _fail("holds NaN or infinity (missing='pairwise' skips missing values in correlations)", not_finite, names)
+    hint = "; compute_rdm(..., missing='pairwise') skips missing values" if metric == "correlation" else ""
+    _fail(f"holds NaN or infinity{hint}", not_finite, names)
     why = "has no variance over features" if metric in _NEEDS_VARIANCE else "is all zero"
     _fail(f"{why}, so its {metric} distance is undefined; leave it out", constant, names)
 
@@ -247,11 +272,12 @@ def _gram(z: Array) -> Array:
 def _pairwise_complete(x: Array, names: Sequence[str]) -> Array:
     n = len(names)
     x = np.where(np.isfinite(x), x, np.nan).astype(x.dtype)
-    out = np.empty(n * (n - 1) // 2, x.dtype)
-    _kernels.correlation_pairwise_complete(x, out)
+    out, shared = np.empty(n * (n - 1) // 2, x.dtype), np.empty(n - 1, np.int64)
+    _kernels.correlation_pairwise_complete(x, out, shared)
     if np.isnan(out).any():
         i, j = (int(index[np.flatnonzero(np.isnan(out))[0]]) for index in np.triu_indices(n, 1))
-        raise RSAError(f"rows {names[i]} and {names[j]} share fewer than 2 features that vary; leave one of them out")
+        raise RSAError(f"rows {names[i]} and {names[j]} share fewer than 3 features that vary; leave one of them out")
+    _say_few(int(shared.min()), "some pairs of rows")
     return out
 
 

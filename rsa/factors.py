@@ -2,14 +2,15 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import combinations
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .comparison import check_method, compare_all
 from .distances import Features, compute_rdm
 from .errors import RSAError
-from .inference import benjamini_hochberg, z_ends
+from .inference import benjamini_hochberg
+from .labels import named_rows, row_labels
 from .rdm import RDM, Array
 from .resampling import LEAST, bootstrap, draw_counts
 
@@ -33,10 +34,9 @@ def bootstrap_subjects(
     subjects: at least 2, over the stimuli of the layers. method, n, seed, groups: as in `bootstrap`.
 
     Dataset: `similarity` (layer); the draws `subjects`, `stimuli`, `both` (layer, draw), paired in all; and for
-    generalisation to new subjects and new stimuli `standard_error`, `low`, `high` (layer; 95%, Student's t on Fisher's
-    z scale with as many degrees of freedom as the smaller factor has levels, less one). Draws over both factors count
-    the noise of single measurements three times; the variance is corrected for it as in Schutt et al. 2023 (eLife
-    12:e82566).
+    generalisation to new subjects and new stimuli `standard_error`, `low`, `high` (layer; 95%, Student's t with as
+    many degrees of freedom as the smaller factor has levels, less one). Draws over both factors count the noise of
+    single measurements three times; the variance is corrected for it as in Schutt et al. 2023 (eLife 12:e82566).
 
     Raises RSAError for fewer than 2 subjects, and as `bootstrap` does.
     """
@@ -56,13 +56,12 @@ def bootstrap_subjects(
     }
     columns: dict[str, tuple[tuple[str, ...], Array]] = {key: (("layer", "draw"), part) for key, part in found.items()}
     columns["similarity"] = (("layer",), single.mean(axis=1))
-    attrs = draws.attrs | {"subjects": len(people), "about": f"new subjects and {draws.attrs['about']}"}
+    attrs = draws.attrs | {"subjects": len(people)}
     result = xarray.Dataset(columns, {"layer": draws.indexes["layer"].to_numpy()}, attrs)
     error = _two_factor_error([found[factor] for factor in FACTORS], len(people), draws.attrs["units"])
     half = scipy.special.stdtrit(min(len(people), draws.attrs["units"]) - 1, 0.975) * error
-    low, high = z_ends(single.mean(axis=1), half, half)
-    for key, column in (("standard_error", error), ("low", low), ("high", high)):
-        result[key] = ("layer", column)
+    for key, column in (("standard_error", error), ("low", -half), ("high", half)):
+        result[key] = ("layer", column if key == "standard_error" else single.mean(axis=1) + column)
     return result
 
 
@@ -84,11 +83,10 @@ def subject_differences(result: "xarray.Dataset") -> "xarray.Dataset":
     d = similarity[i] - similarity[j]
     levels = result.attrs["subjects"], result.attrs["units"]
     error = _two_factor_error([(draws := result[factor].to_numpy())[i] - draws[j] for factor in FACTORS], *levels)
-    ratio = np.divide(np.abs(d), error, out=0 * error, where=error > 0)  # layers may be the same
+    ratio = np.divide(np.abs(d), error, out=np.zeros_like(d), where=error > 0)  # layers may be the same
     half = scipy.special.stdtrit(min(levels) - 1, 0.975) * error
     p = 2 * scipy.special.stdtr(min(levels) - 1, -ratio)
-    low, high = np.clip([d - half, d + half], -2, 2)
-    columns = {"difference": d, "standard_error": error, "low": low, "high": high, "p": p}
+    columns = {"difference": d, "standard_error": error, "low": d - half, "high": d + half, "p": p}
     columns["p_adjusted"] = benjamini_hochberg(p)
     coords = {"first": ("pair", [names[k] for k in i]), "second": ("pair", [names[k] for k in j])}
     return xarray.Dataset({key: ("pair", column) for key, column in columns.items()}, coords)
@@ -108,7 +106,7 @@ def bootstrap_neuroids(
     layers: RDM | Mapping[str, RDM],
     responses: Features,
     *,
-    labels: Iterable[object],
+    labels: Iterable[object] | None = None,
     metric: str = "correlation",
     method: str = "pearson",
     n: int = 1000,
@@ -116,9 +114,10 @@ def bootstrap_neuroids(
 ) -> "xarray.DataArray":
     """Similarities to the RDM of responses whose neuroids are resampled: DataArray ("layer", "target", "draw").
 
-    responses: (n_stimuli, n_neuroids), mean rates of at least 5 neuroids; labels: of the stimuli. metric: as in
-    `compute_rdm`, one without folds and precision. One draw takes one RDM. The target is named "responses". `interval`
-    and `layer_differences` work on the result; a draw in which an RDM is undefined is NaN.
+    responses: (n_stimuli, n_neuroids), mean rates of at least 5 neuroids; labels: of the stimuli, where responses bring
+    none. metric: as in `compute_rdm`, one without folds and precision. One draw takes one RDM. The target is named
+    "responses". `interval` and `layer_differences` work on the result; a draw with fewer than 3 different neuroids, or
+    in which an RDM is undefined, is NaN.
 
     A resample holds fewer different neuroids than the recording, so the draws lie below the `estimate` from all of
     them; intervals are centred on the latter. Raises RSAError as `compute_rdm` and `compare` do.
@@ -128,8 +127,10 @@ def bootstrap_neuroids(
     check_method(method)
     if n < 1 or seed < 0:
         raise RSAError(f"at least 1 draw and a seed from 0 are needed, got n={n}, seed={seed}")
-    names = tuple(labels)
-    x: Any = responses if hasattr(responses, "detach") else np.asarray(responses)
+    x, own = named_rows(responses)
+    names = row_labels(own, labels)
+    if names is None:
+        raise RSAError("responses need labels=, the names of their stimuli")
     named = {layers.name or "a": layers} if isinstance(layers, RDM) else dict(layers)
 
     def similarity(picked: Array) -> Array:
@@ -144,6 +145,8 @@ def bootstrap_neuroids(
     whole = similarity(np.arange(sites))
     values = np.full((*whole.shape, n), np.nan)
     for draw, counts in enumerate(draw_counts(sites, n, seed)):
+        if (counts > 0).sum() < 3:
+            continue
         try:
             values[..., draw] = similarity(np.repeat(np.arange(sites), counts))
         except RSAError:  # a stimulus without variance over so few different neuroids
@@ -155,6 +158,5 @@ def bootstrap_neuroids(
         "linear": (("layer", "target", "draw"), values - np.nanmean(values, axis=-1, keepdims=True)),
         "dof": (("layer", "target"), np.full(whole.shape, sites - 1.0)),
     }
-    attrs = {"method": method, "seed": seed, "resampled": "neuroids", "about": "new neuroids"}
-    attrs |= {"n": len(names), "units": sites}
+    attrs = {"method": method, "seed": seed, "resampled": "neuroids", "n": len(names), "units": sites}
     return xarray.DataArray(values, coords, ("layer", "target", "draw"), "similarity", attrs)

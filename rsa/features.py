@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from .errors import RSAError, listing, near, reason
-from .rdm import RDM, Array, Attr, check_labels
+from .errors import RSAError, listing, near
+from .fields import attr_fields, columns_beside, text_field
+from .labels import as_matrix as as_matrix
+from .labels import check_labels, named_rows, order_of, row_labels, row_names
+from .rdm import RDM, Array, Attr
 
 if TYPE_CHECKING:
     import h5py
@@ -21,7 +24,8 @@ class Features:
     """Features of n stimuli or conditions with their names, so that permuted ones are never compared as they stand.
 
     values: (n, n_features) float32 or float64, all finite; kept without a copy and read-only from here.
-    labels: n unique strings. by: "stimulus", or the column whose groups were averaged. descriptors: name -> n values.
+    labels: n unique strings; a DataFrame or DataArray brings its own (see `row_labels`).
+    by: "stimulus", or the column whose groups were averaged. descriptors: name -> n values.
     attrs: how they were made, for the reader of a result.
 
     Raises RSAError when lengths disagree, labels repeat or values are not finite.
@@ -37,7 +41,7 @@ class Features:
     def __init__(
         self,
         values: npt.ArrayLike,
-        labels: Iterable[object],
+        labels: Iterable[object] | None = None,
         *,
         name: str = "",
         by: str = "stimulus",
@@ -45,18 +49,19 @@ class Features:
         attrs: Mapping[str, Attr] | None = None,
     ) -> None:
         title = f"features {name!r}" if name else "features"
-        array, names = as_matrix(values, title).view(), check_labels(labels)
+        rows, own = named_rows(values, title)
+        array, own = as_matrix(rows, title).view(), row_labels(own, labels)
+        if own is None:
+            raise RSAError(f"{title} need labels, the names of their {len(array)} rows")
+        names = check_labels(own)
         if len(names) != len(array):
             raise RSAError(f"{title}: {len(array)} rows but {len(names)} labels")
         finite = np.isfinite(array).all(axis=1)
         if not finite.all():
             raise RSAError(f"{title}: NaN or infinity in rows {listing(np.array(names)[~finite])}")
         array.flags.writeable = False
-        columns = {key: np.asarray(column) for key, column in (descriptors or {}).items()}
-        for key, column in columns.items():
-            if column.shape != (len(names),):
-                raise RSAError(f"{title}: descriptor {key} has shape {column.shape}, expected ({len(names)},)")
-        kept = (array, names, str(name or ""), by, columns, dict(attrs or {}))
+        columns, said = columns_beside(descriptors, names, title), attr_fields(attrs, title)
+        kept = (array, names, str(name or ""), text_field(by, f"{title}: by", "stimulus"), columns, said)
         for field, value in zip(("values", "labels", "name", "by", "descriptors", "attrs"), kept, strict=True):
             object.__setattr__(self, field, value)
 
@@ -68,7 +73,7 @@ class Features:
 
     def subset(self, labels: Iterable[object]) -> "Features":
         """Those of these conditions, in this order. Raises RSAError for an unknown or repeated label."""
-        wanted = check_labels(labels)
+        wanted = check_labels(sorted(map(str, labels)) if isinstance(labels, set | frozenset) else labels)
         if wanted == self.labels:
             return self
         place = {label: i for i, label in enumerate(self.labels)}
@@ -102,7 +107,7 @@ class Features:
             group[f"descriptor{i}"].attrs["name"] = key
         for key in ("name", "by"):
             group.attrs[key] = getattr(self, key)
-        group.attrs["attrs"] = json.dumps(dict(self.attrs), default=lambda number: number.item())
+        group.attrs["attrs"] = json.dumps(self.attrs)
 
     @classmethod
     def read(cls, group: "h5py.Group") -> "Features":
@@ -124,21 +129,6 @@ class Features:
 def averaged_over(by: str) -> dict[str, Attr]:
     """What the attrs of features say when they are means of groups."""
     return {} if by == "stimulus" else {"features": f"averaged over the stimuli of each {by}"}
-
-
-def as_matrix(values: npt.ArrayLike, title: str = "features") -> Array:
-    """(n, f) as float32 or float64. Raises RSAError for other shapes and for what is no numbers."""
-    try:
-        array = np.asarray(values)
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise RSAError(f"{title} must be a matrix of numbers: {reason(error)}") from error
-    if array.dtype.kind not in "biuf":
-        raise RSAError(f"{title} must be real numbers, got {array.dtype}")
-    if array.ndim != 2 or array.shape[1] == 0:
-        raise RSAError(f"{title} must have shape (n, f) with f > 0, got {array.shape}")
-    if array.dtype in (np.float32, np.float64):
-        return array
-    return array.astype(np.float32 if array.dtype == np.float16 else np.float64)
 
 
 def centred(values: npt.ArrayLike) -> Array:
@@ -185,10 +175,14 @@ def compact(x: Array) -> Array:
 
 
 def check_pair(x: npt.ArrayLike, y: npt.ArrayLike) -> tuple[Array, Array]:
-    """Both `centred`. Raises RSAError unless they have as many rows."""
+    """Both `centred`, rows of y in the order of x where both have names (`order_of`).
+
+    Raises RSAError unless they have as many rows, of the same names.
+    """
+    order = order_of(row_names(y), row_names(x), "the second features")
     first, second = centred(x), centred(y)
     if len(first) != len(second):
         raise RSAError(
             f"{len(first)} rows of features against {len(second)}; both are of the same stimuli in one order"
         )
-    return first, second
+    return first, second if order is None else second[order]

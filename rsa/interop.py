@@ -1,6 +1,7 @@
 """RDMs from and to rsatoolbox: its objects, and the HDF5 files of its `RDMs.save`."""
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
@@ -8,8 +9,9 @@ import numpy as np
 
 from .errors import RSAError, listing
 from .hdf5 import opened, plain_dataset, read_column
+from .labels import as_text, check_names, naming_column, plain, plain_column
 from .rdm import RDM, Array
-from .storage import replacing, steady
+from .storage import replacing
 
 if TYPE_CHECKING:
     import h5py
@@ -55,9 +57,10 @@ def from_rsatoolbox(rdms: "RDMs", *, labels: str | None = None) -> dict[str, RDM
     """Every RDM of an `rsatoolbox.rdm.RDMs` by its name: the RDM descriptor "name", or "0", "1", ...
 
     labels: the pattern descriptor that names the conditions; without it the one written by `to_rsatoolbox`, else the
-    only one that is text and tells all conditions apart, else the index. "squared euclidean" becomes sqeuclidean and
-    "squared mahalanobis" mahalanobis; theirs are per feature, a factor that no comparison sees.
-    Raises RSAError for several candidates, an unknown descriptor, and what `RDM` refuses (NaN).
+    only one that tells all conditions apart, of whatever type; "index" where there is no other. "squared euclidean"
+    becomes sqeuclidean and "squared mahalanobis" mahalanobis; theirs are per feature, a factor that no comparison sees.
+    Raises RSAError for several candidates, for descriptors of which none tells the conditions apart, for an unknown
+    descriptor, and what `RDM` refuses (NaN, missing names).
     """
     fields = (rdms.descriptors, rdms.rdm_descriptors, rdms.pattern_descriptors)
     return _put_together(_Parts(rdms.dissimilarities, rdms.dissimilarity_measure, *fields), labels)
@@ -71,7 +74,7 @@ def write_rsatoolbox(path: str | Path, rdms: Mapping[str, RDM]) -> None:
     import h5py
 
     parts = _taken_apart(rdms)
-    with replacing(path) as temporary, steady(temporary) as raw, h5py.File(raw, "w") as file:
+    with replacing(path) as temporary, h5py.File(temporary, "w") as file:
         file["dissimilarities"] = parts.dissimilarities
         file.attrs["dissimilarity_measure"] = parts.measure
         for name in ("descriptors", "rdm_descriptors", "pattern_descriptors"):
@@ -136,32 +139,30 @@ def _taken_apart(rdms: Mapping[str, RDM]) -> _Parts:
                 raise RSAError(f"the RDMs of one rsatoolbox object have one {what}, got {kinds}")
         if set(rdm.labels) != set(first.labels):
             raise RSAError(f"{name} has other labels than {first_name}; RDM.subset selects the common ones")
-    columns = {key: values for key, values in first.descriptors.items() if values.dtype.kind in "biufU"}
+    columns = {key: v.astype(str) if v.dtype.kind in "mM" else v for key, v in first.descriptors.items()}
     shared = {key: [rdm.attrs.get(key) for rdm in rdms.values()] for key in first.attrs}
     told = {key: np.array(values) for key, values in shared.items() if len({type(value) for value in values}) == 1}
     return _Parts(
         np.stack([rdm.subset(first.labels).values for rdm in rdms.values()]),
         _TO_THEIRS.get(first.metric, first.metric),
         {"by": first.by},
-        {"name": np.array(list(rdms)), **{key: values for key, values in told.items() if values.dtype.kind in "biufU"}},
-        {first.by: np.array(first.labels), **columns},
+        {key: values for key, values in told.items() if values.dtype.kind in "biufU"} | {"name": np.array(list(rdms))},
+        columns | {first.by: np.array(first.labels)},
     )
 
 
 def _put_together(parts: _Parts, labels: str | None) -> dict[str, RDM]:
-    values = np.asarray(parts.dissimilarities)
+    values = plain(parts.dissimilarities)
     if values.ndim != 2:
         raise RSAError(f"dissimilarities have shape (RDMs, pairs), got {values.shape}")
     n = (1 + int(np.sqrt(1 + 8 * values.shape[1]))) // 2
     if n * (n - 1) // 2 != values.shape[1]:
         raise RSAError(f"{values.shape[1]} pairs are not those of any number of conditions")
-    columns = {key: np.asarray(column) for key, column in parts.pattern_descriptors.items()}
-    columns = {key: column for key, column in columns.items() if column.shape == (n,)}
-    by = str(parts.descriptors.get("by", "stimulus"))
+    columns = _columns(parts.pattern_descriptors, n)
+    by = as_text(parts.descriptors.get("by", "stimulus"))
     chosen = _label_column(columns, by, labels)
-    names_of = {key: np.asarray(column) for key, column in parts.rdm_descriptors.items()}
-    names_of = {key: column for key, column in names_of.items() if column.shape == (len(values),)}
-    names = [str(name) for name in names_of.pop("name", np.arange(len(values)))]
+    names_of = _columns(parts.rdm_descriptors, len(values))
+    names = check_names(names_of.pop("name", np.arange(len(values))), "RDM names")
     if len(set(names)) < len(names):
         raise RSAError(f"RDMs share names: {listing(sorted({name for name in names if names.count(name) > 1}))}")
     metric = _TO_OURS.get(parts.measure or "", parts.measure or "unknown")
@@ -175,15 +176,27 @@ def _put_together(parts: _Parts, labels: str | None) -> dict[str, RDM]:
     return found
 
 
+def _columns(descriptors: Mapping[str, Any], n: int) -> dict[str, Array]:
+    """Those that have one number or text for each of n."""
+    found = {}
+    for key, values in descriptors.items():
+        with suppress(RSAError, TypeError, ValueError):  # lists of arrays and the like name nothing
+            if (column := plain_column(values)).shape == (n,):
+                found[str(key)] = column
+    return found
+
+
 def _label_column(columns: Mapping[str, Array], by: str, wanted: str | None) -> str | None:
-    """The pattern descriptor with the names of the conditions; None for their index."""
+    """The pattern descriptor with the names of the conditions; None where there is none."""
     if wanted is not None:
         if wanted not in columns:
             raise RSAError(f"there is no pattern descriptor {wanted!r}; there are: {listing(columns, 12) or '-'}")
         return wanted
-    if by in columns:
-        return by
-    texts = [key for key, column in columns.items() if column.dtype.kind == "U" and len(set(column)) == len(column)]
-    if len(texts) > 1:
-        raise RSAError(f"several pattern descriptors name the conditions; labels= chooses one: {listing(texts, 12)}")
-    return texts[0] if texts else None
+    told = {key: column for key, column in columns.items() if key != "index"}
+    chosen = naming_column(told, [by], "labels= chooses one")
+    if chosen is None and told:
+        raise RSAError(
+            f"no pattern descriptor ({listing(told, 12)}) tells the {len(next(iter(told.values())))} conditions apart,"
+            " so they have no names; labels='index' numbers them"
+        )
+    return chosen or ("index" if "index" in columns else None)

@@ -56,32 +56,45 @@ def named_rows(x: Any, what: str = "features") -> tuple[Any, list[str] | None]:
     if hasattr(x, "detach"):
         return x, None
     try:
-        return _plain(x), row_names(x)
+        return plain(x), row_names(x)
     except (TypeError, ValueError) as error:
         if isinstance(error, RSAError):
             raise
         raise RSAError(f"{what} must be an array of numbers: {reason(error)}") from error
 
 
-def row_names(x: Any) -> list[str] | None:
-    """The names of the rows, as in `named_rows`."""
+def row_names(x: Any, axis: int = 0) -> list[str] | None:
+    """The names of the rows, as in `named_rows`, or with axis=1 of the columns."""
+    what = ("rows", "columns")[axis]
     if hasattr(x, "iloc"):
-        index = x.index
-    elif hasattr(x, "coords") and hasattr(x, "dims"):
-        if not x.dims:
-            return None
-        dim = x.dims[0]
+        index = x.axes[axis] if axis < x.ndim else None
+    elif hasattr(x, "coords") and hasattr(x, "dims") and axis < x.ndim:
+        dim = x.dims[axis]
         if dim not in x.indexes:
             columns = {str(key): c.to_numpy() for key, c in x.coords.items() if c.dims == (dim,)}
-            chosen = naming_column(columns, _TELLING)
-            return None if chosen is None else check_names(columns[chosen], f"{chosen} of the rows")
+            chosen = naming_column(columns, _TELLING, f".swap_dims({dim}=...) chooses one")
+            return None if chosen is None else check_names(columns[chosen], f"{chosen} of the {what}")
         index = x.indexes[dim]
     else:
+        index = None
+    if index is None:
         return None
     if index.nlevels > 1:
         levels = listing(index.names, 12)
-        raise RSAError(f"the rows have names of {index.nlevels} levels ({levels}); one is needed, or .to_numpy() alone")
-    return check_names(index, "names of the rows")
+        raise RSAError(f"the {what} have names of {index.nlevels} levels ({levels}); keep one, or take .to_numpy()")
+    return check_names(index, f"names of the {what}")
+
+
+def named_square(x: Any, what: str) -> tuple[Any, list[str] | None]:
+    """`named_rows` of a matrix of rows by rows. Raises RSAError where its rows and columns have different names."""
+    values, rows = named_rows(x, what)
+    columns = row_names(x, 1)
+    if rows is None or columns is None or rows == columns:
+        return values, rows or columns
+    if _numbers(rows) or _numbers(columns):
+        return values, columns if _numbers(rows) else rows
+    at, row, column = _difference(rows, columns)
+    raise RSAError(f"{what}: row {at} is {row}, and column {at} {column}; rows and columns need one order")
 
 
 def row_labels(own: list[str] | None, given: Iterable[object] | None) -> list[str] | None:
@@ -98,11 +111,9 @@ def row_labels(own: list[str] | None, given: Iterable[object] | None) -> list[st
     index = row_names(given)
     if index is not None and not _numbers(index):
         return beside(given, own, "labels")
-    if len(names) != len(own):
-        raise RSAError(f"{len(own)} rows of features but {len(names)} labels")
-    i = next(i for i, pair in enumerate(zip(own, names, strict=True)) if pair[0] != pair[1])
+    at, there, here = _difference(own, names)
     raise RSAError(
-        f"labels= contradict the names in the data: row {i} is {own[i]!r} there and {names[i]!r} in labels=;"
+        f"labels= contradict the names in the data: row {at} is {there} there and {here} in labels=;"
         " take one of the two (.to_numpy() leaves the data's names behind)"
     )
 
@@ -115,30 +126,34 @@ def beside(values: Any, rows: Sequence[str] | None, what: str) -> list[str]:
 
 
 def places(values: Any, rows: Sequence[str] | None, what: str) -> list[int] | None:
-    """Where in a Series or DataArray the value of each row is, by its own index; None to take values as they stand.
+    """Where in a Series or DataArray the value of each row is, by its own index (see `order_of`)."""
+    return None if rows is None else order_of(row_names(values), rows, what)
 
-    Raises RSAError where values and rows have different names: by position they would go to the wrong rows.
+
+def order_of(index: Sequence[str] | None, rows: Sequence[str] | None, what: str) -> list[int] | None:
+    """Where in what has this index each row is; None to take it as it stands: same order, row numbers or no names.
+
+    Raises RSAError where index and rows have different names: by position, values would go to the wrong rows.
     """
-    index = None if rows is None else row_names(values)
-    if index is None or rows is None or index == list(rows):
+    if index is None or rows is None or list(index) == list(rows):
         return None
     place = {name: i for i, name in enumerate(index)}
     if len(place) == len(index) == len(rows) and place.keys() == set(rows):
         return [place[name] for name in rows]
     if _numbers(index) or _numbers(rows):
         return None
-    i = next((i for i, (a, b) in enumerate(zip(index, rows, strict=False)) if a != b), min(len(index), len(rows)))
-    theirs, ours = (repr(names[i]) if i < len(names) else "absent" for names in (index, rows))
+    at, ours, theirs = _difference(rows, index)
     raise RSAError(
-        f"{what} and the rows have different names: row {i} is {ours}, and {theirs} in {what};"
-        f" give {what} the index of the rows, or none (.to_numpy())"
+        f"{what} and what it belongs to have different names: number {at} is {ours}, and {theirs} in {what};"
+        f" give {what} the same index, or none (.to_numpy())"
     )
 
 
-def naming_column(columns: Mapping[str, npt.NDArray[Any]], first: Iterable[str] = ()) -> str | None:
+def naming_column(columns: Mapping[str, npt.NDArray[Any]], first: Iterable[str], cure: str) -> str | None:
     """The column that names the rows: one of `first`, else the only one that tells all rows apart, of whatever type.
 
-    Fractions are names only where nothing else is. None where no column tells the rows apart; RSAError for several.
+    Fractions are names only where nothing else is. None where no column tells the rows apart. Raises RSAError naming
+    several, and the `cure`.
     """
     known = next((key for key in first if key in columns), None)
     if known is not None:
@@ -146,7 +161,7 @@ def naming_column(columns: Mapping[str, npt.NDArray[Any]], first: Iterable[str] 
     telling = [key for key, column in columns.items() if _tells(column)]
     whole = [key for key in telling if columns[key].dtype.kind != "f"] or telling
     if len(whole) > 1:
-        raise RSAError(f"{listing(whole, 12)} could all be the names of the rows; labels= chooses")
+        raise RSAError(f"several columns could be the names; {cure}: {listing(whole, 12)}")
     return whole[0] if whole else None
 
 
@@ -158,21 +173,66 @@ def _tells(column: npt.NDArray[Any]) -> bool:
     return True
 
 
+def _difference(a: Sequence[str], b: Sequence[str]) -> tuple[int, str, str]:
+    """Where two lists of names differ first, and what they say there."""
+    at = next((i for i, pair in enumerate(zip(a, b, strict=False)) if pair[0] != pair[1]), min(len(a), len(b)))
+    first, second = (repr(names[at]) if at < len(names) else "absent" for names in (a, b))
+    return at, first, second
+
+
 def _numbers(names: Sequence[str]) -> bool:
     """Whether these are "0", "1", ...: rows that were numbered, not named."""
     return list(names) == list(map(str, range(len(names))))
 
 
-def _plain(x: Any) -> npt.NDArray[Any]:
-    if hasattr(x, "iloc") and hasattr(x, "columns"):
-        own = [dtype for dtype in x.dtypes if dtype.kind in "biuf"]
-        if len(own) == len(x.dtypes) and not (len(set(own)) == 1 and isinstance(own[0], np.dtype)):
+def as_matrix(values: Any, title: str = "features") -> npt.NDArray[Any]:
+    """(n, f) as float32 or float64. Raises RSAError for other shapes and for what is no numbers."""
+    try:
+        array = plain(values)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise RSAError(f"{title} must be a matrix of numbers: {reason(error)}") from error
+    if array.dtype.kind not in "biuf":
+        raise RSAError(f"{title} must be real numbers, got {array.dtype}")
+    if array.ndim != 2 or array.shape[1] == 0:
+        raise RSAError(f"{title} must have shape (n, f) with f > 0, got {array.shape}")
+    if array.dtype in (np.float32, np.float64):
+        return array
+    return array.astype(np.float32 if array.dtype == np.float16 else np.float64)
+
+
+def plain(x: Any) -> npt.NDArray[Any]:
+    """As a NumPy array, numbers that are masked or NA as NaN and other values that are masked as None."""
+    if hasattr(x, "iloc"):
+        kinds = set(x.dtypes if hasattr(x, "columns") else [x.dtype])
+        if all(kind.kind in "biuf" for kind in kinds) and not (len(kinds) == 1 and isinstance(*kinds, np.dtype)):
             return np.asarray(x.to_numpy(np.float64, na_value=np.nan))
     elif isinstance(x, list | tuple) and any(isinstance(row, np.ma.MaskedArray) for row in x):
         x = np.ma.stack(x)
-    if np.ma.is_masked(x) and isinstance(x, np.ma.MaskedArray) and x.dtype.kind in "biuf":
+    if isinstance(x, np.ma.MaskedArray) and np.ma.is_masked(x):
+        if x.dtype.kind not in "biuf":
+            return np.where(np.ma.getmaskarray(x), None, x.data.astype(object))
         return x.astype(np.float64 if x.dtype.kind in "biu" else x.dtype).filled(np.nan)
     return np.asarray(x)
+
+
+def plain_column(values: Any) -> npt.NDArray[Any]:
+    """As a NumPy array of numbers, times or texts; a missing text is empty, a missing number NaN."""
+    if isinstance(values, list | tuple) and len({isinstance(value, str | bytes) for value in values}) > 1:
+        values = np.array(values, object)  # else "nan" is a text among texts
+    column = plain(values)
+    if column.dtype.kind in "SO":
+        items = column.ravel().tolist()
+        numbers = np.array(())
+        if not any(isinstance(item, str | bytes) for item in items):
+            numbers = np.array([np.nan if item is None else item for item in items])
+        if numbers.shape == (len(items),) and numbers.dtype.kind in "biuf":
+            column = numbers.reshape(column.shape)
+        else:
+            texts = ["" if (text := _text(item)) in _MISSING and not isinstance(item, str) else text for item in items]
+            column = np.array(texts, str).reshape(column.shape)
+    if column.dtype.kind not in "biufUmM":
+        raise RSAError(f"numbers or texts are needed, got {column.dtype}")
+    return column
 
 
 def _texts(values: Any, what: str) -> list[str]:

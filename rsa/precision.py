@@ -1,28 +1,38 @@
 """The noise between neuroids, from repeated measurements of the same condition (Walther et al. 2016)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 import numpy as np
+import numpy.typing as npt
 
 from .errors import RSAError, listing, near
+from .labels import as_matrix, beside, row_names
 from .rdm import Array
 
 ESTIMATES = ("ledoit-wolf", "diagonal")
 
 
-def noise_precision(x: Array, groups: Sequence[str], method: str = "ledoit-wolf") -> Array:
+def noise_precision(x: npt.ArrayLike, groups: Iterable[object], method: str = "ledoit-wolf") -> Array:
     """Inverse (f, f) of the covariance of what repeats of a condition differ by.
 
-    x: (n, f) single measurements; groups: the condition of every row, some of them repeated, in any numbers. Residuals
+    x: (n, f) single measurements; groups: the condition of every row, some of them repeated, in any numbers; where both
+    have an index (DataFrame, Series), matched by it. Residuals
     about the group means have n - groups degrees of freedom. method: "ledoit-wolf", the covariance shrunk towards a
     multiple of the identity by the amount that is best on average (Ledoit and Wolf 2004), or "diagonal", the
     variances alone.
 
-    Raises RSAError for an unknown method, for groups without repeats, and where the noise has no variance.
+    Raises RSAError for an unknown method, values that are not finite, missing groups, groups without repeats, and where
+    the noise has no variance.
     """
     if method not in ESTIMATES:
         raise RSAError(f"precision is a matrix, 'ledoit-wolf' or 'diagonal'{near(method, ESTIMATES)}")
-    names, place = np.unique(np.array(groups), return_inverse=True)
+    labels = beside(groups, row_names(x), "groups")
+    x = as_matrix(x)
+    if len(labels) != len(x):
+        raise RSAError(f"{len(x)} rows of features but {len(labels)} groups")
+    if not np.isfinite(x).all():
+        raise RSAError(f"features hold NaN or infinity in rows {listing(np.flatnonzero(~np.isfinite(x).all(axis=1)))}")
+    names, place = np.unique(np.array(labels), return_inverse=True)
     counts = np.bincount(place)
     if counts.max() < 2:
         raise RSAError(f"precision={method!r} is estimated from repeats, but no group has more than one row")

@@ -7,7 +7,8 @@ import numpy.typing as npt
 
 from .errors import RSAError, listing
 from .features import as_matrix, check_pair, compact, principal
-from .rdm import Array, as_text
+from .labels import beside, check_names, places, plain_column, row_names
+from .rdm import Array
 
 FOLDS = 5
 ALPHAS = 10.0 ** np.arange(-6, 5)  # of the ridge penalty, in mean eigenvalues of the training stimuli's Gram matrix
@@ -29,20 +30,22 @@ def ridge_predictivity(
     neuroid's penalty is the one of `ALPHAS` with the least generalised crossvalidation error (Golub et al. 1979) among
     the training stimuli. groups: one per stimulus; those of one group (an object) stay in one part.
     ceilings: (n_neuroids,) highest r that each neuroid's noise allows; r is divided by it.
+    Rows of a DataFrame or DataArray, groups and ceilings with an index of their own are matched by their names.
 
     Raises RSAError for fewer than 3 stimuli in a part, fewer groups than parts, constant neuroids and ceilings that are
     not positive.
     """
     raw = as_matrix(y)
     check_neuroids(raw)
-    first, second = check_pair(x, raw)
-    fold = fold_of(range(len(first)) if groups is None else groups, len(first), folds, seed)
+    first, second = check_pair(x, y)
+    parts = range(len(first)) if groups is None else beside(groups, row_names(x) or row_names(y), "groups")
+    fold = fold_of(parts, len(first), folds, seed)
     scores = predicted(compact(first), second, fold)
     if ceilings is not None:
-        bounds = np.asarray(ceilings, np.float64)
-        if bounds.shape != scores.shape or not bool((bounds > 0).all()):
+        bounds, order = plain_column(ceilings), places(ceilings, row_names(y, 1), "ceilings")
+        if bounds.dtype.kind not in "biuf" or bounds.shape != scores.shape or not bool((bounds > 0).all()):
             raise RSAError(f"ceilings must be {scores.size} positive numbers, one per neuroid")
-        scores = scores / bounds
+        scores = scores / (bounds if order is None else bounds[order])
     return float(np.median(scores))
 
 
@@ -55,7 +58,7 @@ def check_neuroids(responses: Array) -> None:
 
 def fold_of(groups: Iterable[object], n: int, folds: int, seed: int) -> Array:
     """(n,) the part of every stimulus, drawn by seed and by the groups' names: whole groups, nearly one size."""
-    names = [as_text(group) for group in groups]
+    names = check_names(groups, "groups")
     if len(names) != n:
         raise RSAError(f"groups= has {len(names)} values for {n} stimuli")
     unique, place, sizes = np.unique(np.array(names), return_inverse=True, return_counts=True)

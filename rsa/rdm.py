@@ -5,22 +5,23 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from . import _kernels
 from .errors import RSAError, listing, near, reason
+from .fields import Attr as Attr
+from .fields import attr_fields, columns_beside, text_field
 from .hdf5 import Array as Array
+from .labels import as_matrix, named_square, plain, row_labels
 from .labels import as_text as as_text
 from .labels import check_labels as check_labels
 
 if TYPE_CHECKING:
     import h5py
     import xarray
-
-Attr: TypeAlias = str | int | float | bool | None
 
 
 @dataclass(frozen=True, eq=False, repr=False, init=False)
@@ -55,7 +56,7 @@ class RDM:
         attrs: Mapping[str, Attr] | None = None,
     ) -> None:
         try:
-            array = np.ascontiguousarray(values)
+            array = np.ascontiguousarray(plain(values))
             if array.dtype not in (np.float32, np.float64):
                 array = array.astype(np.float64)
         except (TypeError, ValueError, RuntimeError) as error:
@@ -76,24 +77,27 @@ class RDM:
             j = bad - (i * n - i * (i + 1) // 2 - i - 1)
             raise RSAError(f"{title}: the value between {names[i]} and {names[j]} is {array[bad]}; all must be finite")
         array.flags.writeable = False
-        columns = {key: np.asarray(column) for key, column in (descriptors or {}).items()}
-        for key, column in columns.items():
-            if column.shape != (n,):
-                raise RSAError(f"{title}: descriptor {key} has shape {column.shape}, expected ({n},)")
         set_field = object.__setattr__
         set_field(self, "values", array)
         set_field(self, "labels", names)
-        set_field(self, "metric", metric)
+        set_field(self, "metric", text_field(metric, f"{title}: metric", "unknown"))
         set_field(self, "name", str(name or ""))
-        set_field(self, "by", by)
-        set_field(self, "descriptors", columns)
-        set_field(self, "attrs", dict(attrs or {}))
+        set_field(self, "by", text_field(by, f"{title}: by", "stimulus"))
+        set_field(self, "descriptors", columns_beside(descriptors, names, title))
+        set_field(self, "attrs", attr_fields(attrs, title))
 
     @classmethod
-    def from_square(cls, matrix: npt.ArrayLike, labels: Iterable[object], **fields: Any) -> "RDM":
-        """From an (n, n) matrix; raises RSAError unless it is symmetric (to 1e-6 of its range)."""
-        square = np.asarray(matrix, np.float64 if np.asarray(matrix).dtype != np.float32 else np.float32)
-        if square.ndim != 2 or square.shape[0] != square.shape[1]:
+    def from_square(cls, matrix: npt.ArrayLike, labels: Iterable[object] | None = None, **fields: Any) -> "RDM":
+        """From an (n, n) matrix. The labels of a DataFrame or DataArray are its own (see `row_labels`).
+
+        Raises RSAError unless it is symmetric (to 1e-6 of its range), and where the names of rows and columns differ.
+        """
+        rows, own = named_square(matrix, "the matrix")
+        names = row_labels(own, labels)
+        if names is None:
+            raise RSAError("from_square needs labels, the names of the rows")
+        square = as_matrix(rows, "the matrix")
+        if square.shape[0] != square.shape[1]:
             raise RSAError(f"a square matrix is needed, got shape {square.shape}")
         tolerance = 1e-6 * float(np.ptp(square[~np.isnan(square)])) if square.size else 0.0
         if not np.allclose(square, square.T, rtol=0, atol=tolerance, equal_nan=True):
@@ -101,7 +105,7 @@ class RDM:
         diagonal = np.diagonal(square)
         if np.any(np.abs(diagonal[~np.isnan(diagonal)]) > tolerance):
             raise RSAError("the diagonal is not zero: this is a matrix of similarities, or none at all")
-        return cls(square[np.triu_indices(len(square), 1)], labels, **fields)
+        return cls(square[np.triu_indices(len(square), 1)], names, **fields)
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -175,7 +179,7 @@ class RDM:
             group[f"descriptor{i}"].attrs["name"] = key
         for key in ("metric", "name", "by"):
             group.attrs[key] = getattr(self, key)
-        group.attrs["attrs"] = json.dumps(dict(self.attrs), default=lambda number: number.item())
+        group.attrs["attrs"] = json.dumps(self.attrs)
 
     @classmethod
     def read(cls, group: "h5py.Group") -> "RDM":

@@ -12,6 +12,7 @@ from .comparison import align
 from .errors import RSAError, near
 from .features import Features, centred, compact
 from .kernel_alignment import alignment, centred_kernel
+from .labels import beside
 from .predictivity import FOLDS, check_neuroids, fold_of, predicted
 from .rdm import Array
 from .shape import overlap, unit_shape
@@ -56,7 +57,7 @@ def compare_all_features(
         raise RSAError(f"groups= keep stimuli of one object in one fold; {similarity} has no folds, ridge does")
     layers, targets = align(a, b, allow_subset=allow_subset)
     first = next(iter(a.values()))
-    parts = first.labels if groups is None else list(groups)
+    parts = first.labels if groups is None else beside(groups, first.labels, "groups")
     if len(parts) != len(first):
         raise RSAError(f"groups= has {len(parts)} values for {len(first)} stimuli")
     part_of = dict(zip(first.labels, parts, strict=True))

@@ -5,12 +5,13 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, cast
 
 import numpy as np
 
 from .errors import RSAError, listing, near, reason
-from .rdm import Array, as_text, check_labels
+from .labels import as_text, check_labels, check_names, order_of, plain_column, row_labels, row_names
+from .rdm import Array
 
 if TYPE_CHECKING:
     import torch
@@ -28,24 +29,23 @@ class Stimuli:
     names to n values each, `stimulus_id` (unique) first, then whatever is known: `object_name`, `category_name`, ...
     Any object with these three (`len`, `[i]`, `table`) is taken wherever Stimuli are.
 
-    images: a sequence of images, or anything with `len` and `[i]`. table: columns of n values; without
-    `stimulus_id`, ids are "0", "1", ... reference: where the images come from, for the files of those who used them.
+    images: a sequence of images, or anything with `len` and `[i]`. table: columns of n values, a mapping or DataFrame;
+    without `stimulus_id`, ids are the names that images or columns come with (the index of a Series or DataFrame), else
+    "0", "1", ... A column with an index of its own goes to its images by it. A missing text is empty.
+    reference: where the images come from, for the files of those who used them.
 
-    Raises RSAError for columns of another length and for ids that repeat.
+    Raises RSAError for columns of another length or of other images, and for ids that repeat or are missing.
     """
 
     def __init__(
         self, images: _Indexed, table: Mapping[str, Sequence[Any] | Array] | None = None, *, reference: str = ""
     ) -> None:
-        n = len(images)
-        columns = {key: np.asarray(column) for key, column in (table or {}).items()}
-        ids = columns.pop("stimulus_id", np.arange(n))
-        self.images = images
-        self.table: dict[str, Array] = {"stimulus_id": np.array(check_labels(ids)), **columns}
-        self.reference = reference
-        for key, column in self.table.items():
-            if column.shape != (n,):
-                raise RSAError(f"{n} images but column {key} has shape {column.shape}")
+        if isinstance(images, np.ma.MaskedArray) and np.ma.is_masked(images):
+            raise RSAError("images hold masked pixels; fill them first")
+        n, own = len(images), row_names(images)
+        self.images = cast("_Indexed", images.to_numpy()) if hasattr(images, "iloc") else images
+        self.table: dict[str, Array] = _table(dict({} if table is None else table), own, n)
+        self.reference = str(reference or "")
 
     def __len__(self) -> int:
         return len(self.images)
@@ -78,7 +78,7 @@ class Stimuli:
         name = "stimulus_id" if by == "stimulus" else by
         if name not in self.table:
             raise RSAError(f"the stimuli have no column {by!r}{near(by, list(self.table))}")
-        return [as_text(value) for value in self.table[name]]
+        return check_names(self.table[name], f"{name} of the stimuli")
 
     def descriptors(self, by: str) -> dict[str, Array]:
         """Columns of the conditions `by`, for an RDM's descriptors: those that are constant within each condition."""
@@ -198,6 +198,28 @@ def _class_name(place: int, value: Any, names: Mapping[int, str]) -> str:
 
 def _is_file(image: Any) -> bool:
     return isinstance(image, str | PathLike) and Path(image).is_file()
+
+
+def _table(columns: dict[str, Any], own: list[str] | None, n: int) -> dict[str, Array]:
+    """The columns in the order of n images that come with `own` names, `stimulus_id` first."""
+    given = columns.pop("stimulus_id", None)
+    indices = (row_names(column) for column in ([given] if given is not None else columns.values()))
+    rows = own if own is not None else next((index for index in indices if index is not None), None)
+    ids = check_labels(row_labels(own, given) or rows or range(n))
+    table = {"stimulus_id": np.array(ids)}
+    for key, values in columns.items():
+        index = row_names(values)
+        by_id = rows is None or (index is not None and set(index) == set(ids))
+        order = order_of(index, ids if by_id else rows, f"column {key}")
+        try:
+            column = plain_column(values)
+        except (TypeError, ValueError) as error:
+            raise RSAError(f"column {key} of the stimuli: {reason(error)}") from error
+        table[as_text(key)] = column if order is None or len(order) != len(column) else column[order]
+    for key, column in table.items():
+        if column.shape != (n,):
+            raise RSAError(f"{n} images but column {key} has shape {column.shape}")
+    return table
 
 
 def _same(a: Array, b: Array) -> bool:

@@ -13,6 +13,8 @@ from .comparison import align, compare_all
 from .crossvalidation import crossvalidated_choice
 from .errors import RSAError, listing, near
 from .features import Features
+from .fields import attr_fields, text_field
+from .labels import as_text, check_labels, check_names
 from .rdm import RDM, Attr
 from .resampling import bootstrap as resample
 from .score import TeacherScore
@@ -47,8 +49,30 @@ class Teacher:
     features: Mapping[str, Features] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        title = f"teacher {self.name!r}"
+        plain = {
+            "name": text_field(self.name, "the name of a teacher"),
+            "rdms": {as_text(target): rdm for target, rdm in self.rdms.items()},
+            "ceilings": {
+                as_text(t): _ceiling(pair, f"{title}: the ceiling of {t}")
+                for t, pair in self.ceilings.items()
+                if pair is not None
+            },
+            "method": text_field(self.method, f"{title}: method", "pearson"),
+            "stimuli": text_field(self.stimuli, f"{title}: stimuli"),
+            "checksum": text_field(self.checksum, f"{title}: checksum"),
+            "attrs": attr_fields(self.attrs, title),
+            "stimulus_ids": check_labels(self.stimulus_ids),
+            "features": {as_text(target): features for target, features in self.features.items()},
+        }
+        for key, value in plain.items():
+            object.__setattr__(self, key, value)
         if not self.rdms:
             raise RSAError(f"teacher {self.name!r} has no target")
+        for kind, items in ((RDM, self.rdms), (Features, self.features)):
+            for target, item in items.items():
+                if not isinstance(item, kind):
+                    raise RSAError(f"{title}: {target} is no {kind.__name__} but {type(item).__name__}")
         if len({rdm.by for rdm in self.rdms.values()}) > 1:
             kinds = listing(f"{target} by {rdm.by}" for target, rdm in self.rdms.items())
             raise RSAError(f"teacher {self.name!r} mixes RDMs of different kinds: {kinds}")
@@ -227,7 +251,7 @@ class Teacher:
             first: Features = next(iter(layers.values()))
             if groups not in first.descriptors:
                 raise RSAError(f"{first!r} has no descriptor {groups!r}{near(groups, list(first.descriptors))}")
-            groups = list(first.descriptors[groups])
+            groups = check_names(first.descriptors[groups], f"{groups} of the stimuli")
         return compare_all_features(
             layers, self.features, similarity=similarity, groups=groups, seed=seed, allow_subset=allow_subset
         )
@@ -239,8 +263,8 @@ class Teacher:
         with writing(path, "teacher") as file:
             for key in ("name", "method", "stimuli", "checksum"):
                 file.attrs[key] = getattr(self, key)
-            file.attrs["attrs"] = json.dumps(dict(self.attrs))
-            file.attrs["ceilings"] = json.dumps({target: list(pair) for target, pair in self.ceilings.items()})
+            file.attrs["attrs"] = json.dumps(self.attrs)
+            file.attrs["ceilings"] = json.dumps(self.ceilings)
             file.attrs["targets"] = json.dumps(list(self.rdms))
             if self.stimulus_ids:
                 write_array(file, "stimulus_ids", np.array(self.stimulus_ids))
@@ -265,6 +289,14 @@ class Teacher:
             ids = tuple(read_column(file, "stimulus_ids").tolist()) if "stimulus_ids" in file else ()
             features = {t: Features.read(file[f"features{i}"]) for i, t in enumerate(targets) if "features0" in file}
             return cls(name, rdms, ceilings, method, stimuli, checksum, read_json(file, "attrs"), ids, features)
+
+
+def _ceiling(pair: Any, what: str) -> tuple[float, float]:
+    try:
+        low, high = pair
+        return float(low), float(high)
+    except (TypeError, ValueError) as error:
+        raise RSAError(f"{what} must be two numbers (lower, upper), got {pair!r}") from error
 
 
 def _how_made(layers: Mapping[str, RDM | Features]) -> dict[str, Attr]:

@@ -15,9 +15,14 @@ IMAGES = Images()
 ORDER = shuffled(IMAGES, 3)
 
 
-def recording(n_bins: int = 0) -> xarray.DataArray:
-    columns = majaj_columns(IMAGES, ORDER, identity="stimulus_id")
-    shape = (len(ORDER), len(SITES)) + (n_bins,) * (n_bins > 0)
+V4, IT = ([i + 8 * copy for copy in range(3) for i in sites] for sites in ([2, 3], [0, 1, 4, 5, 6, 7]))
+
+
+def recording(n_bins: int = 0, *, copies: int = 1) -> xarray.DataArray:
+    """Neuroids at `SITES`, so many times."""
+    sites = [(f"{name}_{copy}", *rest) for copy in range(copies) for name, *rest in SITES] if copies > 1 else SITES
+    columns = majaj_columns(IMAGES, ORDER, identity="stimulus_id", sites=sites)
+    shape = (len(ORDER), len(sites)) + (n_bins,) * (n_bins > 0)
     responses = np.random.default_rng(1).normal(3, 1, shape)
     presentation, neuroid = columns["presentation"], columns["neuroid"]
     return from_arrays(
@@ -48,27 +53,25 @@ def by_hand(one: xarray.DataArray, neuroids: list[int], scale: str, groups: Any 
 
 @pytest.mark.parametrize("scale", ["none", "zscore", "max"])
 def test_rdms_by_stimulus_are_those_of_plain_loops(scale: str) -> None:
-    one = recording()
+    one = recording(copies=3)
     rdms = region_rdms(one, scale=scale, level="region")
     assert list(rdms) == ["V4", "IT"]
-    np.testing.assert_allclose(rdms["V4"].values, by_hand(one, [2, 3], scale), atol=1e-10)
-    np.testing.assert_allclose(rdms["IT"].values, by_hand(one, [0, 1, 4, 5, 6, 7], scale), atol=1e-10)
+    np.testing.assert_allclose(rdms["V4"].values, by_hand(one, V4, scale), atol=1e-10)
+    np.testing.assert_allclose(rdms["IT"].values, by_hand(one, IT, scale), atol=1e-10)
     assert rdms["V4"].labels == tuple(dict.fromkeys(one["stimulus_id"].values.tolist()))
 
 
 @pytest.mark.parametrize("by", ["object_name", "category_name", "variation"])
 def test_rdms_by_a_column_average_the_scaled_stimuli_of_each_group(by: str) -> None:
-    one = recording()
+    one = recording(copies=3)
     rdm = region_rdms(one, by=by, level="region", scale="zscore")["IT"]
-    np.testing.assert_allclose(
-        rdm.values, by_hand(one, [0, 1, 4, 5, 6, 7], "zscore", one[by].values.tolist()), atol=1e-10
-    )
+    np.testing.assert_allclose(rdm.values, by_hand(one, IT, "zscore", one[by].values.tolist()), atol=1e-10)
     assert rdm.by == by
     assert rdm.labels == tuple(dict.fromkeys(one[by].values.astype(str).tolist()))
 
 
 def test_descriptors_are_the_columns_that_are_constant_within_a_condition() -> None:
-    one = recording()
+    one = recording(copies=3)
     by_object = region_rdms(one, by="object_name")["aIT"]
     assert dict(by_object.descriptors).keys() == {"category_name"}
     assert [f"kind{int(name[-1]) % 2}" for name in by_object.labels] == by_object.descriptors["category_name"].tolist()
@@ -104,14 +107,14 @@ def test_without_subregions_the_regions_serve_and_without_either_the_error_says_
 
 
 def test_results_state_how_they_were_made() -> None:
-    rdm = region_rdms(recording(4), scale="zscore", window=(50, 150))["pIT"]
+    rdm = region_rdms(recording(4, copies=3), scale="zscore", window=(50, 150))["pIT"]
     assert rdm.attrs == {
         "identifier": "test",
         "note": "random numbers",
         "repeats": 3.0,
         "level": "subregion",
         "scale": "zscore",
-        "neuroids": 2,
+        "neuroids": 6,
         "window": "50-150 ms",
     }
     assert (rdm.name, rdm.metric) == ("pIT", "correlation")
@@ -131,31 +134,29 @@ def test_window_and_metric_reach_the_rdm() -> None:
 
 
 def test_neuroids_without_variance_are_left_out_where_they_cannot_be_scaled_and_the_result_says_so() -> None:
-    one = recording()
+    one = recording(copies=3)
     one.values[:, 0] = 7.0
     rdms = region_rdms(one, scale="zscore", level="region")
-    assert rdms["IT"].attrs["neuroids"] == 5
+    assert rdms["IT"].attrs["neuroids"] == 17
     assert rdms["IT"].attrs["dropped_constant"] == 1
     assert "dropped_constant" not in rdms["V4"].attrs
-    np.testing.assert_allclose(rdms["IT"].values, by_hand(one, [1, 4, 5, 6, 7], "zscore"), atol=1e-10)
-    np.testing.assert_allclose(
-        region_rdms(one, level="region")["IT"].values, by_hand(one, [0, 1, 4, 5, 6, 7], "none"), atol=1e-10
-    )
-    one.values[:, [2, 3]] = 0.0
-    with pytest.raises(RSAError, match="V4: none of its 2 neuroids"):
+    np.testing.assert_allclose(rdms["IT"].values, by_hand(one, IT[1:], "zscore"), atol=1e-10)
+    np.testing.assert_allclose(region_rdms(one, level="region")["IT"].values, by_hand(one, IT, "none"), atol=1e-10)
+    one.values[:, V4] = 0.0
+    with pytest.raises(RSAError, match="V4: none of its 6 neuroids"):
         region_rdms(one, scale="max")
 
 
 def test_missing_responses_are_an_error_that_names_the_neuroids_or_are_dropped() -> None:
-    one = recording()
+    one = recording(copies=3)
     one.values[one["stimulus_id"].values == one["stimulus_id"].values[0], 0] = np.nan
-    with pytest.raises(RSAError, match=r"IT: 1 of 6 neuroids lack .*: Chabo_L_A_0_0; missing='drop'"):
+    with pytest.raises(RSAError, match=r"IT: 1 of 18 neuroids lack .*: Chabo_L_A_0_0_0; missing='drop'"):
         region_rdms(one, level="region")
     rdm = region_rdms(one, level="region", missing="drop", scale="zscore")["IT"]
-    assert (rdm.attrs["neuroids"], rdm.attrs["dropped_missing"]) == (5, 1)
-    np.testing.assert_allclose(rdm.values, by_hand(one, [1, 4, 5, 6, 7], "zscore"), atol=1e-10)
+    assert (rdm.attrs["neuroids"], rdm.attrs["dropped_missing"]) == (17, 1)
+    np.testing.assert_allclose(rdm.values, by_hand(one, IT[1:], "zscore"), atol=1e-10)
     one.values[:] = np.nan
-    with pytest.raises(RSAError, match="V4: none of its 2 neuroids"):
+    with pytest.raises(RSAError, match="V4: none of its 6 neuroids"):
         region_rdms(one, level="region", missing="drop")
 
 
@@ -175,8 +176,12 @@ def test_arguments_that_make_no_sense_are_named(arguments: Any, message: str) ->
 
 
 def test_a_region_of_which_no_rdm_can_be_made_is_named() -> None:
-    with pytest.raises(RSAError, match=r"cIT \(1 neuroids\): 40 of 40 rows: .* no variance over features"):
-        region_rdms(recording()[:, :-1])
+    with pytest.raises(RSAError, match=r"V4 \(2 neuroids\): correlation over 2 feature\(s\) is 1 or -1"):
+        region_rdms(recording())
+    one = recording(copies=3)
+    one.values[one["stimulus_id"].values == one["stimulus_id"].values[0]] = 1.0
+    with pytest.raises(RSAError, match=r"V4 \(6 neuroids\): 1 of 40 rows: .* no variance over features"):
+        region_rdms(one)
 
 
 def test_scaling_of_columns() -> None:

@@ -81,12 +81,14 @@ def test_each_split_is_the_comparison_of_two_whole_rdms(settings: dict[str, str]
         assert float(found["reliability"][0]) == pytest.approx(float(found["spearman_brown"][0]))
 
 
-@pytest.mark.parametrize(("n", "f"), [(40, 7), (7, 40), (12, 12), (3, 2)])
+@pytest.mark.parametrize(("n", "f"), [(40, 7), (7, 40), (12, 12), (3, 3)])
 def test_products_of_features_give_the_correlation_of_rdms(n: int, f: int) -> None:
     rng = np.random.default_rng(n)
     a = rng.normal(size=(n, f)) + 30
     b = a + rng.normal(size=(n, f))
     assert rdm_correlation(a, b) == pytest.approx(compare(compute_rdm(a), compute_rdm(b)), abs=1e-9)
+    with pytest.raises(RSAError, match=r"correlation over 2 feature\(s\) is 1 or -1"):
+        rdm_correlation(a[:, :2], b[:, :2])
 
 
 def test_halves_are_means_of_disjoint_presentations_that_cover_all() -> None:

@@ -230,7 +230,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"folds": list("aabbc")}, r"folds go with crossnobis and correlation-crossvalidated, not with"),
     ({"missing": "drop"}, r"'raise' or 'pairwise', not 'drop'"),
     ({"missing": "pairwise", "metric": "cosine"}, r"for metric='correlation'"),
-    ({"missing": "pairwise", "features": spoilt(2, np.nan)}, r"rows a and c share fewer than 2 features"),
+    ({"missing": "pairwise", "features": spoilt(2, np.nan)}, r"rows a and c share fewer than 3 features"),
 ]
 
 
@@ -272,7 +272,7 @@ def test_a_constant_row_has_no_pairwise_correlation() -> None:
     x = np.random.default_rng(0).normal(size=(4, 57))
     x[2] = 2.7
     x[0, 3] = np.nan
-    with pytest.raises(RSAError, match=r"rows 0 and 2 share fewer than 2 features that vary"):
+    with pytest.raises(RSAError, match=r"rows 0 and 2 share fewer than 3 features that vary"):
         compute_rdm(x, missing="pairwise")
 
 

@@ -237,3 +237,65 @@ def test_folders_that_cannot_be_taken_are_refused_by_name(tmp_path: Path, values
         read_thingsvision(tmp_path, labels=NAMES)
     with pytest.raises(RSAError, match="is no folder"):
         read_thingsvision(tmp_path / "features.h5")
+
+
+@pytest.mark.parametrize(
+    ("ids", "labels"),
+    [
+        (np.arange(6) + 101, [f"{i}" for i in range(101, 107)]),
+        ([np.int64(i) for i in range(6, 12)], [f"{i}" for i in range(6, 12)]),
+        ([b"a", b"b", b"c", b"d", b"e", b"f"], list("abcdef")),
+        (np.array(["07", "1_23", "1e3", "nine", "ten", "NA"], object), ["07", "1_23", "1e3", "nine", "ten", "NA"]),
+        ([0.5, 1.5, 2.5, 3.5, 4.5, 5.5], ["0.5", "1.5", "2.5", "3.5", "4.5", "5.5"]),
+    ],
+    ids=["ints", "numpy ints", "bytes", "objects", "floats"],
+)
+def test_descriptors_of_any_type_name_the_conditions(ids: Any, labels: list[str], tmp_path: Path) -> None:
+    x, order = np.random.default_rng(0).normal(size=(6, 20)), np.array([4, 2, 0, 5, 1, 3])
+    found = []
+    for i, rows in enumerate((np.arange(6), order)):
+        data = TOOLBOX.data.Dataset(x[rows], obs_descriptors={"half": [int(row > 2) for row in rows]})
+        rdm = TOOLBOX.rdm.calc_rdm(data, method="euclidean")
+        rdm.pattern_descriptors["conds"] = [ids[row] for row in rows]
+        rdm.save(str(tmp_path / f"{i}.h5"))
+        found.append((from_rsatoolbox(rdm)["0"], read_rsatoolbox(tmp_path / f"{i}.h5")["0"]))
+    for straight, shuffled in zip(*found, strict=True):
+        assert straight.labels == tuple(labels)
+        assert compare(straight, shuffled) == pytest.approx(1)
+        assert shuffled.subset(labels).descriptors["half"].tolist() == [0, 0, 0, 1, 1, 1]
+
+
+def test_names_that_are_not_there_are_not_made_up(tmp_path: Path) -> None:
+    values = np.arange(1.0, 7)[None]
+
+    def both(descriptors: dict[str, Any], **options: Any) -> list[RDM]:
+        rdm = TOOLBOX.rdm.RDMs(values, pattern_descriptors=descriptors)
+        rdm.save(str(tmp_path / "x.h5"), overwrite=True)
+        return [from_rsatoolbox(rdm, **options)["0"], read_rsatoolbox(tmp_path / "x.h5", **options)["0"]]
+
+    pairs = {"category": list("xxyy")}
+    with pytest.raises(
+        RSAError, match=r"no pattern descriptor \(category\) tells the 4 conditions apart.*labels='index'"
+    ):
+        both(dict(pairs))
+    assert [rdm.labels for rdm in both(dict(pairs), labels="index")] == [("0", "1", "2", "3")] * 2
+    assert [rdm.labels for rdm in both({"index": [3, 1, 0, 2]})] == [("3", "1", "0", "2")] * 2  # kept by subset_pattern
+    with pytest.raises(RSAError, match="labels= chooses one: number, text"):
+        both({"number": [1, 2, 3, 4], "text": list("abcd")})
+    fractions = {"size": [0.5, 1.5, 2.0, 3.0], "text": list("abcd")}
+    assert [rdm.labels for rdm in both(fractions)] == [tuple("abcd")] * 2
+    with pytest.raises(RSAError, match="1 of 4 labels are missing"):
+        both({"stimulus": ["a", "b", "", "d"]})
+
+
+def test_names_written_win_over_columns_of_the_same_name(tmp_path: Path) -> None:
+    rdm = compute_rdm(np.random.default_rng(0).normal(size=(3, 9)), labels=list("abc"), attrs={"name": "z"})
+    rdm = rdm.replace(descriptors={"stimulus": list("zzz"), "day": np.array(["2020-01-01"] * 3, "M8[D]")})
+    for back in (from_rsatoolbox(to_rsatoolbox({"V4": rdm})), _written(tmp_path / "x.h5", {"V4": rdm})):
+        assert back["V4"].labels == ("a", "b", "c")
+        assert back["V4"].descriptors["day"].tolist() == ["2020-01-01"] * 3
+
+
+def _written(path: Path, sent: dict[str, RDM]) -> dict[str, RDM]:
+    write_rsatoolbox(path, sent)
+    return read_rsatoolbox(path)

@@ -1,0 +1,100 @@
+"""Descriptors, attributes and ceilings hold what people put there, or say at once which field is wrong."""
+
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from tgsage.rsa import RDM, Features, RSAError, Teacher
+from tgsage.rsa.console import write_json
+
+NAMES = list("abc")
+ATTRS = {
+    "path": Path("a/b"), "int": np.int64(3), "float": np.float32(0.5), "bool": np.bool_(True), "text": np.str_("x"),
+    "none": None, "array": np.array([4]), "tensor": torch.tensor(5), "bytes": b"caf\xc3\xa9", np.str_("key"): 1,
+}  # fmt: skip
+PLAIN = {
+    "path": "a/b", "int": 3, "float": 0.5, "bool": True, "text": "x", "none": None, "array": 4, "tensor": 5,
+    "bytes": "café", "key": 1,
+}  # fmt: skip
+
+
+def rdm(**fields: Any) -> RDM:
+    return RDM([1.0, 2.0, 3.0], NAMES, **fields)
+
+
+def features(**fields: Any) -> Features:
+    return Features(np.eye(3), NAMES, **fields)
+
+
+def test_attributes_are_plain_from_the_start_and_come_back(tmp_path: Path) -> None:
+    teacher = Teacher(
+        "t", {np.str_("IT"): rdm(attrs=ATTRS)}, {"IT": np.array([0.5, 0.75], np.float32)}, stimuli=Path("x"),  # type: ignore
+        attrs=ATTRS, stimulus_ids=np.array(NAMES), features={"IT": features(attrs=ATTRS)},  # type: ignore[arg-type]
+    )  # fmt: skip
+    teacher.save(tmp_path / "t.h5")
+    rdm(attrs=ATTRS).save(tmp_path / "r.h5")
+    back = Teacher.load(tmp_path / "t.h5")
+    for attrs in (teacher.attrs, back.attrs, back.rdms["IT"].attrs, back.features["IT"].attrs, rdm(attrs=ATTRS).attrs,
+                  RDM.load(tmp_path / "r.h5").attrs):  # fmt: skip
+        assert dict(attrs) == PLAIN
+        assert {type(value) for value in attrs.values()} <= {str, int, float, bool, type(None)}
+    assert (back.ceilings, back.stimuli, back.stimulus_ids) == ({"IT": (0.5, 0.75)}, "x", tuple(NAMES))
+    write_json(tmp_path / "r.json", {"attrs": ATTRS, "values": np.arange(2), "frame": {Path("k"): date(2020, 1, 2)}})
+    assert '"frame": {\n    "k": "2020-01-02"' in (tmp_path / "r.json").read_text()
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (
+            lambda: rdm(attrs={"sites": np.arange(3)}),
+            "RDM: attribute sites must be text, a number or None, got ndarray",
+        ),
+        (lambda: features(name="V4", attrs={"x": {}}), "features 'V4': attribute x must be .* got dict"),
+        (lambda: Teacher("t", {"IT": rdm()}, attrs={"x": [1]}), "teacher 't': attribute x must be .* got list"),
+        (lambda: Teacher("t", {"IT": rdm()}, {"IT": 0.9}), r"the ceiling of IT must be two numbers .* got 0\.9"),  # type: ignore
+        (lambda: Teacher("t", {"IT": rdm()}, {"IT": ("a", 1)}), r"the ceiling of IT must be two numbers"),  # type: ignore
+        (lambda: Teacher("t", {"IT": np.eye(3)}), "IT is no RDM but ndarray"),  # type: ignore[dict-item]
+        (lambda: Teacher("t", {"IT": rdm()}, stimuli=3), "stimuli must be text, got 3"),  # type: ignore[arg-type]
+        (lambda: rdm(metric=3), r"metric must be text, got 3 \(int\)"),
+        (lambda: features(by=["x"]), "by must be text"),
+        (lambda: rdm(descriptors={"x": [1, 2]}), r"descriptor x has shape \(2,\), expected \(3,\)"),
+        (lambda: rdm(descriptors={"x": [{}, {}, {}]}), "descriptor x: a name is one text or number"),
+        (lambda: features(descriptors={"x": [1j, 2, 3]}), "descriptor x: numbers or texts are needed, got complex128"),
+        (lambda: rdm(descriptors={"x": pd.Series([1, 2, 3], list("abd"))}), "descriptor x and what it belongs to"),
+    ],
+)
+def test_what_cannot_be_kept_is_named_before_work_is_lost(make: Callable[[], object], message: str) -> None:
+    with pytest.raises(RSAError, match=message):
+        make()
+
+
+def test_nothing_is_a_metric_or_a_kind_of_condition_or_a_ceiling() -> None:
+    bare = rdm(metric=None, by=None, name=None)
+    assert (bare.metric, bare.by, bare.name) == ("unknown", "stimulus", "")
+    assert Teacher("t", {"IT": rdm()}, {"IT": None}).ceilings == {}  # type: ignore[dict-item]
+
+
+def test_descriptors_keep_numbers_and_texts_and_go_to_their_conditions_by_name(tmp_path: Path) -> None:
+    columns = {
+        "text": ["x", None, np.nan], "series": pd.Series([3, 1, 2], list("cab")), "bytes": [b"u", b"v", b"w"],
+        "gaps": [1, None, 3], "nullable": pd.array([1, None, 3], dtype="Int64"),
+        "strings": pd.Series(["u", pd.NA, "w"]),
+        "masked": np.ma.array([1, 2, 3], mask=[0, 1, 0]), "masked text": np.ma.array(NAMES, mask=[0, 1, 0]),
+        "real": ["nan", "None", "1e3"], "flag": [True, False, True], "category": pd.Categorical(["x", None, "y"]),
+    }  # fmt: skip
+    expected: dict[str, list[object]] = {
+        "text": ["x", "", ""], "series": [1, 2, 3], "bytes": ["u", "v", "w"], "gaps": [1, np.nan, 3],
+        "nullable": [1, np.nan, 3], "strings": ["u", "", "w"], "masked": [1, np.nan, 3], "masked text": ["a", "", "c"],
+        "real": ["nan", "None", "1e3"], "flag": [True, False, True], "category": ["x", "", "y"],
+    }  # fmt: skip
+    made = rdm(descriptors=columns)
+    made.save(tmp_path / "r.h5")
+    for found in (made, RDM.load(tmp_path / "r.h5"), features(descriptors=columns)):
+        for key, values in expected.items():
+            np.testing.assert_array_equal(found.descriptors[key], values)
