@@ -128,7 +128,7 @@ def recordings(
     cells.sort(key=lambda cell: tuple(cell[:4]))
     if json is not None:
         write_json(json, {"rows": rows, "bootstrap": bootstrap})
-    print_table("Recordings", columns, cells, ["[95% interval] over resampled stimuli"])
+    print_table("Recordings", columns, cells, ["[95% interval] over resampled stimuli, of the best layer as a choice"])
 
 
 @bench.command()
@@ -191,7 +191,10 @@ def coverage(
         rows = measure(chosen, repeats=repeats, file=json, advance=advance)
     cells = [
         [
-            f"{row['what']}, {row['kind']}" + (f", groups of {row['size']}" if row["size"] > 1 else ""),
+            f"{row['what']}, {row['kind']}"
+            + (f", groups of {row['size']}" if row["size"] > 1 else "")
+            + (", stimuli resampled singly" if row["singly"] else "")
+            + (", uneven strengths" if row["strength"] else ""),
             row["method"], str(row["n"]), f"{row['truth']:.3f}",
             *(f"{100 * row[name]:.1f} %" for name in ("plain", "corrected")),
             *(f"{row[f'{name} width']:.3f}" for name in ("plain", "corrected")),

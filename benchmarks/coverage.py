@@ -1,9 +1,10 @@
 """How often a 95% interval over resampled stimuli holds the truth, in samples from a population that is known.
 
 Every stimulus has patterns of 20 features: a part that all systems share, and a part of a layer's or the target's own,
-which stands for what the systems disagree about and for measurement noise. RDMs are correlation distances. The truth
-is the similarity over all pairs of an infinite population, from 400,000 independent pairs; with groups (objects), over
-pairs within and between groups in the sample's shares.
+which stands for what the systems disagree about and for measurement noise. RDMs are correlation distances; where
+stimuli differ in strength (their patterns are scaled by a lognormal factor) squared Euclidean ones, which show it. The
+truth is the similarity over all pairs of an infinite population, from 400,000 independent pairs; with groups (objects),
+over pairs within and between groups in the sample's shares.
 """
 
 import json
@@ -26,8 +27,11 @@ Method = Literal["pearson", "spearman", "cosine"]
 DRAWS, PAIRS = 300, 400_000
 REPEATS = 400
 _SCALE = 1 / np.sqrt(np.arange(1, 21))  # of the features: a spectrum that falls as those of networks and brains do
-_NOISES = {"low": (3.0, 2.0), "middle": (1.2, 0.7), "high": (0.3, 0.2)}  # of a layer and of the target
-_LAYERS = {"tied": (1.2,) * 6, "graded": (0.3, 0.6, 0.9, 1.2, 1.5, 1.8)}
+_NOISES = {  # of a layer and of the target
+    "low": (3.0, 2.0), "middle": (1.2, 0.7), "high": (0.3, 0.2), "near 1": (0.1, 0.07),
+}  # fmt: skip
+_LAYERS = {"tied": (1.2,) * 6, "graded": (0.3, 0.6, 0.9, 1.2, 1.5, 1.8), "16 tied": (1.2,) * 16}
+_CATEGORIES = 8
 
 
 @dataclass(frozen=True)
@@ -35,8 +39,9 @@ class Case:
     """What is estimated, and from which samples.
 
     what: "similarity" of one layer, "difference" of two that are equally good (the share of intervals without the
-    truth, zero, is the test's false-positive rate), or "tg" of six layers. layers, target: how much of their own the
-    systems have. size: stimuli per group.
+    truth, zero, is the test's false-positive rate), or "tg" of several layers. layers, target: how much of their own
+    the systems have. size: stimuli per group. strength: standard deviation of the logarithm of the factor by which
+    stimuli differ. singly: stimuli are resampled one by one although they come in groups.
     """
 
     what: Literal["similarity", "difference", "tg"]
@@ -46,18 +51,29 @@ class Case:
     layers: tuple[float, ...]
     target: float
     size: int = 1
+    strength: float = 0.0
+    singly: bool = False
 
 
 def cases(
     methods: Sequence[Method] = ("pearson", "spearman", "cosine"), sizes: Sequence[int] = (20, 50, 100, 200)
 ) -> list[Case]:
-    """Similarities by method, number of stimuli and truth; in groups of 4; differences; and TG."""
+    """Similarities by method, number of stimuli and truth; of stimuli of uneven strength; in groups of 4; in 8
+    categories, resampled whole and singly; differences; and TG."""
     found = [
         Case("similarity", kind, method, n, noises[:1], noises[1])
         for method in methods for kind, noises in _NOISES.items() for n in sizes
     ]  # fmt: skip
+    found += [
+        Case("similarity", kind, method, n, _NOISES[kind][:1], _NOISES[kind][1], strength=0.5)
+        for method in methods if method != "cosine" for kind in ("middle", "high") for n in sizes
+    ]  # fmt: skip
     method, larger = methods[0], [n for n in sizes if n > 20]
     found += [Case("similarity", kind, method, n, a[:1], a[1], 4) for kind, a in _NOISES.items() for n in larger]
+    found += [
+        Case("similarity", kind, method, n, _NOISES[kind][:1], _NOISES[kind][1], n // _CATEGORIES, singly=singly)
+        for kind in ("middle", "high") for n in larger if n % _CATEGORIES == 0 for singly in (False, True)
+    ]  # fmt: skip
     found += [Case("difference", kind, method, n, a[:1] * 2, a[1]) for kind, a in _NOISES.items() for n in larger]
     return found + [Case("tg", kind, method, n, layers, 0.7) for kind, layers in _LAYERS.items() for n in larger]
 
@@ -92,7 +108,7 @@ def measure(
 
 
 def _key(row: dict[str, Any], repeats: int) -> str:
-    return json.dumps([row[name] for name in Case.__dataclass_fields__] + [repeats])
+    return json.dumps([row.get(name) for name in Case.__dataclass_fields__] + [repeats])
 
 
 def _coverage(case: Case, repeats: int) -> dict[str, float]:
@@ -114,9 +130,10 @@ def _coverage(case: Case, repeats: int) -> dict[str, float]:
 
 def _intervals(case: Case, rng: np.random.Generator, seed: int) -> list[tuple[float, float]]:
     """The plain and the corrected interval from one sample."""
-    shared, groups = _shared(rng, case.n, case.size), [f"{i // case.size:04d}" for i in range(case.n)]
-    layers = {f"layer {i}": _rdm(_own(rng, shared, noise)) for i, noise in enumerate(case.layers)}
-    target = {"target": _rdm(_own(rng, shared, case.target))}
+    shared = _shared(rng, case.n, case.size, case.strength)
+    groups = None if case.singly else [f"{i // case.size:04d}" for i in range(case.n)]
+    layers = {f"layer {i}": _rdm(_own(rng, shared, noise), case) for i, noise in enumerate(case.layers)}
+    target = {"target": _rdm(_own(rng, shared, case.target), case)}
     draws = bootstrap(layers, target, method=case.method, n=DRAWS, seed=seed, groups=groups)
     values = draws.to_numpy()[:, 0]
     if case.what == "similarity":
@@ -139,23 +156,24 @@ def population(case: Case) -> float:
 
     rng = np.random.default_rng(0)
     within = rng.random(PAIRS) < (case.size - 1) / (case.n - 1)
-    group = [_shared(rng, PAIRS, 1) for _ in range(2)]
+    group = [_shared(rng, PAIRS, 1, case.strength) for _ in range(2)]
     group[1][within] = group[0][within]
     share = 0.8 if case.size > 1 else 1.0
     sides = [share * part + np.sqrt(1 - share**2) * _shared(rng, PAIRS, 1) for part in group]
-    x, y = (_distances(*(_own(rng, side, noise) for side in sides)) for noise in (min(case.layers), case.target))
+    noises = min(case.layers), case.target
+    x, y = (_distances(*(_own(rng, side, noise) for side in sides), case) for noise in noises)
     if case.method == "cosine":
         return float(x @ y / np.sqrt((x @ x) * (y @ y)))
     return float(np.corrcoef(x, y)[0, 1] if case.method == "pearson" else stats.spearmanr(x, y)[0])
 
 
-def _shared(rng: np.random.Generator, n: int, size: int) -> Array:
+def _shared(rng: np.random.Generator, n: int, size: int, strength: float = 0.0) -> Array:
     """(n, 20) patterns that all systems share; in groups, most of each is common to a group."""
     own = rng.normal(size=(n, len(_SCALE))) * _SCALE
     if size > 1:
         common = rng.normal(size=(-(-n // size), len(_SCALE))) * _SCALE
         own = 0.8 * np.repeat(common, size, axis=0)[:n] + 0.6 * own
-    patterns: Array = own
+    patterns: Array = own * np.exp(strength * rng.normal(size=(n, 1))) if strength else own
     return patterns
 
 
@@ -163,12 +181,16 @@ def _own(rng: np.random.Generator, shared: Array, noise: float) -> Array:
     return shared + noise * rng.normal(size=shared.shape) * _SCALE
 
 
-def _rdm(features: Array) -> RDM:
-    return compute_rdm(features, labels=[f"{i:04d}" for i in range(len(features))])
+def _rdm(features: Array, case: Case) -> RDM:
+    metric = "sqeuclidean" if case.strength else "correlation"
+    return compute_rdm(features, metric=metric, labels=[f"{i:04d}" for i in range(len(features))])
 
 
-def _distances(a: Array, b: Array) -> Array:
-    """1 - correlation of every row of one with the same row of the other."""
+def _distances(a: Array, b: Array, case: Case) -> Array:
+    """Of every row of one from the same row of the other."""
+    if case.strength:
+        squared: Array = ((a - b) ** 2).sum(axis=1)
+        return squared
     a, b = (x - x.mean(axis=1, keepdims=True) for x in (a, b))
     products = [np.einsum("ij,ij->i", x, y) for x, y in ((a, b), (a, a), (b, b))]
     distances: Array = 1 - products[0] / np.sqrt(products[1] * products[2])

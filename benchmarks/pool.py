@@ -109,8 +109,9 @@ class Member:
 
     @property
     def usable(self) -> bool:
-        """Whether in every view, at every checkpoint, some layer has an RDM."""
-        return all(bool(np.isfinite(values).all(2).any(1).all()) for values in map(np.asarray, self.rdms.values()))
+        """Whether at every checkpoint P and loss are numbers and, in every view, some layer has an RDM."""
+        rdms = [np.isfinite(values).all(2).any(1) for values in map(np.asarray, self.rdms.values())]
+        return all(bool(known.all()) for known in (np.isfinite([self.p, self.loss]), *rdms))
 
     def write(self, group: "h5py.Group") -> None:
         """Store into an open HDF5 group."""

@@ -17,7 +17,7 @@ from ..plugins.searchers.random import RandomSearcher
 from ..plugins.searchers.searcher import Searcher
 from ..plugins.spaces import Architecture, Space
 from ..plugins.training import Data, Recipe, evaluate_network, make_network, place, train
-from ..plugins.training.performance import BATCH, batches_of, evaluating
+from ..plugins.training.performance import BATCH, NotFinite, batches_of, check_logits, evaluating
 from ..rsa import RDM, RSAError, Stimuli, compute_rdm
 from ..rsa.collector import Collector
 from ..rsa.errors import listing
@@ -96,6 +96,12 @@ class Maker:
             raise RSAError("a pool needs at least one view")
 
     def __call__(self, architecture: Architecture) -> Evaluation:
+        try:
+            return self._evaluate(architecture)
+        except NotFinite as error:
+            return Evaluation(FAILED, str(error))
+
+    def _evaluate(self, architecture: Architecture) -> Evaluation:
         start = time.perf_counter()
         described = {"space": self.space.name, "architecture": dict(architecture), "settings": dict(self.build)}
         model = make_network(described, shape=self.data.shape, n_classes=self.data.n_classes, seed=self.seed)
@@ -171,7 +177,7 @@ class Maker:
         where = place(self.data.shape)
         with evaluating(model, self.data, where, "batch"), collector, torch.no_grad(), where.autocast():
             for places in batches_of(len(inputs), BATCH):
-                model(where.inputs(inputs[places].to(where.device)))
+                check_logits(model(where.inputs(inputs[places].to(where.device))))
                 collector.take(places.numpy())
 
     def _rdms(self, collector: Collector) -> dict[str, npt.NDArray[np.float16]]:

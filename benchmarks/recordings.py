@@ -22,6 +22,8 @@ def score_recordings(
 ) -> list[dict[str, Any]]:
     """One row per model, recording, scaling and target: best layer, its similarity with 95% interval, the ceiling.
 
+    The interval allows for the layer's having been chosen by the same stimuli (`best_layer_interval`).
+
     All layers of "auto", 8192 features each; `advance(1)` after every model and recording.
     """
     rows: list[dict[str, Any]] = []
@@ -36,7 +38,7 @@ def score_recordings(
             score = teacher.score(rdms[recording], bootstrap=bootstrap)
             for target, layer in score.best_layer.items():
                 here = {"layer": layer, "target": target}
-                low, high = (None if side is None else float(side.sel(here)) for side in (score.low, score.high))
+                low, high = score.best_interval.get(target, (None, None))
                 rows.append({
                     "model": name, "recording": recording, "scale": scale, "target": target, "method": method,
                     "stimuli": score.table.attrs["n"], "best_layer": layer,

@@ -4,10 +4,11 @@ They run on one thread and let others run beside them: callers take one thread p
 """
 
 import numpy as np
-from numba import njit
+
+from ..rsa.compiling import njit
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def count_valid(x, order, starts, out):
     """Presentations of every stimulus at which a neuroid has a value. `order[starts[s]:starts[s + 1]]`: those of s."""
     for s in range(starts.size - 1):
@@ -19,7 +20,7 @@ def count_valid(x, order, starts, out):
                     out[s, j] += 1
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def part_means(x, order, starts, keys, first, out):
     """(parts, stimuli, neuroids): mean of the presentations of every stimulus that fall in a part, NaN without one.
 

@@ -9,6 +9,7 @@ from .spaces.space import Choice
 
 RUNNING, INTERRUPTED = "running", "interrupted"
 _REUSED = "reused"
+_HUGE = 1e6  # from here on decimals say nothing
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,11 @@ class Candidate:
         """JSON-able."""
         evaluation = None if self.evaluation is None else self.evaluation.to_dict()
         return {**vars(self), "reused": self.reused, "architecture": dict(self.architecture), "evaluation": evaluation}
+
+
+def figure(value: float | None) -> str:
+    """A score in a table: 0.7432, 1.235e+300 where it is huge, - where there is none."""
+    return "-" if value is None else f"{value:.4f}" if abs(value) < _HUGE else f"{value:.4g}"
 
 
 def best_of(candidates: Iterable[Candidate]) -> Candidate | None:

@@ -39,6 +39,8 @@ class Evaluation:
             raise RSAError(f"an evaluation is {OK} or {FAILED}, not {self.status!r}")
         if self.status == OK and (self.score is None or not math.isfinite(self.score)):
             raise RSAError(f"an evaluation that succeeded needs a finite score, got {self.score}")
+        readable = self.reason.encode("utf-8", "backslashreplace").decode()  # names of files need not be UTF-8
+        object.__setattr__(self, "reason", readable)
 
     @property
     def failed(self) -> bool:

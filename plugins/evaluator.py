@@ -20,7 +20,7 @@ from .evaluation import FAILED, OK, Evaluation
 from .teaching import cut, stimuli_of
 from .training.data import Data
 from .training.models import count_parameters
-from .training.performance import BATCH, Performance, batches_of, evaluate_network, evaluating
+from .training.performance import BATCH, Performance, batches_of, check_logits, evaluate_network, evaluating
 from .training.placement import Choice, out_of_memory, place
 
 if TYPE_CHECKING:
@@ -183,7 +183,8 @@ class Evaluator:
         with evaluating(model, self.data, self.where, self.batchnorm, self.batch_size), collector, torch.no_grad():
             for places in batches_of(len(self.stimuli), self.batch_size):
                 with self.where.autocast():
-                    model(self.where.inputs(self._prepared(places).to(self.where.device)))
+                    logits = model(self.where.inputs(self._prepared(places).to(self.where.device)))
+                check_logits(logits.float())
                 collector.take(places.numpy())
 
     def _prepared(self, places: "Tensor") -> "Tensor":

@@ -12,7 +12,7 @@ from .spaces.space import Architecture, Space
 from .training.checkpoints import Checkpoint
 from .training.data import Data
 from .training.models import count_parameters, make_network
-from .training.performance import evaluate_network
+from .training.performance import NotFinite, evaluate_network
 from .training.recipes import Recipe
 from .training.trainer import Training, train
 
@@ -99,7 +99,10 @@ def mature(
     model, done = _trained(space, canonical, everything, recipe, epochs, seed, build, file, progress, placed)
     if done.failed:
         return Finalist(canonical, _failed(done))
-    tested = evaluate_network(model, everything, "test", batchnorm="running", **placed)
+    try:
+        tested = evaluate_network(model, everything, "test", batchnorm="running", **placed)
+    except NotFinite as error:
+        return Finalist(canonical, _failed(replace(done, reason=str(error))))
     seconds = {"train": done.seconds, "evaluate": tested.seconds}
     evaluation = Evaluation(
         loss=tested.loss, score=tested.accuracy, examples=done.examples, seconds=seconds,

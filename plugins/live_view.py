@@ -4,7 +4,7 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from .candidates import Candidate, best_of, counts
+from .candidates import Candidate, best_of, counts, figure
 from .evaluation import FAILED, OK
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class LiveView:
         for candidate in [one for one in reversed(ranked) if one.score is not None and one.reused is None][:_BEST]:
             found = candidate.evaluation
             values = (found.score, found.p, found.tg) if found is not None else ()
-            table.add_row(str(candidate.number), *("-" if value is None else f"{value:.4f}" for value in values))
+            table.add_row(str(candidate.number), *map(figure, values))
         done = sum(candidate.finished for candidate in self._candidates)
         return Group(Text(self.line()), ProgressBar(total=self._samples, completed=done, width=60), table)
 
@@ -64,7 +64,7 @@ class LiveView:
         elapsed = time.monotonic() - self._start
         rate = max(0, done - max(self._before, 0)) / elapsed if elapsed > 0 else 0.0
         left = f", {(self._samples - done) / rate / 60:.0f} min left" if rate > 0 and done < self._samples else ""
-        top = "none yet" if best is None or best.score is None else f"{best.score:.4f} (candidate {best.number})"
+        top = "none yet" if best is None or best.score is None else f"{figure(best.score)} (candidate {best.number})"
         return (
             f"{done} of {self._samples} done, {found[FAILED]} failed, {found['reused']} reused, "
             f"{found['running']} running; best {top}; {60 * rate:.1f} per minute{left}"

@@ -12,6 +12,7 @@ from ..rsa.console import versions
 from ..rsa.report.page import check_report
 from ..rsa.report.svg import Drawing, printable, spread, ticks
 from ..rsa.storage import replacing
+from .candidates import figure
 from .evaluation import FAILED, OK
 from .report import LEAST, SearchReport
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 _WIDTH, _HEIGHT, _LEFT, _TOP, _FOOT = 350, 260, 56, 34, 40
 _LETTER = 6.6  # px, of a tick's label, at most
+_MOST = 1e300  # beyond it a value is drawn there, so that ranges are finite
 _SHOWN = 20  # choices in the table of importances
 
 
@@ -48,7 +50,7 @@ def write_search_report(path: str | Path, report: SearchReport, *, space: "Space
         settings=[(printable(str(name)), printable(str(value))) for name, value in found.items()],
     )
     with replacing(target) as temporary:
-        temporary.write_text(page, encoding="utf-8")
+        temporary.write_text(page, encoding="utf-8", errors="backslashreplace")
 
 
 def answer(report: SearchReport) -> list[str]:
@@ -80,7 +82,7 @@ def numbers_of(one: dict[str, Any]) -> str:
     """`score 0.9, P 0.6, TG 0.3, 1,234 parameters`, as far as they are known."""
     shown = [(name, one[key]) for name, key in (("score", "score"), ("P", "p"), ("TG", "tg")) if one[key] is not None]
     parameters = [f"{one['parameters']:,} parameters"] if one["parameters"] else []
-    return ", ".join([*(f"{name} {value:.4f}" for name, value in shown), *parameters])
+    return ", ".join([*(f"{name} {figure(value)}" for name, value in shown), *parameters])
 
 
 def _charts(report: SearchReport) -> list[Drawing]:
@@ -103,8 +105,9 @@ def _charts(report: SearchReport) -> list[Drawing]:
 
 def _chart(up: str, right: str, xs: Sequence[float], ys: Sequence[float], *, joined: bool = True) -> Drawing:
     """One panel: a line through the points, or the points themselves."""
-    low, high = spread(np.array(xs, float))
-    floor, roof = spread(np.array(ys, float))
+    xs, ys = (np.clip(np.array(values, float), -_MOST, _MOST).tolist() for values in (xs, ys))
+    low, high = spread(np.array(xs))
+    floor, roof = spread(np.array(ys))
     ranges = f"{right} from {_short(low)} to {_short(high)}, {up} from {_short(floor)} to {_short(roof)}"
     words = f"{up} against {right}: {len(xs)} points, {ranges}"
     drawing = Drawing(
@@ -145,7 +148,9 @@ def _labelled(places: Sequence[float]) -> list[tuple[float, str]]:
 
 
 def _short(value: float, digits: int = 4) -> str:
-    """0.7432, 691, 4,146, 20k, 1.5M."""
+    """0.7432, 691, 4,146, 20k, 1.5M, 1e+300."""
+    if abs(value) >= 1e15:
+        return f"{value:.{digits}g}"
     for least, unit, letter in ((1e9, 1e9, "G"), (1e6, 1e6, "M"), (1e4, 1e3, "k")):
         if abs(value) >= least:
             return f"{value / unit:.{digits}g}{letter}"

@@ -5,14 +5,16 @@ over slices from 0, which is what lets the compiler vectorise them.
 """
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
+
+from .compiling import njit
 
 PARTS = 64
 OK, CONSTANT, NOT_FINITE = 0, 1, 2
 _FAST = {"reassoc", "contract"}  # lets sums vectorise; NaN and infinity keep their meaning
 
 
-@njit(cache=True, fastmath=_FAST)
+@njit(fastmath=_FAST)
 def _standardise(row, centre, z):
     """A row centred (if `centre`) and scaled to unit length into `z`; says where that fails."""
     first, total, different = row[0], 0.0, 0
@@ -34,21 +36,21 @@ def _standardise(row, centre, z):
     return OK
 
 
-@njit(cache=True, parallel=True)
+@njit(parallel=True)
 def standardise_rows(x, centre, out, state):
     """`_standardise` of every row of `x`."""
     for i in prange(x.shape[0]):
         state[i] = _standardise(x[i], centre, out[i])
 
 
-@njit(cache=True)
+@njit()
 def standardise_rows_alone(x, centre, out, state):
     """The same on one thread."""
     for i in range(x.shape[0]):
         state[i] = _standardise(x[i], centre, out[i])
 
 
-@njit(cache=True, parallel=True)
+@njit(parallel=True)
 def rank_rows(x, out):
     """Mid-ranks (1-based, ties averaged) inside every row."""
     n, f = x.shape
@@ -64,7 +66,7 @@ def rank_rows(x, out):
             start = stop
 
 
-@njit(cache=True)
+@njit()
 def _condense(gram, i, out):
     n = gram.shape[0]
     base = i * n - i * (i + 1) // 2
@@ -73,21 +75,21 @@ def _condense(gram, i, out):
         values[j] = min(max(1.0 - row[j], 0.0), 2.0)
 
 
-@njit(cache=True, parallel=True)
+@njit(parallel=True)
 def condense_similarity(gram, out):
     """`1 - gram` above the diagonal, clipped to [0, 2], in `pdist` order."""
     for i in prange(gram.shape[0] - 1):
         _condense(gram, i, out)
 
 
-@njit(cache=True)
+@njit()
 def condense_similarity_alone(gram, out):
     """The same on one thread."""
     for i in range(gram.shape[0] - 1):
         _condense(gram, i, out)
 
 
-@njit(cache=True, parallel=True, fastmath=_FAST)
+@njit(parallel=True, fastmath=_FAST)
 def condense_sqeuclidean(gram, x, limit, out):
     """Squared distances from a Gram matrix; pairs below `limit` of their squared norms, where the difference
     cancels, are summed directly from the rows of `x`."""
@@ -106,7 +108,7 @@ def condense_sqeuclidean(gram, x, limit, out):
             out[base + j] = value
 
 
-@njit(cache=True, parallel=True, fastmath=_FAST)
+@njit(parallel=True, fastmath=_FAST)
 def correlation_pairwise_complete(x, out, shared):
     """1 - Pearson r of every pair of rows over the columns where both are finite; NaN where that is undefined.
 
@@ -147,7 +149,7 @@ def correlation_pairwise_complete(x, out, shared):
             out[base + j] = value
 
 
-@njit(cache=True, parallel=True)
+@njit(parallel=True)
 def gather_pairs(values, n, order, out):
     """The condensed matrix of the `order`-ed subset of an n x n condensed matrix."""
     m = order.size
@@ -158,7 +160,7 @@ def gather_pairs(values, n, order, out):
             out[base + q] = values[i * n - i * (i + 1) // 2 - i - 1 + j]
 
 
-@njit(cache=True)
+@njit()
 def _in_order(parts):
     """Their sum, one after the other: `parts.sum()` would be split among threads."""
     total = 0.0
@@ -167,7 +169,7 @@ def _in_order(parts):
     return total
 
 
-@njit(cache=True, parallel=True, fastmath=_FAST)
+@njit(parallel=True, fastmath=_FAST)
 def moments(values, shift):
     """Sum and sum of squares of `values - shift`, and how many values are not equal to the first."""
     totals, squares, others = np.zeros(PARTS), np.zeros(PARTS), np.zeros(PARTS, np.int64)
@@ -184,7 +186,7 @@ def moments(values, shift):
     return _in_order(totals), _in_order(squares), others.sum()
 
 
-@njit(cache=True, parallel=True, fastmath=_FAST)
+@njit(parallel=True, fastmath=_FAST)
 def centred_dot(a, mean_a, b, mean_b):
     """sum (a - mean_a) (b - mean_b)."""
     parts = np.zeros(PARTS)
@@ -198,7 +200,7 @@ def centred_dot(a, mean_a, b, mean_b):
     return _in_order(parts)
 
 
-@njit(cache=True, parallel=True, fastmath=_FAST)
+@njit(parallel=True, fastmath=_FAST)
 def row_sums(values, n):
     """Row sums of the square matrix (zero diagonal) behind a condensed one."""
     parts = np.zeros((PARTS // 4, n))

@@ -4,7 +4,9 @@ Radix passes and bit partitions take about as long for any order and any ties, o
 """
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
+
+from .compiling import njit
 
 PARTS = 64
 LEVELS = 4096  # bins for values that are tied so often that every bin holds one value
@@ -12,7 +14,7 @@ DIGIT = 8  # bits per radix pass: 256 buckets stay in the first-level cache
 SMALL = 12  # up to this many elements, pairs are compared directly
 
 
-@njit(cache=True, parallel=True)
+@njit(parallel=True)
 def rank_levels(values, low, scale, out):
     """Doubled mid-ranks by counting, where no two different values share a bin; False as soon as two do.
 
@@ -50,14 +52,14 @@ def rank_levels(values, low, scale, out):
     return True
 
 
-@njit(cache=True, parallel=True)
+@njit(parallel=True)
 def pack(values, low, scale, out):
     """`key << 32 | index`, keys of 32 bits in the order of the values; `midranks` tells apart what shares a key."""
     for i in prange(values.size):
         out[i] = (np.uint64((np.float64(values[i]) - low) * scale) << np.uint64(32)) | np.uint64(i)
 
 
-@njit(cache=True, parallel=True)
+@njit(parallel=True)
 def radix_pass(source, target, shift):
     """Stable sort by one digit; returns how many elements of each part of `source` have each digit."""
     n, buckets = source.size, 1 << DIGIT
@@ -82,7 +84,7 @@ def radix_pass(source, target, shift):
     return counts
 
 
-@njit(cache=True)
+@njit()
 def _rank_run(packed, values, first, last, out):
     """Doubled mid-ranks of packed[first:last], which share a key but not a value."""
     index = (packed[first:last] & np.uint64(0xFFFFFFFF)).astype(np.int64)
@@ -97,7 +99,7 @@ def _rank_run(packed, values, first, last, out):
         start = stop
 
 
-@njit(cache=True)
+@njit()
 def _midranks(packed, values, start, end, out):
     low, high = np.uint64(0xFFFFFFFF), np.uint64(32)
     while 0 < start < end and packed[start] >> high == packed[start - 1] >> high:
@@ -118,27 +120,27 @@ def _midranks(packed, values, start, end, out):
         start = stop
 
 
-@njit(cache=True, parallel=True)
+@njit(parallel=True)
 def midranks(packed, values, out):
     """Doubled mid-ranks (2, 4, ... without ties: whole numbers with them too) from sorted packed keys."""
     for part in prange(PARTS):
         _midranks(packed, values, part * packed.size // PARTS, (part + 1) * packed.size // PARTS, out)
 
 
-@njit(cache=True, parallel=True)
+@njit(parallel=True)
 def pack_pairs(x, y, out):
     """`x << 32 | y` for rank vectors of non-negative whole numbers."""
     for i in prange(x.size):
         out[i] = (np.uint64(x[i]) << np.uint64(32)) | np.uint64(y[i])
 
 
-@njit(cache=True, parallel=True)
+@njit(parallel=True)
 def lower_halves(packed, out):
     for i in prange(packed.size):
         out[i] = packed[i] & np.uint64(0xFFFFFFFF)
 
 
-@njit(cache=True, parallel=True)
+@njit(parallel=True)
 def equal_pairs(keys, mask):
     """Pairs of elements that agree in the bits of `mask`, by which `keys` are sorted."""
     n = keys.size
@@ -158,7 +160,7 @@ def equal_pairs(keys, mask):
     return pairs.sum()
 
 
-@njit(cache=True)
+@njit()
 def _inversions(keys, spare, low):
     """Pairs i < j with keys[i] >> low > keys[j] >> low: every bit splits what agrees in the bits above it. Reorders."""
     stack = np.empty((34, 2), np.int64)
@@ -201,7 +203,7 @@ def _inversions(keys, spare, low):
     return total
 
 
-@njit(cache=True, parallel=True)
+@njit(parallel=True)
 def count_inversions(y, bits):
     """Pairs i < j with y[i] > y[j], keys of `bits` bits. Overwrites `y`.
 

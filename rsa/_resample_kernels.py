@@ -5,13 +5,15 @@ loop that is shared out then waits for them longer than it takes.
 """
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
+
+from .compiling import njit
 
 _FAST = {"reassoc", "contract"}
 _BLOCK = 4096  # pairs in work at once
 
 
-@njit(cache=True)
+@njit()
 def upper_rows(values, centre, n, start, stop, out):
     """Rows start..stop of the strict upper triangle, centred, columns from `start` on; zero elsewhere."""
     for i in range(start, stop):
@@ -22,7 +24,7 @@ def upper_rows(values, centre, n, start, stop, out):
             out[i - start, j - start] = values[base + j] - centre
 
 
-@njit(cache=True, fastmath=_FAST)
+@njit(fastmath=_FAST)
 def _rank_table(bins, n_bins, present, w, n, table):
     """Weighted mid-ranks by bin, centred, into `table`; returns the sum of their squares and the number of pairs."""
     held = np.zeros(n_bins, np.int32)
@@ -42,7 +44,7 @@ def _rank_table(bins, n_bins, present, w, n, table):
     return squares, total
 
 
-@njit(cache=True, parallel=True, fastmath=_FAST)
+@njit(parallel=True, fastmath=_FAST)
 def rank_products(bins, n_bins, weights, first, out):
     """Sums over pairs of products of weighted mid-ranks, centred, for every draw.
 
@@ -85,7 +87,7 @@ def rank_products(bins, n_bins, weights, first, out):
         out[draw, -1] = total
 
 
-@njit(cache=True)
+@njit()
 def _below(tree, place):
     """Sum of the first `place` entries of a Fenwick tree."""
     s = 0
@@ -95,13 +97,16 @@ def _below(tree, place):
     return s
 
 
-@njit(cache=True, parallel=True)
+@njit(parallel=True)
 def tau_a(order, rows, columns, x, y, weights, out):
-    """Kendall's tau-a of the resampled pairs for every draw; `x`, `y` are dense ranks from 1, `order` sorts `x`."""
+    """Kendall's tau-a of the resampled pairs for every draw; `x`, `y` are dense ranks from 1, `order` sorts `x`.
+
+    Copies of one pair are not compared with each other.
+    """
     for draw in prange(weights.shape[0]):
         w = weights[draw]
         tree = np.zeros(y.max() + 1, np.int64)
-        concordant, total, start = 0, 0, 0
+        concordant, total, copied, start = 0, 0, 0, 0
         x_first, y_first, varies_x, varies_y = 0, 0, False, False
         while start < order.size:
             stop = start
@@ -119,14 +124,15 @@ def tau_a(order, rows, columns, x, y, weights, out):
                 u = w[rows[k]] * w[columns[k]]
                 place = y[k] if u else tree.size
                 total += u
+                copied += u * u
                 while place < tree.size:
                     tree[place] += u
                     place += place & -place
             start = stop
-        out[draw] = 2.0 * concordant / (np.float64(total) * (total - 1)) if varies_x and varies_y else np.nan
+        out[draw] = 2.0 * concordant / (np.float64(total) * total - copied) if varies_x and varies_y else np.nan
 
 
-@njit(cache=True, parallel=True, fastmath=_FAST)
+@njit(parallel=True, fastmath=_FAST)
 def permuted_dots(a, square, orders, out):
     """sum over i < j of a_ij square[p_i, p_j] for every order p."""
     n = square.shape[0]
@@ -141,7 +147,7 @@ def permuted_dots(a, square, orders, out):
         out[draw] = s
 
 
-@njit(cache=True, fastmath=_FAST)
+@njit(fastmath=_FAST)
 def product_rows(a, centre_a, rows_a, b, centre_b, rows_b, n):
     """sum over j of (a_ij - centre_a - rows_a_i - rows_a_j) times the same of b, for every i, the pair ii left out."""
     sums = np.zeros(n)
@@ -156,7 +162,7 @@ def product_rows(a, centre_a, rows_a, b, centre_b, rows_b, n):
     return sums
 
 
-@njit(cache=True, fastmath=_FAST)
+@njit(fastmath=_FAST)
 def table_rows(x, rank_x, shift_x, y, rank_y, shift_y, n):
     """sum over j of rank_x[x_ij] rank_y[y_ij] + shift_x[x_ij] + shift_y[y_ij], for every i."""
     sums = np.zeros(n)
@@ -171,7 +177,7 @@ def table_rows(x, rank_x, shift_x, y, rank_y, shift_y, n):
     return sums
 
 
-@njit(cache=True)
+@njit()
 def concordance(order, x, y, out):
     """For every pair, how many others are ordered alike by x and y, less how many are ordered differently.
 

@@ -9,7 +9,7 @@ import numpy as np
 from .comparison import check_method, compare_all
 from .distances import Features, compute_rdm
 from .errors import RSAError
-from .inference import benjamini_hochberg
+from .inference import benjamini_hochberg, z_ends
 from .labels import named_rows, row_labels
 from .rdm import RDM, Array
 from .resampling import LEAST, bootstrap, draw_counts
@@ -34,9 +34,10 @@ def bootstrap_subjects(
     subjects: at least 2, over the stimuli of the layers. method, n, seed, groups: as in `bootstrap`.
 
     Dataset: `similarity` (layer); the draws `subjects`, `stimuli`, `both` (layer, draw), paired in all; and for
-    generalisation to new subjects and new stimuli `standard_error`, `low`, `high` (layer; 95%, Student's t with as
-    many degrees of freedom as the smaller factor has levels, less one). Draws over both factors count the noise of
-    single measurements three times; the variance is corrected for it as in Schutt et al. 2023 (eLife 12:e82566).
+    generalisation to new subjects and new stimuli `standard_error`, `low`, `high` (layer; 95%, Student's t on Fisher's
+    z scale with as many degrees of freedom as the smaller factor has levels, less one). Draws over both factors count
+    the noise of single measurements three times; the variance is corrected for it as in Schutt et al. 2023 (eLife
+    12:e82566).
 
     Raises RSAError for fewer than 2 subjects, and as `bootstrap` does.
     """
@@ -56,12 +57,13 @@ def bootstrap_subjects(
     }
     columns: dict[str, tuple[tuple[str, ...], Array]] = {key: (("layer", "draw"), part) for key, part in found.items()}
     columns["similarity"] = (("layer",), single.mean(axis=1))
-    attrs = draws.attrs | {"subjects": len(people)}
+    attrs = draws.attrs | {"subjects": len(people), "about": f"new subjects and {draws.attrs['about']}"}
     result = xarray.Dataset(columns, {"layer": draws.indexes["layer"].to_numpy()}, attrs)
     error = _two_factor_error([found[factor] for factor in FACTORS], len(people), draws.attrs["units"])
     half = scipy.special.stdtrit(min(len(people), draws.attrs["units"]) - 1, 0.975) * error
-    for key, column in (("standard_error", error), ("low", -half), ("high", half)):
-        result[key] = ("layer", column if key == "standard_error" else single.mean(axis=1) + column)
+    low, high = z_ends(single.mean(axis=1), half, half)
+    for key, column in (("standard_error", error), ("low", low), ("high", high)):
+        result[key] = ("layer", column)
     return result
 
 
@@ -83,10 +85,11 @@ def subject_differences(result: "xarray.Dataset") -> "xarray.Dataset":
     d = similarity[i] - similarity[j]
     levels = result.attrs["subjects"], result.attrs["units"]
     error = _two_factor_error([(draws := result[factor].to_numpy())[i] - draws[j] for factor in FACTORS], *levels)
-    ratio = np.divide(np.abs(d), error, out=np.zeros_like(d), where=error > 0)  # layers may be the same
+    ratio = np.divide(np.abs(d), error, out=0 * error, where=error > 0)  # layers may be the same
     half = scipy.special.stdtrit(min(levels) - 1, 0.975) * error
     p = 2 * scipy.special.stdtr(min(levels) - 1, -ratio)
-    columns = {"difference": d, "standard_error": error, "low": d - half, "high": d + half, "p": p}
+    low, high = np.clip([d - half, d + half], -2, 2)
+    columns = {"difference": d, "standard_error": error, "low": low, "high": high, "p": p}
     columns["p_adjusted"] = benjamini_hochberg(p)
     coords = {"first": ("pair", [names[k] for k in i]), "second": ("pair", [names[k] for k in j])}
     return xarray.Dataset({key: ("pair", column) for key, column in columns.items()}, coords)
@@ -158,5 +161,6 @@ def bootstrap_neuroids(
         "linear": (("layer", "target", "draw"), values - np.nanmean(values, axis=-1, keepdims=True)),
         "dof": (("layer", "target"), np.full(whole.shape, sites - 1.0)),
     }
-    attrs = {"method": method, "seed": seed, "resampled": "neuroids", "n": len(names), "units": sites}
+    attrs = {"method": method, "seed": seed, "resampled": "neuroids", "about": "new neuroids"}
+    attrs |= {"n": len(names), "units": sites}
     return xarray.DataArray(values, coords, ("layer", "target", "draw"), "similarity", attrs)

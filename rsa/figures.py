@@ -10,6 +10,7 @@ import numpy.typing as npt
 from .comparison import METHODS
 from .errors import RSAError
 from .rdm import RDM, Array
+from .resampling import KINDS
 from .score import TeacherScore
 from .storage import check_writable, replacing
 from .teacher import Teacher
@@ -67,7 +68,7 @@ def score_figure(model: str, score: TeacherScore, layers: Mapping[str, RDM], tea
 
 def _method_line(score: TeacherScore) -> str:
     what = "stimuli" if score.by == "stimulus" else f"conditions by {score.by}"
-    shade = "" if score.draws is None else "shade: 95% interval over resampled stimuli; "
+    shade = "" if score.draws is None else "shade: 95% interval, at the best layer that of a choice; "
     n, of = score.table.attrs["n"], "the RDM of " if score.method in METHODS else "the features of "
     return (
         f"Each point: {score.method} similarity between {of}one layer and {of}one target, {n} {what}; "
@@ -78,7 +79,7 @@ def _method_line(score: TeacherScore) -> str:
 def _draw_layers(figure: "SubFigure", score: TeacherScore) -> None:
     axes = figure.subplots()
     names = [str(layer) for layer in score.table.indexes["layer"]]
-    places, low, high = np.arange(len(names)), score.low, score.high
+    places, (low, high) = np.arange(len(names)), score.shown
     for i, target in enumerate(map(str, score.table.indexes["target"])):
         colour = COLOURS[i % len(COLOURS)]
         row = score.table.sel(target=target).to_numpy()
@@ -168,7 +169,7 @@ def display_order(rdm: RDM) -> tuple[npt.NDArray[Any], list[tuple[str, int]], st
 
 def category_order(rdm: RDM) -> tuple[npt.NDArray[Any], list[tuple[str, int]], str] | None:
     """What `display_order` returns where a category is known, else None."""
-    for key in ("category_name", "object_name"):
+    for key in reversed(KINDS):
         column = rdm.descriptors.get(key)
         if column is not None and 1 < len(set(column)) <= 32:
             names, codes = np.unique(column.astype(str), return_inverse=True)

@@ -1,5 +1,6 @@
 """Guidance of anybody's loop by a teacher, and P + alpha TG (paper, section 3.2)."""
 
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -89,7 +90,12 @@ class Guidance:
 
 
 def p_plus_tg(p: float, tg: float, alpha: float = 1.0) -> float:
-    """P + alpha TG (paper, section 3.2). p: validation accuracy as a fraction in [0, 1]. Raises RSAError otherwise."""
+    """P + alpha TG (paper, section 3.2).
+
+    Raises RSAError unless p, validation accuracy, is a fraction in [0, 1], and tg is finite.
+    """
     if not 0.0 <= p <= 1.0:
         raise RSAError(f"p must be a fraction in [0, 1], got {p}" + ("; divide percent by 100" if 1 < p <= 100 else ""))
+    if not math.isfinite(tg):
+        raise RSAError(f"tg must be a finite number, got {tg}")
     return p + alpha * tg

@@ -11,7 +11,7 @@ from .errors import RSAError, listing
 from .hdf5 import opened, plain_dataset, read_column
 from .labels import as_text, check_names, naming_column, plain, plain_column
 from .rdm import RDM, Array
-from .storage import replacing
+from .storage import replacing, steady
 
 if TYPE_CHECKING:
     import h5py
@@ -74,7 +74,7 @@ def write_rsatoolbox(path: str | Path, rdms: Mapping[str, RDM]) -> None:
     import h5py
 
     parts = _taken_apart(rdms)
-    with replacing(path) as temporary, h5py.File(temporary, "w") as file:
+    with replacing(path) as temporary, steady(temporary) as raw, h5py.File(raw, "w") as file:
         file["dissimilarities"] = parts.dissimilarities
         file.attrs["dissimilarity_measure"] = parts.measure
         for name in ("descriptors", "rdm_descriptors", "pattern_descriptors"):

@@ -3,6 +3,7 @@
 import importlib
 import importlib.util
 import sys
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 
 from .errors import RSAError, near, reason
 from .pictures import as_rgb
+from .storage import check_unfolded
 
 UNTRAINED = "untrained"
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet
@@ -77,6 +79,8 @@ def load_weights(module: nn.Module, path: str | Path) -> None:
     if not file.is_file():
         raise RSAError(f"{file}: no such file of weights")
     try:
+        if zipfile.is_zipfile(file):  # not as torch wrote them before version 1.6
+            check_unfolded(file)
         state = torch.load(file, map_location="cpu", weights_only=True)
     except Exception as error:
         raise RSAError(f"{file} holds no plain state dict of tensors, or is damaged; it was not loaded") from error

@@ -22,6 +22,7 @@ from .rdm import RDM, Array
 if TYPE_CHECKING:
     import xarray
 
+KINDS = ("object_name", "category_name")  # descriptors by which stimuli are alike
 LEAST = 5  # stimuli or groups; with fewer, draws repeat each other
 _CONSTANT = 1e-12  # share of its raw squares below which an RDM's centred squares are rounding
 _ROWS = 256  # rows of the matrices in work at once
@@ -39,9 +40,11 @@ def bootstrap(
     """Similarities under resampling of the stimuli with replacement: DataArray ("layer", "target", "draw").
 
     a, b: RDMs (or mappings of them) over the same stimuli in any order. method: as in `compare`; in the whitened forms
-    copies of a stimulus keep their distance of zero to each other, in the others such pairs are left out.
+    copies of a stimulus keep their distance of zero to each other, in the others such pairs are left out, and copies of
+    one pair are not counted as tied with each other by rho-a and tau-a, which ties would lower.
     groups: resample these together (a block bootstrap: images of one object are not independent): a descriptor of the
-    first RDM ("object_name"), or one value per stimulus in its order.
+    first RDM ("object_name"), or one value per stimulus in its order. Without groups the draws are about new stimuli of
+    the same objects and categories: for a claim about new ones intervals are then much too narrow.
 
     One seed gives the same draws for the same stimuli, whatever their order and the RDMs: differences are paired.
     A draw with fewer than 3 different stimuli, or in which an RDM is constant, is NaN.
@@ -49,7 +52,7 @@ def bootstrap(
     Coordinates with what `interval` and `layer_differences` need to correct the spread of the draws: `estimate`
     (layer, target), the similarity over all stimuli once; `linear` (layer, target, draw), the part of every draw that
     is a sum over single stimuli or groups; `dof` (layer, target), the degrees of freedom of its variance. Attributes:
-    `resampled`, what; `units`, how many of them.
+    `resampled`, what; `units`, how many of them; `about`, what new samples the draws stand for.
 
     Raises RSAError as `compare_all` does, for n < 1, for fewer than 5 stimuli or groups (too few to say anything), and
     for groups that do not fit.
@@ -67,6 +70,7 @@ def bootstrap(
     weights = np.ascontiguousarray(counts[:, unit])
     placed = [places(rdm, method) for rdm in (*first, *second)] if method in RANKED else []
     similarity, slopes = influences(first, second, method, placed)
+    similarity = np.clip(similarity, -1, 1)  # rounding
     slopes = np.stack([np.bincount(unit, slope) for slope in slopes.reshape(-1, len(unit))])
     linear = (slopes @ (counts - 1.0).T).reshape(*similarity.shape, n)
     coords = {
@@ -78,8 +82,23 @@ def bootstrap(
     }
     values = resampled(first, second, weights, method, placed)
     kind = "stimuli" if groups is None else groups if isinstance(groups, str) else "groups"
-    attrs = {"method": method, "seed": seed, "resampled": kind, "n": len(first[0]), "units": counts.shape[1]}
+    about = _about(first[0], groups, counts.shape[1])
+    attrs = {"method": method, "seed": seed, "resampled": kind, "about": about}
+    attrs |= {"n": len(first[0]), "units": counts.shape[1]}
     return xarray.DataArray(values, coords, ("layer", "target", "draw"), "similarity", attrs)
+
+
+def _about(rdm: RDM, groups: str | Sequence[object] | None, units: int) -> str:
+    """What new samples draws of so many units stand for: objects and categories that are coarser stay the same."""
+    noun = groups if isinstance(groups, str) else "groups" if groups is not None else "stimuli"
+    if groups is None and rdm.by != "stimulus":
+        noun = rdm.by
+    counts = {key: len(set(rdm.descriptors[key])) for key in KINDS if key in rdm.descriptors}
+    same = {key: count for key, count in counts.items() if 1 < count < units}
+    if not same:
+        return f"new {noun}"
+    cure = " (of new ones with groups)" if max(same.values()) >= LEAST else ""
+    return f"new {noun} of the same {' and '.join(f'{count} {key}' for key, count in same.items())}{cure}"
 
 
 def _degrees_of_freedom(slopes: Array) -> Array:
@@ -188,7 +207,9 @@ def _ranked(placed: Sequence[Array], first: int, weights: npt.NDArray[np.int64],
     squares, products = out[:, :size].T, out[:, size:-1].T.reshape(first, size - first, -1)
     with np.errstate(divide="ignore", invalid="ignore"):
         if method == "rho-a":
-            values: Array = 12 * products / (out[:, -1] ** 3 - out[:, -1])
+            w = weights.astype(np.float64)
+            copied = ((w**3).sum(axis=1) ** 2 - (w**6).sum(axis=1)) / 2  # sum over pairs of their cubed multiplicities
+            values: Array = 12 * products / (out[:, -1] ** 3 - copied)
             values[np.minimum(squares[:first, None], squares[None, first:]) == 0] = np.nan
         else:
             values = products / np.sqrt(squares[:first, None] * squares[None, first:])

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,7 +20,8 @@ class TeacherScore:
 
     table: DataArray ("layer", "target") of RDM similarities. ceilings: target -> (lower, upper), where known.
     attrs: how the candidate's and the teacher's RDMs were made. draws: ("layer", "target", "draw") similarities under
-    resampling of the stimuli, where asked for; `low`, `high`, `tg_low` and `tg_high` are then ends of 95% intervals.
+    resampling of the stimuli, where asked for; `low`, `high` (of layers named beforehand), `best_interval` (of
+    every target's best layer), `tg_low` and `tg_high` are then ends of 95% intervals.
     crossvalidated: what `crossvalidated_choice` gave, where asked for.
     """
 
@@ -44,21 +46,47 @@ class TeacherScore:
         """Teacher guidance: the best layer's similarity, averaged over targets."""
         return float(self.table.to_numpy().max(axis=0).mean())
 
+    @cached_property
+    def _ends(self) -> "tuple[xarray.DataArray, xarray.DataArray] | tuple[None, None]":
+        return (None, None) if self.draws is None else interval(self.draws)
+
     @property
     def low(self) -> "xarray.DataArray | None":
-        return None if self.draws is None else interval(self.draws)[0]
+        return self._ends[0]
 
     @property
     def high(self) -> "xarray.DataArray | None":
-        return None if self.draws is None else interval(self.draws)[1]
+        return self._ends[1]
+
+    @cached_property
+    def best_interval(self) -> dict[str, tuple[float, float]]:
+        """Ends for every target's best layer, chosen by these very similarities (`best_layer_interval`)."""
+        if self.draws is None:
+            return {}
+        return {target: best_layer_interval(self.draws.sel(target=[target])) for target in self.best_layer}
+
+    @cached_property
+    def shown(self) -> "tuple[xarray.DataArray, xarray.DataArray] | tuple[None, None]":
+        """Ends as tables and pictures show them: `low` and `high`, at every target's best layer `best_interval`."""
+        if self.low is None or self.high is None:
+            return None, None
+        low, high = self.low.copy(), self.high.copy()
+        for target, layer in self.best_layer.items():
+            here = {"layer": layer, "target": target}
+            low.loc[here], high.loc[here] = self.best_interval[target]
+        return low, high
+
+    @cached_property
+    def _tg_ends(self) -> tuple[float, float] | tuple[None, None]:
+        return (None, None) if self.draws is None else best_layer_interval(self.draws)
 
     @property
     def tg_low(self) -> float | None:
-        return None if self.draws is None else best_layer_interval(self.draws)[0]
+        return self._tg_ends[0]
 
     @property
     def tg_high(self) -> float | None:
-        return None if self.draws is None else best_layer_interval(self.draws)[1]
+        return self._tg_ends[1]
 
     @property
     def tg_crossvalidated(self) -> float | None:
@@ -92,6 +120,7 @@ class TeacherScore:
             "table": nested(self.table),
             "low": nested(self.low),
             "high": nested(self.high),
+            "best_interval": {target: list(ends) for target, ends in self.best_interval.items()},
             "tg_low": self.tg_low,
             "tg_high": self.tg_high,
             "tg_crossvalidated": self.tg_crossvalidated,

@@ -1,8 +1,10 @@
 """HDF5 files of our own: written whole or not at all, and read as the data of a stranger."""
 
+import io
 import json
 import os
 import tempfile
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -55,12 +57,62 @@ def replacing(path: str | Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+class _Steady(io.FileIO):
+    """A file that keeps its first error for later, and takes every further write for done."""
+
+    error: OSError | None = None
+
+    def write(self, data: Any) -> int:
+        view = memoryview(data).cast("B")
+        try:
+            done = 0
+            while self.error is None and done < len(view):
+                done += super().write(view[done:]) or 0
+        except OSError as error:
+            self.error = error
+        return len(view)
+
+    def readinto(self, buffer: Any) -> int:
+        count = super().readinto(buffer) or 0
+        return count if self.error is None else len(memoryview(buffer).cast("B"))
+
+    def truncate(self, size: int | None = None) -> int:
+        try:
+            return super().truncate(size)
+        except OSError as error:
+            self.error = self.error or error
+            return self.tell() if size is None else size
+
+
+@contextmanager
+def steady(path: str | Path) -> Iterator[io.FileIO]:
+    """A new file for libraries in C, which crash over a full disk or end in other words: OSError when the block ends.
+
+    HDF5 within Python can even take the process down when a file that could not be written is closed.
+    """
+    with _Steady(path, "w+b") as file:
+        try:
+            yield file
+        except Exception:
+            if file.error is None:
+                raise
+        if file.error is not None:
+            raise file.error
+
+
+def check_unfolded(path: Path) -> None:
+    """Raises ValueError where the parts of a zip file are compressed, so that reading could take more than its size."""
+    with zipfile.ZipFile(path) as packed:
+        if sum(part.file_size for part in packed.infolist()) > path.stat().st_size:
+            raise ValueError("its parts are compressed")
+
+
 @contextmanager
 def writing(path: str | Path, kind: str) -> Iterator["h5py.File"]:
     """A new HDF5 file of this kind ("rdm", "teacher", ...), in place when the block ends well."""
     import h5py
 
-    with replacing(path) as temporary, h5py.File(temporary, "w") as file:
+    with replacing(path) as temporary, steady(temporary) as raw, h5py.File(raw, "w") as file:
         file.attrs["format"], file.attrs["version"] = f"tgsage-{kind}", 1
         yield file
 

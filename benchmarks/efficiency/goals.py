@@ -44,11 +44,13 @@ class Goal:
         return f"P + {'' if self.alpha == 1 else f'{self.alpha:g} '}TG, {self.teacher.name}{rule}"
 
     def __call__(self, found: Evaluated) -> tuple[float | None, float | None]:
-        """Score and TG of a candidate; no score where the training failed, or TG has no layer to look at."""
+        """Score and TG of a candidate; no score where the training or the evaluation failed, or no layer has an RDM."""
         if found.pool is None:
             return None, None
         (member,) = found.pool.members
         p = float(member.p[found.checkpoint])
+        if not np.isfinite(member.loss[found.checkpoint]):  # its outputs were no numbers, so its P is none
+            return None, None
         if self.teacher is None:
             return p, None
         tg = guidance(found.pool, self.teacher, self.rule)[0, found.checkpoint]

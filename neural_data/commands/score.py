@@ -229,8 +229,10 @@ def _show(model: str, result: "TeacherScore", layers: "Mapping[str, RDM] | Mappi
             f"TG with layers chosen on one half of the stimuli, scored on the other = {result.tg_crossvalidated:.4f}"
         )
     if result.draws is not None:
-        sampled = f"{result.draws.sizes['draw']} resamples of {result.draws.attrs['resampled']}"
-        notes.append(f"[95% interval] from {sampled}; ~ not different from the best (p > .05, Benjamini-Hochberg)")
+        drawn = result.draws.attrs
+        sampled = f"{result.draws.sizes['draw']} resamples of {drawn['resampled']}, about {drawn['about']}"
+        notes.append(f"[95% interval] from {sampled}; at * it allows for the choice of the best")
+        notes.append("~ not different from the best (p >= .05, Benjamini-Hochberg over the pairs of each target)")
     facts = {key.removeprefix("teacher_"): value for key, value in result.attrs.items() if value not in (None, "")}
     notes += [f"{key}: {facts.pop(key)}" for key in ("source", "ceiling", "note") if key in facts]
     notes.append(", ".join(f"{key} {value}" for key, value in facts.items()))
@@ -242,9 +244,9 @@ def _show(model: str, result: "TeacherScore", layers: "Mapping[str, RDM] | Mappi
 def _cell(result: "TeacherScore", layer: str, target: str, equal: set[tuple[str, str]]) -> str:
     here = {"layer": layer, "target": target}
     text = f"{float(result.table.sel(here)):.4f}"
-    if result.low is not None and result.high is not None:
-        low, high = (f"{float(side.sel(here)):.2f}".replace("0.", ".") for side in (result.low, result.high))
-        text += f" [{low}, {high}]"
+    ends = [f"{float(side.sel(here)):.2f}".replace("0.", ".") for side in result.shown if side is not None]
+    if ends:
+        text += f" [{', '.join(ends)}]"
     if result.best_layer[target] == layer:
         return f"* {text}"
     return f"~ {text}" if (layer, target) in equal else text
@@ -252,14 +254,11 @@ def _cell(result: "TeacherScore", layer: str, target: str, equal: set[tuple[str,
 
 def _equal_to_best(result: "TeacherScore") -> set[tuple[str, str]]:
     """(layer, target) pairs that paired differences do not tell from the target's best layer."""
-    from ...rsa import layer_differences
+    from ...rsa.report.comparisons import PairTests
 
-    if result.draws is None or result.table.sizes["layer"] < 2:
-        return set()
-    tests = layer_differences(result.draws)
-    equal = set()
-    for first, second, row in zip(tests["first"].values, tests["second"].values, tests["p_adjusted"], strict=True):
-        for target, best in result.best_layer.items():
-            if best in (first, second) and float(row.sel(target=target)) > 0.05:
-                equal.add((str(second if best == first else first), target))
-    return equal
+    layers, tests = [str(layer) for layer in result.table.indexes["layer"]], PairTests(result.draws)
+    return {
+        (layers[i], target)
+        for k, (target, best) in enumerate(result.best_layer.items())
+        for i in tests.equal(k, layers.index(best))
+    }

@@ -7,7 +7,7 @@ import numpy as np
 
 from ...rsa import RSAError
 from ...rsa.errors import reason
-from ...rsa.storage import replacing
+from ...rsa.storage import replacing, steady
 from ..recording import check_recording
 from .brainscore import INTERNAL, OWN_NAME, TRUTHS, read_brainscore
 
@@ -24,6 +24,9 @@ def save_recording(recording: "xarray.DataArray", path: str | Path) -> None:
     cannot give back as they are (dates, objects, single values as columns, names of its own), and where the file cannot
     be written.
     """
+    import h5netcdf
+    from xarray.backends import H5NetCDFStore
+
     check_recording(recording)
     for name, column in recording.coords.items():
         if column.dtype.kind not in "biufU":
@@ -46,7 +49,8 @@ def save_recording(recording: "xarray.DataArray", path: str | Path) -> None:
     unmarked = {str(name): {"_FillValue": None} for name, column in whole.variables.items() if column.dtype.kind == "f"}
     with replacing(path) as temporary:
         try:
-            whole.to_netcdf(temporary, engine="h5netcdf", encoding=unmarked)
+            with steady(temporary) as raw, h5netcdf.File(raw, "w") as file:
+                whole.dump_to_store(H5NetCDFStore(file), encoding=unmarked)
             lost = _lost(recording, attrs, read_brainscore(temporary))
         except (ValueError, TypeError, OverflowError) as error:
             words = reason(error).replace(str(temporary), "the file")

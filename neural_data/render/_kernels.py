@@ -1,13 +1,15 @@
 """The compiled loop of the renderer: arrays in, arrays out, no checks."""
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
+
+from ...rsa.compiling import njit
 
 OVERSAMPLING = 3  # points per pixel and axis
 DISTANCE = 5.0  # of the camera, in radii of the object
 
 
-@njit(cache=True, parallel=True)
+@njit(parallel=True)
 def draw(vertices, normals, grey, faces, first_vertex, first_face, which, turns, size, ty, tz, lamp, back, out):
     pixels = out.shape[1]
     fine = pixels * OVERSAMPLING

@@ -56,13 +56,14 @@ def report(
 
 def _show(found: "SearchReport") -> None:
     from ...rsa.console import print_table
+    from ..candidates import figure
     from ..report import LEAST
     from ..search_page import answer
 
     rows = [
         [
             f"candidate {one['number']}",
-            *("-" if one[key] is None else f"{one[key]:.4f}" for key in ("score", "p", "tg")),
+            *(figure(one[key]) for key in ("score", "p", "tg")),
         ]
         for one in found.top
     ]

@@ -263,6 +263,7 @@ def _train_teacher(objective: SearchObjective) -> None:
 
 def _table(found: "SearchResult", space: "Space", storage: str, page: Path | None) -> "Table":
     """What a search found, for `print_table`."""
+    from ..candidates import figure
     from ..database import shown, sqlite_file, storage_url
     from ..report import reasons
 
@@ -271,7 +272,7 @@ def _table(found: "SearchResult", space: "Space", storage: str, page: Path | Non
     for candidate in [c for c in ranked if c.reused is None][:5]:
         e = candidate.evaluation
         values = () if e is None else (e.score, e.p, e.tg)
-        rows.append([f"candidate {candidate.number}", *("-" if v is None else f"{v:.4f}" for v in values)])
+        rows.append([f"candidate {candidate.number}", *map(figure, values)])
     counts = found.counts
     done = [c.evaluation for c in found.candidates if c.evaluation is not None]
     notes = [
@@ -288,7 +289,7 @@ def _table(found: "SearchResult", space: "Space", storage: str, page: Path | Non
     for number, score in enumerate(finished, 1):
         best = max(best, float("-inf") if score is None else score)
         if number in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, len(finished)) and best > float("-inf"):
-            curve.append(f"{best:.4f} after {number}")
+            curve.append(f"{figure(best)} after {number}")
     if curve:
         notes.append(f"Best score: {', '.join(curve)}")
     notes += [f"{len(numbers)} failed: {reason}" for reason, numbers in [*reasons(found.candidates).items()][:3]]

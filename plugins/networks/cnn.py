@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ..spaces.cnn import ConvLayer, unread_layers
+from ..spaces.structures import ConvLayer, unread_layers
 from .operations import Conv, check_task
 
 

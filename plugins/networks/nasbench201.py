@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ...rsa import RSAError
-from ..spaces.nasbench201 import live_edges
+from ..spaces.structures import live_edges
 from .operations import Conv, check_task, relu_conv_norm
 
 STAGES = 3

@@ -2,13 +2,20 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import SupportsFloat
+from typing import TYPE_CHECKING, SupportsFloat
 
 import numpy as np
 
 from ...rsa import RSAError
 from ..spaces.space import Choice, Space
 from .searcher import Searcher, check_counts, check_positive
+
+if TYPE_CHECKING:
+    import torch
+
+
+_FENCE = 10.0  # how far from the median a score counts, in the units that `_fence` takes
+_MOST = 1e300  # sums of scores up to it, and its fourth root's squares, are finite
 
 
 class RLSearcher(Searcher):
@@ -18,7 +25,9 @@ class RLSearcher(Searcher):
     trials per update, whose log-probabilities are those of the controller at the update, so results may be late or
     from elsewhere. learning_rate: Adam's, with beta1 = 0. clip: limit of the global gradient norm. decay: the baseline
     is an exponential moving average of the batches' mean scores that keeps this share at each update. A failed trial
-    counts as the lowest score told so far, and is left out while there is none.
+    counts as the lowest score told so far, and is left out while there is none. Scores and the
+    baseline count as at most 10 m away from the median of the scores told, where m is the largest of 1, |median| and
+    the median distance from it: so a huge penalty does not outweigh all that follows.
 
     Raises RSAError for settings out of range.
     """
@@ -48,6 +57,7 @@ class RLSearcher(Searcher):
         self._controller = Controller(space, hidden=hidden, temperature=temperature, seed=seed)
         self._adam = torch.optim.Adam(self._controller.parameters(), lr=learning_rate, betas=(0.0, 0.999))
         self._waiting: list[tuple[dict[str, Choice], float]] = []
+        self._scores: list[float] = []
         self._baseline: float | None = None
         self._lowest: float | None = None
         self._diagnostics: dict[str, float] = {}
@@ -58,6 +68,8 @@ class RLSearcher(Searcher):
 
     def learn(self, trial: int, architecture: dict[str, Choice], score: float | None) -> None:
         if score is not None:
+            score = min(max(score, -_MOST), _MOST)
+            self._scores.append(score)
             self._lowest = score if self._lowest is None else min(score, self._lowest)
         elif self._lowest is None:
             return
@@ -76,15 +88,23 @@ class RLSearcher(Searcher):
         """
         return dict(self._diagnostics)
 
+    def _fence(self) -> tuple[float, float]:
+        """Between which scores count."""
+        scores = np.array(self._scores)
+        median = float(np.median(scores))
+        far = _FENCE * max(1.0, abs(median), float(np.median(np.abs(scores - median))))
+        return median - far, median + far
+
     def _update(self) -> None:
         import torch
 
-        scores = torch.tensor([score for _, score in self._waiting], dtype=torch.float64)
+        low, high = self._fence()
+        scores = torch.tensor([score for _, score in self._waiting], dtype=torch.float64).clamp(low, high)
         mean = float(scores.mean())
-        baseline = mean if self._baseline is None else self._baseline
+        baseline = mean if self._baseline is None else min(max(self._baseline, low), high)
         with torch.enable_grad():
             log_p, entropy, made = self._controller([architecture for architecture, _ in self._waiting])
-            loss = -((scores - baseline) * log_p.sum(dim=1)).mean()
+            loss = -(_bounded(scores - baseline) * log_p.sum(dim=1)).mean()
             self._adam.zero_grad()
             loss.backward()
         norm = torch.nn.utils.clip_grad_norm_(self._controller.parameters(), self.clip)
@@ -96,6 +116,11 @@ class RLSearcher(Searcher):
             mine = torch.from_numpy(kinds == kind)
             if made[:, mine].any():
                 self._diagnostics[f"entropy/{kind}"] = float(entropy[:, mine].detach().sum() / made[:, mine].sum())
+
+
+def _bounded(advantages: "torch.Tensor") -> "torch.Tensor":
+    """The same where they are of any use as they are; else scaled, so that the gradient's norm can be computed."""
+    return advantages * min(1.0, _MOST**0.25 / max(1.0, float(advantages.abs().max())))
 
 
 @contextmanager

@@ -1,11 +1,12 @@
 """The space of convolutional networks of the paper: layers with any earlier layers as inputs (Zoph & Le 2017)."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from ...rsa import RSAError
 from .graph import Graph
 from .space import Architecture, Choice, Dimension, Space
+from .structures import ConvLayer, unread_layers
 
 if TYPE_CHECKING:
     from torch import nn
@@ -19,21 +20,6 @@ _SETTINGS: dict[str, tuple[Choice, ...]] = {
     "normalisation": ("none", "BN"),
 }
 _MOST_LAYERS = 100
-
-
-class ConvLayer(NamedTuple):
-    """One layer; inputs: 0 is the image, j layer j."""
-
-    filters: int
-    kernel: tuple[int, int]  # height, width
-    stride: int
-    relu: bool
-    norm: bool
-    inputs: tuple[int, ...]
-
-    def describe(self) -> str:
-        words = [f"{self.filters} filters {self.kernel[0]}x{self.kernel[1]}", f"stride {self.stride}"]
-        return ", ".join(words + ["BN"] * self.norm + ["ReLU"] * self.relu)
 
 
 class CNNSpace(Space):
@@ -115,12 +101,6 @@ class CNNSpace(Space):
 
         self.check_settings(settings, ())
         return CNN(self.layers(self.canonical(architecture)), input_shape=input_shape, n_classes=n_classes)
-
-
-def unread_layers(layers: list[ConvLayer]) -> list[int]:
-    """Numbers of the layers that no other layer reads; the last one is always among them."""
-    read = {i for layer in layers for i in layer.inputs}
-    return [j for j in range(1, len(layers) + 1) if j not in read]
 
 
 def _connection(source: int, target: int) -> str:

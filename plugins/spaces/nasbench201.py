@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from .graph import Graph
 from .space import Architecture, Choice, Dimension, Space
+from .structures import live_edges
 
 if TYPE_CHECKING:
     from torch import nn
@@ -61,19 +62,6 @@ class NASBench201(Space):
         return NASBench201Network(
             operations, cells=cells, channels=channels, input_shape=input_shape, n_classes=n_classes
         )
-
-
-def live_edges(operations: dict[tuple[int, int], str]) -> set[tuple[int, int]]:
-    """The edges on a path from node 0 to node 3 whose operations are not "none"."""
-    edges = [edge for edge, operation in operations.items() if operation != "none"]
-    fed, used = {0}, {3}
-    for i, j in sorted(edges):
-        if i in fed:
-            fed.add(j)
-    for i, j in sorted(edges, reverse=True):
-        if j in used:
-            used.add(i)
-    return {(i, j) for i, j in edges if i in fed and j in used}
 
 
 def _name(edge: tuple[int, int]) -> str:

@@ -1,8 +1,8 @@
-"""What a cell is: blocks over states, and the states that leave it."""
+"""What networks are made of, without any tensor: cells of blocks over states, layers that read layers, edges."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 STATES = ("cell-1", "cell-2")  # states 0 and 1: the outputs of the cell before and of the one before that
 CROSSED, SEPARABLE = ("conv1x7-7x1", "bottleneck1x7-7x1"), "separable7x7"
@@ -79,3 +79,37 @@ def separable_cell(cell: Cell) -> Cell:
 
     blocks = (Block(swapped(b.operation_a), b.input_a, swapped(b.operation_b), b.input_b) for b in cell.blocks)
     return replace(cell, blocks=tuple(blocks))
+
+
+class ConvLayer(NamedTuple):
+    """One layer; inputs: 0 is the image, j layer j."""
+
+    filters: int
+    kernel: tuple[int, int]  # height, width
+    stride: int
+    relu: bool
+    norm: bool
+    inputs: tuple[int, ...]
+
+    def describe(self) -> str:
+        words = [f"{self.filters} filters {self.kernel[0]}x{self.kernel[1]}", f"stride {self.stride}"]
+        return ", ".join(words + ["BN"] * self.norm + ["ReLU"] * self.relu)
+
+
+def unread_layers(layers: list[ConvLayer]) -> list[int]:
+    """Numbers of the layers that no other layer reads; the last one is always among them."""
+    read = {i for layer in layers for i in layer.inputs}
+    return [j for j in range(1, len(layers) + 1) if j not in read]
+
+
+def live_edges(operations: dict[tuple[int, int], str]) -> set[tuple[int, int]]:
+    """The edges on a path from node 0 to node 3 whose operations are not "none"."""
+    edges = [edge for edge, operation in operations.items() if operation != "none"]
+    fed, used = {0}, {3}
+    for i, j in sorted(edges):
+        if i in fed:
+            fed.add(j)
+    for i, j in sorted(edges, reverse=True):
+        if j in used:
+            used.add(i)
+    return {(i, j) for i, j in edges if i in fed and j in used}

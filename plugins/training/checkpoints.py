@@ -3,7 +3,6 @@
 import json
 import math
 import threading
-import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from torch import Tensor, nn
 
 from ...rsa import RSAError
 from ...rsa.errors import reason
-from ...rsa.storage import replacing
+from ...rsa.storage import check_unfolded, replacing, steady
 
 _FORMAT, _VERSION = "tgsage-checkpoint", 1
 
@@ -47,8 +46,8 @@ class Checkpoint:
             "sums": list(self.sums), "random": dict(self.random), "history": json.dumps(self.history),
             "seconds": self.seconds,
         }  # fmt: skip
-        with replacing(path) as temporary:
-            torch.save(values, temporary)
+        with replacing(path) as temporary, steady(temporary) as file:
+            torch.save(values, file)
 
     @classmethod
     def load(cls, path: str | Path) -> "Checkpoint":
@@ -57,9 +56,7 @@ class Checkpoint:
         if not file.is_file():
             raise RSAError(f"{file}: no such checkpoint")
         try:
-            with zipfile.ZipFile(file) as packed:  # nothing in it unfolds to more than the file's size
-                if sum(part.file_size for part in packed.infolist()) > file.stat().st_size:
-                    raise ValueError("its parts are compressed")
+            check_unfolded(file)
             values = torch.load(file, map_location="cpu", weights_only=True)
         except Exception as error:
             raise RSAError(f"{file} is no checkpoint of tgsage, or is damaged; it was not loaded") from error
@@ -115,9 +112,36 @@ class Checkpoint:
         model.load_state_dict(self.model)
         try:
             if optimiser is not None:
+                _check_state(self.optimiser, optimiser.state_dict()["param_groups"], optimiser)
                 optimiser.load_state_dict(dict(self.optimiser))
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise RSAError(f"the checkpoint's optimiser is of another network: {reason(error)}") from error
+
+
+def _check_state(state: Mapping[str, Any], groups: list[dict[str, Any]], optimiser: torch.optim.Optimizer) -> None:
+    """Raises ValueError, TypeError or KeyError unless a stored state is one of this optimiser, no larger than its own.
+
+    Tensors in a small file can unfold to any size (strides of 0), and are copied when the state is loaded.
+    """
+    for stored, own in zip(state["param_groups"], groups, strict=True):
+        for name, value in stored.items():
+            if name in own and name != "lr" and not _same(value, own[name]):
+                raise ValueError(f"{name} differs")
+            if (name not in own or name == "lr") and not isinstance(value, int | float | None):
+                raise TypeError(f"{name} is {type(value).__name__}")
+    shapes = dict(enumerate(weight.shape for group in optimiser.param_groups for weight in group["params"]))
+    for place, values in state["state"].items():
+        for name, value in values.items():
+            if isinstance(value, Tensor) and value.shape != shapes[place] and value.numel() != 1:
+                raise ValueError(f"{name} has shape {tuple(value.shape)}, its weight {tuple(shapes[place])}")
+            if not isinstance(value, Tensor | int | float | None):
+                raise TypeError(f"{name} is {type(value).__name__}")
+
+
+def _same(stored: object, own: object) -> bool:
+    if isinstance(own, list | tuple):
+        return type(stored) is type(own) and len(stored) == len(own) and all(map(_same, stored, own))  # type: ignore[arg-type]
+    return type(stored) is type(own) and stored == own
 
 
 def load_network(path: str | Path) -> nn.Module:

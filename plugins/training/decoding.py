@@ -89,6 +89,9 @@ def decode_once(files: ImageFiles, size: int) -> Tensor:
         return torch.from_numpy(pixels)
     with replacing(path) as temporary:
         mapped = np.lib.format.open_memmap(temporary, "w+", np.uint8, shape)
+        if hasattr(os, "posix_fallocate"):  # else a disk that fills up ends this process (SIGBUS)
+            with temporary.open("r+b") as file:
+                os.posix_fallocate(file.fileno(), 0, temporary.stat().st_size)
         _decode(files, mapped)
         mapped.flush()
     return torch.from_numpy(np.load(path, mmap_mode="c", allow_pickle=False))

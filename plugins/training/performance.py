@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ...rsa import RSAError
 from .batchnorm import normalising
 from .data import Data
 from .placement import Choice, Placement, place, same_threads
@@ -18,6 +19,10 @@ BATCH = 500  # images at a time: enough for a batch's statistics to stand for th
 CALIBRATION = 4 * BATCH  # training images of a recalibration
 
 Each: TypeAlias = Callable[[Tensor, Tensor], object]
+
+
+class NotFinite(RSAError):
+    """A network's outputs are NaN or infinite, so that it has no accuracy."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +54,7 @@ def evaluate_network(
     each: called with (places in the part, logits) after every batch, for whoever listens to the layers meanwhile.
 
     Equal calls give equal results; the model's mode and averages come back. It stays on the device.
-    Raises RSAError for a part without images.
+    Raises RSAError for a part without images, NotFinite for a network whose outputs are no numbers.
     """
     chosen, where = data.part(part), place(data.shape, device, amp, channels_last)
     start = time.perf_counter()
@@ -58,6 +63,7 @@ def evaluate_network(
         for places in batches_of(len(chosen), batch_size):
             with torch.no_grad(), where.autocast():
                 logits = model(where.inputs(data.normalise(chosen.batch(places).to(where.device)))).float()
+            check_logits(logits)
             labels = chosen.labels[places].to(where.device)
             loss += functional.cross_entropy(logits, labels, reduction="sum").item()
             correct += int((logits.argmax(1) == labels).sum())
@@ -65,6 +71,13 @@ def evaluate_network(
                 each(places, logits)
     n = len(chosen)
     return Performance(correct / n, loss / n, n, time.perf_counter() - start)
+
+
+def check_logits(logits: Tensor) -> None:
+    """Raises NotFinite for NaN, and where the largest logit of an image is infinite."""
+    bad = int((~logits.amax(dim=1).isfinite()).sum())
+    if bad:
+        raise NotFinite(f"the network's outputs are NaN or infinite for {bad} of {len(logits)} images")
 
 
 @contextmanager

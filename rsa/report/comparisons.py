@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..errors import RSAError
-from ..inference import benjamini_hochberg, interval, layer_differences, standard_error
+from ..inference import benjamini_hochberg, layer_differences, standard_error
 from ..rdm import Array
 from ..score import TeacherScore
 from .charts import Panel
@@ -48,7 +48,7 @@ class PairTests:
         return int(np.sign(self._first[target, i, j])) if self.p(target, i, j) < LEVEL else 0
 
     def equal(self, target: int, best: int) -> list[int]:
-        """Those that cannot be told from the best."""
+        """Those that cannot be told from the best, also where the test is undefined."""
         if self._p is None:
             return []
         return [i for i, p in enumerate(self._p[target, best]) if i != best and not p < LEVEL]
@@ -67,7 +67,7 @@ class PairTests:
 
 def above_zero(draws: "xarray.DataArray | None", target: int, method: str) -> list[int]:
     """Layers whose similarity is above zero: one-sided, Student's t on Fisher's z scale, adjusted over
-    the layers (Benjamini-Hochberg). None by a method that is above zero by chance."""
+    the layers of this target (Benjamini-Hochberg). None by a method that is above zero by chance."""
     import scipy.stats
 
     if draws is None or method not in CENTRED:
@@ -90,14 +90,13 @@ class Models:
         self.values = np.stack([score.table.max("layer").to_numpy() for score in scores.values()])
         self.low: Array | None = None
         self.high: Array | None = None
-        if self.draws is not None:
-            self.low, self.high = (side.to_numpy() for side in interval(self.draws))
+        ends = [list(score.best_interval.values()) for score in scores.values()]
         if len(self.targets) > 1:
             self.targets.append(TG)
             self.values = np.column_stack([self.values, self.values.mean(axis=1)])
-        if self.low is not None and self.high is not None and self.targets[-1] == TG:
-            self.low[:, -1] = [score.tg_low for score in scores.values()]  # these choose the layer anew in every draw
-            self.high[:, -1] = [score.tg_high for score in scores.values()]
+            ends = [[*row, (score.tg_low, score.tg_high)] for row, score in zip(ends, scores.values(), strict=True)]
+        if self.draws is not None:
+            self.low, self.high = np.moveaxis(np.array(ends, np.float64), -1, 0)
 
 
 def _paired(scores: Mapping[str, TeacherScore]) -> "xarray.DataArray | None":
@@ -109,7 +108,8 @@ def _paired(scores: Mapping[str, TeacherScore]) -> "xarray.DataArray | None":
     for name, score in scores.items():
         if score.draws is None:
             return None
-        drawn.add((score.draws.sizes["draw"], *sorted((key, str(value)) for key, value in score.draws.attrs.items())))
+        facts = {key: str(value) for key, value in score.draws.attrs.items() if key != "about"}
+        drawn.add((score.draws.sizes["draw"], *sorted(facts.items())))
         best = [score.draws.sel(target=[target], layer=[layer]) for target, layer in score.best_layer.items()]
         model = xarray.concat([part.assign_coords(layer=[name]) for part in best], "target")
         if len(best) > 1:

@@ -91,7 +91,7 @@ def _context(
         own, theirs = align(layers, wanted, allow_subset=True)
         layers, wanted = dict(zip(names, own, strict=True)), dict(zip(targets, theirs, strict=True))
     tests = PairTests(score.draws)
-    low, high = (None if side is None else side.to_numpy() for side in (score.low, score.high))
+    low, high = (None if side is None else side.to_numpy() for side in score.shown)
     panels = [layer_panel(score, k, tests, low, high) for k in range(len(targets))]
     models = Models({model: score, **others}) if others else None
     bars = panels if models is None else [model_panel(models, k, score) for k in range(len(models.targets))]

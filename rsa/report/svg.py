@@ -76,4 +76,5 @@ def spread(values: Array) -> tuple[float, float]:
     known = np.asarray(values, np.float64)
     known = known[np.isfinite(known)]
     low, high = (float(known.min()), float(known.max())) if known.size else (0.0, 1.0)
-    return (low, high) if high > low else (low - 0.05, high + 0.05)
+    wider = max(0.05, 1e-6 * abs(low))  # beside a huge number 0.05 is nothing
+    return (low, high) if high > low else (low - wider, high + wider)

@@ -41,12 +41,11 @@ def question(model: str, score: TeacherScore) -> str:
 
 def answer(score: TeacherScore, tests: PairTests) -> list[tuple[str, str]]:
     """What is found for every target, and TG: (subject, sentences)."""
-    low, high = score.low, score.high
     layers = [str(layer) for layer in score.table.indexes["layer"]]
     found = []
     for k, target in enumerate(map(str, score.table.indexes["target"])):
         best = layers.index(score.best_layer[target])
-        ends = (None, None) if low is None or high is None else (float(low[best, k]), float(high[best, k]))
+        ends = score.best_interval.get(target, (None, None))
         value = float(score.table[best, k])
         of = f"is the most similar of {len(layers)} layers" if len(layers) > 1 else "is the layer compared"
         text = f"{layers[best]} {of}: {value:.3f}{_between(*ends)}, {_of_ceiling(value, score.ceilings.get(target))}."
@@ -162,11 +161,13 @@ def _inference(score: TeacherScore) -> str:
     text = (
         f"95% confidence intervals are Student's t on Fisher's z scale, with standard errors from "
         f"{score.draws.sizes['draw']:,} bootstrap resamples of {unit} (seed {facts['seed']}; Nili et al. 2014), the "
-        "excess variance that resampled pairs bring taken out, and sides by their acceleration (Efron 1987)."
+        "excess variance that resampled pairs bring taken out, and the longer side by its acceleration (Efron 1987). "
+        f"They are about {facts.get('about', 'new stimuli')}."
     )
     if score.table.sizes["layer"] > 1:
         text += (
-            " Layers were compared by paired differences over the same resamples, two-sided t tests with the false "
+            " Those of best layers and of TG allow for the choice of the layers by the same data. Layers were"
+            " compared by paired differences over the same resamples, two-sided t tests with the false "
             "discovery rate controlled over the pairs of each target (Benjamini & Hochberg 1995)."
         )
     return text

@@ -49,7 +49,7 @@ def test_a_run_is_the_searchers_own_search(tmp_path: Path) -> None:
     for run in study.runs():
         searcher = get_searcher("tpe")(get_space("nasbench201"), seed=run.seed)
         for number, sample in enumerate(run.history()):
-            architecture = searcher.ask(number)
+            architecture = searcher.ask(number, repeats=True)
             assert sample["architecture"] == architecture
             made = Made()(architecture, run.seed, SHORT)
             assert sample["mature"] == accuracy(read_table_once(), architecture) / 100
@@ -80,6 +80,8 @@ def test_a_candidate_without_rdms_has_p_but_no_tg() -> None:
     assert Goal(SHORT)(nothing) == (float(member.p[0]), None)
     assert Goal(SHORT, teacher())(nothing) == (None, None)
     assert Goal(SHORT)(replace(made, pool=None)) == (None, None)
+    diverged = replace(member, loss=np.full_like(member.loss, np.nan))
+    assert Goal(SHORT)(replace(made, pool=replace(made.pool, members=(diverged,)))) == (None, None)
 
 
 def test_an_interrupted_study_goes_on_and_is_the_same(tmp_path: Path) -> None:

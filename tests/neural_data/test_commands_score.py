@@ -94,6 +94,11 @@ def test_a_score_by_rdms_has_intervals_ceilings_and_a_picture(folder: Path, tmp_
             assert re.search(rf"^ *{layer} .*{value:.4f}", shown, re.MULTILINE)
     for words in ("TG = ", "95% interval", "50 resamples", "10 splits"):
         assert words in shown
+    for target, layer in found["best_layer"].items():
+        low, high = (f"{end:.2f}".replace("0.", ".") for end in found["best_interval"][target])
+        value = found["table"][layer][target]
+        assert f"* {value:.4f} [{low}, {high}]" in shown
+    assert "about new stimuli of the same 6 object_name (of new ones with groups)" in " ".join(shown.split())
     with Image.open(tmp_path / "s.png") as picture:
         assert picture.size[0] > 1000
 

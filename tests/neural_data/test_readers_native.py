@@ -1,5 +1,6 @@
 """Our own files: what was saved comes back."""
 
+import resource
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -114,6 +115,19 @@ def test_nothing_is_left_behind_where_writing_fails(tmp_path: Path) -> None:
     with pytest.raises(RSAError, match="cannot write"):
         save_recording(recording(), tmp_path / "missing" / "one.nc")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("most", [0, 3000])
+def test_a_full_disk_costs_one_line_and_no_older_file(most: int, tmp_path: Path) -> None:
+    file, limit = tmp_path / "one.nc", resource.getrlimit(resource.RLIMIT_FSIZE)
+    file.write_text("as it was")
+    resource.setrlimit(resource.RLIMIT_FSIZE, (most, limit[1]))
+    try:
+        with pytest.raises(RSAError, match=r"^cannot write .*one.nc: File too large$"):
+            save_recording(recording(), file)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+    assert [path.read_text() for path in tmp_path.iterdir()] == ["as it was"]
 
 
 def test_a_truncated_file_is_named(tmp_path: Path) -> None:

@@ -1,8 +1,9 @@
 """Checkpoints of strangers: nothing in them may cost more memory than their size."""
 
 import json
+import resource
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -90,6 +91,49 @@ def test_a_training_goes_on_from_a_whole_state_only(tmp_path: Path) -> None:
         replace(kept, **change).save(tmp_path / "b.pt")
         with pytest.raises(RSAError, match=message):
             train(network(), data, RECIPE, epochs=2, device="cpu", resume=tmp_path / "b.pt")
+
+
+@pytest.mark.parametrize("optimiser", ["sgd", "adamw", "rmsprop"])
+def test_an_optimiser_that_unfolds_to_more_than_its_file_is_refused(optimiser: str, tmp_path: Path) -> None:
+    recipe = replace(RECIPE, optimiser=optimiser, momentum=0.9)
+    train(network(), stripes(), recipe, examples=1, device="cpu", checkpoint=tmp_path / "a.pt")
+    huge = torch.zeros(1, dtype=torch.float64).expand(10**9, 10**9)
+
+    def restored(change: Callable[[dict[str, Any], dict[str, Any]], None]) -> None:
+        kept = Checkpoint.load(tmp_path / "a.pt")
+        change(kept.optimiser["state"][0], kept.optimiser["param_groups"][0])
+        kept.save(tmp_path / "b.pt")
+        assert (tmp_path / "b.pt").stat().st_size < 10**6
+        model = network()
+        Checkpoint.load(tmp_path / "b.pt").restore(model, recipe.make_optimiser(model.parameters()))
+
+    restored(lambda state, group: None)
+    changes: list[Callable[[dict[str, Any], dict[str, Any]], None]] = [
+        lambda state, group: state.update({next(iter(state)): huge}),
+        lambda state, group: state.update({next(iter(state)): [huge]}),
+        lambda state, group: state.update(more=huge),
+        lambda state, group: group.update(lr=huge),
+        lambda state, group: group.update(weight_decay=huge),
+        lambda state, group: group.update(betas=(huge, huge)),
+        lambda state, group: group.update(more=[huge]),
+    ]
+    for change in changes:
+        with pytest.raises(RSAError, match="the checkpoint's optimiser is of another network: "):
+            restored(change)
+
+
+def test_a_full_disk_costs_one_line_and_no_older_checkpoint(tmp_path: Path) -> None:
+    file, data = tmp_path / "a.pt", stripes()
+    train(network(), data, RECIPE, examples=1, device="cpu", checkpoint=file)
+    before, limit = file.read_bytes(), resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) // 2, limit[1]))
+    try:
+        with pytest.raises(RSAError, match=r"^cannot write .*a.pt: File too large$"):
+            train(network(), data, RECIPE, epochs=2, device="cpu", checkpoint=file, resume=file)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+    assert file.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [file]
 
 
 def test_a_compressed_file_and_another_format_are_refused_unread(tmp_path: Path) -> None:

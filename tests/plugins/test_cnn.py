@@ -7,7 +7,7 @@ import pytest
 import torch
 from tgsage.plugins.networks.cnn import CNN, concatenate
 from tgsage.plugins.spaces import CNNSpace, get_space
-from tgsage.plugins.spaces.cnn import ConvLayer
+from tgsage.plugins.spaces.structures import ConvLayer
 from tgsage.rsa.layers import choose_layers
 from torch import Tensor, nn
 from torch.nn import functional

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from tgsage.plugins.training import load_data, make_network, network_teacher
+from tgsage.plugins.training.checkpoints import Checkpoint
 from tgsage.rsa.cli import main
 
 
@@ -38,6 +39,11 @@ def test_a_checkpoint_is_evaluated_as_it_is(tmp_path: Path, capsys: pytest.Captu
     assert "score" not in capsys.readouterr().err
     assert main(["evaluate", kept, "--epochs", "2"]) == 2
     assert "evaluated as it is" in capsys.readouterr().err
+    state = Checkpoint.load(kept)
+    next(iter(state.model.values())).view(-1)[0] = float("nan")
+    state.save(kept)
+    assert main(["evaluate", kept]) == 2
+    assert "the network's outputs are NaN or infinite for 180 of 180 images" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """P and TG of a network against the same numbers made by hand, for its own images and for a teacher's."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 import torch
 from tgsage.plugins.evaluator import Evaluator
 from tgsage.plugins.training import Data, evaluate_network, load_data, make_data, make_network, network_teacher
+from tgsage.plugins.training.performance import NotFinite
 from tgsage.rsa import RDM, RSAError, Stimuli, Teacher, compare, compute_rdm, extract, layer_rdms, p_plus_tg
 from tgsage.rsa.collector import Collector
 from torch import nn
@@ -141,6 +143,39 @@ def test_memory_that_does_not_suffice_is_a_failed_evaluation(digits: Data) -> No
 
     found = Evaluator(digits)(Greedy())
     assert (found.status, found.reason) == ("failed", "out of memory: tried to allocate 1 PiB")
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_outputs_that_are_no_numbers_are_a_failure_and_no_chance_level(
+    digits: Data, teacher: Teacher, value: float
+) -> None:
+    model = no_normalisation()
+    with torch.no_grad():
+        model[-1].bias.fill_(value)  # type: ignore[operator]
+    words = "the network's outputs are NaN or infinite for 180 of 180 images"
+    with pytest.raises(NotFinite, match=words):
+        evaluate_network(model, digits)
+    for evaluator in (Evaluator(digits), Evaluator(digits, teacher=teacher)):
+        found = evaluator(model)
+        assert (found.status, found.reason, found.p, found.score) == ("failed", words, None, None)
+    with torch.no_grad():
+        model[-1].bias.zero_()[3] = -math.inf  # type: ignore[operator]
+    assert Evaluator(digits)(model).status == "ok"  # a class that is ruled out
+
+
+def test_outputs_for_the_teachers_own_stimuli_are_numbers_as_well(digits: Data) -> None:
+    class Sometimes(nn.Sequential):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return super().forward(x) * (math.nan if len(x) == 30 else 1.0)
+
+    rng = np.random.default_rng(0)
+    pictures = torch.from_numpy(rng.integers(0, 256, (30, 3, 8, 8), np.uint8))
+    stimuli = Stimuli(pictures, {"stimulus_id": [f"s{i}" for i in range(30)]})
+    goal = compute_rdm(rng.normal(size=(30, 9)), labels=[f"s{i}" for i in range(30)])
+    evaluate = Evaluator(digits, teacher=Teacher.from_rdms("t", {"V4": goal}), stimuli=stimuli, layers=["0"])
+    assert evaluate(no_normalisation()).reason == ""
+    found = evaluate(Sometimes(*no_normalisation()))
+    assert (found.status, found.reason) == ("failed", "the network's outputs are NaN or infinite for 30 of 30 images")
 
 
 def test_a_teacher_of_other_conditions_is_refused_before_anything_runs(digits: Data) -> None:

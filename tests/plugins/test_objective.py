@@ -15,6 +15,8 @@ from tgsage.plugins.finalists import finalists, mature, search_cost, size_of
 from tgsage.plugins.objective import Objective
 from tgsage.plugins.spaces import KNOWN_CELLS, CellSpace, ToySpace
 from tgsage.plugins.training import Data, get_recipe, load_data, make_data, make_network, network_teacher
+from tgsage.plugins.training.placement import place
+from tgsage.plugins.training.trainer import Training
 from tgsage.rsa import RSAError, Teacher
 from torch import nn
 
@@ -143,6 +145,22 @@ def test_mature_performance_is_test_accuracy_after_training_on_all_images(digits
     found = mature(SPACE, SECOND, digits, get_recipe("digits"), epochs=1)
     assert found.evaluation.examples == len(digits.train) + len(digits.valid)
     assert found.test == found.evaluation.score
+
+
+def test_a_mature_network_whose_outputs_are_no_numbers_has_failed(
+    digits: Data, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def trained(model: nn.Module, *_: Any, **settings: Any) -> Training:
+        with torch.no_grad():
+            next(model.parameters()).fill_(float("nan"))
+        return Training("ok", "", 9, 1.0, True, 1.0, (), place(digits.shape))
+
+    monkeypatch.setattr("tgsage.plugins.finalists.train", trained)
+    found = mature(SPACE, SECOND, digits, get_recipe("digits"))
+    assert (found.test, found.evaluation.status) == (None, "failed")
+    (one,) = finalists(SPACE, digits, [SECOND], get_recipe("digits"))
+    words = "the network's outputs are NaN or infinite for 180 of 180 images"
+    assert (one.evaluation.p, one.evaluation.reason) == (None, words)
 
 
 def test_sizes_are_counted_as_by_hand() -> None:

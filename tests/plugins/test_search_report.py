@@ -3,7 +3,9 @@
 import csv
 import io
 import json
+import os
 import re
+import sys
 from pathlib import Path
 from types import ModuleType
 from xml.etree import ElementTree
@@ -18,6 +20,7 @@ from tgsage.plugins.searchers.rl import RLSearcher
 from tgsage.plugins.spaces.toy import ToySpace
 from tgsage.plugins.tracker import Tracker
 from tgsage.rsa import RSAError
+from tgsage.rsa.cli import main
 
 SPACE = ToySpace()
 
@@ -37,7 +40,7 @@ def found(storage: Path) -> SearchResult:
         p = {4: 0.2, 8: 0.5, 16: 0.9}[int(str(architecture["layer1/filters"]))]
         return Evaluation(p=p, tg=p / 2, score=p + p / 2, examples=1000, parameters=77, seconds={"train": 2.0})
 
-    return search(SPACE, RandomSearcher(SPACE, seed=2), objective, samples=90, storage=storage)
+    return search(SPACE, RandomSearcher(SPACE, seed=2), objective, samples=90, storage=storage, repeats=True)
 
 
 def test_the_numbers_are_those_of_the_candidates(found: SearchResult, storage: Path) -> None:
@@ -143,6 +146,35 @@ def test_the_cost_of_finalists_is_added(tmp_path: Path) -> None:
     assert answer(search_report(tmp_path / "a.db")) == [
         *before, "Cost M1 E1 + M2 E2: with 1,350,000 examples of 10 finalists, 1,440,000 in all."
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("score", [-sys.float_info.max, -1e200, 1e300, sys.float_info.max])
+def test_scores_of_any_size_have_a_page_and_a_table(
+    score: float, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    storage, page = tmp_path / "a.db", tmp_path / "a.html"
+    search(SPACE, RandomSearcher(SPACE), lambda a: score if a["n_layers"] < 3 else 1.0, samples=8, storage=storage)
+    write_search_report(page, search_report(storage))
+    assert main(["report", str(storage)]) == 0
+    shown = f"{score:.4g}" if score > 1 else "1.0000"
+    assert f"score {shown}" in page.read_text()
+    assert shown in capsys.readouterr().out
+    for drawing in re.findall(r"<svg.*?</svg>", page.read_text(), re.S):
+        numbers = re.findall(r' (?:c?[xy][12]?|points)="([^"]*)"', drawing)
+        assert all(abs(float(one)) < 1000 for some in numbers for one in re.split("[ ,]", some))
+
+
+def test_an_error_text_that_is_no_utf_8_costs_neither_page_nor_database(tmp_path: Path) -> None:
+    def fails(architecture: dict[str, object]) -> float:
+        raise OSError(f"cannot read {os.fsdecode(b'caf' + bytes([233]) + b'.jpg')}")
+
+    storage, page = tmp_path / "a.db", tmp_path / "a.html"
+    search(SPACE, RandomSearcher(SPACE), fails, samples=2, storage=storage)
+    write_search_report(page, search_report(storage))
+    assert main(["report", str(storage), "--csv", str(tmp_path / "a.csv")]) == 0
+    for written in (page, tmp_path / "a.csv"):
+        assert "OSError: cannot read caf\\udce9.jpg" in written.read_text(encoding="utf-8")
+    assert Evaluation("failed", "caf\udce9").reason == "caf\\udce9"
 
 
 def test_one_of_several_studies_has_to_be_named(tmp_path: Path) -> None:

@@ -360,6 +360,48 @@ def test_for_rl_a_failure_is_as_bad_as_the_worst_score() -> None:
     assert failed.diagnostics() == worst.diagnostics() != {}
 
 
+@pytest.mark.parametrize("penalty", [-sys.float_info.max, -1e300, sys.float_info.max])
+def test_rl_outlives_scores_of_any_size(penalty: float) -> None:
+    searcher = RLSearcher(ToySpace(), seed=0)
+    for trial in range(50):
+        searcher.tell(trial, searcher.ask(trial), penalty if trial % 5 in (1, 3) else 0.5 + 0.001 * trial)
+        assert np.isfinite(list(searcher.diagnostics().values())).all()
+    assert abs(searcher.diagnostics()["baseline"]) < 10
+    assert len({searcher.space.key(searcher.ask(trial)) for trial in range(100, 120)}) > 15
+
+
+@pytest.mark.slow
+def test_rl_learns_what_is_best_although_some_scores_are_huge_penalties() -> None:
+    searcher, rng = RLSearcher(ToySpace(), seed=0, learning_rate=0.02), np.random.default_rng(0)
+    for trial in range(400):
+        architecture = searcher.ask(trial, repeats=True)
+        score = float(architecture["n_layers"] == 2) + float(architecture["layer1/kernel"] == 5)
+        bad = architecture["layer1/pool"] == "max" and rng.random() < 0.2
+        searcher.tell(trial, architecture, -1e300 if bad else score)
+    asked = [searcher.ask(trial, repeats=True) for trial in range(1000, 1050)]
+    assert sum(one["n_layers"] == 2 and one["layer1/kernel"] == 5 for one in asked) > 40
+
+
+def test_rl_outlives_penalties_only() -> None:
+    space = ToySpace()
+    for scores in ([-sys.float_info.max], [1e300, -1e300], [-sys.float_info.max, sys.float_info.max]):
+        searcher = RLSearcher(space, seed=0)
+        for trial in range(20):
+            searcher.tell(trial, searcher.ask(trial), scores[trial % len(scores)])
+            assert np.isfinite(list(searcher.diagnostics().values())).all()
+        assert len({space.key(searcher.ask(trial)) for trial in range(100, 120)}) > 15
+
+
+def test_for_rl_scores_near_each_other_count_as_they_are() -> None:
+    space, rng = ToySpace(), np.random.default_rng(0)
+    for scale in (1.0, 1e8):
+        searcher, told = RLSearcher(space), list[float]()
+        for trial in range(5):
+            told.append(scale * float(rng.uniform(-1, 1)))
+            searcher.tell(trial, searcher.ask(trial), told[-1])
+        assert searcher.diagnostics()["baseline"] == pytest.approx(sum(told) / 5, rel=1e-12)
+
+
 def test_rl_leaves_torchs_threads_and_gradient_mode_alone() -> None:
     before = torch.get_num_threads()
     with torch.no_grad():

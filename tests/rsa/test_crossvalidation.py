@@ -62,6 +62,19 @@ def test_the_choice_among_equals_is_not_rewarded() -> None:
     assert abs(np.mean(fair) - truth) < 3 * error
 
 
+def test_the_choice_among_nearly_equals_falls_below_the_best() -> None:
+    """Of 8 layers whose noise grows from 1 to 2, over 60 samples of 30 stimuli."""
+    short = []
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        x = rng.normal(size=(30, 10))
+        layers = {f"l{i}": compute_rdm(x + k * rng.normal(size=x.shape)) for i, k in enumerate(np.linspace(1, 2, 8))}
+        target = compute_rdm(x + rng.normal(size=x.shape))
+        found = crossvalidated_choice(layers, {"t": target}, n=5)
+        short.append(compare(layers["l0"], target) - float(found.mean()))
+    assert 0.02 < np.mean(short) < 0.08
+
+
 def test_bad_arguments_are_named() -> None:
     layers, targets = sample(24, 2, 0)
     with pytest.raises(RSAError, match="at least 1 halving"):

@@ -130,3 +130,13 @@ def test_intervals_over_neuroids_are_as_wide_as_fresh_samples_of_sites() -> None
     ends = [interval(bootstrap_neuroids(layer, sites(), labels=range(30), n=60, seed=s)) for s in range(8)]
     width = np.mean([(high - low).item() for low, high in ends])
     assert width / 2 == pytest.approx(2 * fresh, rel=0.3)
+
+
+def test_intervals_of_subjects_stay_in_the_range_and_enclose_the_mean() -> None:
+    layers, subjects = people(8, 3)
+    same = [layers["l0.5"].replace(name=str(i)) for i in range(3)]
+    for found in (bootstrap_subjects(layers, same, n=100), bootstrap_subjects(layers, subjects, n=100)):
+        assert ((found["low"] >= -1) & (found["low"] <= found["similarity"])).all()
+        assert ((found["similarity"] <= found["high"]) & (found["high"] <= 1)).all()
+        tests = subject_differences(found)
+        assert ((tests["low"] >= -2) & (tests["high"] <= 2)).all()

@@ -11,6 +11,7 @@ from tgsage.rsa import (
     METHODS,
     RDM,
     RSAError,
+    Teacher,
     best_layer_interval,
     bootstrap,
     compare,
@@ -22,6 +23,7 @@ from tgsage.rsa import (
     standard_error,
 )
 from tgsage.rsa.inference import benjamini_hochberg
+from tgsage.rsa.report.comparisons import CENTRED, PairTests, above_zero
 
 from .peers import NAMES
 
@@ -34,6 +36,11 @@ def independent(n: int, seed: int) -> tuple[RDM, RDM]:
 def test_benjamini_hochberg_as_scipy() -> None:
     p = np.random.default_rng(0).random(40) ** 2
     np.testing.assert_allclose(benjamini_hochberg(p), stats.false_discovery_control(p), atol=1e-15)
+    p[[3, 39]] = np.nan
+    defined = np.isfinite(p)
+    np.testing.assert_allclose(benjamini_hochberg(p)[defined], stats.false_discovery_control(p[defined]), atol=1e-15)
+    assert np.isnan(benjamini_hochberg(p)[~defined]).all()
+    assert np.isnan(benjamini_hochberg([np.nan])).all()
 
 
 def related(n: int, seed: int, noises: tuple[float, ...] = (1.0,), target: float = 0.7) -> tuple[dict[str, RDM], RDM]:
@@ -70,7 +77,7 @@ def test_standard_errors_are_the_spread_of_fresh_samples_where_draws_are_too_wid
     assert np.mean([float(one.std()) for one in draws]) > 1.4 * np.std(fresh)
 
 
-def test_intervals_lean_on_the_z_scale_by_the_third_moment_of_the_u_statistic() -> None:
+def test_intervals_are_longer_to_one_side_by_the_third_moment_of_the_u_statistic() -> None:
     """Against the moments of Pearson's influence of stimuli and of pairs; 20,000 draws."""
     layers, target = related(40, 4, (2.0,))
     a, b = layers["layer 0"], target
@@ -85,7 +92,7 @@ def test_intervals_lean_on_the_z_scale_by_the_third_moment_of_the_u_statistic() 
     assert lean > 0.1
     below, above = np.arctanh(r) - np.arctanh(low), np.arctanh(high) - np.arctanh(r)
     half = t * error / (1 - r**2)
-    np.testing.assert_allclose([half / below - 1, 1 - half / above], lean, atol=0.05)
+    np.testing.assert_allclose([half / below, half / above], [1, 1 - lean], atol=0.05)
 
 
 def test_intervals_stay_between_minus_1_and_1_and_have_few_degrees_of_freedom() -> None:
@@ -99,6 +106,73 @@ def test_intervals_stay_between_minus_1_and_1_and_have_few_degrees_of_freedom() 
     assert (draws["dof"] <= 29).all()
     same = bootstrap(target, target.replace(name="b"), n=50)
     np.testing.assert_allclose([end.item() for end in interval(same)], 1.0)
+
+
+@pytest.mark.parametrize("n", [5, 30])
+@pytest.mark.parametrize("method", METHODS)
+def test_intervals_of_the_same_and_of_nearly_the_same_rdm_enclose_the_similarity(method: str, n: int) -> None:
+    rng = np.random.default_rng(0)
+    a = RDM(rng.random(n * (n - 1) // 2), range(n))
+    near = a.replace(values=a.values + 1e-4 * rng.normal(size=a.values.size))
+    for other in (a, near):
+        draws = bootstrap(a, {"t": other, "u": other}, method=method, n=100)
+        ends = [(low.item(), high.item()) for low, high in zip(*(end[0] for end in interval(draws)), strict=True)]
+        for low, high in (*ends, best_layer_interval(draws)):
+            assert -1 <= low <= compare(a, other, method=method) <= high <= 1
+            assert n == 5 or low > 0.99
+    score = Teacher.from_rdms("t", {"t": a}).score({"a": near, "b": a}, method=method, bootstrap=100)
+    assert above_zero(score.draws, 0, method) == ([0, 1] if method in CENTRED else [])
+    assert score.tg_low is not None
+    assert score.tg_high is not None
+    assert -1 <= score.tg_low <= score.tg <= score.tg_high <= 1
+
+
+@pytest.mark.parametrize("n", [5, 8])
+@pytest.mark.parametrize("method", ["pearson", "rho-a"])
+def test_few_stimuli_leave_intervals_in_the_range_of_a_similarity_and_of_a_difference(method: str, n: int) -> None:
+    rng = np.random.default_rng(n)
+    layers = {f"l{i}": RDM(rng.random(n * (n - 1) // 2), range(n)) for i in range(4)}
+    targets = {"t": layers["l0"].replace(values=layers["l0"].values ** 2 + 0.05 * rng.random(n * (n - 1) // 2))}
+    targets["u"] = layers["l1"].replace(values=1 - layers["l1"].values)
+    draws = bootstrap(layers, targets, method=method, n=200)
+    value = draws["estimate"].max("layer").mean().item()
+    low, high = best_layer_interval(draws)
+    assert -1 <= low <= value <= high <= 1
+    tests = layer_differences(draws)
+    assert ((tests["low"] >= -2) & (tests["low"] <= tests["difference"])).all()
+    assert ((tests["difference"] <= tests["high"]) & (tests["high"] <= 2)).all()
+
+
+def test_the_interval_of_a_chosen_layer_holds_its_similarity_more_often_than_that_of_a_named_one() -> None:
+    """Of 16 equally good layers, 60 samples of 24 stimuli; their common truth is the mean over samples."""
+    ordinary, chosen, truth = [], [], []
+    for seed in range(60):
+        layers, target = related(24, seed, (1.0,) * 16)
+        draws = bootstrap(layers, {"t": target}, n=100, seed=seed)
+        best = int(draws["estimate"].to_numpy().argmax())
+        ordinary.append([end[best, 0].item() for end in interval(draws)])
+        chosen.append(best_layer_interval(draws))
+        truth.append(draws["estimate"].mean().item())
+    held = [np.mean([low <= np.mean(truth) <= high for low, high in ends]) for ends in (ordinary, chosen)]
+    assert held[0] < 0.88
+    assert held[1] > 0.91
+
+
+def test_a_layer_without_defined_draws_has_no_p_value_and_others_have_theirs() -> None:
+    layers, target = related(30, 0, (0.3, 1.0, 3.0, 3.0))
+    draws = bootstrap(layers, {"t": target, "u": related(30, 1)[1]}, n=200)
+    broken = draws.copy()
+    broken[3] = np.nan
+    known = layer_differences(draws.isel(layer=[0, 1, 2]))
+    found = layer_differences(broken)
+    with_it = (found["second"] == "layer 3").to_numpy()
+    assert np.isnan(found["p_adjusted"][with_it]).all()
+    np.testing.assert_allclose(found["p_adjusted"][~with_it], known["p_adjusted"])
+    assert above_zero(broken, 0, "pearson") == above_zero(draws.isel(layer=[0, 1, 2]), 0, "pearson")
+    assert np.isfinite(best_layer_interval(broken)).all()
+    tests = PairTests(broken)
+    assert 3 in tests.equal(0, 0)  # nothing tells it from the best
+    assert tests.sign(0, 0, 3) == 0
 
 
 def test_draws_that_failed_are_left_out() -> None:

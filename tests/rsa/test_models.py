@@ -1,12 +1,14 @@
 """Models by name, and weights from strangers."""
 
 import pickle
+import zipfile
 from pathlib import Path
 
 import pytest
 import torch
 from PIL import Image
 from tgsage.rsa import RSAError, extract, load_model
+from tgsage.rsa.models import load_weights
 
 MODEL_FILE = """
 import torch
@@ -143,3 +145,16 @@ def test_bad_names_are_answered(model_file: Path, name: str, words: str) -> None
 def test_a_missing_weights_file_is_named(model_file: Path) -> None:
     with pytest.raises(RSAError, match=r"nothing.pt: no such file"):
         load_model(f"{model_file}:small", "nothing.pt")
+
+
+def test_compressed_weights_are_refused_unread(tmp_path: Path) -> None:
+    module, file, packed = torch.nn.Linear(300, 300), tmp_path / "a.pt", tmp_path / "b.pt"
+    torch.save({name: torch.zeros_like(weight) for name, weight in module.state_dict().items()}, file)
+    load_weights(module, file)
+    with zipfile.ZipFile(file) as source, zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as target:
+        for name in source.namelist():
+            target.writestr(name, source.read(name))
+    with pytest.raises(RSAError, match=r"b\.pt holds no plain state dict of tensors, or is damaged"):
+        load_weights(module, packed)
+    torch.save(dict(module.state_dict()), file, _use_new_zipfile_serialization=False)
+    load_weights(module, file)

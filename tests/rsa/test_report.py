@@ -54,6 +54,29 @@ def test_the_answer_names_the_best_layer_its_interval_and_its_share_of_the_ceili
     assert "Over 24 stimuli, how similar is the representational geometry of a model to that of V4 and IT" in text
 
 
+def test_the_interval_of_the_best_of_tied_layers_is_that_of_a_choice(tmp_path: Path) -> None:
+    """In the table, in the answer, and in the bars of several models."""
+    teacher, _, _ = study(layers=1, targets=("V4",))
+    rng = np.random.default_rng(0)
+    base = teacher.rdms["V4"]
+    tied = {
+        f"l{i}": base.replace(values=base.values + rng.normal(size=base.values.size), name=f"l{i}") for i in range(8)
+    }
+    score = teacher.score(tied, bootstrap=60, seed=3)
+    assert score.low is not None
+    layer = score.best_layer["V4"]
+    low, high = score.best_interval["V4"]
+    assert low < float(score.low.sel(layer=layer, target="V4"))
+    _, page = render(tmp_path, (teacher, score, tied), others={"same": score})
+    assert any(text.startswith(f"{score.tg:.3f} [{low:.3f}, {high:.3f}] best") for _, text in page.all("td"))
+    assert any(f"(95% interval {low:.3f} to {high:.3f})" in text for _, text in page.all("li"))
+    models = Models({"a model": score, "same": score})
+    assert models.low is not None
+    np.testing.assert_allclose(models.low, [[low], [low]])
+    (methods,) = [text for _, text in page.all("p") if text.startswith("Representational dissimilarity matrices")]
+    assert "They are about new stimuli of the same 4 category_name" in methods
+
+
 def test_the_crossvalidated_choice_is_reported_beside_the_maximum(tmp_path: Path) -> None:
     teacher, score, rdms = study()
     halves = crossvalidated_choice(rdms, teacher.rdms, n=10)
@@ -183,10 +206,8 @@ def test_several_models_are_bars_with_their_best_layers_and_tested_where_draws_a
     models = Models({"a model": score, "noise": other})
     np.testing.assert_allclose(models.values[:, :2], [s.table.values.max(axis=0) for s in (score, other)])
     np.testing.assert_allclose(models.values[:, 2], [score.tg, other.tg])
-    assert score.low is not None
     assert models.low is not None
-    best = score.table.values.argmax(axis=0)
-    np.testing.assert_allclose(models.low[0, :2], score.low.values[best, [0, 1]])
+    np.testing.assert_allclose(models.low[0, :2], [low for low, _ in score.best_interval.values()])
     assert models.low[1, 2] == other.tg_low
     assert models.tests.sign(2, 0, 1) == 1
     assert any("a model 0." in text and "noise 0." in text for _, text in page.all("svg"))

@@ -29,7 +29,10 @@ def weights_of(rdm: RDM, n: int, groups: str | list[str] | None = None) -> np.nd
 
 
 def by_hand(a: RDM, b: RDM, w: np.ndarray, method: str) -> float:
-    """The similarity over resampled rows: pairs of copies are dropped (whitened forms: kept at zero)."""
+    """The similarity over resampled rows: pairs of copies are dropped (whitened forms: kept at zero).
+
+    rho-a and tau-a are shares of what is reached without ties: copies of one pair cannot help being tied.
+    """
     index = np.repeat(np.arange(N), w)
     upper = np.triu_indices(len(index), 1)
     keep = index[upper[0]] != index[upper[1]]
@@ -45,17 +48,19 @@ def by_hand(a: RDM, b: RDM, w: np.ndarray, method: str) -> float:
         p, q = sides
         return float((p * q).sum() / np.sqrt((p * p).sum() * (q * q).sum()))
     x, y = x[keep], y[keep]
+    copies = np.unique(np.stack([index[side] for side in upper])[:, keep], axis=1, return_inverse=True)[1]
     if method == "cosine":
         return float(x @ y / np.sqrt((x @ x) * (y @ y)))
     if method == "tau-a":
         signs = np.sign(x[:, None] - x) * np.sign(y[:, None] - y)
-        return float(signs.sum() / (len(x) * (len(x) - 1)))
+        return float(signs.sum() / (copies[:, None] != copies).sum())
     if method == "pearson":
         return float(np.corrcoef(x, y)[0, 1])
     r, s = stats.rankdata(x), stats.rankdata(y)
     if method == "spearman":
         return float(np.corrcoef(r, s)[0, 1])
-    return float(12 * ((r - r.mean()) @ (s - s.mean())) / (len(x) ** 3 - len(x)))
+    untied = (len(x) ** 3 - (np.bincount(copies) ** 3).sum()) / 12
+    return float((r - r.mean()) @ (s - s.mean()) / untied)
 
 
 @pytest.mark.parametrize("tied", [False, True])
@@ -95,6 +100,20 @@ def test_draws_are_paired_and_do_not_depend_on_the_order_of_stimuli(method: str)
     np.testing.assert_allclose(alone.to_numpy()[0], together.sel(layer="b").to_numpy(), atol=1e-12)
     other = bootstrap(layers, targets, method=method, n=30, seed=1)
     assert not np.array_equal(other.to_numpy(), together.to_numpy())
+
+
+def test_draws_say_what_new_samples_they_are_about() -> None:
+    x = np.random.default_rng(0).normal(size=(N, 8))
+    columns = {"object_name": [f"o{i // 2}" for i in range(N)], "category_name": [f"c{i // 12}" for i in range(N)]}
+    named, plain = (compute_rdm(x, labels=LABELS, descriptors=found) for found in (columns, {}))
+
+    def about(rdm: RDM, groups: str | list[str] | None = None) -> str:
+        return str(bootstrap(rdm, plain.replace(name="b"), n=2, groups=groups).attrs["about"])
+
+    assert about(named) == "new stimuli of the same 12 object_name and 2 category_name (of new ones with groups)"
+    assert about(named, "object_name") == "new object_name of the same 2 category_name"
+    assert about(plain) == "new stimuli"
+    assert about(plain, columns["object_name"]) == "new groups"
 
 
 def test_groups_are_resampled_whole() -> None:

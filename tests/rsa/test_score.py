@@ -35,3 +35,15 @@ def test_ends_of_intervals_and_the_crossvalidated_tg_are_reported() -> None:
     assert found["tg_crossvalidated"] == score.tg_crossvalidated
     assert found["low"]["l0.5"]["t1.0"] == float(score.low.sel(layer="l0.5", target="t1.0"))
     assert found["bootstrap"]["draws"] == 200
+    assert plain.best_interval == {}
+    assert plain.shown == (None, None)
+    for target, layer in score.best_layer.items():
+        ends = best_layer_interval(draws.sel(target=[target]))
+        assert score.best_interval[target] == ends
+        assert tuple(found["best_interval"][target]) == ends
+        for side, end, plainly in zip(score.shown, ends, (score.low, score.high), strict=True):
+            assert side is not None
+            assert plainly is not None
+            assert float(side.sel(layer=layer, target=target)) == end
+            others = side["layer"] != layer
+            np.testing.assert_array_equal(side.sel(target=target)[others], plainly.sel(target=target)[others])

@@ -2,14 +2,20 @@
 
 import json
 import re
-from collections.abc import Callable
+import resource
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import h5py
 import numpy as np
 import pytest
-from tgsage.rsa import RDM, RSAError
+from matplotlib.figure import Figure
+from tgsage.rsa import RDM, RSAError, Teacher
+from tgsage.rsa.console import write_json
+from tgsage.rsa.figures import save_figure
+from tgsage.rsa.interop import write_rsatoolbox
 from tgsage.rsa.storage import replacing, writing
 
 
@@ -50,6 +56,51 @@ def test_saving_replaces_an_older_file_and_leaves_nothing_beside_it(rdm: RDM, sa
     rdm.replace(name="IT").save(saved)
     assert RDM.load(saved).name == "IT"
     assert names_in(saved.parent) == ["rdm.h5"]
+
+
+@contextmanager
+def no_room(most: int) -> Iterator[None]:
+    """As on a full disk, every write fails that makes a file larger than so many bytes."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (most, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def save_teacher(rdm: RDM, path: Path) -> None:
+    Teacher("monkey", {f"area {i}": rdm for i in range(50)}).save(path)
+
+
+def many_small(rdm: RDM, path: Path) -> None:
+    with writing(path, "rdm") as file:
+        for i in range(2000):
+            file[f"group {i}/values"] = rdm.values[:3]
+
+
+@pytest.mark.parametrize("most", [0, 300, 5000])
+@pytest.mark.parametrize(
+    "write",
+    [
+        RDM.save,
+        save_teacher,
+        many_small,
+        lambda rdm, path: write_rsatoolbox(path, {"V4": RDM(rdm.values, [str(i) for i in range(100)])}),
+        lambda rdm, path: write_json(path, {"values": rdm.values.tolist()}),
+        lambda rdm, path: save_figure(Figure((30, 30)), path.with_suffix(".png")),
+    ],
+)  # fmt: skip
+def test_a_full_disk_costs_one_line_and_no_older_file(
+    write: Callable[[RDM, Path], object], most: int, rdm: RDM, tmp_path: Path
+) -> None:
+    for suffix in ("", ".png"):
+        (tmp_path / f"old{suffix}").write_text("as it was")
+    with no_room(most), pytest.raises(RSAError, match=r"^cannot write .*old(\.png)?: File too large$"):
+        write(rdm, tmp_path / "old")
+    assert names_in(tmp_path) == ["old", "old.png"]
+    assert {path.read_text() for path in tmp_path.iterdir()} == {"as it was"}
+    write(rdm, tmp_path / "old")  # and the process has not suffered
 
 
 def links_out(file: h5py.File) -> None:
