@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 SCREEN = 128  # the grey behind transparent pixels, as on the screens of the experiments
 MAX_BYTES, MAX_PIXELS = 64 * 2**20, 64 * 2**20  # of one image
-_FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP", "GIF")
+_FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP", "GIF", "PPM")
 _MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}  # by number of channels
 _ORIENTATION = 0x0112  # EXIF tag
 
@@ -33,7 +33,7 @@ def as_rgb(image: Any) -> Any:
     """
     image = plain(read_image(image) if isinstance(image, str | PathLike) else image)
     if hasattr(image, "convert"):
-        return image.convert("RGB")
+        return image if image.mode == "RGB" else image.convert("RGB")
     tensor = torch.as_tensor(image)
     if tensor.ndim != 3 or tensor.shape[0] not in _MODES:
         raise RSAError(f"an image tensor must have shape (1 to 4 channels, H, W), got {tuple(tensor.shape)}")
@@ -81,7 +81,7 @@ def plain(image: Any) -> Any:
         whole = (image.convert("LA") if image.mode == "La" else image).convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", image.size, (SCREEN,) * 3 + (255,)), whole).convert("RGB")
     try:
-        return image if image.mode == "L" else image.convert("RGB")
+        return image if image.mode in ("L", "RGB") else image.convert("RGB")
     except ValueError as error:
         raise RSAError(f"an image of mode {image.mode} cannot be turned into RGB: {reason(error)}") from error
 

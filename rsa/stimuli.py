@@ -118,9 +118,11 @@ class Stimuli:
         A class becomes `category_name`, by the data set's `classes`: all synonyms of one, and where two classes have
         the same name, their `wnids` or numbers as well. Targets that are vectors (attributes, several labels) become a
         column per value, named by `attr_names` or `classes`, else `target_0`, ... Of a `Subset` the names are those of
-        the whole. Raises RSAError for other targets, and for a class or vector that the names do not fit.
+        the whole. Images that torchvision would read with its own loader, which makes those of 16 bits white, are read
+        as those of folders are. Raises RSAError for other targets, and for a class or vector that the names do not fit.
         """
-        if len(dataset) and not (isinstance(dataset[0], tuple | list) and len(dataset[0]) >= 2):
+        first = (None, None) if _opens_files(dataset) or not len(dataset) else dataset[0]
+        if not (isinstance(first, tuple | list) and len(first) >= 2):
             raise RSAError("a data set of (image, class) pairs is needed; for images alone use Stimuli(images)")
         targets = _stored_targets(dataset)
         if targets is None:
@@ -247,7 +249,30 @@ class _FirstOfPair:
         return len(self.dataset)
 
     def __getitem__(self, index: int) -> Any:
-        return self.dataset[index][0]
+        return _image_of(self.dataset, index)
+
+
+def _image_of(dataset: Any, index: int) -> Any:
+    """The image of a pair; a file that torchvision's own loader would open is read as those of folders are."""
+    from .pictures import read_image
+
+    if not _opens_files(dataset):
+        return dataset[index][0]
+    if hasattr(dataset, "indices"):
+        return _image_of(dataset.dataset, dataset.indices[index])
+    image = read_image(dataset.samples[index][0])
+    return image if dataset.transform is None else dataset.transform(image)
+
+
+def _opens_files(dataset: Any) -> bool:
+    """Whether this is torchvision's data set of files with its own loader, or a part of one."""
+    from torch.utils.data import Subset
+    from torchvision.datasets.folder import DatasetFolder, default_loader
+
+    if type(dataset) is Subset:
+        return _opens_files(dataset.dataset)
+    own = getattr(type(dataset), "__getitem__", None) is DatasetFolder.__getitem__
+    return own and dataset.loader is default_loader
 
 
 Images: TypeAlias = "Stimuli | torch.Tensor | Array | Sequence[Any]"
@@ -263,6 +288,7 @@ def as_stimuli(images: Any) -> Stimuli:
         raise RSAError(f"images must have shape (n, C, H, W), got {tuple(images.shape)}")
     if not (hasattr(images, "__len__") and hasattr(images, "__getitem__")) or isinstance(images, str | bytes | Mapping):
         raise RSAError(
-            f"images must be Stimuli, a tensor (n, C, H, W) or a list of images, not {type(images).__name__}"
+            f"images must be Stimuli, a tensor (n, C, H, W) or a list of images, not {type(images).__name__}; "
+            "tgsage.neural_data.images reads a folder or an archive"
         )
     return Stimuli(images)

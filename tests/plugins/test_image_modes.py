@@ -1,5 +1,6 @@
 """Images of every mode look the same to a network, whichever way they come; the reference is a plain loop."""
 
+import io
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,9 @@ from tgsage.neural_data import images
 from tgsage.plugins.training import load_data, make_data
 from tgsage.rsa import RSAError, Stimuli, extract, load_model
 from torch import nn
+from torch.utils.data import Subset
+from torchvision.datasets import ImageFolder
+from torchvision.transforms import Compose
 
 SIDE = 64
 RNG = np.random.default_rng(0)
@@ -93,6 +97,7 @@ MODES: dict[str, tuple[Callable[[], Image.Image], Callable[[int, int], Any], str
         lambda y, x: [round(int(DEEP[y, x]) * 255 / 65535)] * 3,
         "tif",
     ),
+    "16 bits in PGM": (lambda: Image.fromarray(DEEP), lambda y, x: [round(int(DEEP[y, x]) * 255 / 65535)] * 3, "pgm"),
     "on its side": (turned, lambda y, x: COLOUR[y, x], "png"),
 }
 PIXELS = {
@@ -125,14 +130,25 @@ def ways_in(mode: str, folder: Path) -> dict[str, Any]:
     make, _, suffix = MODES[mode]
     ways: dict[str, Any] = {"PIL image": [make()], "data set": Stimuli.from_dataset(Pairs(make()))}
     if suffix:
-        path = folder / f"a.{suffix}"
+        (folder / "set").mkdir()
+        path = folder / "set" / f"a.{suffix}"
         image = make()
         settings: dict[str, Any] = {"exif": image.getexif()} if mode == "on its side" else {**image.info}  # type: ignore[dict-item]
         image.save(path, **settings)
         with zipfile.ZipFile(folder / "x.zip", "w") as archive:
             archive.write(path, "a.png")
-        ways |= {"file that is open": [Image.open(path)], "path": [path], "path as text": [str(path)]}
-        ways |= {"folder": images(folder), "archive": images(folder / "x.zip")}
+        ways |= {
+            "file that is open": [Image.open(io.BytesIO(path.read_bytes()))],
+            "path": [path],
+            "path as text": [str(path)],
+        }
+        ways |= {"folder": images(path.parent), "archive": images(folder / "x.zip")}
+        (folder / "classes" / "thing").mkdir(parents=True)
+        (folder / "classes" / "thing" / path.name).write_bytes(path.read_bytes())
+        for name, transform in (("plain", None), ("with a transform", Compose([]))):
+            classes = ImageFolder(folder / "classes", transform)
+            for title, dataset in (("ImageFolder", classes), ("part of one", Subset(classes, [0]))):
+                ways[f"{title}, {name}"] = Stimuli.from_dataset(dataset)
     if mode in PIXELS:
         ways |= {"array": PIXELS[mode][None], "tensor": torch.from_numpy(PIXELS[mode].copy()[None])}
         ways |= {"data set of tensors": Stimuli.from_dataset(Pairs(ways["tensor"][0]))}
@@ -156,7 +172,7 @@ def test_every_way_in_and_every_preprocess_shows_the_same_pixels(mode: str, tmp_
             found = extract(nn.Identity(), stimuli, "output", preprocess=preprocess)["output"]
             seen[way, name] = np.rint(found.reshape(3, SIDE, SIDE).transpose(1, 2, 0) * 255)
     assert np.abs(seen["PIL image", "none"] - expected).max() <= (
-        0 if mode in ("1", "L", "RGB", "P") or "I;16" in mode else 1
+        0 if mode in ("1", "L", "RGB", "P") or "16" in mode else 1
     )
     assert not [key for key, found in seen.items() if not np.array_equal(found, seen["PIL image", "none"])]
 
@@ -216,7 +232,7 @@ def test_a_network_takes_the_images_of_a_data_set_without_a_preprocess(tmp_path:
 def test_a_checksum_is_of_the_pixels_that_a_path_or_a_palette_stands_for(tmp_path: Path) -> None:
     palette_image().save(tmp_path / "a.png")
     shown = Stimuli([Image.fromarray(PALETTE[GREY])]).checksum()
-    for image in (tmp_path / "a.png", str(tmp_path / "a.png"), palette_image(), Image.open(tmp_path / "a.png")):
+    for image in (tmp_path / "a.png", str(tmp_path / "a.png"), palette_image()):
         assert Stimuli([image]).checksum() == shown
 
 
