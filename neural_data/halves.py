@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from ..rsa import RSAError
 from ..rsa.errors import near
+from ..rsa.labels import check_names
 from ..rsa.rdm import Array
 from . import _kernels
 from .neuroids import scale_neuroids
@@ -44,6 +45,8 @@ class Trials:
             raise RSAError(
                 f"no column {by} says the same at every presentation of a stimulus{near(by, list(self._columns))}"
             )
+        if by != "stimulus":
+            check_names(self._columns[by], f"{by} of the stimuli")
         return encode(self._columns[by])[1]
 
     def halves(self, seed: int, split: int) -> Array:

@@ -7,6 +7,7 @@ import numpy.typing as npt
 
 from ..rsa import RSAError
 from ..rsa.errors import listing, near
+from ..rsa.labels import MISSING, named_rows
 from ..rsa.rdm import Array
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def region_neuroids(recording: "xarray.DataArray", level: str = "subregion") -> 
     names = np.broadcast_to(recording[column].values.astype(str), recording.sizes["neuroid"])
     if level == "paper":
         names = np.where(names == "cIT", "aIT", names)
-    unnamed = recording["neuroid_id"].values[(names == "") | (names == "nan")]
+    unnamed = recording["neuroid_id"].values[np.isin(names, MISSING)]
     if len(unnamed):
         raise RSAError(f"{len(unnamed)} neuroids have no {column}: {listing(unnamed)}")
     found = list(dict.fromkeys(names.tolist()))
@@ -48,19 +49,18 @@ def reliable_neuroids(
 ) -> "xarray.DataArray":
     """The neuroids whose reliability reaches `at_least`; an undefined one (NaN) does not.
 
-    reliability: one number per neuroid, in their order (a DataArray with `neuroid_id` is matched by it).
+    reliability: one number per neuroid, in their order, or by the names that a Series or DataArray brings.
     Raises RSAError when numbers and neuroids do not match or no neuroid is left.
     """
-    import xarray
-
     ids = recording["neuroid_id"].values.tolist()
-    r = np.asarray(reliability, np.float64)
-    if isinstance(reliability, xarray.DataArray) and "neuroid_id" in reliability.coords:
-        place = {name: i for i, name in enumerate(reliability["neuroid_id"].values.tolist())}
-        lacking = [name for name in ids if name not in place]
-        if lacking:
-            raise RSAError(f"{len(lacking)} neuroids have no reliability: {listing(lacking)}")
+    r, names = named_rows(reliability, "reliability")
+    r = np.asarray(r, np.float64)
+    place = {name: i for i, name in enumerate(names or ())}
+    lacking = [name for name in ids if name not in place]
+    if place and not lacking:
         r = r[[place[name] for name in ids]]
+    elif names is not None and names != list(map(str, range(len(names)))):
+        raise RSAError(f"{len(lacking)} neuroids have no reliability: {listing(lacking)}")
     if r.shape != (len(ids),):
         raise RSAError(f"{len(ids)} neuroids but reliability has shape {r.shape}")
     keep = np.flatnonzero(r >= at_least)
@@ -83,6 +83,7 @@ def scale_neuroids(responses: Array, scale: str) -> Array:
         raise RSAError(f"unknown scale {scale!r}{near(scale, SCALES)}")
     if scale == "none":
         return responses
+    responses = named_rows(responses, "responses")[0]  # missing values, not what lies under a mask
     x = responses.astype(np.float64)
     low, high = np.fmin.reduce(x, axis=0), np.fmax.reduce(x, axis=0)
     if scale == "zscore":

@@ -7,6 +7,7 @@ import numpy as np
 
 from ..rsa import RDM, RSAError, compute_rdm
 from ..rsa.errors import listing, near
+from ..rsa.labels import check_names
 from ..rsa.rdm import Attr
 from .averages import average_and_count, group_means, state_repeats
 from .neuroids import region_neuroids, scale_neuroids
@@ -79,6 +80,8 @@ def condition_responses(
     averaged, counts = average_and_count(recording)
     if by == "repetition" or (by != "stimulus" and by not in averaged.coords):
         raise RSAError(f"column {by} differs between presentations of one stimulus, so no RDM can be made by it")
+    if by != "stimulus":
+        check_names(averaged[by].values, f"{by} of the stimuli")
     return {
         region: _region(
             averaged.isel(neuroid=neuroids),

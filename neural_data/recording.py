@@ -8,7 +8,8 @@ import numpy.typing as npt
 
 from ..rsa import RSAError
 from ..rsa.errors import listing, reason
-from ..rsa.rdm import Array, as_text
+from ..rsa.labels import MISSING, order_of, plain, plain_column, row_labels, row_names
+from ..rsa.rdm import Array
 
 if TYPE_CHECKING:
     import xarray
@@ -62,7 +63,7 @@ def check_recording(recording: "xarray.DataArray") -> "xarray.DataArray":
     for name in ("stimulus_id", "neuroid_id"):
         if recording[name].dtype.kind != "U":
             raise RSAError(f"coordinate {name} must be text, got {recording[name].dtype}")
-        empty = np.flatnonzero(recording[name].values == "")
+        empty = np.flatnonzero(np.isin(recording[name].values, MISSING))
         if len(empty):
             raise RSAError(f"coordinate {name} is empty at {listing(empty)}")
     check_numbers(recording, "repetition", "iu", 1e6)
@@ -103,7 +104,7 @@ def check_numbers(recording: "xarray.DataArray", name: str, kinds: str, largest:
 def from_arrays(
     responses: npt.ArrayLike,
     *,
-    stimulus_id: Iterable[object],
+    stimulus_id: Iterable[object] | None = None,
     region: str | Iterable[object] | None = None,
     repetition: Iterable[int] | None = None,
     neuroid_id: Iterable[object] | None = None,
@@ -112,17 +113,24 @@ def from_arrays(
     neuroid: Mapping[str, Any] | None = None,
     attrs: Mapping[str, str | int | float] | None = None,
 ) -> "xarray.DataArray":
-    """A recording from plain arrays.
+    """A recording from plain arrays, or from a DataFrame or DataArray with names of its own.
 
-    responses: (n_presentations, n_neuroids) or (n_presentations, n_neuroids, n_time_bins); integers become float64.
-    stimulus_id: one per presentation; a stimulus shown again has the same id again.
+    responses: (n_presentations, n_neuroids) or (n_presentations, n_neuroids, n_time_bins); integers become float64,
+      masked values NaN.
+    stimulus_id: one per presentation; a stimulus shown again has the same id again. Without it, the index of a
+      DataFrame or the coordinate of a DataArray.
     region: one per neuroid, or one text for all. repetition: numbered in order of appearance if absent.
-    neuroid_id: "0", "1", ... if absent. time_bins: (start, end) in ms. presentation, neuroid: further columns.
+    neuroid_id: if absent the columns of a DataFrame or the coordinate of a DataArray, else "0", "1", ...
+    time_bins: (start, end) in ms. presentation, neuroid: further columns; a missing text is empty. A Series goes to the
+      presentations or neuroids (or their ids) that its index names, never to others by position.
 
-    Raises RSAError as `check_recording` does, and for columns of another length.
+    Raises RSAError as `check_recording` does, for names that are missing or contradict those of the responses, and for
+    columns of another length.
     """
     import xarray
 
+    if set(getattr(responses, "dims", [""])) <= set(DIMS):
+        responses = responses.transpose(*(dim for dim in DIMS if dim in responses.dims))  # type: ignore[union-attr]
     array = _as_array(responses, "responses")
     if array.dtype.kind not in "biuf":
         raise RSAError(f"responses must be real numbers, got {array.dtype}")
@@ -131,67 +139,80 @@ def from_arrays(
         array = array.astype(np.float64)
     if array.ndim not in (2, 3):
         raise RSAError(f"responses must have shape (presentations, neuroids[, time bins]), got {array.shape}")
-    stimuli = _column(stimulus_id, "stimulus_id")
-    columns: dict[str, dict[str, Any]] = {dim: {} for dim in DIMS[: array.ndim]}
-    columns["presentation"] = {
-        "stimulus_id": stimuli.astype(str),
-        "repetition": number_repetitions(stimuli) if repetition is None else _column(repetition, "repetition"),
-        **(presentation or {}),
-    }
-    n = array.shape[1]
-    columns["neuroid"]["neuroid_id"] = (
-        np.arange(n).astype(str) if neuroid_id is None else _column(neuroid_id, "neuroid_id").astype(str)
-    )
+    dims = DIMS[: array.ndim]
+    own, others = row_names(responses), row_names(responses, 1)
+    ids, sites = row_labels(own, stimulus_id, "stimulus_id"), row_labels(others, neuroid_id, "neuroid_id")
+    if ids is None or (stimulus_id is None and own == _numbered(len(array))):
+        raise RSAError("responses come without names of what was shown; stimulus_id= gives one per presentation")
+    sites = _numbered(array.shape[1]) if sites is None else sites
+    shown: dict[str, Any] = {"repetition": repetition if repetition is not None else number_repetitions(np.array(ids))}
+    shown |= {**_coordinates(responses, 0), **(presentation or {})}
+    recorded: dict[str, Any] = _coordinates(responses, 1)
     if region is not None:
-        regions = np.full(n, region) if isinstance(region, str) else _column(region, "region").astype(str)
-        columns["neuroid"]["region"] = regions
-    columns["neuroid"] |= neuroid or {}
+        recorded["region"] = [region] * len(sites) if isinstance(region, str) else region
+    columns = {
+        "presentation": {"stimulus_id": np.array(ids, str)} | _columns(shown, own or row_names(stimulus_id), ids),
+        "neuroid": {"neuroid_id": np.array(sites, str)}
+        | _columns(recorded | dict(neuroid or {}), others or row_names(neuroid_id), sites),
+        "time_bin": _coordinates(responses, 2),
+    }
     if time_bins is not None:
-        edges = _column(time_bins, "time_bins")
+        edges = _as_array(list(time_bins), "time_bins")
         if edges.ndim != 2 or edges.shape[1] != 2 or edges.dtype.kind not in "iuf":
             raise RSAError(f"time_bins are pairs of numbers (start, end) in ms, got shape {edges.shape}")
-        columns.setdefault("time_bin", {}).update(time_bin_start=edges[:, 0], time_bin_end=edges[:, 1])
-    coords = {}
-    for dim, named in columns.items():
-        if dim not in DIMS[: array.ndim]:
+        if array.ndim == 2:
             raise RSAError(f"time_bins were given but responses have shape {array.shape}")
-        for name, values in named.items():
-            column = _column(values, name)
-            if column.shape != (array.shape[DIMS.index(dim)],):
-                raise RSAError(f"{name} has shape {column.shape} for {array.shape[DIMS.index(dim)]} {dim}s")
+        columns["time_bin"] = {"time_bin_start": edges[:, 0], "time_bin_end": edges[:, 1]}
+    coords = {}
+    for size, (dim, named) in zip(array.shape, columns.items(), strict=False):
+        for name, column in named.items():
+            if column.shape != (size,):
+                raise RSAError(f"{name} has shape {column.shape} for {size} {dim}s")
             coords[name] = (dim, column)
-    return check_recording(xarray.DataArray(array, coords, DIMS[: array.ndim], attrs=dict(attrs or {})))
+    return check_recording(xarray.DataArray(array, coords, dims, attrs=dict(attrs or {})))
 
 
 def _as_array(values: Any, name: str) -> Array:
     try:
-        return np.asarray(values)
-    except (ValueError, TypeError) as error:  # lists of different lengths
+        return plain(values)
+    except (ValueError, TypeError, RuntimeError) as error:  # lists of different lengths, tensors with gradients
         raise RSAError(f"{name} is no array: {reason(error)}") from error
 
 
-def _column(values: Any, name: str) -> Array:
-    """An array in native byte order, texts and bytes as str. Raises RSAError for what is no sequence of like things."""
-    try:
-        column = _as_array(values if isinstance(values, np.ndarray) else list(values), name)
-        if column.dtype.kind in "SO":
-            column = as_texts(column)
-    except (TypeError, UnicodeDecodeError) as error:
-        raise RSAError(f"{name} is no column: {reason(error)}") from error
-    return column.astype(column.dtype.newbyteorder("="), copy=False)
+def _numbered(n: int) -> list[str]:
+    return list(map(str, range(n)))
 
 
-def as_texts(values: Array) -> Array:
-    """Entries as text, those that are missing (None, NaN, NaT, NA) as ""."""
-    import pandas as pd
+def _coordinates(responses: Any, axis: int) -> dict[str, Array]:
+    """What a DataArray says of one of its axes besides names."""
+    if not hasattr(responses, "coords") or responses.ndim <= axis:
+        return {}
+    dim, names = responses.dims[axis], ("stimulus_id", "neuroid_id")
+    return {str(key): c.values for key, c in responses.coords.items() if c.dims == (dim,) and key not in (dim, *names)}
 
-    if values.dtype.kind == "U":
-        return values
-    missing = pd.isnull(values)
-    texts = np.array(
-        ["" if gap else as_text(v) for v, gap in zip(values.ravel().tolist(), missing.ravel(), strict=True)], str
-    )
-    return texts.reshape(values.shape)
+
+def _columns(given: Mapping[str, Any], rows: list[str] | None, ids: list[str]) -> dict[str, Array]:
+    """Columns beside `ids`, each in their order where its own index names the ids, or `rows` in another order.
+
+    Raises RSAError for what is no sequence of like things, and for an index of other names.
+    """
+    indices = {name: row_names(values) for name, values in given.items()}
+    rows = rows or next((index for index in indices.values() if index is not None), None)
+    found = {}
+    for name, index in indices.items():
+        values = given[name]
+        try:
+            column = plain_column(values if hasattr(values, "__len__") else list(values))
+        except (TypeError, ValueError) as error:
+            raise error if isinstance(error, RSAError) else RSAError(f"{name} is no column: {reason(error)}") from error
+        place = {key: i for i, key in enumerate(index or ())}
+        if place.keys() == set(ids) and len(place) == len(column) and index != _numbered(len(column)):
+            order: list[int] | None = [place[key] for key in ids]
+        else:
+            order = order_of(index, rows, name)
+        column = column if order is None else column[order]
+        found[name] = column.astype(column.dtype.newbyteorder("="), copy=False)
+    return found
 
 
 def number_repetitions(stimulus_id: Array) -> npt.NDArray[np.int64]:

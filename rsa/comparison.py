@@ -109,7 +109,8 @@ def align(
 
 def _spelled_alike(named: list[tuple[str, L]]) -> list[tuple[str, L]]:
     """The same, with labels as the first spells them."""
-    first, known = named[0][1].labels, {named[0][1].labels: {}}
+    first = named[0][1].labels
+    known: dict[tuple[str, ...], dict[str, str]] = {first: {}}
     out = []
     for key, rdm in named:
         if rdm.labels not in known:

@@ -8,7 +8,8 @@ import numpy as np
 from ...rsa import RSAError
 from ...rsa.errors import listing, reason
 from ...rsa.hdf5 import attribute, member, opened, plain_dataset
-from ..recording import DIMS, as_texts, check_recording, number_repetitions
+from ...rsa.labels import check_names, plain_column
+from ..recording import DIMS, check_recording, number_repetitions
 from .conventions import DECODED, conventions, read_decoded
 from .on_disk import lazy_array
 
@@ -49,7 +50,7 @@ def read_brainscore(path: Path, group: str = "") -> "xarray.DataArray":
         }
         marks, attrs = conventions(at[name]), _attributes(at) | _attributes(at[name])
         full_name, own_name = at[name].name, attribute(at[name], OWN_NAME)
-    _name_columns(columns)
+        _name_columns(columns)
     order = tuple(dim for dim in DIMS if dim in dims[name]) + tuple(dim for dim in dims[name] if dim not in DIMS)
     try:
         recording = lazy_array(path, full_name, dims[name], order, marks).assign_coords(columns).rename(own_name)
@@ -122,8 +123,10 @@ def _name_columns(columns: "dict[str, xarray.Variable]") -> None:
     for dim in DIMS:
         columns.pop(dim, None)  # numbers or names beside the ids
     for name, column in columns.items():
-        if column.dtype.kind == "O" or name in ("stimulus_id", "neuroid_id"):
-            columns[name] = column.copy(data=as_texts(column.values))
+        if name in ("stimulus_id", "neuroid_id") and column.dtype.kind != "U":
+            columns[name] = column.copy(data=np.array(check_names(column.values, name)))
+        elif column.dtype.kind == "O":
+            columns[name] = column.copy(data=plain_column(column.values))
     if "repetition" in columns:
         repetition = columns["repetition"]
         values = repetition.values

@@ -21,20 +21,17 @@ def save_recording(recording: "xarray.DataArray", path: str | Path) -> None:
     """Write a recording; `load` reads it back as it was: values, name, coordinates and attributes.
 
     Attributes of coordinates are not kept. Raises RSAError as `check_recording` does, for names and values that netCDF
-    cannot give back as they are (dates, objects, single values as columns, names of its own), and where the file cannot
-    be written.
+    cannot give back as they are (objects, names of its own), and where the file cannot be written.
     """
     import h5netcdf
     from xarray.backends import H5NetCDFStore
 
     check_recording(recording)
     for name, column in recording.coords.items():
-        if column.dtype.kind not in "biufU":
-            raise RSAError(f"coordinate {name} holds {column.dtype}; texts and numbers can be saved")
-        if column.ndim == 0 or not isinstance(name, str) or not name.isidentifier() or name == _DATA:
-            raise RSAError(
-                f"coordinate {name} cannot be saved: one word along one dim is needed (attrs hold single values)"
-            )
+        if column.dtype.kind not in "biufUmM":
+            raise RSAError(f"coordinate {name} holds {column.dtype}; texts, numbers and times can be saved")
+        if not isinstance(name, str) or not name.isidentifier() or name == _DATA:
+            raise RSAError(f"coordinate {name} cannot be saved: its name must be one word, and not {_DATA}")
     if not isinstance(recording.name, str | None):
         raise RSAError(f"the name of the recording is {recording.name!r}; text or None can be saved")
     attrs = {key: value.item() if isinstance(value, np.generic) else value for key, value in recording.attrs.items()}
@@ -67,8 +64,8 @@ def _lost(recording: "xarray.DataArray", attrs: dict[str, Any], back: "xarray.Da
         return f"an array of {recording.dtype}"
     for name, column in recording.coords.items():
         kind, own = column.dtype.kind, column.dtype.newbyteorder("=")
-        same = name in back.coords and (back[name].dtype == own or kind == back[name].dtype.kind == "U")
-        if not (same and np.array_equal(back[name].values, column.values, equal_nan=kind == "f")):
+        same = name in back.coords and (back[name].dtype == own or (kind == back[name].dtype.kind and kind in "UmM"))
+        if not (same and np.array_equal(back[name].values, column.values, equal_nan=kind in "fmM")):
             return f"coordinate {name}"
     for key, value in attrs.items():
         again = back.attrs.get(key)

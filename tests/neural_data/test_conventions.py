@@ -114,7 +114,7 @@ def test_ids_and_repetitions_that_are_marked_missing_are_refused(tmp_path: Path)
     named.to_netcdf(tmp_path / "a.nc", engine="h5netcdf", encoding={"stimulus_id": {"_FillValue": -9}})
     assert load(tmp_path / "a.nc")["stimulus_id"].values.tolist() == [str(number) for number in numbers]
     named.to_netcdf(tmp_path / "b.nc", engine="h5netcdf", encoding={"stimulus_id": {"_FillValue": -1}})
-    with pytest.raises(RSAError, match=r"b\.nc: coordinate stimulus_id is empty at 4"):
+    with pytest.raises(RSAError, match=r"b\.nc: 1 of 12 stimulus_id are missing .* at positions 4 from 0"):
         load(tmp_path / "b.nc")
     repeated = one.assign_coords(repetition=("presentation", np.where(numbers == 3, np.nan, 0))).to_dataset(name="x")
     repeated["repetition"].encoding = {"dtype": "i4", "_FillValue": -1}

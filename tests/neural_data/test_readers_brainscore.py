@@ -257,7 +257,7 @@ HOSTILE: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "a fill value among ids": (
         _edit(lambda file: file["neuroid_id"].attrs.update(_FillValue=SITES[2][0])),
-        "neuroid_id is empty at 2",
+        "1 of 8 neuroid_id are missing .* at positions 2 from 0",
     ),
     "no dimension names": (_edit(_no_names), "dims without a name"),
     "dimension list is a number": (_attribute("DIMENSION_LIST", 3), "cannot be read|dims without a name"),

@@ -65,6 +65,14 @@ def test_responses_of_every_type_come_back(dtype: str, tmp_path: Path) -> None:
     assert back.dtype == np.dtype(dtype).newbyteorder("=")
 
 
+def test_times_and_single_values_come_back(tmp_path: Path) -> None:
+    days = np.array(["2001-02-03", "NaT", "2001-02-05", "1999-12-31", "2030-01-01"], "M8[ns]")
+    waits = np.array([5, 7, 11], "m8[ms]")
+    one = recording().assign_coords(day=("presentation", days), wait=("neuroid", waits), monkey="WE", depth=1.5)
+    save_recording(one, tmp_path / "one.nc")
+    xarray.testing.assert_identical(load(tmp_path / "one.nc"), one)
+
+
 ODD: dict[str, tuple[Callable[[xarray.DataArray], xarray.DataArray], str]] = {
     "attribute of netCDF": (lambda one: one.assign_attrs(coordinates="x"), "attribute 'coordinates' cannot be saved"),
     "attribute with a slash": (lambda one: one.assign_attrs({"a/b": 1}), "attribute 'a/b' cannot be saved"),
@@ -78,12 +86,11 @@ ODD: dict[str, tuple[Callable[[xarray.DataArray], xarray.DataArray], str]] = {
     "a name that is a number": (lambda one: one.rename(3), "the name of the recording is 3"),
     "a column named as the data": (lambda one: one.assign_coords(responses=one["size"]), "coordinate responses cannot"),
     "a column of two words": (lambda one: one.assign_coords({"a b": one["size"]}), "coordinate a b cannot be saved"),
-    "a column of dates": (
-        lambda one: one.assign_coords(when=("presentation", np.zeros(5, "M8[s]"))),
-        r"coordinate when holds datetime64\[s\]; texts and numbers can be saved",
+    "a column of objects": (
+        lambda one: one.assign_coords(when=("presentation", np.array([{}] * 5))),
+        r"coordinate when holds object; texts, numbers and times can be saved",
     ),
     "a NUL in a column": (lambda one: one.assign_coords(note=("neuroid", ["a", "b\0c", "d"])), "cannot be saved"),
-    "a single value": (lambda one: one.assign_coords(monkey="WE"), "coordinate monkey cannot be saved"),
     "an attribute that is a list": (lambda one: one.assign_attrs(unit=[1]), "attribute unit is a list"),
 }
 

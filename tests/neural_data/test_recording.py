@@ -106,13 +106,13 @@ def test_a_bin_counts_for_as_long_as_it_lasts(dtype: Any) -> None:
     edges = [0, 70, 80, 120, 130, 170, 300]
     fine = np.random.default_rng(0).poisson(50, (6, 4, 30)).astype(dtype)
     joined = np.stack([fine[:, :, a // 10 : b // 10].mean(axis=2) for a, b in pairwise(edges)], axis=2)
-    ids = {"stimulus_id": list("abcabc"), "region": "IT"}
+    ids: dict[str, Any] = {"stimulus_id": list("abcabc"), "region": "IT"}
     whole = from_arrays(fine, time_bins=[(10.0 * i, 10.0 * i + 10) for i in range(30)], **ids)
     uneven = from_arrays(joined, time_bins=list(pairwise(edges)), **ids)
     for window in ((70, 170), (0, 300), (70, 80)):
         np.testing.assert_allclose(time_window(uneven, *window).values, time_window(whole, *window).values, rtol=1e-5)
         rdms = [region_rdms(one, window=window)["IT"].values for one in (uneven, whole)]
-        np.testing.assert_allclose(*rdms, atol=1e-4)
+        np.testing.assert_allclose(rdms[0], rdms[1], atol=1e-4)
     counts = fine[:, :, :3].copy()  # integers are not rounded
     one = from_arrays(counts, time_bins=[(70, 80), (80, 100), (100, 170)], **ids).astype(dtype)
     np.testing.assert_allclose(time_window(one).values, counts.astype(float) @ [0.1, 0.2, 0.7], rtol=1e-6)
@@ -199,10 +199,10 @@ def test_from_arrays_takes_bytes_other_byte_orders_and_integers() -> None:
         ({"responses": np.zeros(3)}, r"must have shape .* got \(3,\)"),
         ({"responses": np.array([["a"]])}, "must be real numbers"),
         ({"responses": [[1, 2, 3], [4, 5]]}, "responses is no array: .*inhomogeneous"),
-        ({"stimulus_id": [["a"], ["b", "c"]]}, "stimulus_id is no array: .*inhomogeneous"),
-        ({"stimulus_id": 3}, "stimulus_id is no column: .*not iterable"),
+        ({"stimulus_id": [["a"], ["b", "c"]]}, r"a name is one text or number, got \['a'\]"),
+        ({"stimulus_id": 3}, "stimulus_id are one text or number per row, got int"),
         ({"stimulus_id": [b"\xff", b"a"]}, "no UTF-8 text"),
-        ({"neuroid": {"x": [1, [2, 3], 4]}}, "x is no array: .*inhomogeneous"),
+        ({"neuroid": {"x": [1, [2, 3], 4]}}, "x is no column: .*inhomogeneous"),
         ({"responses": np.zeros((2, 3, 1)), "time_bins": [(0, 1, 2)]}, r"time_bins are pairs .* got shape \(1, 3\)"),
         ({"stimulus_id": ["a"]}, r"stimulus_id has shape \(1,\) for 2 presentations"),
         ({"region": ["V4"]}, r"region has shape \(1,\) for 3 neuroids"),
