@@ -8,8 +8,8 @@ import numpy.typing as npt
 
 from .errors import RSAError, listing, reason
 
-_MISSING = frozenset({"", "nan", "NaN", "NaT", "None", "<NA>"})  # as Python, numpy and pandas print a missing value
-_TELLING = ("stimulus_id", "stimulus")  # coordinates that name rows, whatever else is known of them
+MISSING = ("", "nan", "NaN", "NaT", "None", "<NA>")  # as Python, numpy and pandas print a missing value
+_TELLING = ("stimulus_id", "stimulus", "neuroid_id")  # coordinates that name rows, whatever else is known of them
 
 
 def as_text(label: object) -> str:
@@ -97,7 +97,7 @@ def named_square(x: Any, what: str) -> tuple[Any, list[str] | None]:
     raise RSAError(f"{what}: row {at} is {row}, and column {at} {column}; rows and columns need one order")
 
 
-def row_labels(own: list[str] | None, given: Iterable[object] | None) -> list[str] | None:
+def row_labels(own: list[str] | None, given: Iterable[object] | None, what: str = "labels") -> list[str] | None:
     """The names of rows that came with `own` names while `given` ones are asked for; None without either.
 
     `given` must be the rows' own names in their order, unless these are row numbers; a Series with the own names as its
@@ -105,15 +105,15 @@ def row_labels(own: list[str] | None, given: Iterable[object] | None) -> list[st
     """
     if given is None:
         return own
-    names = check_names(given, "labels")
+    names = check_names(given, what)
     if own is None or names == own or _numbers(own):
-        return beside(given, own, "labels") if own is not None else names
+        return beside(given, own, what) if own is not None else names
     index = row_names(given)
     if index is not None and not _numbers(index):
-        return beside(given, own, "labels")
+        return beside(given, own, what)
     at, there, here = _difference(own, names)
     raise RSAError(
-        f"labels= contradict the names in the data: row {at} is {there} there and {here} in labels=;"
+        f"{what}= contradict the names in the data: row {at} is {there} there and {here} in {what}=;"
         " take one of the two (.to_numpy() leaves the data's names behind)"
     )
 
@@ -228,7 +228,7 @@ def plain_column(values: Any) -> npt.NDArray[Any]:
         if numbers.shape == (len(items),) and numbers.dtype.kind in "biuf":
             column = numbers.reshape(column.shape)
         else:
-            texts = ["" if (text := _text(item)) in _MISSING and not isinstance(item, str) else text for item in items]
+            texts = ["" if (text := _text(item)) in MISSING and not isinstance(item, str) else text for item in items]
             column = np.array(texts, str).reshape(column.shape)
     if column.dtype.kind not in "biufUmM":
         raise RSAError(f"numbers or texts are needed, got {column.dtype}")
@@ -274,8 +274,8 @@ def _text(label: Any) -> str:
 
 
 def _check(names: Sequence[str], unique: set[str], what: str) -> None:
-    if not _MISSING.isdisjoint(unique) or any(map(str.isspace, unique)):
-        gaps = [i for i, name in enumerate(names) if name in _MISSING or name.isspace()]
+    if not unique.isdisjoint(MISSING) or any(map(str.isspace, unique)):
+        gaps = [i for i, name in enumerate(names) if name in MISSING or name.isspace()]
         raise RSAError(
             f"{len(gaps)} of {len(names)} {what} are missing (None, NaN or empty), at positions {listing(gaps)} from 0;"
             " name these rows or leave them out"

@@ -11,6 +11,7 @@ import numpy as np
 
 from .errors import RSAError, listing, near, reason
 from .labels import as_text, check_labels, check_names, order_of, plain_column, row_labels, row_names
+from .matching import both_sides, respelled
 from .rdm import Array
 
 if TYPE_CHECKING:
@@ -54,15 +55,23 @@ class Stimuli:
         return self.images[index]
 
     def select(self, by: str, labels: Sequence[str]) -> "Stimuli":
-        """The stimuli of these conditions (`by` "stimulus" or a column), in their own order.
+        """The stimuli of these conditions (`by` "stimulus" or a column), in their own order and with these names.
 
-        Raises RSAError for an unknown column and for conditions without a stimulus.
+        Names that differ in spelling only are matched, with a warning (see `respelled`). Raises RSAError for an unknown
+        column and for conditions without a stimulus.
         """
         column = self.column(by)
+        if other := respelled(labels, column, "stimuli" if by == "stimulus" else by):
+            renamed = np.array([other.get(name, name) for name in column])
+            table = {**self.table, "stimulus_id" if by == "stimulus" else by: renamed}
+            return Stimuli(self.images, table, reference=self.reference).select(by, labels)
         wanted, present = set(labels), set(column)
         absent = [label for label in labels if label not in present]
         if absent:
-            raise RSAError(f"no stimulus for {len(absent)} of {len(labels)} conditions by {by}: {listing(absent)}")
+            which = listing(absent)
+            if len(absent) == len(labels):
+                which = both_sides("the list of conditions", absent, "that of stimuli", list(dict.fromkeys(column)))
+            raise RSAError(f"no stimulus for {len(absent)} of {len(labels)} conditions by {by}: {which}")
         if wanted == present:
             return self
         keep = [i for i, value in enumerate(column) if value in wanted]

@@ -4,7 +4,8 @@ import unicodedata
 
 import numpy as np
 import pytest
-from tgsage.rsa import Features, RSAError, compare, compute_rdm
+import torch
+from tgsage.rsa import Features, Guidance, RSAError, Stimuli, Teacher, compare, compute_rdm
 from tgsage.rsa.comparison import align
 from tgsage.rsa.matching import respelled
 
@@ -60,3 +61,22 @@ def test_what_is_spelled_the_same_on_one_side_is_not_guessed() -> None:
         compare(one, compute_rdm(x, labels=["a", "d", "b", "c"]))
     with pytest.raises(RSAError, match=r"^no label is in both: 'photos' has 'a.png', 'a.jpg', .+'b' has '0'"):
         compare(one, compute_rdm(x), allow_subset=True)
+
+
+def test_a_teacher_finds_its_images_under_another_spelling() -> None:
+    pictures = torch.rand(5, 3, 4, 4, generator=torch.Generator().manual_seed(0))
+    names = ["a.png", "b.png", f"{NFD}.png", "d.png", "e.png"]
+    order = [4, 2, 0, 1, 3]
+    here = ["a", "b", NFC, "d", "e"]
+    stimuli = Stimuli([pictures[i] for i in order], {"stimulus_id": [here[i] for i in order]})
+    target = compute_rdm(pictures.flatten(1), labels=names)
+    teacher = Teacher.from_rdms("t", {"pixels": target}, stimuli="x", stimulus_ids=names)
+    with pytest.warns(UserWarning, match="5 stimuli are matched although they are spelled differently"):
+        guide = Guidance(teacher, stimuli, layers="output")
+    assert guide(torch.nn.Flatten()).tg == pytest.approx(1)
+    assert guide.stimuli.table["stimulus_id"].tolist() == [names[i] for i in order]
+    message = r"no stimulus for 5 of 5 .*: the list of conditions has 'a.png', 'b.png', .*, that of stimuli has '0'"
+    with pytest.raises(RSAError, match=message):
+        Guidance(teacher, Stimuli(list(pictures)), layers="output")
+    with pytest.raises(RSAError, match=r"no stimulus for 1 of 5 conditions by stimulus: e.png$"):
+        teacher.select(Stimuli(list(pictures), {"stimulus_id": [*names[:4], "x"]}))
