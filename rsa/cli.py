@@ -4,13 +4,14 @@ import os
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
-from importlib.metadata import entry_points, version
+from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from .errors import RSAError
+from .errors import RSAError, reason
+from .extensions import installed, is_ours, load
 
 GROUP = "tgsage.commands"
 INTERRUPTED = 130
@@ -20,7 +21,8 @@ def build() -> typer.Typer:
     """The program with every command installed under the entry-point group `tgsage.commands`.
 
     An entry point is a function (one command) or a `typer.Typer` (a group of them); "group.command" adds a function to
-    a group that another one made. A broken one warns and is left out.
+    a group that another one made. One that is broken, or has the name of another one, is left out with a line on
+    stderr.
     """
     app = typer.Typer(
         name="tgsage",
@@ -39,21 +41,39 @@ def build() -> typer.Typer:
         pass
 
     groups: dict[str, typer.Typer] = {}
-    for point in sorted(entry_points(group=GROUP), key=lambda point: point.name):
-        try:
-            command = point.load()
-        except Exception as error:
-            print(f"tgsage: command {point.name} ({point.value}) is broken and left out: {error!r}", file=sys.stderr)
-            continue
+    points, refused = installed(GROUP)
+    for point in points.values():
         group, _, name = point.name.rpartition(".")
+        try:
+            command = load(point)
+            if not is_ours(point):
+                _check(command, point.name)
+        except RSAError as error:
+            refused.append(f"{error}; it is left out")
+            continue
         if isinstance(command, typer.Typer):
             groups[name] = command
             app.add_typer(command, name=name)
         elif group in groups or not group:
             groups.get(group, app).command(name)(command)
         else:
-            print(f"tgsage: command {point.name} is left out: there is no group {group}", file=sys.stderr)
+            refused.append(f"{point.name} ({point.value}) is left out: there is no group {group}")
+    for line in refused:
+        print(f"tgsage: command {line}", file=sys.stderr)
     return app
+
+
+def _check(command: Any, name: str) -> None:
+    """Raises RSAError for what is no command, which would otherwise show when the program is run."""
+    alone = typer.Typer()
+    try:
+        if isinstance(command, typer.Typer):
+            alone.add_typer(command, name="command")
+        else:
+            alone.command("command")(command)
+        typer.main.get_command(alone)
+    except Exception as error:
+        raise RSAError(f"{name} is broken: {type(command).__name__} is no command: {reason(error)}") from error
 
 
 def _version(wanted: bool) -> None:

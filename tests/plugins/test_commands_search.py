@@ -14,7 +14,7 @@ from tgsage.plugins import Evaluation
 from tgsage.plugins.candidates import Candidate
 from tgsage.plugins.live_view import LiveView
 from tgsage.plugins.training import Data, Recipe, Training, load_data, train
-from tgsage.rsa import cli
+from tgsage.rsa import cli, extensions
 from torch import nn
 
 
@@ -22,7 +22,7 @@ from torch import nn
 def commands(monkeypatch: pytest.MonkeyPatch) -> None:
     """The two commands, and no others."""
     points = [EntryPoint(name, f"tgsage.plugins.commands.{name}:{name}", cli.GROUP) for name in ("search", "report")]
-    monkeypatch.setattr(cli, "entry_points", lambda group: points)
+    monkeypatch.setattr(extensions, "entry_points", lambda group: points)
 
 
 def test_a_search_on_digits_and_its_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

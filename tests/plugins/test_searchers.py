@@ -4,6 +4,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from importlib.metadata import EntryPoint
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,7 @@ from tgsage.plugins.searchers.searcher import make_searcher
 from tgsage.plugins.spaces import Space, ToySpace, get_space
 from tgsage.plugins.spaces.space import Choice
 from tgsage.plugins.testing import ConditionalSpace, pretend, run_search
-from tgsage.rsa import RSAError
+from tgsage.rsa import RSAError, extensions
 
 
 def everything(space: Space) -> Iterator[dict[str, Choice]]:
@@ -58,22 +59,41 @@ def test_listing_searchers_loads_neither_torch_nor_hyperopt() -> None:
     assert done.stdout.strip() == "set()"
 
 
-def test_a_broken_plug_in_warns_and_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_broken_plug_in_warns_and_is_left_out(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     points = {
         name: EntryPoint(name, value, registry.GROUP)
-        for name, value in {"missing": "nowhere.to_be:Found", "function": "json:dumps", "ours": RANDOM}.items()
-    }
-    monkeypatch.setattr(registry, "_points", lambda: points)
-    monkeypatch.setattr(registry, "_load", registry._load.__wrapped__)
+        for name, value in {
+            "missing": "nowhere.to_be:Found", "function": "json:dumps", "exits": "exiting:Found", "ours": RANDOM
+        }.items()
+    }  # fmt: skip
+    (tmp_path / "exiting.py").write_text("raise SystemExit('please install foo')")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(registry, "_points", lambda: dict(sorted(points.items())))
     list_uncached = list_searchers.__wrapped__
     with pytest.warns(UserWarning, match="is broken") as caught:
         assert list_uncached() == ("ours",)
     assert [str(one.message) for one in caught] == [
+        "searcher exits (exiting:Found) is broken: SystemExit: please install foo; it is left out",
         "searcher function (json:dumps) is broken: it is no class derived from Searcher; it is left out",
         "searcher missing (nowhere.to_be:Found) is broken: No module named 'nowhere'; it is left out",
     ]
     with pytest.raises(RSAError, match="searcher missing"):
         get_searcher("missing")
+
+
+def test_a_plug_in_with_the_name_of_ours_is_left_out_unless_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    theirs = f"{__name__}:Positional"
+    points = [EntryPoint("random", value, registry.GROUP) for value in (theirs, RANDOM)]
+    monkeypatch.setattr(extensions, "entry_points", lambda group: points)
+    registry._points.cache_clear()
+    try:
+        with pytest.warns(
+            UserWarning, match=rf"^searcher random \({theirs}\) is left out: {RANDOM} has that name; ask"
+        ):
+            assert get_searcher("random") is RandomSearcher
+        assert get_searcher(theirs).__name__ == "Positional"
+    finally:
+        registry._points.cache_clear()
 
 
 RANDOM = "tgsage.plugins.searchers.random:RandomSearcher"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import typer
-from tgsage.rsa import RSAError, cli
+from tgsage.rsa import RSAError, cli, extensions
 
 
 def run(*arguments: str) -> "subprocess.CompletedProcess[str]":
@@ -22,11 +22,11 @@ def commands(monkeypatch: pytest.MonkeyPatch) -> dict[str, object]:
 
     def load(point: EntryPoint) -> object:
         command = made[point.name]
-        if isinstance(command, Exception):
+        if isinstance(command, BaseException):
             raise command
         return command
 
-    monkeypatch.setattr(cli, "entry_points", lambda group: [EntryPoint(name, "x:y", group) for name in made])
+    monkeypatch.setattr(extensions, "entry_points", lambda group: [EntryPoint(name, "x:y", group) for name in made])
     monkeypatch.setattr(EntryPoint, "load", load)
     return made
 
@@ -99,11 +99,35 @@ def test_functions_and_groups_become_commands(commands: dict[str, object], capsy
 def test_a_broken_command_warns_and_the_others_work(
     commands: dict[str, object], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    commands.update({"bad": ImportError("no such thing"), "good": lambda: print("fine")})
+    def strange(argument: tuple[dict[str, int], list[int]]) -> None: ...
+
+    broken = {
+        "bad": ImportError("no such thing"), "exits": SystemExit("please install foo"), "number": 3, "strange": strange,
+    }  # fmt: skip
+    commands.update({**broken, "good": lambda: print("fine")})
     assert cli.main(["good"]) == 0
     captured = capsys.readouterr()
     assert captured.out == "fine\n"
-    assert "command bad (x:y) is broken" in captured.err
+    bad, exits, number, other = captured.err.splitlines()
+    assert bad == "tgsage: command bad (x:y) is broken: no such thing; it is left out"
+    assert exits == "tgsage: command exits (x:y) is broken: SystemExit: please install foo; it is left out"
+    assert number.startswith("tgsage: command number is broken: int is no command: ")
+    assert other.startswith("tgsage: command strange is broken: function is no command: ")
+
+
+def test_a_command_of_the_same_name_is_left_out_and_ours_stays(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ours, theirs, third = "tgsage.rsa.cli:main", "aaa.theirs:score", "third.party:score"
+    points = [EntryPoint("score", value, cli.GROUP) for value in (theirs, ours, third, ours)]
+    monkeypatch.setattr(extensions, "entry_points", lambda group: points)
+    found, refused = extensions.installed(cli.GROUP)
+    assert {name: point.value for name, point in found.items()} == {"score": ours}
+    assert refused == [f"score ({value}) is left out: {ours} has that name" for value in (theirs, third)]
+    cli.build()
+    assert [line.split(" is left")[0] for line in capsys.readouterr().err.splitlines()] == [
+        f"tgsage: command score ({theirs})", f"tgsage: command score ({third})"
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,37 @@
+"""What other packages install for this one, by entry points; none that is broken or badly named does any harm."""
+
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any
+
+from .errors import RSAError, reason
+
+OURS = "tgsage."
+
+
+def installed(group: str) -> tuple[dict[str, EntryPoint], list[str]]:
+    """The entry points of a group by name, sorted, and a line about each whose name another one has.
+
+    Of one name this package's own is taken, else the first by module.
+    """
+    found: dict[str, EntryPoint] = {}
+    refused: list[str] = []
+    for point in sorted(entry_points(group=group), key=lambda point: (not is_ours(point), point.value)):
+        if (known := found.setdefault(point.name, point)).value != point.value:
+            refused.append(f"{point.name} ({point.value}) is left out: {known.value} has that name")
+    return dict(sorted(found.items())), refused
+
+
+def is_ours(point: EntryPoint) -> bool:
+    """Whether it is this package's own."""
+    return point.value.startswith(OURS)
+
+
+def load(point: EntryPoint) -> Any:
+    """What an entry point names. Raises RSAError for whatever goes wrong, also where its module ends the program."""
+    try:
+        return point.load()
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        what = "" if isinstance(error, Exception) else f"{type(error).__name__}: "
+        raise RSAError(f"{point.name} ({point.value}) is broken: {what}{reason(error)}") from error
