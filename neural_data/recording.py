@@ -206,7 +206,7 @@ def _columns(given: Mapping[str, Any], rows: list[str] | None, ids: list[str]) -
         except (TypeError, ValueError) as error:
             raise error if isinstance(error, RSAError) else RSAError(f"{name} is no column: {reason(error)}") from error
         place = {key: i for i, key in enumerate(index or ())}
-        if place.keys() == set(ids) and len(place) == len(column) and index != _numbered(len(column)):
+        if place and place.keys() == set(ids) and len(place) == len(column) and index != _numbered(len(column)):
             order: list[int] | None = [place[key] for key in ids]
         else:
             order = order_of(index, rows, name)

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..rsa import RSAError, Stimuli
 from ..rsa.errors import listing, reason
+from ..rsa.labels import check_labels
 from ..rsa.matching import both_sides, composed, respelled
 from ..rsa.rdm import Array
 from .image_files import ArrayImages, FolderImages, ImageFiles, ZipImages
@@ -124,8 +125,10 @@ def _with_table(files: ImageFiles, path: Path) -> Stimuli:
     places = [found[0] if found else None for found in found_at]
     missing = [key for key, found in zip(keys, places, strict=True) if found is None]
     if missing:
-        what = f"{len(missing)} of {len(keys)} images that {path.name} lists"
-        raise RSAError(f"{files.path} lacks {what}: {listing(missing)}")
+        which = listing(missing)
+        if len(missing) == len(keys):
+            which = both_sides("the table", keys, "the set of images", files.names)
+        raise RSAError(f"{files.path} lacks {len(missing)} of {len(keys)} images that {path.name} lists: {which}")
     order = [found for found in places if found is not None]
     return Stimuli(files.take(order), {"stimulus_id": ids, **columns}, reference=files.path.name)
 
@@ -133,7 +136,7 @@ def _with_table(files: ImageFiles, path: Path) -> Stimuli:
 def read_table(path: Path) -> dict[str, Array]:
     """Columns of a comma-separated table with `stimulus_id` (or, as older ones, `image_id`); numbers where all are.
 
-    Raises RSAError naming the file when it is too large, no table, or has no ids.
+    Raises RSAError naming the file when it is too large, no table, or has no ids, and for columns of one name.
     """
     if path.stat().st_size > _MAX_TABLE:
         raise RSAError(f"{path} is too large for a table of stimuli")
@@ -145,10 +148,17 @@ def read_table(path: Path) -> dict[str, Array]:
     uneven = [i + 2 for i, row in enumerate(rows) if len(row) != len(header)]
     if uneven:
         raise RSAError(f"{path}: {len(uneven)} rows differ from the first in number of columns: rows {listing(uneven)}")
+    twice = {name: None for i, name in enumerate(header) if name and name in header[:i]}
+    if twice:
+        raise RSAError(f"{path}: {len(twice)} columns have the name of another one: {listing(twice)}")
     table = {name: _typed(name, [row[i] for row in rows]) for i, name in enumerate(header) if name}
     ids = next((name for name in _IDS if name in table), None)
     if ids is None or not rows:
         raise RSAError(f"{path} has no column stimulus_id; there are: {listing(header, 12)}")
+    try:
+        check_labels(table[ids])
+    except RSAError as error:
+        raise RSAError(f"{path}, column {ids}: {error}") from error
     return {"stimulus_id": table.pop(ids), **table}
 
 

@@ -19,6 +19,7 @@ from .data import Data, make_data
 from .decoding import FileImages, decode_once
 
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet
+_CIFAR10 = {"airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"}
 _LARGEST = 224  # side of a folder's images, unless a size is asked for
 
 
@@ -146,7 +147,13 @@ def _cifar_jpeg(request: Request) -> Data:
     path = request.folder / "cifar10" / "cifar10_jpg.zip"
     if not path.is_file():
         raise RSAError(f"{request.name}: {path} is missing; TGSAGE_DATA or data_dir names the folder that has it")
-    return _from_files(request, ZipImages(path), 32, held_out=request.held_out(2000), normalised=False)
+    files = ZipImages(path)
+    classes = {PurePosixPath(name).parent.name for name in files.names}
+    if classes != _CIFAR10:
+        raise RSAError(
+            f"{path} holds {listing(sorted(classes))}, not the classes of CIFAR-10; folder:PATH reads others"
+        )
+    return _from_files(request, files, 32, held_out=request.held_out(2000), normalised=False)
 
 
 def _folder(request: Request) -> Data:

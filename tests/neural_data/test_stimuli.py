@@ -360,6 +360,25 @@ def test_a_table_names_files_in_either_form_of_unicode(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        (
+            "stimulus_id,filename\none,a.png\n,b.png\n",
+            r"x\.csv, column stimulus_id: 1 of 2 labels are missing",
+        ),
+        ("stimulus_id,filename\none,a.png\none,b.png\n", r"x\.csv, column stimulus_id: labels must be unique"),
+        ("stimulus_id,size,size\na,1,2\n", r"x\.csv: 1 columns have the name of another one: size"),
+        ("stimulus_id\nx\ny\nz\n", r"lacks 3 of 3 .*: the table has 'x', 'y', ..., the set of images has 'a.png'"),
+    ],
+)
+def test_tables_that_name_nothing_or_something_twice_are_refused(table: str, message: str, tmp_path: Path) -> None:
+    archive(tmp_path / "x.zip", {"a.png": picture(1), "b.png": picture(2)})
+    (tmp_path / "x.csv").write_text(table)
+    with pytest.raises(RSAError, match=message):
+        images(tmp_path / "x.zip")
+
+
+@pytest.mark.parametrize(
     ("texts", "kind"),
     [
         (["7", "12", "-3"], "i"),

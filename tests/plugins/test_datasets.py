@@ -237,6 +237,15 @@ def test_wrong_names_and_missing_files_are_told(tmp_path: Path) -> None:
         load_data("digits", validation=1437)
 
 
+def test_an_archive_of_other_classes_is_not_cifar(tmp_path: Path) -> None:
+    (tmp_path / "cifar10").mkdir()
+    with zipfile.ZipFile(tmp_path / "cifar10" / "cifar10_jpg.zip", "w") as archive:
+        for name in ("train/mug/0.jpg", "test/mug/0.jpg", "train/cat/0.jpg"):
+            archive.writestr(name, b"x")
+    with pytest.raises(RSAError, match=r"cifar10_jpg.zip holds cat, mug, not the classes of CIFAR-10"):
+        load_data("cifar10-jpeg", data_dir=tmp_path)
+
+
 def test_a_hostile_archive_is_refused(tmp_path: Path) -> None:
     (tmp_path / "cifar10").mkdir()
     with zipfile.ZipFile(tmp_path / "cifar10" / "cifar10_jpg.zip", "w") as archive:
