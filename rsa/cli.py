@@ -2,6 +2,7 @@
 
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 from contextlib import suppress
 from importlib.metadata import version
@@ -126,8 +127,21 @@ def _drop_output() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
+def format_warning(
+    message: Warning | str, category: type[Warning], file: str, line: int, text: str | None = None
+) -> str:
+    """A warning of this package as one line, as mistakes are; those of others as Python prints them."""
+    if category is UserWarning and Path(file).is_relative_to(Path(__file__).parents[1]):
+        return f"tgsage: {' '.join(str(message).split())}\n"
+    return _python_s(message, category, file, line, text)
+
+
+_python_s = warnings.formatwarning
+
+
 def run() -> None:
     """The console script."""
+    warnings.formatwarning = format_warning
     if sys.stdout is None:  # closed by the shell
         sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115
     sys.exit(main())
