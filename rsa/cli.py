@@ -128,12 +128,12 @@ def _drop_output() -> None:
 
 
 def format_warning(
-    message: Warning | str, category: type[Warning], file: str, line: int, text: str | None = None
+    message: Warning | str, category: type[Warning], filename: str, lineno: int, line: str | None = None
 ) -> str:
     """A warning of this package as one line, as mistakes are; those of others as Python prints them."""
-    if category is UserWarning and Path(file).is_relative_to(Path(__file__).parents[1]):
+    if category is UserWarning and Path(filename).is_relative_to(Path(__file__).parents[1]):
         return f"tgsage: {' '.join(str(message).split())}\n"
-    return _python_s(message, category, file, line, text)
+    return _python_s(message, category, filename, lineno, line)
 
 
 _python_s = warnings.formatwarning

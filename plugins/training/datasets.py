@@ -189,7 +189,7 @@ def _from_files(
     ids: Array = np.array([str(PurePosixPath(name).with_suffix("")) for name in files.names])
     if len(set(ids)) < len(ids):
         ids = np.array(files.names)
-    held_out = int((~found.test).sum()) // 10 if held_out is None else held_out
+    held_out = max(1, int((~found.test).sum()) // 10) if held_out is None else held_out
     data = make_data(
         request.name, decode_once(files, size) if once else FileImages(files, size), found.labels, found.classes,
         test=found.test, validation=held_out if found.valid is None else found.valid, table={"stimulus_id": ids},

@@ -191,3 +191,9 @@ def test_commands_say_first_what_they_took(
     ):
         assert cli.main([*command, "--data", "folder:set"]) == 0
         assert capsys.readouterr().out.splitlines()[0] == expected
+
+
+def test_of_few_images_one_is_held_out_so_that_p_can_be_measured(tmp_path: Path) -> None:
+    data = load(parts(tmp_path / "set", {"train": 3}))
+    assert [len(part) for part in (data.train, data.valid, data.test)] == [5, 1, 0]
+    assert "no images for testing" in data.summary()
