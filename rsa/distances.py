@@ -50,22 +50,27 @@ def compute_rdm(
 ) -> RDM:
     """Dissimilarities between all pairs of rows (paper, eq. 1: `1 - corr(F_i, F_j)` by default).
 
-    features: (n, f), numpy or torch; float32 stays float32, half precision becomes float32, the rest float64.
-      Sums are made in float64 (correlation, spearman, cosine) or from centred columns (euclidean).
+    features: (n, f), numpy, torch, DataFrame or DataArray; float32 stays float32, half precision becomes float32, the
+      rest float64. Masked and NA values are missing values. Sums are made in float64 (correlation, spearman, cosine) or
+      from centred columns (euclidean).
     metric: "correlation" 1 - Pearson r; "spearman" 1 - Pearson r of each row's mid-ranks; "cosine";
       "euclidean"; "sqeuclidean"; "mahalanobis" (x_i - x_j)' P (x_i - x_j) / f, squared and per feature as in
       rsatoolbox; "crossnobis" its crossvalidated form over `folds` (Walther et al. 2016), unbiased, may be negative;
       "correlation-crossvalidated" 1 - the correlation without the noise, from products between `folds`.
-    labels: n unique names of the rows ("0", "1", ... if absent).
-    groups: one per row: the RDM of the group means, in order of first appearance; labels are then the groups.
+    labels: n unique names of the rows. Those that come with the features (the index of a DataFrame, the coordinate of a
+      DataArray) may be repeated here or, by a Series with them as its index, renamed, not contradicted; "0", "1", ...
+      without either. Row numbers (0, 1, ... in order) are no names.
+    groups: one per row: the RDM of the group means, in order of first appearance; labels are then the groups. Groups
+      and folds with an index of their own (Series) go to the rows of these names, in whatever order.
     folds: one per row, for the crossvalidated metrics, with `groups` as the conditions; repeats may differ in number.
     precision: (f, f) noise precision P (mahalanobis; crossnobis takes the identity without one), or how to estimate it
       from what repeats of the `groups` differ by: "ledoit-wolf" or "diagonal", as in `noise_precision`.
     missing: "raise", or "pairwise": correlation over the features that both rows have.
     overwrite: the array of features may be used as working memory, which saves a copy of it.
 
-    Raises RSAError naming the row without variance, with NaN or infinity; for fewer than 2 rows, repeated labels,
-    an unknown metric, and arguments that do not fit the metric.
+    Raises RSAError naming the row without variance, with NaN or infinity; for fewer than 2 rows, repeated or missing
+    labels, missing groups, an unknown metric, arguments that do not fit the metric, and correlations over fewer than 3
+    features, which are 1 or -1 whatever these are; over fewer than 5 it warns.
     """
     if metric not in METRICS:
         raise RSAError(f"unknown metric {metric!r}{near(metric, METRICS)}")

@@ -89,7 +89,7 @@ def _file_names(layer: Path, root: Path) -> tuple[str, ...]:
     if path.stat().st_size > _LARGEST_LIST:
         raise RSAError(f"{path} is too large for a list of names")
     try:
-        lines = path.read_text("utf-8").splitlines()
+        lines = path.read_text("utf-8").split("\n")  # a name may hold other ends of lines
     except (OSError, ValueError) as error:
         raise RSAError(f"{path} cannot be read: {reason(error)}") from error
     files = [PurePosixPath(line.strip().replace("\\", "/")) for line in lines if line.strip()]
