@@ -74,7 +74,10 @@ class ImagePreprocess:
 
 
 def load_weights(module: nn.Module, path: str | Path) -> None:
-    """Load a state dict (bare, or under "state_dict", "model" or "weights") as data only, never running its code."""
+    """Load a state dict (bare, or under "state_dict", "model" or "weights") as data only, never running its code.
+
+    What DataParallel and torch.compile put before the names is no part of them, in the file and in the module.
+    """
     file = Path(path)
     if not file.is_file():
         raise RSAError(f"{file}: no such file of weights")
@@ -90,8 +93,9 @@ def load_weights(module: nn.Module, path: str | Path) -> None:
     if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
         raise RSAError(f"{file} holds no state dict (name -> tensor)")
     own = module.state_dict()
-    if not any(key in own for key in state):  # saved by DataParallel
-        state = {str(key).removeprefix("module."): value for key, value in state.items()}
+    names = {_unwrapped(key): key for key in own}
+    if len(names) == len(own):
+        state = {names.get(_unwrapped(str(key)), str(key)): value for key, value in state.items()}
     wrong = [key for key in own if key not in state or state[key].shape != own[key].shape]
     extra = [key for key in state if key not in own]
     if wrong:
@@ -100,6 +104,10 @@ def load_weights(module: nn.Module, path: str | Path) -> None:
     if extra:
         raise RSAError(f"{file} does not fit the model: it has {len(extra)} tensors more, such as {extra[0]}")
     module.load_state_dict(state)
+
+
+def _unwrapped(key: str) -> str:
+    return ".".join(part for part in key.split(".") if part != "_orig_mod").removeprefix("module.")
 
 
 def _from_torchvision(name: str, choice: str) -> tuple[nn.Module, Preprocess]:
