@@ -9,7 +9,7 @@ import numpy as np
 from .comparison import check_method, compare_all
 from .distances import Features, compute_rdm
 from .errors import RSAError
-from .inference import benjamini_hochberg, z_ends
+from .inference import benjamini_hochberg, spread, z_ends
 from .labels import named_rows, row_labels
 from .rdm import RDM, Array
 from .resampling import LEAST, bootstrap, draw_counts
@@ -97,7 +97,7 @@ def subject_differences(result: "xarray.Dataset") -> "xarray.Dataset":
 
 def _two_factor_error(draws: Sequence[Array], subjects: int, units: int) -> Array:
     """Standard errors from draws (..., draw) over subjects, over stimuli and over both (Schutt et al. 2023)."""
-    by_subject, by_stimulus, by_both = (np.nanvar(part, axis=-1) for part in draws)
+    by_subject, by_stimulus, by_both = (spread(part) for part in draws)
     s, u = subjects / (subjects - 1), units / (units - 1)
     variance = s * by_subject + u * by_stimulus - s * u * (by_both - by_subject - by_stimulus)
     least = np.maximum(s * by_subject, u * by_stimulus)

@@ -68,8 +68,8 @@ def _check_draws(draws: "xarray.DataArray") -> None:
 
 def _variance(rest: Array, linear: Array, units: int) -> Array:
     """The sampling variance behind draws (..., draw) split into the part linear in the multiplicities and the rest."""
-    pairs = _mean(_centred_draws(rest) ** 2)
-    alone = _mean(_centred_draws(linear) ** 2) * units * (units - 1) / (units - 2) ** 2
+    pairs = spread(rest)
+    alone = spread(linear) * units * (units - 1) / (units - 2) ** 2
     variance: Array = np.minimum(np.maximum(alone - pairs, pairs), alone)
     return variance
 
@@ -81,6 +81,11 @@ def _mean(draws: Array) -> Array:
     total = np.where(defined, draws, 0.0).sum(axis=-1)
     mean: Array = np.divide(total, count, out=np.full_like(total, np.nan), where=count > 0)
     return mean
+
+
+def spread(draws: Array) -> Array:
+    """Variance over the draws (..., draw) that are defined; NaN where none is."""
+    return _mean(_centred_draws(draws) ** 2)
 
 
 def _centred_draws(draws: Array) -> Array:
@@ -138,17 +143,16 @@ def best_layer_interval(draws: "xarray.DataArray", level: float = 0.95) -> tuple
     error = standard_error(draws).to_numpy()
     similarity, linear, dof = (draws[key].to_numpy() for key in ("estimate", "linear", "dof"))
     values, units = draws.to_numpy(), draws.attrs["units"]
-    luck = _centred_draws(values)
-    spread = np.sqrt(_mean(luck**2))
-    luck *= np.divide(error, spread, out=np.zeros_like(error), where=spread > 0)[..., None]
+    drawn = np.sqrt(spread(values))
+    scale = np.divide(error, drawn, out=np.zeros_like(error), where=drawn > 0)
+    luck = scale[..., None] * _centred_draws(values)
     best = similarity.argmax(axis=0), np.arange(similarity.shape[1])
 
     behind, lead = similarity[best] - similarity, linear[best] - linear
     paired = np.sqrt(_variance(values[best] - values - behind[..., None] - lead, lead, units))
     tied = behind <= _quantile(dof[best], level) * paired
     luckiest = np.where(tied[..., None], luck, -np.inf).max(axis=0).mean(axis=0)
-    varied, alone = (_mean(_centred_draws(part) ** 2) for part in (luckiest, luck[best].mean(axis=0)))
-    narrower = np.sqrt(varied / max(alone, 1e-300))
+    narrower = np.sqrt(spread(luckiest) / max(spread(luck[best].mean(axis=0)), 1e-300))
 
     tg, alone = similarity[best].mean(), linear[best].mean(axis=0)
     rest = values[best].mean(axis=0) - tg - alone

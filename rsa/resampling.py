@@ -207,8 +207,8 @@ def _ranked(placed: Sequence[Array], first: int, weights: npt.NDArray[np.int64],
     squares, products = out[:, :size].T, out[:, size:-1].T.reshape(first, size - first, -1)
     with np.errstate(divide="ignore", invalid="ignore"):
         if method == "rho-a":
-            w = weights.astype(np.float64)
-            copied = ((w**3).sum(axis=1) ** 2 - (w**6).sum(axis=1)) / 2  # sum over pairs of their cubed multiplicities
+            cubes = weights.astype(np.float64) ** 3
+            copied = (cubes.sum(axis=1) ** 2 - (cubes**2).sum(axis=1)) / 2  # of pairs, summed
             values: Array = 12 * products / (out[:, -1] ** 3 - copied)
             values[np.minimum(squares[:first, None], squares[None, first:]) == 0] = np.nan
         else:

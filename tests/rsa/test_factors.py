@@ -140,3 +140,14 @@ def test_intervals_of_subjects_stay_in_the_range_and_enclose_the_mean() -> None:
         assert ((found["similarity"] <= found["high"]) & (found["high"] <= 1)).all()
         tests = subject_differences(found)
         assert ((tests["low"] >= -2) & (tests["high"] <= 2)).all()
+
+
+def test_a_layer_without_defined_draws_of_subjects_has_no_p_value_and_others_have_theirs() -> None:
+    layers, subjects = people(12, 4)
+    found = bootstrap_subjects(layers | {"l9": layers["l1.5"]}, subjects, n=100)
+    known = subject_differences(found.isel(layer=[0, 1]))
+    for factor in ("subjects", "stimuli", "both"):
+        found[factor][2] = np.nan
+    p = subject_differences(found)["p_adjusted"].to_numpy()
+    np.testing.assert_array_equal(np.isnan(p), [False, True, True])
+    assert p[0] == known["p_adjusted"].item()
