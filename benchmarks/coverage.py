@@ -160,8 +160,8 @@ def population(case: Case) -> float:
     group[1][within] = group[0][within]
     share = 0.8 if case.size > 1 else 1.0
     sides = [share * part + np.sqrt(1 - share**2) * _shared(rng, PAIRS, 1) for part in group]
-    noises = min(case.layers), case.target
-    x, y = (_distances(*(_own(rng, side, noise) for side in sides), case) for noise in noises)
+    own = [[_own(rng, side, noise) for side in sides] for noise in (min(case.layers), case.target)]
+    x, y = (_distances(a, b, case) for a, b in own)
     if case.method == "cosine":
         return float(x @ y / np.sqrt((x @ x) * (y @ y)))
     return float(np.corrcoef(x, y)[0, 1] if case.method == "pearson" else stats.spearmanr(x, y)[0])

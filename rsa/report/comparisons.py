@@ -90,7 +90,9 @@ class Models:
         self.values = np.stack([score.table.max("layer").to_numpy() for score in scores.values()])
         self.low: Array | None = None
         self.high: Array | None = None
-        ends = [list(score.best_interval.values()) for score in scores.values()]
+        ends: list[list[tuple[float | None, float | None]]] = [
+            [*score.best_interval.values()] for score in scores.values()
+        ]
         if len(self.targets) > 1:
             self.targets.append(TG)
             self.values = np.column_stack([self.values, self.values.mean(axis=1)])
