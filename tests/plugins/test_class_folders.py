@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 import torch
 from PIL import Image
+from tgsage.neural_data.image_files import FolderImages, ZipImages
 from tgsage.plugins.training import Data, load_data
-from tgsage.plugins.training.class_folders import part_of
+from tgsage.plugins.training.class_folders import class_folders, part_of
 from tgsage.rsa import RSAError, cli
 
 KINDS = (("a", (200, 0, 0)), ("b", (0, 180, 0)))
@@ -88,12 +89,17 @@ def test_a_class_may_have_the_name_of_a_part(tmp_path: Path) -> None:
 
 def test_an_archive_is_divided_as_a_folder_is(tmp_path: Path) -> None:
     folder = parts(tmp_path / "set", {"training": 4, "Val": 3, "test": 2})
-    (tmp_path / "cifar10").mkdir()
-    with zipfile.ZipFile(tmp_path / "cifar10" / "cifar10_jpg.zip", "w") as archive:
+    with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
         for file in folder.rglob("*.png"):
             archive.write(file, file.relative_to(folder))
-    data = load_data("cifar10-jpeg", data_dir=tmp_path)
-    assert [len(part) for part in (data.train, data.valid, data.test)] == [8, 6, 4]
+    sets = ZipImages(tmp_path / "x.zip"), FolderImages(folder)
+    zipped, plain = (class_folders(files.path, files.names) for files in sets)
+    assert zipped.classes == plain.classes == ("a", "b")
+    assert zipped.valid is not None
+    assert plain.valid is not None
+    assert (zipped.test.sum(), zipped.valid.sum(), len(zipped.labels)) == (4, 6, 18)
+    for mine, other in ((zipped.labels, plain.labels), (zipped.test, plain.test), (zipped.valid, plain.valid)):
+        assert mine.tolist() == other.tolist()
 
 
 def test_hidden_files_and_folders_are_neither_images_nor_classes(tmp_path: Path) -> None:
