@@ -112,7 +112,7 @@ def find(name_or_path: str | Path) -> Dataset | None:
 
 
 def content_of(path: Path) -> str:
-    """What a path holds, by its first bytes: folder, hdf5, npy, npz, zip, mat, or "" for anything else."""
+    """What a path holds, by its first bytes: folder, hdf5, netcdf3, npy, npz, zip, mat, or "" for anything else."""
     if path.is_dir():
         return "folder"
     try:
@@ -127,7 +127,8 @@ def content_of(path: Path) -> str:
         except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
             raise RSAError(f"{path} cannot be read as a zip archive: {reason(error)}") from error
         return "npz" if names and all(name.endswith(".npy") for name in names) else "zip"
-    signs = {b"\x89HDF\r\n\x1a\n": "hdf5", b"MATLAB 7.3": "hdf5", b"\x93NUMPY": "npy", b"MATLAB 5.0": "mat"}
+    signs = {b"\x93NUMPY": "npy", b"MATLAB 5.0": "mat", b"CDF": "netcdf3"}
+    signs |= dict.fromkeys((b"\x89HDF\r\n\x1a\n", b"MATLAB 7.3"), "hdf5")
     return next((kind for sign, kind in signs.items() if start.startswith(sign)), "")
 
 
@@ -153,4 +154,8 @@ def _read(path: Path, part: str) -> "xarray.DataArray":
         return read_zhang_desimone(path)
     if kind == "mat":
         raise RSAError(f"{path} may hold RDMs, but no responses; load_rdms or load_teacher reads it")
+    if kind == "netcdf3":
+        raise RSAError(
+            f"{path} is netCDF3; xarray.open_dataset({str(path)!r}).to_netcdf(..., engine='h5netcdf') makes netCDF4"
+        )
     raise RSAError(f"{path} is no recording: neither netCDF4 or HDF5 nor a numpy file")

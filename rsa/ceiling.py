@@ -24,7 +24,8 @@ def noise_ceiling(rdms: Sequence[RDM] | Mapping[str, RDM], *, method: str = "pea
     subjects = list(rdms.values()) if isinstance(rdms, Mapping) else list(rdms)
     if len(subjects) < 2:
         raise RSAError(f"a leave-one-out ceiling needs at least 2 subjects, got {len(subjects)}")
-    (first,), rest = align({"subject 0": subjects[0]}, {f"subject {i}": rdm for i, rdm in enumerate(subjects) if i})
+    others = {f"subject {i}": rdm for i, rdm in enumerate(subjects) if i}
+    (first,), rest = align({"subject 0": subjects[0]}, others, cure="RDM.subset selects")
     subjects = [first, *rest]
     for rdm in subjects:
         compare(rdm, rdm, method=method)

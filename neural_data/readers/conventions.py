@@ -48,7 +48,7 @@ def conventions(data: "h5py.Dataset") -> dict[str, Any]:
                 values = values.astype(np.float64)  # xarray would decode missing values to integers
         found[name] = values if values.size > 1 else values.ravel()[0]
     if found.get("dtype") == "bool" and any(name in found for name in (*_MASKS, *_FACTORS)):
-        raise RSAError(f"{data.name} holds truth values with {' and '.join(found.keys() - set(_TEXTS))}")
+        raise RSAError(f"{data.name} holds truth values with {listing(sorted(found.keys() - set(_TEXTS)))}")
     return found
 
 

@@ -137,3 +137,23 @@ def test_arrays_of_matlab_are_told_what_they_are(tmp_path: Path) -> None:
         file.write(b"MATLAB 7.3 MAT-file, Platform: GLNXA64".ljust(124) + b"\0\2IM")
     with pytest.raises(RSAError, match=r"a\.mat: variable responses has dims without a name.*from_arrays names them"):
         load(tmp_path / "a.mat")
+
+
+def test_netcdf3_is_told_how_to_become_netcdf4(tmp_path: Path) -> None:
+    recording().to_dataset(name="x").drop_attrs().to_netcdf(tmp_path / "a.nc", engine="scipy")
+    with pytest.raises(RSAError, match=r"a\.nc is netCDF3; xarray\.open_dataset\(.*\)\.to_netcdf"):
+        load(tmp_path / "a.nc")
+    with xarray.open_dataset(tmp_path / "a.nc", engine="scipy") as older:
+        older.to_netcdf(tmp_path / "b.nc", engine="h5netcdf")
+    np.testing.assert_array_equal(load(tmp_path / "b.nc").values, recording().values)
+    assert load(tmp_path / "b.nc")["region"].values.tolist() == ["IT"] * 6
+
+
+def test_truth_values_that_may_be_missing_are_refused(tmp_path: Path) -> None:
+    one = recording().assign_coords(ready=("neuroid", np.arange(6) % 2 == 0)).to_dataset(name="x")
+    one.to_netcdf(tmp_path / "a.nc", engine="h5netcdf")
+    assert load(tmp_path / "a.nc")["ready"].dtype == bool
+    with h5py.File(tmp_path / "a.nc", "a") as file:
+        file["ready"].attrs["_FillValue"] = np.int8(-1)
+    with pytest.raises(RSAError, match=r"a\.nc: /ready holds truth values with _FillValue"):
+        load(tmp_path / "a.nc")
