@@ -18,7 +18,7 @@ from .database import storage_url
 from .evaluation import Evaluation
 from .local_workers import LocalWorkers
 from .searchers.searcher import Searcher
-from .spaces.space import Architecture, Space
+from .spaces.space import Architecture, Choice, Space
 from .tracker import Tracker
 from .worker import Notify, Plan, work
 
@@ -73,6 +73,8 @@ def search(
     repeats: bool = False,
     successes: bool = False,
     params: bool = False,
+    enqueue: Sequence[Architecture] = (),
+    fixed: Architecture | None = None,
     patience: float = 300.0,
     heartbeat: float = 10.0,
     engine: Engine | None = None,
@@ -98,9 +100,13 @@ def search(
     searcher may propose an architecture that another candidate has; without, a search also ends, `exhausted`, when all
     networks of the space were tried. successes: `samples` counts evaluations that succeeded, and neither failed nor
     reused ones; at most ten candidates per sample are tried. params: architectures are also written as Optuna's
-    parameters, so that its importances and its dashboard show them, but 50 times slower. Workers that die are
-    replaced. A candidate whose worker died is taken over by another one, and fails when more than three died of it:
-    those of an engine, that is, not those that ended with the whole search.
+    parameters, so that its importances and its dashboard show them, but 50 times slower. enqueue: architectures to
+    try next, before the searcher is asked; those that the study has already are left out, so that each is tried once
+    however often the call is repeated. They count as samples, and the searcher is told of them. fixed: dimension ->
+    choice for all that the searcher proposes, where the dimension is active; part of what makes two searches the same.
+
+    Workers that die are replaced. A candidate whose worker died is taken over by another one, and fails when more than
+    three died of it: those of an engine, that is, not those that ended with the whole search.
     patience: seconds for which a database that goes away, or a full disk, is waited for. heartbeat: seconds between two
     signs of life of a worker; after six without one it counts as lost. engine: who runs the workers, instead of
     processes of this machine. notify: called with all candidates again and again.
@@ -115,16 +121,19 @@ def search(
     for name, value in (("timeout", timeout), ("patience", patience), ("heartbeat", heartbeat)):
         if value is not None and not value > 0:
             raise RSAError(f"{name} is a number of seconds above 0, not {value}")
-    described = _description(space, searcher, objective)
+    only, queue = dict(fixed or {}), [space.canonical(architecture) for architecture in enqueue]
+    space.check_fixed(only)
+    described = _description(space, searcher, objective) | {f"fixed {key}": value for key, value in only.items()}
     name = study or f"{space.name}-{described['searcher']}"
     plan = Plan(
         space, type(searcher), searcher.settings, objective, samples, storage_url(storage), name,
-        timeout=timeout, reuse=reuse, repeats=repeats, successes=successes, params=params, patience=patience,
-        heartbeat=heartbeat,
+        timeout=timeout, reuse=reuse, repeats=repeats, successes=successes, params=params, fixed=only,
+        patience=patience, heartbeat=heartbeat,
     )  # fmt: skip
     told = notify or (lambda candidates: None)
     with plan.tracker() as tracker:
         tracker.agree(described)
+        _enqueue(plan, tracker, queue)
         if engine is not None:
             engine(plan, tracker, told)
         elif workers > 1:
@@ -140,6 +149,25 @@ def search(
                 f"the search ended early, with {len(done)} of {wanted} candidates; the same call goes on from there"
             )
         return SearchResult(tracker.place, name, tuple(done), exhausted)
+
+
+def _enqueue(plan: Plan, tracker: Tracker, queue: Sequence[dict[str, Choice]]) -> None:
+    """Make each a candidate that waits for a worker, unless the study has it already or another process is faster."""
+    waiting = {plan.space.key(architecture): architecture for architecture in queue}
+    for candidate in tracker.candidates() if waiting else ():
+        waiting.pop(plan.space.key(candidate.architecture), None)
+    limit = plan.limit(tracker.known)
+    room = limit - sum(candidate.number < limit for candidate in tracker.known)
+    for key, architecture in waiting.items():
+        claimed = tracker.claim(limit, new=True) if room >= len(waiting) else None
+        if claimed is None:
+            raise RSAError(
+                f"{len(waiting)} architectures to enqueue do not fit into a search of {plan.samples} samples, "
+                f"of which {max(0, room)} are left: ask for more samples"
+            )
+        if tracker.reserve(claimed[0], key):
+            tracker.start(claimed[0], architecture)
+        tracker.release(claimed[0])
 
 
 def _description(space: Space, searcher: Searcher, objective: "Scorer | ObjectiveFactory") -> dict[str, Any]:

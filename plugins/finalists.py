@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..rsa import RSAError
+from ..rsa.storage import make_folder
 from .evaluation import FAILED, Evaluation
 from .evaluator import Evaluator
 from .spaces.space import Architecture, Space
@@ -133,7 +134,7 @@ def _trained(
     if resume is not None and Checkpoint.load(resume).network != model.origin:
         raise RSAError(f"{resume} is of another network; give another folder, or delete it")
     if file is not None:
-        file.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(file.parent)
     done = train(
         model, data, recipe, epochs=epochs, seed=seed, checkpoint=file, resume=resume, progress=progress, **placed
     )

@@ -1,16 +1,21 @@
 """The objective of a search: build a candidate, train it a little, and score P + alpha TG (paper, section 3.2)."""
 
+import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ..rsa import RSAError, Stimuli, Teacher
+from ..rsa.storage import make_folder
 from .evaluation import FAILED, Evaluation
 from .evaluator import Evaluator
 from .spaces.space import Architecture, Space
 from .teaching import make_teacher
+from .training.checkpoints import Checkpoint
 from .training.data import Data
 from .training.datasets import load_data
 from .training.loop import Moment
@@ -35,7 +40,9 @@ class Objective:
     data_dir: folder of recordings and data sets that are named. by: what the teacher's RDMs are by. alpha, stimuli and
     further settings: as in `Evaluator`. build: settings of `Space.build`, such as the number of cells per stage.
     seed: of the weights, the order of images and the augmentation: the same for every candidate, so that evaluating
-    one twice gives the same numbers. A teacher trained here has seed 0 whatever the candidates' is.
+    one twice gives the same numbers. A teacher trained here has seed 0 whatever the candidates' is. checkpoints: a
+    folder in which a candidate's training is kept while it runs, after every epoch and every ten minutes, so that it
+    goes on from there after a kill, to the same numbers; its file is removed when the candidate is evaluated.
 
     Raises RSAError for what does not fit together; what is wrong with a single candidate is a failed evaluation.
     """
@@ -55,6 +62,7 @@ class Objective:
         seed: int = 0,
         build: Mapping[str, Any] | None = None,
         data_dir: str | Path | None = None,
+        checkpoints: str | Path | None = None,
         device: "str | torch.device | None" = None,
         amp: Choice = "auto",
         channels_last: Choice = "auto",
@@ -69,6 +77,7 @@ class Objective:
             raise RSAError("a training ends after some epochs or after some examples: give one of them")
         self.examples, self.epochs = examples, 2.0 if epochs is None and examples is None else epochs
         self.seed, self.build = seed, dict(build or {})
+        self.checkpoints = None if checkpoints is None else make_folder(checkpoints)
         self._placed: dict[str, Any] = {"device": device, "amp": amp, "channels_last": channels_last}
         with same_threads():
             made = None
@@ -104,15 +113,35 @@ class Objective:
             if report is not None and 0 < moment.epoch == int(moment.epoch):
                 report(moment.epoch, self.evaluator(model))
 
-        training = train(
-            model, self.data, self.recipe, epochs=self.epochs, examples=self.examples, seed=self.seed,
-            report=look if report is not None else None, **self._placed,
-        )  # fmt: skip
-        seconds = {"build": built, "train": training.seconds}
-        if training.failed:
-            return Evaluation(FAILED, training.reason, examples=training.examples, seconds=seconds)
-        found = self.evaluator(model)
+        with self._kept(model) as file:
+            training = train(
+                model, self.data, self.recipe, epochs=self.epochs, examples=self.examples, seed=self.seed,
+                checkpoint=file, resume=file if file is not None and _is_whole(file) else None,
+                report=look if report is not None else None, **self._placed,
+            )  # fmt: skip
+            seconds = {"build": built, "train": training.seconds}
+            if training.failed:
+                return Evaluation(FAILED, training.reason, examples=training.examples, seconds=seconds)
+            found = self.evaluator(model)
         return replace(found, examples=training.examples, seconds={**seconds, **found.seconds})
+
+    @contextmanager
+    def _kept(self, model: "nn.Module") -> Iterator[Path | None]:
+        """The file for the training of a network, if any; only an interruption or a kill leaves it behind."""
+        if self.checkpoints is None:
+            yield None
+            return
+        training = [
+            model.origin, self.recipe.to_dict(), self.epochs, self.examples, self.seed, self.data.name,
+            len(self.data.train),
+        ]  # fmt: skip
+        file = self.checkpoints / f"{sha256(json.dumps(training).encode()).hexdigest()[:24]}.pt"
+        try:
+            yield file
+        except Exception:
+            file.unlink(missing_ok=True)
+            raise
+        file.unlink(missing_ok=True)
 
     def describe(self) -> dict[str, object]:
         """What evaluations must have in common to be of one search, JSON-able."""
@@ -120,3 +149,12 @@ class Objective:
             "space": self.space.name, "build": self.build, "recipe": self.recipe.to_dict(), "epochs": self.epochs,
             "examples": self.examples, "seed": self.seed, **self.evaluator.describe(),
         }  # fmt: skip
+
+
+def _is_whole(file: Path) -> bool:
+    """Whether a training can go on from it; one that is damaged begins again."""
+    try:
+        Checkpoint.load(file)
+    except RSAError:
+        return False
+    return True

@@ -174,25 +174,31 @@ class Tracker:
                 elif number not in self._trials:
                     self._unfinished[number], self._trials[number] = candidate, trial._trial_id
 
-    def claim(self, samples: int) -> tuple[int, int] | None:
+    def claim(self, samples: int, *, new: bool = False) -> tuple[int, int] | None:
         """A candidate for this worker, and how many workers it has cost; None where there is none to be had now.
 
-        The lowest number below `samples` that nobody has: given back, left by a lost worker, or new.
+        The lowest number below `samples` that nobody has: given back, left by a lost worker, or new. new: one whose
+        architecture is not decided yet.
         """
-        return self._patiently(lambda: self._claim(samples))
+        return self._patiently(lambda: self._claim(samples, new))
 
-    def _claim(self, samples: int) -> tuple[int, int] | None:
+    def _claim(self, samples: int, new: bool) -> tuple[int, int] | None:
         leases = self._open_leases()  # before the look: who is done with a candidate still has it
         self._look()
         for number in range(self._first_open(), samples):
             lease = leases.get(number)
             if number in self._finished or (lease is not None and not self._free(number, lease)):
                 continue
+            if new and number in self._unfinished:
+                continue
             mine = lease is not None and lease.owner == self.owner  # claimed, but the answer did not arrive
             if mine or self._leases.take(number, self.owner, lease):
                 if lease is not None and not mine:  # a lost worker's last words can be younger than our look
                     self._look()
                     if number in self._finished:
+                        continue
+                    if new and number in self._unfinished:
+                        self._leases.release(number, self.owner)
                         continue
                 self._beating = number
                 return number, 0 if lease is None else lease.deaths

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ..neural_data.disk_cache import cache_folder
 from ..rsa import RSAError, Teacher
+from ..rsa.storage import make_folder
 from .training.data import Data
 from .training.models import make_network
 from .training.performance import evaluate_network
@@ -47,7 +48,7 @@ def trained_teacher(
     file = cache_folder(cache) / "teachers" / f"{network.replace(':', '-')}-{data.name.partition(':')[0]}-{key}.h5"
     if file.exists():
         return Teacher.load(file)
-    file.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(file.parent)
     checkpoint = file.with_suffix(".pt")
     model = make_network(network, shape=data.shape, n_classes=data.n_classes, seed=seed)
     done = train(

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from .assessment import Contained, ObjectiveFactory, Scorer, assess, make_objective
@@ -36,6 +36,7 @@ class Plan:
     repeats: bool = False
     successes: bool = False
     params: bool = False
+    fixed: dict[str, Choice] = field(default_factory=dict)
     patience: float = 300.0
     heartbeat: float = 10.0
 
@@ -121,7 +122,9 @@ class _Worker:
         space, others = self._plan.space, (c for c in self._tracker.known if c.number != number and not c.finished)
         running = [candidate.architecture for candidate in others]
         while True:
-            architecture = space.canonical(self._searcher.ask(number, running=running, repeats=self._plan.repeats))
+            architecture = space.canonical(
+                self._searcher.ask(number, running=running, repeats=self._plan.repeats, fixed=self._plan.fixed)
+            )
             if self._plan.repeats or self._tracker.reserve(number, space.key(architecture)):
                 return architecture
             running.append(architecture)

@@ -32,6 +32,16 @@ def check_writable(path: str | Path) -> Path:
     return target
 
 
+def make_folder(path: str | Path) -> Path:
+    """The folder, made where it is missing. Raises RSAError when that is not possible or it cannot be written."""
+    folder = Path(path)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RSAError(f"cannot make the folder {folder}: {error.strerror or error}") from error
+    return check_writable(folder / "file").parent
+
+
 @contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:
     """A temporary path beside `path`, renamed to it when the block ends well and removed when it does not.

@@ -18,9 +18,12 @@ from .train import DataDir, DataName, Download, RecipeName
 if TYPE_CHECKING:
     from ..evaluation import Evaluation
     from ..explorer import Engine, SearchResult
-    from ..spaces.space import Space
+    from ..spaces.space import Choice, Space
     from ..training import Data
     from .finals import Table
+
+
+_WHERE = ("data_dir", "download", "checkpoints", "space")  # no score depends on them, or they are said elsewhere
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,7 @@ class SearchObjective:
     seed: int
     data_dir: str | None
     download: bool
+    checkpoints: str | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:  # images are read in every process, not sent
         return SearchObjective, astuple(self)
@@ -50,7 +54,7 @@ class SearchObjective:
 
     def describe(self) -> dict[str, Any]:
         """All that scores depend on: not where data lie."""
-        about = {key: value for key, value in asdict(self).items() if key not in ("data_dir", "download", "space")}
+        about = {key: value for key, value in asdict(self).items() if key not in _WHERE}
         if self.teacher is not None and Path(self.teacher).is_file():  # its content, wherever a machine keeps it
             about["teacher"] = f"SHA-256 {sha256(Path(self.teacher).read_bytes()).hexdigest()}"
         return about
@@ -61,7 +65,7 @@ class SearchObjective:
 
         return Objective(
             self.space, self.images, recipe=self.recipe, epochs=self.epochs, teacher=self.teacher, alpha=self.alpha,
-            by=self.by, seed=self.seed, data_dir=self.data_dir, device=device,
+            by=self.by, seed=self.seed, data_dir=self.data_dir, checkpoints=self.checkpoints, device=device,
         )  # fmt: skip
 
 
@@ -92,6 +96,18 @@ def search(
     params: Annotated[
         bool, typer.Option("--params", help="Also store Optuna's parameters, for optuna-dashboard (slower).")
     ] = False,
+    enqueue: Annotated[
+        list[str] | None,
+        typer.Option(help="Try this architecture next, or these: JSON, or a file of it; repeat it."),
+    ] = None,
+    fix: Annotated[
+        list[str] | None,
+        typer.Option(help="Propose only networks with this choice, as n_layers=2, where they have it; repeat it."),
+    ] = None,
+    checkpoint_candidates: Annotated[
+        Path | None,
+        typer.Option(help="Folder in which a running candidate's training is kept, to go on after a kill."),
+    ] = None,
     storage: Annotated[
         str, typer.Option(help="SQLite file, or URL such as postgresql://USER:PASSWORD@HOST/NAME.")
     ] = "tgsage.db",
@@ -141,7 +157,7 @@ def search(
     from ...rsa import RSAError
     from ...rsa.console import print_table, write_json
     from ...rsa.report import check_report
-    from ...rsa.storage import check_writable
+    from ...rsa.storage import check_writable, make_folder
     from ..database import open_storage, sqlite_file
     from ..explorer import search as run
     from ..live_view import LiveView
@@ -150,6 +166,7 @@ def search(
     from ..searchers.registry import get_searcher
     from ..searchers.searcher import make_searcher
     from ..spaces import get_space
+    from ..spaces.files import read_architectures
     from ..tracker import Tracker
     from ..training import get_recipe
     from .finals import run_finals
@@ -169,9 +186,12 @@ def search(
         get_recipe(recipe).check_length(finalist_epochs)
     where, runs = get_space(space), _engine(engine, workers, address, gpus, devices)
     made = make_searcher(get_searcher(searcher), where, seed=seed, settings=overrides(set_ or []))
+    fixed = _fixed(fix or [], where)
+    queue = [architecture for text in enqueue or [] for architecture in read_architectures(text, where)]
     objective = SearchObjective(
         space, data, recipe, epochs, None if teacher == "none" else teacher, alpha, by or "category_name", seed,
         None if data_dir is None else str(data_dir), download,
+        None if checkpoint_candidates is None else str(make_folder(checkpoint_candidates).resolve()),
     )  # fmt: skip
     open_storage(storage).engine.dispose()
     say(objective.images)
@@ -181,7 +201,8 @@ def search(
         found = run(
             where, made, objective, samples=samples, storage=storage, study=study, workers=workers,
             devices=tuple(filter(None, devices.split(","))), timeout=timeout, reuse=reuse, repeats=repeats,
-            successes=successes, params=params, patience=patience, engine=runs, notify=view.update,
+            successes=successes, params=params, enqueue=queue, fixed=fixed, patience=patience, engine=runs,
+            notify=view.update,
         )  # fmt: skip
 
     def write(finals: dict[str, Any]) -> None:
@@ -228,6 +249,21 @@ def _engine(name: str, workers: int, address: str | None, gpus: float, devices: 
     if address is not None or gpus:
         raise RSAError("--address and --gpus are for --engine ray; local workers take --devices")
     return None
+
+
+def _fixed(pairs: list[str], space: "Space") -> "dict[str, Choice]":
+    """Choices from DIMENSION=CHOICE. Raises RSAError for what is no pair, no dimension or no choice."""
+    from ...rsa import RSAError
+
+    choices = {dimension.name: {str(choice): choice for choice in dimension.choices} for dimension in space.dimensions}
+    fixed: dict[str, Choice] = {}
+    for pair in pairs:
+        name, equals, text = pair.partition("=")
+        if not equals:
+            raise RSAError(f"--fix takes DIMENSION=CHOICE, such as {space.dimensions[0].name}=2, not {pair!r}")
+        fixed[name] = choices.get(name, {}).get(text, text)
+    space.check_fixed(fixed)
+    return fixed
 
 
 @contextmanager

@@ -45,39 +45,54 @@ class Searcher(ABC):
             raise RSAError(f"a searcher's seed is 0 or more, not {seed}")
         self.space, self.seed = space, seed
 
-    def ask(self, trial: int, *, running: Iterable[Architecture] = (), repeats: bool = False) -> dict[str, Choice]:
+    def ask(
+        self,
+        trial: int,
+        *,
+        running: Iterable[Architecture] = (),
+        repeats: bool = False,
+        fixed: Architecture | None = None,
+    ) -> dict[str, Choice]:
         """The canonical architecture to try as this trial (0, 1, ...).
 
         running: architectures that are being tried at the moment, in any order. A network that was told or is running
         is not proposed again: another proposal is drawn or, after five, a mutation of the last one taken. repeats: take
-        the first proposal even so. Raises RSAError for a negative trial, Exhausted where no unknown network is left.
+        the first proposal even so. fixed: choices of some dimensions that replace the proposed ones wherever those are
+        active; dimensions that this activates are drawn. Raises RSAError for a negative trial and for choices that
+        cannot be fixed, Exhausted where no unknown network is left.
         """
         busy = {self.space.key(one): one for one in map(self.space.canonical, running)}
         beside = [busy[key] for key in sorted(busy)]
         known = set[str]() if repeats else {*busy, *(key for key, _ in self._heard.values())}
-        if len(known) >= self.space.size():
+        only = dict(fixed or {})
+        self.space.check_fixed(only)
+        if not only and len(known) >= self.space.size():
             raise Exhausted(f"all {len(known)} networks of {self.space.name} were tried")
         for attempt in range(_ATTEMPTS):
             rng = self.rng(trial, attempt)
-            found = self.space.canonical(
-                self.propose_beside(trial, rng, beside) if beside else self.propose(trial, rng)
-            )
+            proposed = self.propose_beside(trial, rng, beside) if beside else self.propose(trial, rng)
+            found = self._with(only, proposed, rng)
             if self.space.key(found) not in known:
                 return found
-        return self._unknown(found, known, rng)
+        return self._unknown(found, known, only, rng)
 
-    def _unknown(self, start: dict[str, Choice], known: set[str], rng: np.random.Generator) -> dict[str, Choice]:
+    def _with(self, fixed: dict[str, Choice], proposed: Architecture, rng: np.random.Generator) -> dict[str, Choice]:
+        return self.space.complete({**proposed, **fixed}, rng) if fixed else self.space.canonical(proposed)
+
+    def _unknown(
+        self, start: dict[str, Choice], known: set[str], fixed: dict[str, Choice], rng: np.random.Generator
+    ) -> dict[str, Choice]:
         """At one mutation where one is found, at two, ...; else the first of the whole space."""
         for step in range(_STEPS):
             try:
-                found = self.space.mutate(start, rng)
+                found = self._with(fixed, self.space.mutate(start, rng), rng)
             except RSAError:  # the space has one network
                 break
             if self.space.key(found) not in known:
                 return found
             if (step + 1) % _NEAR == 0:
                 start = found
-        for found in self.space.architectures():
+        for found in self.space.architectures(fixed):
             if self.space.key(found) not in known:
                 return found
         raise Exhausted(f"all {len(known)} networks of {self.space.name} were tried")

@@ -25,7 +25,40 @@ def read_architecture(path: str | Path) -> tuple[Space, dict[str, Choice]]:
 
     Raises RSAError naming the file where it is missing, too large, no such JSON, or no architecture of its space.
     """
-    source = Path(path)
+    content = _content(Path(path))
+    try:
+        space = get_space(_field(content, "space", str))
+        return space, space.canonical(_field(content, "architecture", dict))
+    except RSAError as error:
+        raise RSAError(f"{path}: {error}") from error
+
+
+def read_architectures(text: str, space: Space) -> list[dict[str, Choice]]:
+    """Architectures of a space, from JSON or the name of a file of it: one or a list, as mappings or as files of one.
+
+    Raises RSAError for what is none, naming the file and which of several it is.
+    """
+    inline = text.lstrip().startswith(("{", "["))
+    try:
+        content = json.loads(text) if inline else _content(Path(text))
+    except (ValueError, RecursionError) as error:
+        raise RSAError(str(error) if isinstance(error, RSAError) else f"this is no JSON: {reason(error)}") from error
+    listed = content if isinstance(content, list) else [content]
+    found = []
+    for number, one in enumerate(listed, 1):
+        try:
+            if isinstance(one, dict) and "architecture" in one:
+                if one.get("space") != space.name:
+                    raise RSAError(f"it is of the space {one.get('space')!r:.80}, not {space.name}")
+                one = one["architecture"]
+            found.append(space.canonical(one))
+        except RSAError as error:
+            place = ", ".join(["the JSON given" if inline else text, *[f"number {number}"] * (len(listed) > 1)])
+            raise RSAError(f"{place}: {error}") from error
+    return found
+
+
+def _content(source: Path) -> Any:
     if not source.is_file():
         raise RSAError(f"{source}: no such file")
     try:
@@ -40,11 +73,7 @@ def read_architecture(path: str | Path) -> tuple[Space, dict[str, Choice]]:
         raise
     except (ValueError, RecursionError) as error:
         raise RSAError(f"{source} is not JSON: {reason(error)}") from error
-    try:
-        space = get_space(_field(content, "space", str))
-        return space, space.canonical(_field(content, "architecture", dict))
-    except RSAError as error:
-        raise RSAError(f"{source}: {error}") from error
+    return content
 
 
 def _field(content: Any, name: str, kind: type) -> Any:

@@ -168,8 +168,20 @@ class Space(ABC):
                 found.setdefault(self.key(changed), changed)
         return list(found.values())[1:]
 
-    def architectures(self) -> Iterator[dict[str, Choice]]:
-        """Every network, canonical, in the order of dimensions and choices; as often as choices describe it."""
+    def check_fixed(self, fixed: Architecture) -> None:
+        """Raises RSAError for a name that is no dimension, and for a choice that its dimension does not have."""
+        for name, choice in fixed.items():
+            if name not in self._by_name:
+                raise RSAError(f"{self.name} has no dimension {name!r:.80}{near(str(name), list(self._by_name))}")
+            if not _among(choice, choices := self._by_name[name].choices):
+                raise RSAError(f"{name} of {self.name} is one of {listing(choices, 12)}, not {choice!r:.80}")
+
+    def architectures(self, fixed: Architecture | None = None) -> Iterator[dict[str, Choice]]:
+        """Every network, canonical, in the order of dimensions and choices; as often as choices describe it.
+
+        fixed: the only choice of some dimensions.
+        """
+        only = fixed or {}
 
         def extend(chosen: dict[str, Choice], place: int) -> Iterator[dict[str, Choice]]:
             if place == len(self.dimensions):
@@ -179,7 +191,7 @@ class Space(ABC):
             if not self.is_active(dimension, chosen):
                 yield from extend(chosen, place + 1)
                 return
-            for choice in dimension.choices:
+            for choice in (only[dimension.name],) if dimension.name in only else dimension.choices:
                 yield from extend({**chosen, dimension.name: choice}, place + 1)
 
         return extend({}, 0)

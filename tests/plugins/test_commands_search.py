@@ -13,6 +13,7 @@ from rich.console import Console
 from tgsage.plugins import Evaluation
 from tgsage.plugins.candidates import Candidate
 from tgsage.plugins.live_view import LiveView
+from tgsage.plugins.spaces import get_space, write_architecture
 from tgsage.plugins.training import Data, Recipe, Training, load_data, train
 from tgsage.rsa import cli, extensions
 from torch import nn
@@ -60,6 +61,12 @@ def test_a_search_on_digits_and_its_report(tmp_path: Path, capsys: pytest.Captur
         (["search", "--searcher", "rl", "--set", "bach=5"], "RLSearcher has no setting 'bach'; did you mean batch?"),
         (["search", "--teacher", "none", "--devices", "cuda:99"], "device cuda:99 cannot be used"),
         (["search", "--finalists", "2", "--finalist-epochs", "31", "--recipe", "imagenet64-search"], "ends after"),
+        (["search", "--fix", "n_layers"], "--fix takes DIMENSION=CHOICE, such as n_layers=2, not 'n_layers'"),
+        (["search", "--fix", "n_layers=4"], "n_layers of toy is one of 1, 2, 3, not '4'"),
+        (["search", "--enqueue", "one.json"], "one.json: no such file"),
+        (["search", "--enqueue", "{"], "this is no JSON: "),
+        (["search", "--enqueue", '[{"n_layers": 9}]'], "the JSON given: not an architecture of toy: n_layers is 9"),
+        (["search", "--checkpoint-candidates", "/dev/null/a"], "cannot make the folder /dev/null/a"),
         (["search", "--alpha", "nan"], "alpha is a finite number, not nan"),
         (["search", "--gpus", "1"], "--address and --gpus are for --engine ray"),
         (["search", "--engine", "ray", "--devices", "cuda"], "Ray chooses the devices"),
@@ -97,6 +104,25 @@ def test_ctrl_c_says_how_far_it_is_and_how_to_go_on(
     said = capsys.readouterr().err
     assert "1 of 9 done" in said
     assert "the same command goes on from here" in said
+
+
+def test_architectures_from_the_command_line_come_first_and_the_rest_keeps_what_is_fixed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    space = get_space("toy")
+    given = [space.complete({"n_layers": number}) for number in (1, 2, 3)]
+    write_architecture("one.json", space, given[0])
+    queue = ["--enqueue", "one.json", "--enqueue", json.dumps(given[1:])]
+    command = ["search", "--teacher", "none", "--searcher", "random", "--epochs", "0", "--json", "found.json"]
+    kept = ["--fix", "layer1/kernel=5", "--checkpoint-candidates", "kept"]
+    for _ in range(2):
+        assert cli.main([*command, *queue, *kept, "--samples", "6"]) == 0
+    found = [one["architecture"] for one in json.loads(Path("found.json").read_text())["candidates"]]
+    assert found[:3] == given
+    assert len(found) == 6
+    assert {one["layer1/kernel"] for one in found[3:]} == {5}
+    assert list(Path("kept").iterdir()) == []
 
 
 def test_a_search_that_ends_early_fails(

@@ -11,14 +11,17 @@ import pytest
 from tgsage.plugins import Evaluation
 from tgsage.plugins.assessment import assess
 from tgsage.plugins.database import quiet, storage_url
-from tgsage.plugins.explorer import SearchResult, search
+from tgsage.plugins.explorer import SearchResult, _enqueue, search
 from tgsage.plugins.local_workers import LocalWorkers
 from tgsage.plugins.searchers.evolution import EvolutionSearcher
 from tgsage.plugins.searchers.random import RandomSearcher
+from tgsage.plugins.searchers.registry import get_searcher
 from tgsage.plugins.searchers.searcher import Searcher
+from tgsage.plugins.spaces import get_space
 from tgsage.plugins.spaces.space import Choice, Dimension, Space
 from tgsage.plugins.spaces.toy import ToySpace
 from tgsage.plugins.testing import TinySpace
+from tgsage.plugins.tracker import Tracker
 from tgsage.plugins.worker import Plan, work
 from tgsage.rsa import RSAError
 
@@ -214,6 +217,95 @@ def test_going_on_with_something_else_names_it(
     toy = objectives.Toy(one=change.pop("one", "score"))
     with pytest.raises(RSAError, match=f"study mine is another search: {words}"):
         run(toy, tmp_path, samples=1, study="mine", **change)
+
+
+def depth(number: int, filters: int = 4) -> dict[str, Choice]:
+    return SPACE.complete({"n_layers": number, "layer1/filters": filters})
+
+
+@pytest.mark.parametrize("searcher", ["random", "tpe", "rl", "evolution"])
+def test_what_is_enqueued_is_tried_once_and_first(searcher: str, objectives: ModuleType, tmp_path: Path) -> None:
+    made, log = get_searcher(searcher)(SPACE, seed=1), tmp_path / "log"
+    toy, queue = objectives.Toy(str(log)), [depth(1), depth(3), depth(1)]
+    run(toy, tmp_path, searcher=made, samples=3, enqueue=queue)
+    found = run(toy, tmp_path, searcher=made, samples=6, enqueue=[*queue, depth(2)])
+    architectures = [candidate.architecture for candidate in found.candidates]
+    assert [*architectures[:2], architectures[3]] == [depth(1), depth(3), depth(2)]
+    assert len({SPACE.key(one) for one in architectures}) == len(log.read_text().splitlines()) == 6
+    assert [candidate.score for candidate in found.candidates] == [objectives.score_of(one) for one in architectures]
+
+
+def test_who_is_killed_while_it_enqueues_and_who_comes_at_the_same_time_leave_one_of_each(
+    objectives: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    toy, queue = objectives.Toy(), [depth(1), depth(2)]
+    start, starts = Tracker.start, list[int]()
+
+    def killed(self: Tracker, *arguments: Any) -> bool:
+        raise KeyboardInterrupt
+
+    def meanwhile(self: Tracker, *arguments: Any) -> bool:
+        starts.append(1)
+        if len(starts) == 1:
+            with plan.tracker() as other:
+                _enqueue(plan, other, queue)  # the other command comes between our reservation and our trial
+        return start(self, *arguments)
+
+    plan = Plan(SPACE, RandomSearcher, {}, toy, 4, str(tmp_path / "a.db"), "toy-random")
+    monkeypatch.setattr(Tracker, "start", killed)
+    with pytest.raises(KeyboardInterrupt):
+        run(toy, tmp_path, samples=4, enqueue=queue)
+    monkeypatch.setattr(Tracker, "start", meanwhile)
+    found = run(toy, tmp_path, samples=4, enqueue=queue)
+    keys = [SPACE.key(candidate.architecture) for candidate in found.candidates]
+    assert [keys.count(SPACE.key(one)) for one in queue] == [1, 1]
+    assert len(set(keys)) == 4
+
+
+def test_more_than_fits_is_not_enqueued(objectives: ModuleType, tmp_path: Path) -> None:
+    run(objectives.Toy(), tmp_path, samples=2)
+    with pytest.raises(RSAError, match=r"2 architectures to enqueue do not fit into .* 3 samples, .* 1 are left"):
+        run(objectives.Toy(), tmp_path, samples=3, enqueue=[depth(1), depth(2)])
+    assert len(run(objectives.Toy(), tmp_path, samples=2).candidates) == 2
+    with pytest.raises(RSAError, match="n_layers is 7, not one of 1, 2, 3"):
+        run(objectives.Toy(), tmp_path, samples=9, enqueue=[{"n_layers": 7}])
+
+
+@pytest.mark.parametrize("searcher", ["random", "tpe", "rl", "evolution"])
+def test_fixed_choices_hold_wherever_they_are_active(searcher: str, objectives: ModuleType, tmp_path: Path) -> None:
+    made, fixed = get_searcher(searcher)(SPACE, seed=1), {"layer2/filters": 16, "layer1/kernel": 5}
+    found = run(objectives.Toy(), tmp_path, searcher=made, samples=12, fixed=fixed)
+    assert len({SPACE.key(candidate.architecture) for candidate in found.candidates}) == 12
+    for candidate in found.candidates:
+        assert {candidate.architecture.get(name, choice) == choice for name, choice in fixed.items()} == {True}
+    assert len({candidate.architecture["n_layers"] for candidate in found.candidates}) > 1
+    with pytest.raises(RSAError, match="is another search: fixed layer2/filters was 16 and is not set"):
+        run(objectives.Toy(), tmp_path, searcher=made, samples=12, fixed={"layer1/kernel": 5})
+
+
+@pytest.mark.parametrize("space", ["toy", "cnn3", "cell1", "nasbench201"])
+def test_where_all_is_fixed_one_network_is_left(space: str, objectives: ModuleType, tmp_path: Path) -> None:
+    where = get_space(space)
+    fixed = where.sample(np.random.default_rng(3))
+    found = search(
+        where, RandomSearcher(where), lambda architecture: 1.0, samples=5, storage=tmp_path / "a.db", fixed=fixed
+    )
+    assert [candidate.architecture for candidate in found.candidates] == [fixed]
+    assert found.exhausted
+
+
+@pytest.mark.parametrize(
+    ("fixed", "words"),
+    [
+        ({"n_layer": 1}, "toy has no dimension 'n_layer'; did you mean n_layers"),
+        ({"n_layers": "2"}, "n_layers of toy is one of 1, 2, 3, not '2'"),
+    ],
+)
+def test_what_cannot_be_fixed_is_named(fixed: dict[str, Any], words: str, tmp_path: Path) -> None:
+    with pytest.raises(RSAError, match=words):
+        run(lambda architecture: 1.0, tmp_path, fixed=fixed)
+    with pytest.raises(RSAError, match=words):
+        RandomSearcher(SPACE).ask(0, fixed=fixed)
 
 
 def test_settings_written_out_or_left_at_their_defaults_are_the_same_search(

@@ -14,7 +14,16 @@ from tgsage.plugins.evaluator import Evaluator
 from tgsage.plugins.finalists import finalists, mature, search_cost, size_of
 from tgsage.plugins.objective import Objective
 from tgsage.plugins.spaces import KNOWN_CELLS, CellSpace, ToySpace
-from tgsage.plugins.training import Data, get_recipe, load_data, make_data, make_network, network_teacher
+from tgsage.plugins.training import (
+    Checkpoint,
+    Data,
+    get_recipe,
+    load_data,
+    make_data,
+    make_network,
+    network_teacher,
+    train,
+)
 from tgsage.plugins.training.placement import place
 from tgsage.plugins.training.trainer import Training
 from tgsage.rsa import RSAError, Teacher
@@ -47,6 +56,35 @@ def test_a_candidate_evaluated_twice_gives_the_same_numbers(digits: Data, teache
     assert 320 <= first.examples < 320 + 64
     assert set(first.seconds) == {"build", "train", "evaluate", "rdms"}
     assert first.parameters == sum(p.numel() for p in SPACE.build(FIRST, input_shape=digits.shape).parameters())
+
+
+@pytest.mark.parametrize("damaged", [False, True])
+def test_a_candidate_s_training_goes_on_after_an_interruption_to_the_same_numbers(
+    digits: Data, teacher: Teacher, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damaged: bool
+) -> None:
+    def interrupt(epoch: float, evaluation: Evaluation) -> None:
+        raise KeyboardInterrupt
+
+    settings: dict[str, Any] = {"recipe": get_recipe("digits", pad=2), "epochs": 2, "teacher": teacher}
+    whole = Objective(SPACE, digits, **settings)(FIRST)
+    objective = Objective(SPACE, digits, **settings, checkpoints=tmp_path / "new" / "folder")
+    with pytest.raises(KeyboardInterrupt):
+        objective(FIRST, report=interrupt)
+    (file,) = (tmp_path / "new" / "folder").iterdir()
+    assert Checkpoint.load(file).position > 1
+    if damaged:
+        file.write_bytes(file.read_bytes()[:1000])
+    shown = list[int]()
+    trained = train
+    monkeypatch.setattr(
+        "tgsage.plugins.objective.train",
+        lambda *arguments, **given: trained(*arguments, **given, progress=shown.append),
+    )
+    assert without_seconds(objective(FIRST)) == without_seconds(whole)
+    assert (shown[0] > 64) is not damaged  # where it goes on it first tells what was done before
+    assert list(file.parent.iterdir()) == []
+    with pytest.raises(RSAError, match="cannot make the folder"):
+        Objective(SPACE, digits, **settings, checkpoints="/dev/null/folder")
 
 
 def test_names_serve_as_well_as_objects(digits: Data, teacher: Teacher, tmp_path: Path) -> None:

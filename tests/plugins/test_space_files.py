@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from tgsage.plugins.spaces import KNOWN_CELLS, draw, get_space, read_architecture, write_architecture
+from tgsage.plugins.spaces.files import read_architectures
 from tgsage.plugins.spaces.graph import cell_graph
 from tgsage.rsa import RSAError
 from tgsage.rsa.cli import main
@@ -185,3 +186,26 @@ def test_the_command_and_the_spaces_are_imported_without_torch() -> None:
         "assert not {'matplotlib', 'torch'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_one_architecture_or_several_from_json_or_a_file_of_it(tmp_path: Path) -> None:
+    toy = get_space("toy")
+    first, second = toy.complete({"n_layers": 1}), toy.complete({"n_layers": 2})
+    write_architecture(tmp_path / "a.json", toy, first)
+    (tmp_path / "b.json").write_text(json.dumps([first, {"space": "toy", "architecture": second}]))
+    for text, expected in (
+        (json.dumps(first), [first]),
+        (json.dumps([second, first]), [second, first]),
+        (str(tmp_path / "a.json"), [first]),
+        (str(tmp_path / "b.json"), [first, second]),
+        ("[]", []),
+    ):
+        assert read_architectures(text, toy) == expected
+    for text, words in (
+        (str(tmp_path / "c.json"), r"c\.json: no such file"),
+        ("[1", "this is no JSON: "),
+        (json.dumps([first, 3]), "the JSON given, number 2: an architecture is a mapping"),
+        (json.dumps({"space": "cnn10", "architecture": {}}), "it is of the space 'cnn10', not toy"),
+    ):
+        with pytest.raises(RSAError, match=words):
+            read_architectures(text, toy)
