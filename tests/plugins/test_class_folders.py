@@ -12,7 +12,7 @@ from PIL import Image
 from tgsage.neural_data.image_files import FolderImages, ZipImages
 from tgsage.plugins.training import Data, load_data
 from tgsage.plugins.training.class_folders import class_folders, part_of
-from tgsage.rsa import RSAError, cli
+from tgsage.rsa import RSAError, cli, extensions
 
 KINDS = (("a", (200, 0, 0)), ("b", (0, 180, 0)))
 
@@ -183,7 +183,8 @@ def test_commands_say_first_what_they_took(
         EntryPoint(name, f"tgsage.plugins.commands.{name}:{name}", cli.GROUP)
         for name in ("train", "evaluate", "search")
     ]
-    monkeypatch.setattr(cli, "entry_points", lambda group: points)
+    real = extensions.entry_points
+    monkeypatch.setattr(extensions, "entry_points", lambda group: points if group == cli.GROUP else real(group=group))
     monkeypatch.chdir(tmp_path)
     folder = parts(tmp_path / "set", {"Train": 8, "Valid": 3, "test": 2})
     expected = (
