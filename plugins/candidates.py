@@ -16,6 +16,8 @@ _HUGE = 1e6  # from here on decimals say nothing
 class Candidate:
     """The candidate with this number: the numbers of a search are 0, 1, ... without a gap, whatever was killed.
 
+    Only where several workers exhaust a space, the last numbers can have gaps.
+
     status: ok, failed (with the reason in its evaluation), running (also where its worker was killed and nobody has
     taken it over yet) or interrupted (given back by its worker). diagnostics: what the searcher said about itself when
     it proposed this. trial: the number of its trial in the Optuna study.

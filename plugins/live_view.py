@@ -14,13 +14,13 @@ _BEST = 5
 
 
 class LiveView:
-    """A context manager whose `update` is the `notify` of a search of so many samples."""
+    """A context manager whose `update` is the `notify` of a search of so many samples, or successes."""
 
-    def __init__(self, samples: int, *, console: "Console | None" = None) -> None:
+    def __init__(self, samples: int, *, successes: bool = False, console: "Console | None" = None) -> None:
         from rich.console import Console
         from rich.live import Live
 
-        self._samples, self._start, self._before = samples, time.monotonic(), -1
+        self._samples, self._successes, self._start, self._before = samples, successes, time.monotonic(), -1
         self._candidates: Sequence[Candidate] = ()
         self._console = console or Console(stderr=True)
         self._live = Live(get_renderable=self._drawn, console=self._console, transient=True, refresh_per_second=2)
@@ -36,8 +36,12 @@ class LiveView:
     def update(self, candidates: Sequence[Candidate]) -> None:
         """Show these from now on."""
         if self._before < 0:
-            self._before = sum(candidate.finished for candidate in candidates)
+            self._before = self._done(candidates)
         self._candidates = candidates
+
+    def _done(self, candidates: Sequence[Candidate]) -> int:
+        found = counts(candidates)
+        return found[OK] - found["reused"] if self._successes else found[OK] + found[FAILED]
 
     def _drawn(self) -> "RenderableType":
         from rich import box
@@ -54,13 +58,13 @@ class LiveView:
             found = candidate.evaluation
             values = (found.score, found.p, found.tg) if found is not None else ()
             table.add_row(str(candidate.number), *map(figure, values))
-        done = sum(candidate.finished for candidate in self._candidates)
+        done = self._done(self._candidates)
         return Group(Text(self.line()), ProgressBar(total=self._samples, completed=done, width=60), table)
 
     def line(self) -> str:
         """One line: how many are done, failed and running, the best, candidates per minute, and the time left."""
         found, best = counts(self._candidates), best_of(self._candidates)
-        done = found[OK] + found[FAILED]
+        done = self._done(self._candidates)
         elapsed = time.monotonic() - self._start
         rate = max(0, done - max(self._before, 0)) / elapsed if elapsed > 0 else 0.0
         left = f", {(self._samples - done) / rate / 60:.0f} min left" if rate > 0 and done < self._samples else ""

@@ -281,7 +281,7 @@ class Tracker:
         finally:
             event.remove(self._database.scoped_session, "before_commit", check)
 
-    def _parameters(self, architecture: Architecture) -> dict[str, dict[str, Any]]:
+    def _parameters(self, architecture: Architecture) -> dict[str, Any]:
         from optuna.distributions import CategoricalDistribution
 
         if self._params is None:

@@ -196,7 +196,7 @@ def search(
     open_storage(storage).engine.dispose()
     say(objective.images)
     _train_teacher(objective)
-    view = LiveView(samples)
+    view = LiveView(samples, successes=successes)
     with _interruptible(view):
         found = run(
             where, made, objective, samples=samples, storage=storage, study=study, workers=workers,

@@ -120,7 +120,7 @@ class RLSearcher(Searcher):
 
 def _bounded(advantages: "torch.Tensor") -> "torch.Tensor":
     """The same where they are of any use as they are; else scaled, so that the gradient's norm can be computed."""
-    return advantages * min(1.0, _MOST**0.25 / max(1.0, float(advantages.abs().max())))
+    return advantages.mul(min(1.0, _MOST**0.25 / max(1.0, float(advantages.abs().max()))))
 
 
 @contextmanager

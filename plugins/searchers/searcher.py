@@ -66,8 +66,6 @@ class Searcher(ABC):
         known = set[str]() if repeats else {*busy, *(key for key, _ in self._heard.values())}
         only = dict(fixed or {})
         self.space.check_fixed(only)
-        if not only and len(known) >= self.space.size():
-            raise Exhausted(f"all {len(known)} networks of {self.space.name} were tried")
         for attempt in range(_ATTEMPTS):
             rng = self.rng(trial, attempt)
             proposed = self.propose_beside(trial, rng, beside) if beside else self.propose(trial, rng)
@@ -83,7 +81,7 @@ class Searcher(ABC):
         self, start: dict[str, Choice], known: set[str], fixed: dict[str, Choice], rng: np.random.Generator
     ) -> dict[str, Choice]:
         """At one mutation where one is found, at two, ...; else the first of the whole space."""
-        for step in range(_STEPS):
+        for step in range(_STEPS if len(known) < self.space.size() else 0):
             try:
                 found = self._with(fixed, self.space.mutate(start, rng), rng)
             except RSAError:  # the space has one network

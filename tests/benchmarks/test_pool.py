@@ -43,7 +43,7 @@ def test_a_member_without_any_rdm_at_some_checkpoint_is_not_usable() -> None:
     member.rdms["by stimulus"][1, :2] = np.nan
     assert member.usable
     member.rdms["by stimulus"][1, 2] = np.nan
-    assert not member.usable
+    assert not replace(member).usable
     assert not replace(known_pool(1).members[0], loss=np.array([2.0, np.nan, 1.0])).usable
 
 

@@ -14,11 +14,5 @@ if __name__ == "__main__":
     toy = importlib.import_module("search_objectives").Toy(log, float(seconds))
     space = ToySpace()
     made = get_searcher(searcher)(space, seed=1)
-    given = {
-        "samples": int(samples),
-        "storage": storage,
-        "heartbeat": 1.0,
-        "reuse": False,
-        "repeats": repeats == "True",
-    }
-    search(space, made, toy, **given)
+    again = repeats == "True"
+    search(space, made, toy, samples=int(samples), storage=storage, heartbeat=1.0, reuse=False, repeats=again)

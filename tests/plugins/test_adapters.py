@@ -161,7 +161,7 @@ def test_stored_trials_with_choices_that_the_space_lacks_are_passed_over_with_on
     searcher = Listener(ToySpace())
     study = optuna.create_study(direction="maximize", sampler=OptunaSampler(searcher))
     chosen: dict[str, Any] = {"n_layers": 1, "layer1/filters": 64, "layer1/kernel": 3, "layer1/pool": "max"}
-    kinds = {name: optuna.distributions.CategoricalDistribution((value,)) for name, value in chosen.items()}
+    kinds: dict[str, Any] = {name: optuna.distributions.CategoricalDistribution((one,)) for name, one in chosen.items()}
     for _ in range(3):
         study.add_trial(optuna.create_trial(value=1.0, params=chosen, distributions=kinds))
     words = r"^trial 0 and others like it are passed over: not an architecture of toy: layer1/filters is 64, not one of"

@@ -31,7 +31,7 @@ def test_a_search_on_digits_and_its_report(tmp_path: Path, capsys: pytest.Captur
     storage, made = str(tmp_path / "a.db"), str(tmp_path / "search.json")
     search = ["search", "--searcher", "random", "--storage", storage, "--epochs", "0.1", "--json", made]
     assert cli.main([*search, "--samples", "2"]) == 0
-    assert cli.main([*search, "--samples", "3"]) == 0
+    assert cli.main([*search, "--samples", "3", "--successes", "--params"]) == 0
     said = capsys.readouterr()
     assert said.err == ""
     found = json.loads(Path(made).read_text())
