@@ -7,7 +7,7 @@ from typing import Any
 
 from ..rsa import RSAError
 from ..rsa.errors import listing
-from ..rsa.rdm import Attr
+from ..rsa.fields import Attr, attr_fields
 
 OK, FAILED = "ok", "failed"
 
@@ -35,6 +35,7 @@ class Evaluation:
     attrs: Mapping[str, Attr] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "attrs", attr_fields(self.attrs, "the evaluation"))
         if self.status not in (OK, FAILED):
             raise RSAError(f"an evaluation is {OK} or {FAILED}, not {self.status!r}")
         if self.status == OK and (self.score is None or not math.isfinite(self.score)):

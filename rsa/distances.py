@@ -92,8 +92,8 @@ def compute_rdm(
     names: Sequence[str] = list(map(str, range(n))) if own is None else own
     if len(names) != n:
         raise RSAError(f"{n} rows of features but {len(names)} labels")
-    if groups is None or labels is not None:
-        check_labels(names)
+    if own is not None and (groups is None or labels is not None):
+        check_labels(own)
     group_names = None if groups is None else beside(groups, own, "groups")
     if group_names is not None and len(group_names) != n:
         raise RSAError(f"{n} rows of features but {len(group_names)} groups")
@@ -105,9 +105,9 @@ def compute_rdm(
         _check_finite(x, names)
         precision = noise_precision(_numpy(x), group_names, precision)
     elif precision is not None:
-        precision, sides = named_square(precision, "precision")
+        given, sides = named_square(precision, "precision")
         order = order_of(sides, columns, "precision")
-        precision = precision if order is None else precision[np.ix_(order, order)]
+        precision = given if order is None else given[np.ix_(order, order)]
     _check_width(x.shape[1], metric, f"{name}: " if name else "")
     if folds is not None:
         if group_names is None:

@@ -203,16 +203,17 @@ def as_matrix(values: Any, title: str = "features") -> npt.NDArray[Any]:
 def plain(x: Any) -> npt.NDArray[Any]:
     """As a NumPy array, numbers that are masked or NA as NaN and other values that are masked as None."""
     if hasattr(x, "iloc"):
-        kinds = set(x.dtypes if hasattr(x, "columns") else [x.dtype])
-        if all(kind.kind in "biuf" for kind in kinds) and not (len(kinds) == 1 and isinstance(*kinds, np.dtype)):
+        kinds = list(set(x.dtypes if hasattr(x, "columns") else [x.dtype]))
+        if all(kind.kind in "biuf" for kind in kinds) and (len(kinds) > 1 or not isinstance(kinds[0], np.dtype)):
             return np.asarray(x.to_numpy(np.float64, na_value=np.nan))
     elif isinstance(x, list | tuple) and any(isinstance(row, np.ma.MaskedArray) for row in x):
         x = np.ma.stack(x)
-    if isinstance(x, np.ma.MaskedArray) and np.ma.is_masked(x):
-        if x.dtype.kind not in "biuf":
-            return np.where(np.ma.getmaskarray(x), None, x.data.astype(object))
-        return x.astype(np.float64 if x.dtype.kind in "biu" else x.dtype).filled(np.nan)
-    return np.asarray(x)
+    if not (isinstance(x, np.ma.MaskedArray) and np.ma.is_masked(x)):
+        return np.asarray(x)
+    to = {"f": x.dtype, "b": np.float64, "i": np.float64, "u": np.float64}
+    values: npt.NDArray[Any] = x.data.astype(to.get(x.dtype.kind, object))
+    values[np.ma.getmaskarray(x)] = np.nan if x.dtype.kind in to else None
+    return values
 
 
 def plain_column(values: Any) -> npt.NDArray[Any]:
@@ -222,7 +223,7 @@ def plain_column(values: Any) -> npt.NDArray[Any]:
     column = plain(values)
     if column.dtype.kind in "SO":
         items = column.ravel().tolist()
-        numbers = np.array(())
+        numbers: npt.NDArray[Any] = np.array(())
         if not any(isinstance(item, str | bytes) for item in items):
             numbers = np.array([np.nan if item is None else item for item in items])
         if numbers.shape == (len(items),) and numbers.dtype.kind in "biuf":

@@ -150,7 +150,8 @@ class RDM:
         rows, columns = self.by, f"{self.by}_2"
         coords: dict[str, Any] = {rows: list(self.labels), columns: list(self.labels)}
         coords |= {key: (rows, column) for key, column in self.descriptors.items() if key not in coords}
-        attrs = {"metric": self.metric, **self.attrs}
+        told = {key: int(v) if isinstance(v, bool) else v for key, v in self.attrs.items() if v is not None}
+        attrs = {"metric": self.metric, **told}  # what netCDF can hold
         return xarray.DataArray(self.square(), coords, (rows, columns), self.name or None, attrs)
 
     def save(self, path: str | Path) -> None:

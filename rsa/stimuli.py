@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import numpy as np
 
@@ -43,9 +43,13 @@ class Stimuli:
     ) -> None:
         if isinstance(images, np.ma.MaskedArray) and np.ma.is_masked(images):
             raise RSAError("images hold masked pixels; fill them first")
+        if not hasattr(images, "__len__") or hasattr(images, "columns"):
+            raise RSAError(f"images must be a sequence of images, not {type(images).__name__}")
+        if table is not None and not hasattr(table, "keys"):
+            raise RSAError(f"table must be a mapping of columns or a DataFrame, not {type(table).__name__}")
         n, own = len(images), row_names(images)
-        self.images = cast("_Indexed", images.to_numpy()) if hasattr(images, "iloc") else images
-        self.table: dict[str, Array] = _table(dict({} if table is None else table), own, n)
+        self.images = _Rows(images) if hasattr(images, "iloc") or hasattr(images, "coords") else images
+        self.table: dict[str, Array] = _table({} if table is None else dict(table.items()), own, n)
         self.reference = str(reference or "")
 
     def __len__(self) -> int:
@@ -239,6 +243,19 @@ def _same(a: Array, b: Array) -> bool:
     return bool(np.all((a == b) | both_nan))
 
 
+class _Rows:
+    """The images of a Series or DataArray by position, read when asked for."""
+
+    def __init__(self, images: Any) -> None:
+        self.images = images
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, index: int) -> Any:
+        return self.images.iloc[index] if hasattr(self.images, "iloc") else self.images[index].to_numpy()
+
+
 class _Selected:
     def __init__(self, images: _Indexed, keep: list[int]) -> None:
         self.images, self.keep = images, keep
@@ -293,7 +310,7 @@ def as_stimuli(images: Any) -> Stimuli:
         return images
     if hasattr(images, "table"):
         return Stimuli(images, images.table, reference=getattr(images, "reference", ""))
-    if hasattr(images, "ndim") and images.ndim != 4:
+    if hasattr(images, "ndim") and images.ndim != 4 and not hasattr(images, "iloc"):
         raise RSAError(f"images must have shape (n, C, H, W), got {tuple(images.shape)}")
     if not (hasattr(images, "__len__") and hasattr(images, "__getitem__")) or isinstance(images, str | bytes | Mapping):
         raise RSAError(

@@ -360,7 +360,11 @@ def test_what_a_worker_raises_is_raised(objectives: ModuleType, tmp_path: Path) 
 def test_numbers_of_numpy_are_stored_and_what_cannot_be_is_said() -> None:
     fine = assess(lambda architecture: Evaluation(score=np.float32(0.5), table={"a": {"b": np.float64(1)}}), {})  # type: ignore[arg-type]
     assert fine == Evaluation(score=0.5, table={"a": {"b": 1.0}})
+    noted = assess(lambda architecture: Evaluation(score=0.5, attrs={"a": np.int64(1), "b": Path("c")}), {})  # type: ignore
+    assert noted.attrs == {"a": 1, "b": "c"}
     bad = assess(lambda architecture: Evaluation(score=0.5, attrs={"a": object()}), {})  # type: ignore[dict-item]
+    assert bad.reason.startswith("RSAError: the evaluation: attribute a must be text, a number or None, got object")
+    bad = assess(lambda architecture: Evaluation(score=0.5, table={"a": {"b": object()}}), {})  # type: ignore[dict-item]
     assert bad.reason == "the evaluation cannot be stored: object is not JSON-able"
 
 

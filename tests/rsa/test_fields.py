@@ -9,9 +9,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from tgsage.rsa import RDM, Features, RSAError, Teacher
+from tgsage.rsa import RDM, Features, RSAError
+from tgsage.rsa import Teacher as TypedTeacher
 from tgsage.rsa.console import write_json
 
+Teacher: Any = TypedTeacher  # what people put there is of other types, too
 NAMES = list("abc")
 ATTRS = {
     "path": Path("a/b"), "int": np.int64(3), "float": np.float32(0.5), "bool": np.bool_(True), "text": np.str_("x"),
@@ -33,8 +35,8 @@ def features(**fields: Any) -> Features:
 
 def test_attributes_are_plain_from_the_start_and_come_back(tmp_path: Path) -> None:
     teacher = Teacher(
-        "t", {np.str_("IT"): rdm(attrs=ATTRS)}, {"IT": np.array([0.5, 0.75], np.float32)}, stimuli=Path("x"),  # type: ignore
-        attrs=ATTRS, stimulus_ids=np.array(NAMES), features={"IT": features(attrs=ATTRS)},  # type: ignore[arg-type]
+        "t", {np.str_("IT"): rdm(attrs=ATTRS)}, {"IT": np.array([0.5, 0.75], np.float32)}, stimuli=Path("x"),
+        attrs=ATTRS, stimulus_ids=np.array(NAMES), features={"IT": features(attrs=ATTRS)},
     )  # fmt: skip
     teacher.save(tmp_path / "t.h5")
     rdm(attrs=ATTRS).save(tmp_path / "r.h5")
@@ -44,6 +46,7 @@ def test_attributes_are_plain_from_the_start_and_come_back(tmp_path: Path) -> No
         assert dict(attrs) == PLAIN
         assert {type(value) for value in attrs.values()} <= {str, int, float, bool, type(None)}
     assert (back.ceilings, back.stimuli, back.stimulus_ids) == ({"IT": (0.5, 0.75)}, "x", tuple(NAMES))
+    rdm(attrs=ATTRS).to_xarray().to_netcdf(tmp_path / "r.nc", engine="h5netcdf")
     write_json(tmp_path / "r.json", {"attrs": ATTRS, "values": np.arange(2), "frame": {Path("k"): date(2020, 1, 2)}})
     assert '"frame": {\n    "k": "2020-01-02"' in (tmp_path / "r.json").read_text()
 
@@ -57,10 +60,10 @@ def test_attributes_are_plain_from_the_start_and_come_back(tmp_path: Path) -> No
         ),
         (lambda: features(name="V4", attrs={"x": {}}), "features 'V4': attribute x must be .* got dict"),
         (lambda: Teacher("t", {"IT": rdm()}, attrs={"x": [1]}), "teacher 't': attribute x must be .* got list"),
-        (lambda: Teacher("t", {"IT": rdm()}, {"IT": 0.9}), r"the ceiling of IT must be two numbers .* got 0\.9"),  # type: ignore
-        (lambda: Teacher("t", {"IT": rdm()}, {"IT": ("a", 1)}), r"the ceiling of IT must be two numbers"),  # type: ignore
-        (lambda: Teacher("t", {"IT": np.eye(3)}), "IT is no RDM but ndarray"),  # type: ignore[dict-item]
-        (lambda: Teacher("t", {"IT": rdm()}, stimuli=3), "stimuli must be text, got 3"),  # type: ignore[arg-type]
+        (lambda: Teacher("t", {"IT": rdm()}, {"IT": 0.9}), r"the ceiling of IT must be two numbers .* got 0\.9"),
+        (lambda: Teacher("t", {"IT": rdm()}, {"IT": ("a", 1)}), r"the ceiling of IT must be two numbers"),
+        (lambda: Teacher("t", {"IT": np.eye(3)}), "IT is no RDM but ndarray"),
+        (lambda: Teacher("t", {"IT": rdm()}, stimuli=3), "stimuli must be text, got 3"),
         (lambda: rdm(metric=3), r"metric must be text, got 3 \(int\)"),
         (lambda: features(by=["x"]), "by must be text"),
         (lambda: rdm(descriptors={"x": [1, 2]}), r"descriptor x has shape \(2,\), expected \(3,\)"),
@@ -77,7 +80,7 @@ def test_what_cannot_be_kept_is_named_before_work_is_lost(make: Callable[[], obj
 def test_nothing_is_a_metric_or_a_kind_of_condition_or_a_ceiling() -> None:
     bare = rdm(metric=None, by=None, name=None)
     assert (bare.metric, bare.by, bare.name) == ("unknown", "stimulus", "")
-    assert Teacher("t", {"IT": rdm()}, {"IT": None}).ceilings == {}  # type: ignore[dict-item]
+    assert Teacher("t", {"IT": rdm()}, {"IT": None}).ceilings == {}
 
 
 def test_descriptors_keep_numbers_and_texts_and_go_to_their_conditions_by_name(tmp_path: Path) -> None:
@@ -85,7 +88,8 @@ def test_descriptors_keep_numbers_and_texts_and_go_to_their_conditions_by_name(t
         "text": ["x", None, np.nan], "series": pd.Series([3, 1, 2], list("cab")), "bytes": [b"u", b"v", b"w"],
         "gaps": [1, None, 3], "nullable": pd.array([1, None, 3], dtype="Int64"),
         "strings": pd.Series(["u", pd.NA, "w"]),
-        "masked": np.ma.array([1, 2, 3], mask=[0, 1, 0]), "masked text": np.ma.array(NAMES, mask=[0, 1, 0]),
+        "masked": np.ma.array([1, 2, 3], mask=[False, True, False]),
+        "masked text": np.ma.array(np.array(NAMES), mask=[False, True, False]),
         "real": ["nan", "None", "1e3"], "flag": [True, False, True], "category": pd.Categorical(["x", None, "y"]),
     }  # fmt: skip
     expected: dict[str, list[object]] = {

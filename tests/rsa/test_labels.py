@@ -11,8 +11,8 @@ import xarray as xr
 from tgsage.rsa import RDM, RSAError
 from tgsage.rsa.labels import as_text, beside, check_labels, check_names, named_rows, row_labels
 
-GAPS = (None, np.nan, float("nan"), np.float32("nan"), pd.NA, pd.NaT, np.datetime64("NaT"), Decimal("NaN"))
-GAPS += (np.ma.masked, "", " \t", "nan", "None", "<NA>", "NaT", b"")
+GAPS: tuple[object, ...] = (None, np.nan, float("nan"), np.float32("nan"), pd.NA, pd.NaT, np.datetime64("NaT"))
+GAPS += (Decimal("NaN"), np.ma.masked, "", " \t", "nan", "None", "<NA>", "NaT", b"")
 
 
 @pytest.mark.parametrize("gap", GAPS, ids=repr)
@@ -36,8 +36,8 @@ def test_missing_names_are_refused_with_their_positions(gap: object) -> None:
         pd.Index(["a", None]),
         pd.to_datetime(pd.Series(["2020-01-01", None])),
         pd.array([1, None], dtype="Int64"),
-        np.ma.array([1, 2], mask=[0, 1]),
-        np.ma.array(["a", "b"], mask=[0, 1]),
+        np.ma.array([1, 2], mask=[False, True]),
+        np.ma.array(["a", "b"], mask=[False, True]),
         xr.DataArray([1.0, np.nan]),
         torch.tensor([1.0, float("nan")]),
     ],

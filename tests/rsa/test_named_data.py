@@ -1,5 +1,6 @@
 """Names that come with the data are the names, and values go to their rows by name, at every entry point."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -97,7 +98,7 @@ def test_missing_groups_and_folds_are_refused_with_their_positions() -> None:
     x = FRAME.to_numpy()
     groups: list[object] = list(OBJECT)
     groups[3] = groups[7] = None
-    calls = {
+    calls: dict[str, Callable[[], object]] = {
         "groups": lambda: compute_rdm(x, groups=groups),
         "folds": lambda: compute_rdm(x, metric="crossnobis", groups=OBJECT, folds=groups),
         "noise": lambda: noise_precision(x, groups),
@@ -257,6 +258,17 @@ def test_stimuli_keep_the_names_of_images_and_columns() -> None:
     assert [float(shown[i][0, 0, 0]) for i in range(3)] == [0, 1, 2]
     assert shown.column("stimulus") == ["2", "0", "1"]
     assert shown.column("c") == ["z", "x", "y"]
+    stack = xr.DataArray(np.stack(images), {"stimulus": [*"abc"]}, ("stimulus", "c", "y", "x"))
+    for given in (
+        stack + RNG.random(stack.shape),
+        pd.Series([*(stack.to_numpy() + RNG.random(stack.shape))], [*"abc"]),
+    ):
+        assert layer_rdms(torch.nn.Flatten(), given, "output")["output"].labels == ("a", "b", "c")  # type: ignore
+    for wrong in (5, FRAME):
+        with pytest.raises(RSAError, match="images must be a sequence of images, not"):
+            Stimuli(wrong)  # type: ignore[arg-type]
+    with pytest.raises(RSAError, match="table must be a mapping of columns or a DataFrame, not list"):
+        Stimuli(images, ["a", "b", "c"])  # type: ignore[arg-type]
     ids = Stimuli(images, {"stimulus_id": ["a", "b", "c"], "size": table["size"][::-1]})
     assert ids.table["size"].tolist() == [1, 2, 3]
     with pytest.raises(RSAError, match="column size and what it belongs to have different names"):
