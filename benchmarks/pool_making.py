@@ -1,10 +1,12 @@
 """Making a pool: an ordinary search whose candidates leave their RDMs in a file each, so that it can stop and go on."""
 
 import hashlib
+import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +15,7 @@ import numpy.typing as npt
 
 from ..plugins.evaluation import FAILED, OK, Evaluation
 from ..plugins.explorer import search
+from ..plugins.identity import identity, space_identity
 from ..plugins.searchers.random import RandomSearcher
 from ..plugins.searchers.searcher import Searcher
 from ..plugins.spaces import Architecture, Space
@@ -44,6 +47,11 @@ class Shown:
     stimuli: Stimuli
     rows: npt.NDArray[np.int64] | None
     inputs: "torch.Tensor | None"
+
+    @cached_property
+    def content(self) -> str:
+        """A digest of the images and their ids."""
+        return self.stimuli.checksum()[:16]
 
     @classmethod
     def of(cls, name: str, stimuli: Stimuli, by: str, data: Data, seed: int = 0) -> "Shown":
@@ -140,12 +148,15 @@ class Maker:
     def describe(self) -> dict[str, Any]:
         """What made the pool, JSON-able; part of what makes the search the same one."""
         views = [shown.view for shown in self.views]
-        mature = "trained here" if self.mature is None else getattr(self.mature, "name", "given")
+        mature = "trained here" if self.mature is None else getattr(self.mature, "name", identity(self.mature))
+        space = json.dumps(space_identity(self.space))
         return {
-            "data": self.data.name, "train": len(self.data.train), "valid": len(self.data.valid),
+            **self.data.describe(), "train": len(self.data.train), "valid": len(self.data.valid),
             "recipe": self.recipe.to_dict(), "checkpoints": list(self.checkpoints), "build": dict(self.build),
             "views": {v.name: f"{len(v.labels)} conditions by {v.by}, {len(v.stimulus_ids)} images of {v.reference}"
                       for v in views},
+            "stimuli": {shown.view.name: shown.content for shown in self.views},
+            "space definition": hashlib.sha256(space.encode()).hexdigest()[:16],
             "mature": mature, "epochs": self.epochs, "n_features": N_FEATURES, "seed": self.seed, "batchnorm": "batch",
         }  # fmt: skip
 

@@ -1,6 +1,5 @@
 """The evaluator: P and TG of a network, from the same forward passes where they show the same images (paper, 3.2)."""
 
-import hashlib
 import math
 import time
 from collections.abc import Callable, Mapping
@@ -17,7 +16,8 @@ from ..rsa.comparison import check_method
 from ..rsa.errors import listing
 from ..rsa.rdm import RDM
 from .evaluation import FAILED, OK, Evaluation
-from .teaching import cut, stimuli_of
+from .identity import identity
+from .teaching import cut, digest_of, stimuli_of
 from .training.data import Data
 from .training.models import count_parameters
 from .training.performance import BATCH, Performance, batches_of, check_logits, evaluate_network, evaluating
@@ -75,7 +75,7 @@ class Evaluator:
         if not math.isfinite(alpha):
             raise RSAError(f"alpha is a finite number, not {alpha}")
         self.data, self.teacher, self.alpha, self.layers = data, teacher, alpha, layers
-        self.combine = combine or (lambda p, tg: p_plus_tg(p, tg, alpha))
+        self._combine, self.combine = combine, combine or (lambda p, tg: p_plus_tg(p, tg, alpha))
         self.n_features, self.batchnorm, self.batch_size, self.seed = n_features, batchnorm, batch_size, seed
         self.where = place(data.shape, device, amp, channels_last)
         self._placed: dict[str, Any] = {"device": device, "amp": amp, "channels_last": channels_last}
@@ -89,6 +89,7 @@ class Evaluator:
                 f"a network's RDMs cannot be made by {self.metric}; give metric=: {', '.join(LAYER_METRICS)}"
             )
         shown = stimuli_of(teacher, data, stimuli, data_dir)
+        self._shown, self._checksum = shown, teacher.checksum
         self.teacher = cut(teacher, most_stimuli, seed)
         self.stimuli = self.teacher.select(shown)
         self._rows = self._places_in_validation()
@@ -133,15 +134,17 @@ class Evaluator:
 
     def describe(self) -> dict[str, object]:
         """What two evaluations must have in common to be comparable, JSON-able."""
-        about: dict[str, object] = {"data": self.data.name, "validation images": len(self.data.valid)}
-        about |= {"batchnorm": self.batchnorm, "batch_size": self.batch_size, "seed": self.seed}
+        placed = {key: value for key, value in self._placed.items() if key != "device"}
+        about = self.data.describe() | {"batchnorm": self.batchnorm, "batch_size": self.batch_size, "seed": self.seed}
         if self.teacher is None:
-            return about
+            return about | placed | {"teacher": None}
         teacher = {"name": self.teacher.name, "by": self.teacher.by, "stimuli": self.teacher.stimuli}
-        teacher |= {"RDMs": _digest(self.teacher.rdms), "targets": ", ".join(self.teacher.rdms)}
-        return about | {
-            "teacher": teacher, "alpha": self.alpha, "layers": self.layers, "metric": self.metric,
-            "method": self.method, "n_features": self.n_features, "images": len(self.stimuli),
+        teacher |= {"RDMs": digest_of(self.teacher.rdms), "targets": ", ".join(self.teacher.rdms)}
+        scored = {"alpha": self.alpha} if self._combine is None else {"combine": identity(self._combine)}
+        return about | placed | scored | {
+            "teacher": teacher, "layers": self.layers, "metric": self.metric, "method": self.method,
+            "n_features": self.n_features, "images": len(self.stimuli),
+            "images' content": (self._checksum or self._shown.checksum())[:16],
         }  # fmt: skip
 
     def _evaluate(self, model: "nn.Module") -> Evaluation:
@@ -211,11 +214,3 @@ def _flat(rdm: RDM) -> bool:
     """Whether the conditions differ by rounding only, which is relative for distances, not for correlations."""
     scale = 1.0 if rdm.metric in ("correlation", "spearman", "cosine") else float(rdm.values.max())
     return bool(np.ptp(rdm.values) <= _FLAT * scale)
-
-
-def _digest(rdms: Mapping[str, RDM]) -> str:
-    """Of the values that candidates are compared with: teachers of one name and stimuli can differ in these alone."""
-    digest = hashlib.sha256()
-    for rdm in rdms.values():
-        digest.update(np.ascontiguousarray(rdm.values).tobytes())
-    return digest.hexdigest()[:16]

@@ -5,17 +5,18 @@ it was interrupted or at the same time on another machine.
 """
 
 import inspect
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ..rsa import RSAError
+from ..rsa.console import versions
 from .assessment import ObjectiveFactory, Scorer
 from .candidates import Candidate, best_of, counts
 from .database import storage_url
 from .evaluation import Evaluation
+from .identity import flat, identity, space_identity
 from .local_workers import LocalWorkers
 from .searchers.searcher import Searcher
 from .spaces.space import Architecture, Choice, Space
@@ -77,6 +78,7 @@ def search(
     fixed: Architecture | None = None,
     patience: float = 300.0,
     heartbeat: float = 10.0,
+    allow_changes: bool = False,
     engine: Engine | None = None,
     notify: Notify | None = None,
 ) -> SearchResult:
@@ -88,10 +90,15 @@ def search(
     searcher: taken as it was made; what it was told before does not count. objective: any callable that makes an
     Evaluation or a score of an architecture, or a factory, `make(device) -> objective`, which every worker calls once.
     Where it raises or returns no finite number the candidate has failed: recorded, told to the searcher as None, and
-    counted among the finished ones. What its `describe()` says, where it has one (name -> JSON-able value), is part of
-    what makes two searches the same, besides space, searcher, settings and seed. storage: a SQLite file or its URL, or
-    that of a server (postgresql://USER:PASSWORD@HOST/NAME), which several machines need. study: the name of this search
-    in it, SPACE-SEARCHER by default.
+    counted among the finished ones. storage: a SQLite file or its URL, or that of a server
+    (postgresql://USER:PASSWORD@HOST/NAME), which several machines need. study: the name of this search in it,
+    SPACE-SEARCHER by default.
+
+    A study goes on as the same search only: the same space (every dimension), searcher, settings, seed and objective.
+    Functions are told apart by their source, objects by class and fields (see `identity`), unless the objective names
+    itself: what its `describe()` returns (name -> JSON-able value) then stands for it. allow_changes: go on in spite of
+    changes, which are kept in the study with the number of the candidate they came before, and shown in its report;
+    earlier scores stay as they are, and are reused. Versions of packages are kept and shown, too, and may change.
 
     workers: processes of this machine; with more than one, space, searcher and objective must be picklable. devices:
     for the workers in turn. timeout: seconds for one candidate; it is then evaluated in a process of its own, which is
@@ -123,7 +130,7 @@ def search(
             raise RSAError(f"{name} is a number of seconds above 0, not {value}")
     only, queue = dict(fixed or {}), [space.canonical(architecture) for architecture in enqueue]
     space.check_fixed(only)
-    described = _description(space, searcher, objective) | {f"fixed {key}": value for key, value in only.items()}
+    described = describe_search(space, searcher, objective, only)
     name = study or f"{space.name}-{described['searcher']}"
     plan = Plan(
         space, type(searcher), searcher.settings, objective, samples, storage_url(storage), name,
@@ -132,7 +139,10 @@ def search(
     )  # fmt: skip
     told = notify or (lambda candidates: None)
     with plan.tracker() as tracker:
-        tracker.agree(described)
+        if allow_changes:
+            _check_candidates(space, tracker)
+        tracker.agree(described, allow_changes=allow_changes)
+        tracker.note_versions(versions())
         _enqueue(plan, tracker, queue)
         if engine is not None:
             engine(plan, tracker, told)
@@ -170,23 +180,33 @@ def _enqueue(plan: Plan, tracker: Tracker, queue: Sequence[dict[str, Choice]]) -
         tracker.release(claimed[0])
 
 
-def _description(space: Space, searcher: Searcher, objective: "Scorer | ObjectiveFactory") -> dict[str, Any]:
+def _check_candidates(space: Space, tracker: Tracker) -> None:
+    """Raises RSAError for a candidate that a changed space does not have: a searcher cannot be told of it."""
+    for candidate in tracker.candidates():
+        try:
+            space.canonical(candidate.architecture)
+        except RSAError as error:
+            raise RSAError(
+                f"study {tracker.study} cannot go on with this space: candidate {candidate.number} is {error}; "
+                "give this search a new name"
+            ) from error
+
+
+def describe_search(
+    space: Space, searcher: Searcher, objective: "Scorer | ObjectiveFactory", fixed: Architecture | None = None
+) -> dict[str, Any]:
     """What has to be the same when a search goes on: flat, JSON-able, one entry per setting."""
     made = inspect.signature(type(searcher).__init__).bind(searcher, space, **searcher.settings)
     made.apply_defaults()
     settings = {key: value for key, value in made.arguments.items() if value is not space and value is not searcher}
-    describe = getattr(objective, "describe", None)
-    named = objective if hasattr(objective, "__qualname__") else type(objective)
-    described = {"function": f"{named.__module__}.{named.__qualname__}"} if describe is None else describe()
+    about = space_identity(space)
+    scores = identity(objective)
     return {
-        "space": space.name,
+        "space": about.pop("name"),
+        **dict(flat("space", about)),
+        **{f"fixed {name}": choice for name, choice in (fixed or {}).items()},
         "searcher": type(searcher).__name__.removesuffix("Searcher").lower(),
-        **{f"searcher {key}": _plain(value) for key, value in settings.items()},
-        **{f"objective {key}": _plain(value) for key, value in described.items()},
+        **dict(flat("searcher class", identity(type(searcher)))),
+        **dict(flat("searcher", identity(settings))),
+        **dict(flat("objective", scores if isinstance(scores, dict) else {"function": scores})),
     }
-
-
-def _plain(value: Any) -> Any:
-    return (
-        value if isinstance(value, str | int | float | bool | None) else json.dumps(value, default=str, sort_keys=True)
-    )

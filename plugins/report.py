@@ -31,7 +31,8 @@ class SearchReport:
     agrees about it than all do; Watanabe et al. 2023), empty where there are fewer than 50 successes. top: the best
     different architectures with score, P, TG, parameters and words. searcher: name -> its diagnostics as (candidate,
     value), such as the RL controller's entropy. cost: candidates trained (M1), their examples (M1 E1) and seconds;
-    finalists (M2) and their examples (M2 E2), 0 where none were trained. failures: reason -> numbers.
+    finalists (M2) and their examples (M2 E2), 0 where none were trained. failures: reason -> numbers. history: what was
+    noted about the study, as (when, what): versions of packages, and settings that were changed on the way.
     """
 
     storage: str
@@ -45,6 +46,7 @@ class SearchReport:
     searcher: dict[str, list[tuple[int, float]]]
     cost: dict[str, float]
     failures: dict[str, list[int]]
+    history: list[tuple[str, str]]
     candidates: list[Candidate] = field(repr=False)
 
     def to_dict(self) -> dict[str, Any]:
@@ -80,6 +82,7 @@ def search_report(storage: str | Path, study: str | None = None, *, space: Space
     with Tracker(storage, study, create=False) as tracker:
         candidates, settings, place = tracker.candidates(), tracker.description, tracker.place
         finalists, longer = tracker.finals
+        history = _history(tracker)
     finished = [candidate for candidate in candidates if candidate.finished]
     good = [candidate for candidate in finished if candidate.score is not None]
     trained = [candidate for candidate in finished if candidate.reused is None]
@@ -106,8 +109,21 @@ def search_report(storage: str | Path, study: str | None = None, *, space: Space
             "finalist_examples": longer,
         },
         failures=reasons(finished),
+        history=history,
         candidates=candidates,
     )
+
+
+def _history(tracker: Tracker) -> list[tuple[str, str]]:
+    found, before = [], dict[str, str]()
+    for number, versions in tracker.history("versions"):
+        new = [f"{name} {version}" for name, version in versions.items() if before.get(name) != version]
+        found.append((f"versions from candidate {number} on", ", ".join(new)))
+        before = versions
+    for number, changes in tracker.history("changes"):
+        changed = [f"{name} {how}" for name, how in changes.items()]
+        found.append((f"changed before candidate {number}", listing(changed, len(changed))))
+    return found
 
 
 def _curve(finished: Sequence[Candidate]) -> list[tuple[int, float | None, int]]:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..rsa.console import versions
 from ..rsa.report.page import check_report
 from ..rsa.report.svg import Drawing, printable, spread, ticks
 from ..rsa.storage import replacing
@@ -38,7 +37,7 @@ def write_search_report(path: str | Path, report: SearchReport, *, space: "Space
         loader=jinja2.FileSystemLoader(folder), autoescape=True, undefined=jinja2.StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
-    found = {**report.settings, "storage": report.storage, **versions()}
+    found = [*report.settings.items(), ("storage", report.storage), *report.history]
     page = environment.get_template("search_page.html").render(
         report=report,
         style=(folder.parent / "rsa" / "report" / "page.css").read_text(encoding="utf-8"),
@@ -47,7 +46,7 @@ def write_search_report(path: str | Path, report: SearchReport, *, space: "Space
         importance=list(report.importance.items())[:_SHOWN],
         least=LEAST,
         top=[{**one, "numbers": numbers_of(one), "image": _image(space, one["architecture"])} for one in report.top],
-        settings=[(printable(str(name)), printable(str(value))) for name, value in found.items()],
+        settings=[(printable(str(name)), printable(str(value))) for name, value in found],
     )
     with replacing(target) as temporary:
         temporary.write_text(page, encoding="utf-8", errors="backslashreplace")

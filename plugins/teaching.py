@@ -1,12 +1,14 @@
 """Teachers as a search uses them: their stimuli found and checked, their RDMs cut to what a candidate can afford."""
 
+import hashlib
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..rsa import RSAError, Stimuli, Teacher
+from ..rsa import RDM, RSAError, Stimuli, Teacher
 from .trained_teacher import is_network, trained_teacher
 from .training.data import PARTS, Data
 from .training.recipes import Recipe
@@ -63,6 +65,14 @@ def cut(teacher: Teacher, most: int | None, seed: int = 0) -> Teacher:
     rdms = {target: rdm.subset(kept) for target, rdm in teacher.rdms.items()}
     features = {target: values.subset(kept) for target, values in teacher.features.items()}
     return replace(teacher, rdms=rdms, features=features, stimulus_ids=tuple(kept), checksum="")
+
+
+def digest_of(rdms: Mapping[str, RDM]) -> str:
+    """Of targets, conditions and float32 values: teachers of one name and stimuli can differ in these alone."""
+    digest = hashlib.sha256()
+    for target, rdm in rdms.items():
+        digest.update(f"{target}:{','.join(rdm.labels)}".encode() + np.asarray(rdm.values, "<f4").tobytes())
+    return digest.hexdigest()[:16]
 
 
 def make_teacher(

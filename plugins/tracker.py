@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from ..rsa import RSAError
-from ..rsa.errors import listing
 from .candidates import INTERRUPTED, RUNNING, Candidate
 from .database import Patience, away, open_storage, quiet, shown, storage_url
 from .evaluation import FAILED, OK, Evaluation
+from .identity import differences, refusal
 from .leases import NOBODY, Lease, Leases, end_owner, ended, new_owner
 from .reservations import Reservations
 from .spaces.space import Architecture, Space
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
 _SEARCH, _FINALS, _NUMBER, _EXHAUSTED = "search", "finals", "candidate", "exhausted"
+_VERSIONS, _CHANGES = "versions", "changes"
 _ARCHITECTURE, _EVALUATION, _DIAGNOSTICS = "architecture", "evaluation", "diagnostics"
 _GRACE = 6  # heartbeats missed until a worker is taken for lost
 _JOINING = 5.0  # seconds that a worker who joins waits for the one who has just begun the study
@@ -129,11 +130,11 @@ class Tracker:
         """Store that `exhausted` is so."""
         self._patiently(lambda: self._storage.set_study_user_attr(self._id, _EXHAUSTED, True))
 
-    def agree(self, description: Mapping[str, Any]) -> None:
+    def agree(self, description: Mapping[str, Any], *, allow_changes: bool = False) -> None:
         """Store what makes this search this search, or compare it with what is stored.
 
         A study in which nobody has worked yet, because its objective could not be made, becomes this one.
-        Raises RSAError naming what differs.
+        Raises RSAError naming what differs, or with `allow_changes` notes it in the study's history.
         """
         deadline = time.monotonic() + _JOINING
         while not (stored := self.description) and not self._new and time.monotonic() < deadline:
@@ -141,13 +142,30 @@ class Tracker:
         if not stored or (stored != dict(description) and self._untouched()):
             self._patiently(lambda: self._storage.set_study_user_attr(self._id, _SEARCH, dict(description)))
             return
-        differing = [
-            f"{name} was {stored.get(name, 'not set')} and is {description.get(name, 'not set')}"
-            for name in dict.fromkeys([*stored, *description])
-            if stored.get(name) != description.get(name)
-        ]
-        if differing:
-            raise RSAError(f"study {self.study} is another search: {listing(differing, 5)}; give this one a new name")
+        if not (differing := differences(stored, description)):
+            return
+        if not allow_changes:
+            raise RSAError(refusal(self.study, stored, description))
+        self._append(_CHANGES, differing)
+        self._patiently(lambda: self._storage.set_study_user_attr(self._id, _SEARCH, dict(description)))
+
+    def history(self, of: str) -> list[tuple[int, dict[str, str]]]:
+        """What was noted about the study, each with the number of candidates that there were before.
+
+        of: "versions" (package -> version, where they changed) or "changes" (setting -> was and is, where allowed).
+        """
+        found = self._patiently(lambda: self._storage.get_study_user_attrs(self._id)).get(of, [])
+        return [(int(candidates), dict(entry)) for candidates, entry in found]
+
+    def note_versions(self, versions: Mapping[str, str]) -> None:
+        """Keep the versions of packages that candidates are made with from now on."""
+        known = self.history(_VERSIONS)
+        if not known or known[-1][1] != dict(versions):
+            self._append(_VERSIONS, versions)
+
+    def _append(self, to: str, entry: Mapping[str, str]) -> None:
+        entries = [*self.history(to), (len(self.candidates()), dict(entry))]
+        self._patiently(lambda: self._storage.set_study_user_attr(self._id, to, entries))
 
     def _untouched(self) -> bool:
         leases = self._patiently(lambda: self._open_leases())

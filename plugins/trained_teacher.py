@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from ..neural_data.disk_cache import cache_folder
 from ..rsa import RSAError, Teacher
@@ -24,6 +25,11 @@ def is_network(name: str) -> bool:
     return name.startswith(NETWORKS) and not Path(name).exists()
 
 
+def teacher_settings(network: str, data: Data, recipe: Recipe, *, by: str, seed: int = 0) -> dict[str, Any]:
+    """All that decides a teacher that is trained here, but for the machine: no two train bit-equal networks."""
+    return {"network": network, **data.describe(), "recipe": recipe.to_dict(), "by": by, "seed": seed, "layers": "auto"}
+
+
 def trained_teacher(
     network: str,
     data: Data,
@@ -42,8 +48,7 @@ def trained_teacher(
     network: as in `make_network`. It lies in the cache folder under all that decides it, so it is trained once;
     an interrupted training goes on from its last epoch. Raises RSAError when the training fails.
     """
-    settings = {"network": network, "data": data.name, "train": len(data.train), "recipe": recipe.to_dict(),
-                "by": by, "seed": seed, "layers": "auto"}  # fmt: skip
+    settings = teacher_settings(network, data, recipe, by=by, seed=seed)
     key = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:16]
     file = cache_folder(cache) / "teachers" / f"{network.replace(':', '-')}-{data.name.partition(':')[0]}-{key}.h5"
     if file.exists():

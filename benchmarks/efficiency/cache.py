@@ -20,7 +20,8 @@ from ..pool_making import Maker
 from ..pool_plans import CANDIDATES
 from .locks import locked
 
-OPEN = ("checkpoints", "views", "seed")  # settings in which files that serve each other may differ
+OPEN = ("checkpoints", "views", "stimuli", "seed")  # settings in which files that serve each other may differ
+LATER = ("classes", "mean", "std", "training images", "validation images", "space definition")  # older files lack them
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,7 +143,10 @@ class Cache:
         pool = Pool.load(path)
         kept, mine = dict(pool.settings), json.loads(json.dumps(self.maker.describe()))
         views = {shown.view.name: shown.view for shown in self.maker.views}
-        wrong = [key for key in mine if key not in OPEN and kept.get(key) != mine[key]]
+        known = [key for key in mine if key not in OPEN and (key in kept or key not in LATER)]
+        wrong = [key for key in known if kept.get(key) != mine[key]]
+        seen = kept["stimuli"] if isinstance(kept.get("stimuli"), dict) else {}
+        wrong += [f"images of {name}" for name, kind in mine["stimuli"].items() if seen.get(name, kind) != kind]
         wrong += [name for name, view in views.items() if name not in pool.views or not view.same(pool.views[name])]
         if wrong or pool.space != self.space.name:
             raise RSAError(f"{path} was made differently: {listing(wrong or ['space'])}")

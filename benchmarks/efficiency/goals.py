@@ -1,12 +1,12 @@
 """What the searches of a study maximise: P, or P + alpha TG, after so many training examples."""
 
-import hashlib
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from ...plugins.teaching import digest_of
 from ...rsa import RSAError, Teacher, compare
 from ...rsa.errors import near
 from ..layer_similarities import similarities, view_of
@@ -60,12 +60,9 @@ class Goal:
         """JSON-able; equal for goals that give equal scores."""
         about: dict[str, Any] = {"name": self.name, "examples": self.examples}
         if self.teacher is not None:
-            digest = hashlib.sha256()
-            for target, rdm in self.teacher.rdms.items():
-                digest.update(f"{target}:{','.join(rdm.labels)}".encode() + np.asarray(rdm.values, "<f4").tobytes())
             about |= {
                 "teacher": self.teacher.name, "targets": list(self.teacher.rdms), "method": self.teacher.method,
-                "by": self.teacher.by, "alpha": self.alpha, "rule": self.rule, "rdms": digest.hexdigest()[:16],
+                "by": self.teacher.by, "alpha": self.alpha, "rule": self.rule, "rdms": digest_of(self.teacher.rdms),
             }  # fmt: skip
         return about
 

@@ -74,4 +74,5 @@ def _show(found: "SearchReport") -> None:
     else:
         notes.append(f"Which choices matter is told from {LEAST} successes on.")
     notes += [f"{len(numbers)} failed: {reason}" for reason, numbers in found.failures.items()]
+    notes += [f"{when}: {what}" for when, what in found.history]
     print_table(f"{found.study} in {found.storage}", ["", "score", "P", "TG"], rows, notes)

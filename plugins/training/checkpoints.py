@@ -92,8 +92,13 @@ class Checkpoint:
             raise RSAError(f"the checkpoint does not say how long its training is: {reason(error)}") from error
 
     def check_settings(self, settings: Mapping[str, Any]) -> None:
-        """Raises RSAError naming the first setting of this training that differs."""
+        """Raises RSAError naming the first setting of this training that differs.
+
+        The images' content was not written by older versions: a checkpoint without it goes on by the data's name.
+        """
         wanted = json.loads(json.dumps(settings))
+        if "content" not in self.settings:
+            wanted.pop("content", None)
         for key in dict.fromkeys([*wanted, *self.settings]):
             if wanted.get(key) != self.settings.get(key):
                 was, now = self.settings.get(key), wanted.get(key)

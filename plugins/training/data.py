@@ -1,7 +1,10 @@
 """Images with labels in three parts, as networks are trained and tested on them."""
 
+import hashlib
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -16,6 +19,7 @@ from .augment import standardise
 from .decoding import FileImages
 
 PARTS = ("train", "valid", "test")
+_DIGESTED, _SAMPLED = 2**28, 1000  # bytes of images that are all read for a digest; images that are read of more
 SPLIT_SEED = 0  # of the validation images: one split for everybody, whatever a network's own seed
 
 
@@ -43,6 +47,21 @@ class Part:
     def images(self) -> Tensor:
         """All of them, as one tensor."""
         return self.batch(torch.arange(len(self)))
+
+    @cached_property
+    def content(self) -> str:
+        """A digest of ids, labels and pixels; of files undecoded bytes. Of a large part 1,000 images are read."""
+        digest = hashlib.sha256("\n".join(map(str, self.table["stimulus_id"])).encode())
+        digest.update(self.labels.numpy().tobytes())
+        few = math.prod(self.source.shape[1:]) * len(self) <= _DIGESTED
+        chosen = torch.arange(len(self)) if few else torch.linspace(0, len(self) - 1, _SAMPLED).round().long()
+        for index in chosen.split(_SAMPLED):
+            if isinstance(self.source, FileImages):
+                for place in self.places[index].tolist():
+                    digest.update(self.source.files.read(place))
+            else:
+                digest.update(self.batch(index).contiguous().numpy().tobytes())
+        return digest.hexdigest()[:16]
 
     def take(self, index: Tensor) -> "Part":
         """These of its images, in this order."""
@@ -99,6 +118,14 @@ class Data:
         if not len(part):
             raise RSAError(f"{self.name} has no {name} images here")
         return part
+
+    def describe(self) -> dict[str, Any]:
+        """What it is, its images included, JSON-able: for telling whether results are about the same data."""
+        return {
+            "data": self.name, "classes": list(self.classes), "mean": self.mean, "std": self.std,
+            "training images": f"{len(self.train)}, SHA-256 {self.train.content}",
+            "validation images": f"{len(self.valid)}, SHA-256 {self.valid.content}",
+        }  # fmt: skip
 
     def whole(self) -> "Data":
         """The same data with the validation images among the training images, for a final training."""

@@ -186,7 +186,7 @@ class Loop:
         batches = self.batches
         return {
             "recipe": self.recipe.to_dict(), "epochs": self.span, "seed": batches.seed, "data": batches.data.name,
-            "training images": batches.n, "processes": batches.team.size,
+            "training images": batches.n, "content": batches.data.train.content, "processes": batches.team.size,
         }  # fmt: skip
 
 

@@ -1,0 +1,278 @@
+"""What a thing is as far as scores depend on it, JSON-able: equal in every process that makes the same thing again."""
+
+import ast
+import hashlib
+import inspect
+import json
+import math
+import sys
+import sysconfig
+import types
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import fields, is_dataclass
+from functools import cache, partial
+from importlib.metadata import PackageNotFoundError, packages_distributions, version
+from pathlib import Path
+from textwrap import dedent
+from typing import Any
+
+from ..rsa.errors import listing
+from .spaces.space import Space
+
+_OURS = __name__.partition(".")[0]
+_KEPT = 300  # characters of a text that are stored; of a longer one its beginning and its digest
+_SINCE = "space class"  # a setting that the descriptions of older versions lack
+_TRAINED = "objective teacher RDMs"
+_HAND_OVER = "A teacher that is trained by its name is not the same on every machine: hand its file over"
+_SHOWN = 60  # characters of a value in a message
+
+
+def identity(thing: Any, _within: tuple[int, ...] = ()) -> Any:
+    """Numbers and texts as they are, arrays by their digest, functions by their source, objects by class and fields.
+
+    A function's source is that of its own text and of the functions of its module that it calls, with its defaults,
+    the variables that it encloses and the constants of its module that it uses. A class of ours or of an installed
+    package is its name (and version). What has a `describe()` that returns a mapping is what that says.
+    """
+    if thing is None or isinstance(thing, str | bool | int | float):
+        return str(thing) if isinstance(thing, float) and not math.isfinite(thing) else thing
+    if id(thing) in _within:
+        return "itself"
+
+    def inner(part: Any) -> Any:
+        return identity(part, (*_within, id(thing)))
+
+    if isinstance(thing, Mapping):
+        return {str(key): inner(value) for key, value in thing.items()}
+    if isinstance(thing, list | tuple):
+        return [inner(value) for value in thing]
+    if isinstance(thing, set | frozenset):
+        return sorted((inner(value) for value in thing), key=str)
+    if isinstance(thing, Space):
+        return space_identity(thing)
+    if (said := _described(thing)) is not None:
+        return inner(said)
+    if isinstance(thing, partial):
+        arguments = {"arguments": inner(thing.args)} if thing.args else {}
+        return {"function": inner(thing.func), **arguments, **inner(thing.keywords)}
+    if isinstance(thing, types.MethodType):
+        return {"function": thing.__func__.__qualname__, "of": inner(thing.__self__)}
+    if isinstance(thing, types.FunctionType):
+        return inner(_function(thing))
+    if isinstance(thing, type):
+        return inner(_class(thing))
+    if hasattr(thing, "__qualname__"):
+        return _named(thing)
+    if hasattr(thing, "__array__") and hasattr(thing, "shape"):
+        return _array(thing)
+    held = {} if isinstance(thing, Path | types.ModuleType) else _fields(thing)
+    if not held and " at 0x" not in repr(thing):
+        return repr(thing)
+    return {"class": inner(type(thing)), **inner(held)}
+
+
+def space_identity(space: Space) -> dict[str, Any]:
+    """Name, class, fields and all dimensions with their choices and conditions."""
+    dimensions = "; ".join(
+        f"{one.name}: {', '.join(map(repr, one.choices))}"
+        + (f" where {one.parent} is {', '.join(map(repr, one.when))}" if one.parent else "")
+        for one in space.dimensions
+    )
+    base = {"name", "dimensions", "_by_name", "_children"}
+    held = {key: value for key, value in _fields(space).items() if key not in base}
+    return {"name": space.name, "class": identity(type(space)), "dimensions": dimensions, **identity(held)}
+
+
+def flat(name: str, value: Any) -> Iterator[tuple[str, Any]]:
+    """(name, value) of every setting in an identity: "recipe lr" of {"lr": ...}; long texts by their digest."""
+    if isinstance(value, dict):
+        for key, part in value.items():
+            yield from flat(f"{name} {key}", part)
+    else:
+        text = value if isinstance(value, str) else json.dumps(value)
+        if len(text) > _KEPT:
+            yield name, f"{text[: _KEPT // 2]}... (SHA-256 {hashlib.sha256(text.encode()).hexdigest()[:16]})"
+        else:
+            yield name, text if isinstance(value, list) else value
+
+
+def differences(was: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, str]:
+    """setting -> "was ... and is ...", on one line, cut to where they differ."""
+    found = {}
+    for name in dict.fromkeys([*was, *now]):
+        old, new = was.get(name, "not set"), now.get(name, "not set")
+        if old != new:
+            old, new = (" ".join(str(value).split()) for value in (old, new))
+            same = next((i for i, (a, b) in enumerate(zip(old, new, strict=False)) if a != b), min(len(old), len(new)))
+            start = max(0, same - _SHOWN // 3) if max(len(old), len(new)) > _SHOWN else 0
+            found[name] = f"was {_cut(old, start)} and is {_cut(new, start)}"
+    return found
+
+
+def refusal(study: str, was: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    """Why a study does not go on as another search, in one line, and what to do."""
+    differing = differences(was, now)
+    what = f"is another search: {listing((f'{name} {how}' for name, how in differing.items()), 4)}"
+    if _SINCE in now and _SINCE not in was:
+        new = [name for name in now if name not in was]
+        what = f"was begun by an older version of tgsage, which did not record {listing(new, 4)}"
+    hint = f". {_HAND_OVER}" if _TRAINED in differing else ""
+    return (
+        f"study {study} {what}; give this one a new name (study=, --study), "
+        f"or go on in spite of that (allow_changes=True, --allow-changes), which is noted in the study{hint}"
+    )
+
+
+def _cut(text: str, start: int) -> str:
+    return ("..." if start else "") + text[start : start + _SHOWN] + ("..." if len(text) > start + _SHOWN else "")
+
+
+def _described(thing: Any) -> Mapping[str, Any] | None:
+    describe = None if isinstance(thing, type) else getattr(thing, "describe", None)
+    if not callable(describe):
+        return None
+    try:
+        said = describe()
+    except TypeError:  # it is about something else, and wants to know what
+        return None
+    return said if isinstance(said, Mapping) else None
+
+
+def _array(thing: Any) -> Any:
+    import numpy as np
+
+    values = np.asarray(thing.detach().cpu() if hasattr(thing, "detach") else thing)
+    if values.dtype == object:
+        return identity(values.tolist())
+    if values.ndim == 0:
+        return identity(values.item())
+    digest = hashlib.sha256(f"{values.shape} {values.dtype.str}".encode() + np.ascontiguousarray(values).tobytes())
+    return f"{values.shape} SHA-256 {digest.hexdigest()[:16]}"
+
+
+def _fields(thing: Any) -> dict[str, Any]:
+    if is_dataclass(thing):
+        return {field.name: getattr(thing, field.name) for field in fields(thing)}
+    slots = [name for kind in type(thing).__mro__ for name in getattr(kind, "__slots__", ()) if hasattr(thing, name)]
+    return {**{name: getattr(thing, name) for name in slots if name != "__dict__"}, **getattr(thing, "__dict__", {})}
+
+
+def _is_own(thing: Any) -> bool:
+    """Whether a class or function is the user's, neither ours nor a package's or Python's."""
+    module = str(getattr(thing, "__module__", None) or "builtins")
+    file = getattr(sys.modules.get(module), "__file__", None)
+    if module == "__main__":
+        return True
+    if module.partition(".")[0] == _OURS or not file or {"site-packages", "dist-packages"} & set(Path(file).parts):
+        return False
+    return not Path(file).is_relative_to(sysconfig.get_path("stdlib"))
+
+
+def _named(thing: Any) -> str:
+    """The name of what is not the user's: within our package, since files of it move, or with a package's version."""
+    module, name = str(getattr(thing, "__module__", None) or "builtins"), getattr(thing, "__qualname__", repr(thing))
+    package = module.partition(".")[0]
+    return f"{_OURS} {name}" if package == _OURS else f"{module}.{name} {_version(package)}".strip()
+
+
+@cache
+def _version(package: str) -> str:
+    """Of the installed package that this module is of, "" for Python's own."""
+    if package in sys.stdlib_module_names:
+        return ""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return ", ".join(version(name) for name in dict.fromkeys(packages_distributions().get(package, ())))
+
+
+def _class(kind: type) -> Any:
+    """Its name, or of the user's own the source, that of its bases, and all that its methods take from around them."""
+    own = [one for one in kind.__mro__ if _is_own(one)]
+    if not own:
+        return _named(kind)
+    functions = [value for one in own for value in vars(one).values() if isinstance(value, types.FunctionType)]
+    try:
+        text = "\n".join(ast.unparse(ast.parse(dedent(inspect.getsource(one)))) for one in own)
+    except (OSError, TypeError, SyntaxError):  # typed into a console
+        text = "\n".join([f"class {kind.__qualname__}", *map(_source, functions)])
+    around = _around(functions)
+    return {"source": text, **around} if around else text
+
+
+def _function(function: types.FunctionType) -> Any:
+    if not _is_own(function):
+        return _named(function)
+    around = _around([function])
+    return {"source": _source(function), **around} if around else _source(function)
+
+
+def _around(functions: Sequence[types.FunctionType]) -> dict[str, Any]:
+    """Defaults, enclosed variables and constants of functions, and the functions of the user's that they call."""
+    found: dict[str, Any] = {}
+    waiting, seen = list(functions), set(functions)
+    while waiting:
+        one = waiting.pop()
+        parameters = inspect.signature(one).parameters.values()
+        taken = {each.name: each.default for each in parameters if each.default is not each.empty}
+        for name, cell in zip(one.__code__.co_freevars, one.__closure__ or (), strict=True):
+            with suppress(ValueError):  # not filled yet
+                taken[name] = cell.cell_contents
+        for name in _names(one.__code__):
+            value = one.__globals__.get(name)
+            if isinstance(value, types.FunctionType) and _is_own(value):
+                if value not in seen:
+                    waiting.append(value)
+                    seen.add(value)
+                    found[name] = _source(value)
+            elif isinstance(value, str | bool | int | float | tuple):
+                taken.setdefault(name, value)
+        found |= taken if one in functions else {f"{one.__name__} {name}": value for name, value in taken.items()}
+    return {name: found[name] for name in sorted(found)}
+
+
+def _names(code: types.CodeType) -> set[str]:
+    inside = [part for part in code.co_consts if isinstance(part, types.CodeType)]
+    return {*code.co_names, *(name for part in inside for name in _names(part))}
+
+
+def _source(function: types.FunctionType) -> str:
+    """The function's own text without comments and layout; where there is none, its digest."""
+    code = function.__code__
+    try:
+        nodes = [
+            node for node in _parsed("".join(inspect.findsource(code)[0])) if _first_line(node) == code.co_firstlineno
+        ]
+    except (OSError, TypeError, SyntaxError):
+        nodes = []
+    places = [(line, column) for line, _, column, end in code.co_positions() if line and column is not None and end]
+    if len(nodes) > 1 and places:
+        nodes = [node for node in nodes if all(_start(node) <= place <= _end(node) for place in places)]
+        nodes = [
+            node for node in nodes if not any(other is not node and _start(node) < _start(other) for other in nodes)
+        ]
+    return ast.unparse(nodes[0]) if len(nodes) == 1 else f"{function.__qualname__} SHA-256 {_compiled(code)}"
+
+
+@cache
+def _parsed(text: str) -> "list[ast.Lambda | ast.FunctionDef | ast.AsyncFunctionDef]":
+    kinds = ast.Lambda | ast.FunctionDef | ast.AsyncFunctionDef
+    return [node for node in ast.walk(ast.parse(text)) if isinstance(node, kinds)]
+
+
+def _first_line(node: "ast.Lambda | ast.FunctionDef | ast.AsyncFunctionDef") -> int:
+    return min([node.lineno, *(one.lineno for one in getattr(node, "decorator_list", ()))])
+
+
+def _start(node: ast.expr | ast.stmt) -> tuple[int, int]:
+    return node.lineno, node.col_offset
+
+
+def _end(node: ast.expr | ast.stmt) -> tuple[int, int]:
+    return node.end_lineno or node.lineno, node.end_col_offset or node.col_offset
+
+
+def _compiled(code: types.CodeType) -> str:
+    constants = [_compiled(part) if isinstance(part, types.CodeType) else repr(part) for part in code.co_consts]
+    return hashlib.sha256(code.co_code + json.dumps([constants, code.co_names]).encode()).hexdigest()[:16]
