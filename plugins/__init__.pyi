@@ -18,6 +18,7 @@ from .searchers.random import RandomSearcher as RandomSearcher
 from .searchers.registry import get_searcher as get_searcher
 from .searchers.registry import list_searchers as list_searchers
 from .searchers.rl import RLSearcher as RLSearcher
+from .searchers.searcher import Exhausted as Exhausted
 from .searchers.searcher import Searcher as Searcher
 from .searchers.tpe import TPESearcher as TPESearcher
 from .tracker import Tracker as Tracker

@@ -6,11 +6,12 @@ import pickle
 import signal
 import time
 from collections.abc import Callable
+from math import isnan
 from multiprocessing.connection import Connection
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 from ..rsa import RSAError
-from ..rsa.errors import reason
+from ..rsa.errors import listing, reason
 from .children import belong_to_parent, start_child
 from .evaluation import FAILED, Evaluation
 from .spaces.space import Architecture
@@ -49,6 +50,9 @@ def assess(objective: Scorer, architecture: Architecture) -> Evaluation:
         except (TypeError, ValueError):
             return failed(f"the objective returned {value!r}, which is no finite number and no Evaluation")
     try:
+        known = {name: number for name in ("p", "loss", "tg") if (number := getattr(value, name)) is not None}
+        if not value.failed and (nothing := [name for name, number in known.items() if isnan(number)]):
+            return failed(f"the evaluation's {listing(nothing)} is NaN")
         return Evaluation.from_dict(json.loads(json.dumps(value.to_dict(), default=_plain)))
     except (TypeError, ValueError) as error:
         return failed(f"the evaluation cannot be stored: {reason(error)}")

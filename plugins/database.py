@@ -45,12 +45,19 @@ def shown(url: str) -> str:
         return "the storage"
 
 
+def check_name(what: str, name: str) -> None:
+    """Raises RSAError for bytes that are no UTF-8, which file names and arguments can hold."""
+    if not name.isascii() and name != name.encode("utf-8", "replace").decode():
+        raise RSAError(f"the {what} {name!a} is no UTF-8 text; give it another name")
+
+
 def open_storage(storage: str | Path, *, create: bool = True) -> "RDBStorage":
     """Optuna's storage at this URL or path. Raises RSAError in one line when there is none to open.
 
     create: whether a SQLite file that is missing is made.
     """
     url = storage_url(storage)
+    check_name("storage", url)
     path = sqlite_file(storage)
     if path is not None:
         if not create and not path.is_file():

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from ..rsa import RSAError
 from .candidates import INTERRUPTED, RUNNING, Candidate
-from .database import Patience, away, open_storage, quiet, shown, storage_url
+from .database import Patience, away, check_name, open_storage, quiet, shown, storage_url
 from .evaluation import FAILED, OK, Evaluation
 from .identity import differences, refusal
 from .leases import NOBODY, Lease, Leases, end_owner, ended, new_owner
@@ -58,6 +58,7 @@ class Tracker:
     ) -> None:
         from optuna.storages import get_storage
 
+        check_name("study", study)
         self._database = open_storage(storage, create=create)
         self.place, self.study, self.owner = shown(storage_url(storage)), study, owner or new_owner()
         self._patiently = Patience(

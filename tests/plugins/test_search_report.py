@@ -164,7 +164,9 @@ def test_scores_of_any_size_have_a_page_and_a_table(
         assert all(abs(float(one)) < 1000 for some in numbers for one in re.split("[ ,]", some))
 
 
-def test_an_error_text_that_is_no_utf_8_costs_neither_page_nor_database(tmp_path: Path) -> None:
+def test_an_error_text_that_is_no_utf_8_costs_neither_page_nor_database(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     def fails(architecture: dict[str, object]) -> float:
         raise OSError(f"cannot read {os.fsdecode(b'caf' + bytes([233]) + b'.jpg')}")
 
@@ -175,6 +177,9 @@ def test_an_error_text_that_is_no_utf_8_costs_neither_page_nor_database(tmp_path
     for written in (page, tmp_path / "a.csv"):
         assert "OSError: cannot read caf\\udce9.jpg" in written.read_text(encoding="utf-8")
     assert Evaluation("failed", "caf\udce9").reason == "caf\\udce9"
+    for arguments in (["report", str(storage), "--study", "caf\udce9"], ["report", str(tmp_path / "caf\udce9.db")]):
+        assert main(arguments) == 2
+        assert "caf\\udce9" in capsys.readouterr().err
 
 
 def test_one_of_several_studies_has_to_be_named(tmp_path: Path) -> None:
