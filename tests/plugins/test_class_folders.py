@@ -2,7 +2,7 @@
 
 import warnings
 import zipfile
-from importlib.metadata import EntryPoint
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any
 
@@ -183,8 +183,8 @@ def test_commands_say_first_what_they_took(
         EntryPoint(name, f"tgsage.plugins.commands.{name}:{name}", cli.GROUP)
         for name in ("train", "evaluate", "search")
     ]
-    real = extensions.entry_points
-    monkeypatch.setattr(extensions, "entry_points", lambda group: points if group == cli.GROUP else real(group=group))
+    made = {cli.GROUP: points}
+    monkeypatch.setattr(extensions, "entry_points", lambda group: made.get(group) or entry_points(group=group))
     monkeypatch.chdir(tmp_path)
     folder = parts(tmp_path / "set", {"Train": 8, "Valid": 3, "test": 2})
     expected = (

@@ -4,7 +4,7 @@ import io
 import json
 import sys
 from dataclasses import replace
-from importlib.metadata import EntryPoint
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +23,8 @@ from torch import nn
 def commands(monkeypatch: pytest.MonkeyPatch) -> None:
     """The two commands, and no others."""
     points = [EntryPoint(name, f"tgsage.plugins.commands.{name}:{name}", cli.GROUP) for name in ("search", "report")]
-    real = extensions.entry_points
-    monkeypatch.setattr(extensions, "entry_points", lambda group: points if group == cli.GROUP else real(group=group))
+    made = {cli.GROUP: points}
+    monkeypatch.setattr(extensions, "entry_points", lambda group: made.get(group) or entry_points(group=group))
 
 
 def test_a_search_on_digits_and_its_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
