@@ -153,7 +153,10 @@ def _show(model: nn.Module, batch: Tensor) -> None:
     except RSAError:
         raise
     except Exception as error:
-        raise RSAError(f"the model fails on images of shape {tuple(batch.shape[1:])}: {reason(error)}") from error
+        raise RSAError(
+            f"the model fails on images of shape {tuple(batch.shape[1:])}: {reason(error)}; preprocess= makes inputs "
+            "of another shape or range"
+        ) from error
 
 
 @contextmanager

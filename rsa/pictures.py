@@ -34,7 +34,7 @@ def as_rgb(image: Any) -> Any:
     image = plain(read_image(image) if isinstance(image, str | PathLike) else image)
     if hasattr(image, "convert"):
         return image if image.mode == "RGB" else image.convert("RGB")
-    tensor = torch.as_tensor(image)
+    tensor = _as_tensor(image)
     if tensor.ndim != 3 or tensor.shape[0] not in _MODES:
         raise RSAError(f"an image tensor must have shape (1 to 4 channels, H, W), got {tuple(tensor.shape)}")
     floats = tensor.is_floating_point()
@@ -54,7 +54,7 @@ def as_rgb(image: Any) -> Any:
 def as_input(image: Any) -> Tensor:
     """What a network is shown without a preprocess: RGB in [0, 1], (3, H, W); tensors of floats stay as they are."""
     if not isinstance(image, str | PathLike) and not hasattr(image, "convert"):
-        tensor = torch.as_tensor(image)
+        tensor = _as_tensor(image)
         if tensor.is_floating_point() or tensor.ndim != 3:
             return tensor
     return torch.from_numpy(np.asarray(as_rgb(image), np.float32).transpose(2, 0, 1) / 255)
@@ -126,6 +126,12 @@ def _upright(image: "Image.Image") -> "Image.Image":
     except Exception:  # damaged EXIF data say nothing about the pixels
         turned = False
     return ImageOps.exif_transpose(image) if turned else image
+
+
+def _as_tensor(image: Any) -> Tensor:
+    if isinstance(image, np.ndarray):  # torch takes no foreign byte order, no negative strides, nothing read-only
+        image = np.require(image, image.dtype.newbyteorder("="), "CW")
+    return torch.as_tensor(image)
 
 
 def _from_pixels(pixels: Tensor) -> "Image.Image":

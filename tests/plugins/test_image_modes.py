@@ -151,6 +151,8 @@ def ways_in(mode: str, folder: Path) -> dict[str, Any]:
                 ways[f"{title}, {name}"] = Stimuli.from_dataset(dataset)
     if mode in PIXELS:
         ways |= {"array": PIXELS[mode][None], "tensor": torch.from_numpy(PIXELS[mode].copy()[None])}
+        flipped = PIXELS[mode][:, :, ::-1].copy()[:, :, ::-1]  # the same values with negative strides
+        ways |= {"list of arrays": [np.asarray(PIXELS[mode], PIXELS[mode].dtype.newbyteorder(">"))], "view": [flipped]}
         ways |= {"data set of tensors": Stimuli.from_dataset(Pairs(ways["tensor"][0]))}
     return ways
 
@@ -241,3 +243,11 @@ def test_a_file_that_is_no_image_and_a_missing_one_are_named(tmp_path: Path) -> 
     for name, words in (("a.png", "cannot identify image file"), ("b.png", "No such file")):
         with pytest.raises(RSAError, match=f"image 0 cannot be read: .*{words}"):
             extract(nn.Identity(), [tmp_path / name], "output")
+
+
+def test_a_network_of_grey_images_is_told_how_to_get_them() -> None:
+    stimuli = load_data("digits").stimuli(limit=3)
+    network = nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU())
+    with pytest.raises(RSAError, match=r"fails on images of shape .* preprocess= makes inputs of another shape"):
+        extract(network, stimuli, "1")
+    assert extract(network, stimuli, "1", preprocess=load_data("digits").preprocess)["1"].shape == (3, 72)
