@@ -145,13 +145,14 @@ def from_arrays(
     if ids is None or (stimulus_id is None and own == _numbered(len(array))):
         raise RSAError("responses come without names of what was shown; stimulus_id= gives one per presentation")
     sites = _numbered(array.shape[1]) if sites is None else sites
-    shown: dict[str, Any] = {"repetition": repetition if repetition is not None else number_repetitions(np.array(ids))}
+    stimuli = np.array(ids, str)
+    shown: dict[str, Any] = {"repetition": number_repetitions(stimuli) if repetition is None else repetition}
     shown |= {**_coordinates(responses, 0), **(presentation or {})}
     recorded: dict[str, Any] = _coordinates(responses, 1)
     if region is not None:
         recorded["region"] = [region] * len(sites) if isinstance(region, str) else region
     columns = {
-        "presentation": {"stimulus_id": np.array(ids, str)} | _columns(shown, own or row_names(stimulus_id), ids),
+        "presentation": {"stimulus_id": stimuli} | _columns(shown, own or row_names(stimulus_id), ids),
         "neuroid": {"neuroid_id": np.array(sites, str)}
         | _columns(recorded | dict(neuroid or {}), others or row_names(neuroid_id), sites),
         "time_bin": _coordinates(responses, 2),
@@ -260,7 +261,10 @@ def blocks(recording: "xarray.DataArray") -> Iterator[tuple[slice, Array]]:
         values = recording.isel(neuroid=here).values
         magnitude = np.fmax.reduce(np.abs(values), axis=None) if values.dtype.kind == "f" else 0.0
         if magnitude > _LARGEST or 0 < magnitude < _SMALLEST:
-            raise RSAError(f"responses reach {magnitude:.3g}, which no neuroid does; is the byte order declared right?")
+            raise RSAError(
+                f"responses reach {magnitude:.3g}, which no neuroid does; is the byte order declared right, and a"
+                " missing value as _FillValue?"
+            )
         yield here, values
 
 

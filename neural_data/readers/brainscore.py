@@ -54,17 +54,11 @@ def read_brainscore(path: Path, group: str = "") -> "xarray.DataArray":
     order = tuple(dim for dim in DIMS if dim in dims[name]) + tuple(dim for dim in dims[name] if dim not in DIMS)
     try:
         recording = lazy_array(path, full_name, dims[name], order, marks).assign_coords(columns).rename(own_name)
-    except RSAError:
-        raise
-    except ValueError as error:
-        raise RSAError(f"{path} cannot be read: {reason(error)}") from error
-    recording = recording.assign_attrs(({} if name in _UNNAMED else {"identifier": name}) | attrs)
-    if not {"presentation", "neuroid"} & set(order):
-        return recording
-    try:
-        return check_recording(recording)
-    except RSAError as error:
-        raise RSAError(f"{path}: {error}") from error
+        recording = recording.assign_attrs(({} if name in _UNNAMED else {"identifier": name}) | attrs)
+        return check_recording(recording) if {"presentation", "neuroid"} & set(order) else recording
+    except ValueError as error:  # RSAError is one
+        named = isinstance(error, RSAError) and str(path) in str(error)
+        raise error if named else RSAError(f"{path}: {reason(error)}") from error
 
 
 def _group(file: "h5py.File", group: str) -> "h5py.Group":

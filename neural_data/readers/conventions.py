@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import h5py
 
 _MASKS, _FACTORS = ("_FillValue", "missing_value"), ("scale_factor", "add_offset")
+_MOST = 16  # kinds of missing values: each is looked for in all the data
 _MILLISECONDS = {
     name: factor
     for factor, names in {
@@ -39,10 +40,10 @@ def conventions(data: "h5py.Dataset") -> dict[str, Any]:
         if text and name in _MASKS:
             found[name] = attribute(data, name)
             continue
-        if text or values.dtype.kind not in "iuf" or not values.size:
+        if text or values.dtype.kind not in "iuf" or not 0 < values.size <= (_MOST if name == "missing_value" else 1):
             raise RSAError(f"{data.name} holds {data.dtype}, its attribute {name} is {_shown(data.attrs[name])}")
         if name in _FACTORS:
-            if values.size > 1 or not np.isfinite(values).all() or (name == "scale_factor" and not values.all()):
+            if not np.isfinite(values).all() or (name == "scale_factor" and not values.all()):
                 raise RSAError(f"attribute {name} of {data.name} is {_shown(values)}; one number is needed")
             if values.dtype not in (np.float32, np.float64):
                 values = values.astype(np.float64)  # xarray would decode missing values to integers

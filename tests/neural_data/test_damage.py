@@ -75,10 +75,11 @@ def hdf5_files(tmp_path: Path) -> list[Path]:
     save_recording(one, tmp_path / "own.nc")
     write_encoded(one, tmp_path / "encoded.nc")
     write_hvm(tmp_path / "course.h5")
-    teacher = as_teacher(one, by="object_name", level="region", splits=2)
+    sites = np.flatnonzero(one["region"].values == "IT")
+    teacher = as_teacher(one.isel(neuroid=sites), by="object_name", level="region", splits=2)
     teacher.save(tmp_path / "two.teacher")
-    teacher.rdms["V4"].save(tmp_path / "v4.rdm")
-    return [tmp_path / name for name in ("majaj.nc", "own.nc", "encoded.nc", "course.h5", "two.teacher", "v4.rdm")]
+    teacher.rdms["IT"].save(tmp_path / "it.rdm")
+    return [tmp_path / name for name in ("majaj.nc", "own.nc", "encoded.nc", "course.h5", "two.teacher", "it.rdm")]
 
 
 def test_damaged_hdf5_ends_in_one_line_or_none(hdf5_files: list[Path], tmp_path: Path) -> None:
