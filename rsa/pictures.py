@@ -130,7 +130,7 @@ def _upright(image: "Image.Image") -> "Image.Image":
 
 def _as_tensor(image: Any) -> Tensor:
     if isinstance(image, np.ndarray):  # torch takes no foreign byte order, no negative strides, nothing read-only
-        image = np.require(image, image.dtype.newbyteorder("="), "CW")
+        image = np.require(image, image.dtype.newbyteorder("="), ("C", "W"))
     return torch.as_tensor(image)
 
 
