@@ -1,6 +1,7 @@
 """What other packages install for this one, by entry points; none that is broken or badly named does any harm."""
 
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint
+from importlib.metadata import entry_points as entry_points
 from typing import Any
 
 from .errors import RSAError, reason

@@ -148,7 +148,7 @@ def test_the_cost_of_finalists_is_added(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize("score", [-sys.float_info.max, -1e200, 1e300, sys.float_info.max])
+@pytest.mark.parametrize("score", [-sys.float_info.max, 1e300])
 def test_scores_of_any_size_have_a_page_and_a_table(
     score: float, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
