@@ -17,7 +17,11 @@ def as_text(label: object) -> str:
 
     Raises RSAError for a missing name and for what is no single text or number.
     """
-    return check_names([label], "names")[0]
+    name = _text(label)
+    if name in MISSING or name.isspace():
+        raise RSAError("a name is missing (None, NaN or empty)")
+    _check((name,), {name}, "names")
+    return name
 
 
 def check_names(values: Iterable[object], what: str = "names") -> list[str]:

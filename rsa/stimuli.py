@@ -156,6 +156,8 @@ def _target_columns(dataset: Any, targets: Iterable[Any]) -> dict[str, Sequence[
     values = [target.tolist() if hasattr(target, "tolist") else target for target in targets]
     names = _class_names(dataset)
     if all(isinstance(value, str | bytes | int | float) for value in values):
+        if not names:
+            return {"category_name": check_names(values, "classes of the images")}
         return {"category_name": [_class_name(i, value, names) for i, value in enumerate(values)]}
     advice = "give what you need of them as columns: Stimuli(images, table)"
     if not all(isinstance(value, tuple | list) and all(isinstance(x, int | float) for x in value) for value in values):
@@ -204,7 +206,7 @@ def _class_names(dataset: Any) -> dict[int, str]:
 
 
 def _class_name(place: int, value: Any, names: Mapping[int, str]) -> str:
-    if isinstance(value, str | bytes) or not names:
+    if isinstance(value, str | bytes):
         return as_text(value)
     if value not in names:
         raise RSAError(f"image {place} is of class {value}, but the data set names classes {listing(names, 12)}")

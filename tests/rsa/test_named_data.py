@@ -264,6 +264,8 @@ def test_stimuli_keep_the_names_of_images_and_columns() -> None:
         pd.Series([*(stack.to_numpy() + RNG.random(stack.shape))], [*"abc"]),
     ):
         assert layer_rdms(torch.nn.Flatten(), given, "output")["output"].labels == ("a", "b", "c")  # type: ignore
+    with pytest.raises(RSAError, match=r"1 of 3 classes of the images are missing .* positions 2 "):
+        Stimuli.from_dataset(list(zip(images, ["x", "y", np.nan], strict=True)))
     for wrong in (5, FRAME):
         with pytest.raises(RSAError, match="images must be a sequence of images, not"):
             Stimuli(wrong)  # type: ignore[arg-type]
