@@ -176,8 +176,16 @@ def test_folders_without_images_and_classes_that_a_part_lacks_are_said(tmp_path:
         load(tmp_path / "flat", validation=0)
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["train", "resnet:1", "--epochs", "0"],
+        ["evaluate", "resnet:1"],
+        pytest.param(["search", "--samples", "1", "--epochs", "0", "--searcher", "random"], marks=pytest.mark.slow),
+    ],
+)
 def test_commands_say_first_what_they_took(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    command: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     points = [
         EntryPoint(name, f"tgsage.plugins.commands.{name}:{name}", cli.GROUP)
@@ -191,13 +199,8 @@ def test_commands_say_first_what_they_took(
         f"folder:{folder}: 2 classes (a, b); images: 16 train, 6 valid, 4 test, 3 x 8 x 8; "
         "trained on Train/, P is measured on Valid/, tested on test/"
     )
-    for command in (
-        ["train", "resnet:1", "--epochs", "0"],
-        ["evaluate", "resnet:1"],
-        ["search", "--samples", "1", "--epochs", "0", "--searcher", "random"],
-    ):
-        assert cli.main([*command, "--data", "folder:set"]) == 0
-        assert capsys.readouterr().out.splitlines()[0] == expected
+    assert cli.main([*command, "--data", "folder:set"]) == 0
+    assert capsys.readouterr().out.splitlines()[0] == expected
 
 
 def test_of_few_images_one_is_held_out_so_that_p_can_be_measured(tmp_path: Path) -> None:
