@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 from ..rsa import RSAError
 from ..rsa.comparison import check_method
+from ..rsa.labels import plain
 from ..rsa.rdm import Array
 from .halves import Region, Trials
 from .neuroids import region_neuroids
@@ -43,7 +44,7 @@ DEFINITION = (
 
 def spearman_brown(r: npt.ArrayLike, factor: float = 2.0) -> Array:
     """Reliability of a measure `factor` times as long as the one whose reliability is `r`."""
-    r = np.asarray(r, np.float64)
+    r = plain(r).astype(np.float64)
     return factor * r / (1 + (factor - 1) * r)
 
 

@@ -16,6 +16,7 @@ from tgsage.neural_data import (
     region_rdms,
     reliable_neuroids,
     scale_neuroids,
+    spearman_brown,
     split_half,
 )
 from tgsage.rsa import RSAError, compare
@@ -147,6 +148,7 @@ def test_masked_responses_are_missing_responses() -> None:
     expected = np.where(masked.mask, np.nan, X)
     for scale in ("zscore", "max", "none"):
         np.testing.assert_array_equal(scale_neuroids(masked, scale), scale_neuroids(expected, scale))
+    np.testing.assert_array_equal(spearman_brown(np.ma.masked_greater([0.5, 0.9], 0.8)), [2 / 3, np.nan])
     np.testing.assert_array_equal(from_arrays(torch.from_numpy(X), stimulus_id=NAMES).values, X)
     with pytest.raises(RSAError, match=r"responses is no array: .*grad"):
         from_arrays(torch.from_numpy(X).requires_grad_(), stimulus_id=NAMES)
