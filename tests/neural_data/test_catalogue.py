@@ -84,7 +84,7 @@ def test_files_that_hold_no_recording_say_what_they_are(tmp_path: Path) -> None:
 
 
 def test_files_of_no_known_content_are_named(tmp_path: Path) -> None:
-    (tmp_path / "x.nc").write_bytes(b"CDF\x01" + bytes(100))
+    (tmp_path / "x.nc").write_bytes(b"CSV\x01" + bytes(100))
     for path in (tmp_path / "x.nc", tmp_path):
         with pytest.raises(RSAError, match="is no recording: neither netCDF4 or HDF5 nor a numpy file"):
             load(path)
