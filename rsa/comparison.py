@@ -80,6 +80,12 @@ def align(
     Labels that differ in spelling only become those of the first, with a warning (see `respelled`). Raises RSAError as
     `compare` does, naming the `cure`.
     """
+    for side in (a, b):
+        if not isinstance(side, Mapping):
+            raise RSAError(f"a mapping of names to RDMs (or Features) is needed, not {type(side).__name__}")
+        strange = [f"{key} is {type(item).__name__}" for key, item in side.items() if not hasattr(item, "subset")]
+        if strange:
+            raise RSAError(f"RDMs (or Features) are compared, and {listing(strange)}; RDM.from_square makes them")
     if not a or not b:
         raise RSAError("nothing to compare: one side is empty")
     named = _spelled_alike([(key, rdm) for side in (a, b) for key, rdm in side.items()])

@@ -18,6 +18,7 @@ from tgsage.rsa import (
     bootstrap_neuroids,
     cka,
     compare,
+    compare_all,
     compare_features,
     compute_rdm,
     layer_rdms,
@@ -172,6 +173,10 @@ def test_a_square_frame_or_array_names_its_rdm() -> None:
         RDM.from_square(square.loc[SHUFFLED.index])
     with pytest.raises(RSAError, match="contradict"):
         RDM.from_square(turned, NAMES)
+    with pytest.raises(RSAError, match=r"b is DataFrame; RDM.from_square makes them"):
+        compare(rdm, square)  # type: ignore[arg-type]
+    with pytest.raises(RSAError, match=r"a mapping of names to RDMs .* is needed, not list"):
+        compare_all([rdm], {"b": rdm})  # type: ignore[arg-type]
     with pytest.raises(RSAError, match="needs labels"):
         RDM.from_square(rdm.square())
 
