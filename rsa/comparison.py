@@ -80,7 +80,8 @@ def align(
     Labels that differ in spelling only become those of the first, with a warning (see `respelled`). Raises RSAError as
     `compare` does, naming the `cure`.
     """
-    for side in (a, b):
+    sides_given: tuple[object, object] = (a, b)
+    for side in sides_given:
         if not isinstance(side, Mapping):
             raise RSAError(f"a mapping of names to RDMs (or Features) is needed, not {type(side).__name__}")
         strange = [f"{key} is {type(item).__name__}" for key, item in side.items() if not hasattr(item, "subset")]
