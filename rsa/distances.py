@@ -242,7 +242,10 @@ def _dissimilarities(x: Any, metric: str, names: Sequence[str], overwrite: bool 
     z = x if x.flags.writeable and (overwrite or metric == "spearman") else np.empty_like(x)
     standardise = _kernels.standardise_rows_alone if x.size < _ALONE else _kernels.standardise_rows
     standardise(x, metric != "cosine", z, state)
-    _fail_states(state == _kernels.NOT_FINITE, state == _kernels.CONSTANT, metric, names)
+    user = metric == "correlation" and not overwrite  # a network's features are overwritten, and none is missing
+    hint = "; compute_rdm(..., missing='pairwise') skips missing values" if user else ""
+    _fail(f"holds NaN or infinity{hint}", state == _kernels.NOT_FINITE, names)
+    _fail_constant(state == _kernels.CONSTANT, metric, names)
     condense = _kernels.condense_similarity_alone if n * n < _ALONE else _kernels.condense_similarity
     condense(_gram(z), out)
     return out
@@ -259,11 +262,7 @@ def _in_range(x: Array, metric: str) -> tuple[Array, float]:
     return (x.astype(np.float64) / scale).astype(x.dtype), scale
 
 
-def _fail_states(
-    not_finite: npt.NDArray[np.bool_], constant: npt.NDArray[np.bool_], metric: str, names: Sequence[str]
-) -> None:
-    hint = "; compute_rdm(..., missing='pairwise') skips missing values" if metric == "correlation" else ""
-    _fail(f"holds NaN or infinity{hint}", not_finite, names)
+def _fail_constant(constant: npt.NDArray[np.bool_], metric: str, names: Sequence[str]) -> None:
     why = "has no variance over features" if metric in _NEEDS_VARIANCE else "is all zero"
     _fail(f"{why}, so its {metric} distance is undefined; leave it out", constant, names)
 
@@ -301,7 +300,6 @@ def _torch_dissimilarities(x: "torch.Tensor", metric: str, names: Sequence[str])
         x = x - x.mean(dim=1, keepdim=True, dtype=torch.float64).to(x.dtype)
     norms = x.double().square().sum(dim=1, keepdim=True).sqrt()
     scale = x.abs().amax(dim=1) if metric == "cosine" else x.amax(dim=1) - x.amin(dim=1)
-    nothing = np.zeros(len(x), bool)
-    _fail_states(nothing, (scale == 0).cpu().numpy(), metric, names)
+    _fail_constant((scale == 0).cpu().numpy(), metric, names)
     z = x / norms.to(x.dtype)
     return _numpy((1 - z @ z.T)[above].clamp_(0, 2))

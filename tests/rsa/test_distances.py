@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.spatial.distance import pdist, squareform
 from scipy.stats import rankdata
-from tgsage.rsa import METRICS, RDM, RSAError, compute_rdm
+from tgsage.rsa import METRICS, RDM, RSAError, compute_rdm, layer_rdms
 from tgsage.rsa.distances import _torch_dissimilarities
 
 from .peers import peer_rdm
@@ -266,6 +266,20 @@ def test_the_size_of_the_numbers_does_not_matter(metric: str, scale: float) -> N
     expected = compute_rdm(x, metric=metric).values
     found = compute_rdm(x * scale, metric=metric).values
     np.testing.assert_allclose(found / (scale if metric == "euclidean" else 1), expected, rtol=1e-10)
+
+
+def test_missing_pairwise_is_hinted_where_it_can_be_used() -> None:
+    x = spoilt(2, np.nan)
+    hint = r"row.* holds NaN or infinity; compute_rdm\(\.\.\., missing='pairwise'\) skips missing values$"
+    with pytest.raises(RSAError, match=hint):
+        compute_rdm(x)
+    settings: list[dict[str, Any]] = [{"metric": "spearman"}, {"metric": "cosine"}, {"groups": list("aabbc")}]
+    for arguments in settings:
+        with pytest.raises(RSAError, match=r"holds NaN or infinity$"):
+            compute_rdm(x, **arguments)
+    model = torch.nn.Threshold(2.0, float("nan"))
+    with pytest.raises(RSAError, match=r"layer output: .* holds NaN or infinity$"):
+        layer_rdms(model, torch.rand(4, 3, 4, 4), "output")
 
 
 def test_a_constant_row_has_no_pairwise_correlation() -> None:
