@@ -107,8 +107,8 @@ def search(
     searcher may propose an architecture that another candidate has; without, a search also ends, `exhausted`, when all
     networks of the space were tried. successes: `samples` counts evaluations that succeeded, and neither failed nor
     reused ones; at most ten candidates per sample are tried. params: architectures are also written as Optuna's
-    parameters, so that its importances and its dashboard show them, but 50 times slower. enqueue: architectures to
-    try next, before the searcher is asked; those that the study has already are left out, so that each is tried once
+    parameters, so that its importances and its dashboard show them, at five times the time per write. enqueue:
+    architectures to try next, before the searcher is asked; those that the study has already are left out, so that each is tried once
     however often the call is repeated. They count as samples, and the searcher is told of them. fixed: dimension ->
     choice for all that the searcher proposes, where the dimension is active; part of what makes two searches the same.
 
