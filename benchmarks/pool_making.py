@@ -102,6 +102,8 @@ class Maker:
             raise RSAError(f"checkpoints are ascending numbers of examples from 0, got {listing(self.checkpoints, 9)}")
         if not self.views:
             raise RSAError("a pool needs at least one view")
+        for epochs in (self.checkpoints[-1] / len(self.data.part("train")), self.epochs or 0):
+            self.recipe.check_length(epochs)
 
     def __call__(self, architecture: Architecture) -> Evaluation:
         try:

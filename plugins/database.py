@@ -1,5 +1,6 @@
 """The database of a search: how its URL is read, opened, and outlasted when it goes away for a while."""
 
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -64,6 +65,10 @@ def open_storage(storage: str | Path, *, create: bool = True) -> "RDBStorage":
             raise RSAError(f"{path}: no such file")
         if not path.parent.is_dir():
             raise RSAError(f"cannot open {shown(url)}: there is no folder {path.parent}")
+        if create and not (
+            os.access(path.parent, os.W_OK) and os.access(path if path.exists() else path.parent, os.W_OK)
+        ):
+            raise RSAError(f"cannot open {shown(url)}: {path if path.exists() else path.parent} is read-only")
     return Patience(_AT_START, f"cannot open {shown(url)}", tries=_TRIES)(lambda: _open(url))
 
 

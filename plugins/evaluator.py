@@ -18,6 +18,7 @@ from ..rsa.rdm import RDM
 from .evaluation import FAILED, OK, Evaluation
 from .identity import identity
 from .teaching import cut, digest_of, stimuli_of
+from .training.batchnorm import check_batchnorm
 from .training.data import Data
 from .training.models import count_parameters
 from .training.performance import BATCH, Performance, batches_of, check_logits, evaluate_network, evaluating
@@ -72,6 +73,7 @@ class Evaluator:
         channels_last: Choice = "auto",
     ) -> None:
         data.part("valid")
+        check_batchnorm(batchnorm)
         if not math.isfinite(alpha):
             raise RSAError(f"alpha is a finite number, not {alpha}")
         self.data, self.teacher, self.alpha, self.layers = data, teacher, alpha, layers

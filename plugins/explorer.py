@@ -5,7 +5,7 @@ it was interrupted or at the same time on another machine.
 """
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -131,7 +131,7 @@ def search(
     only, queue = dict(fixed or {}), [space.canonical(architecture) for architecture in enqueue]
     space.check_fixed(only)
     described = describe_search(space, searcher, objective, only)
-    name = study or f"{space.name}-{described['searcher']}"
+    name = study or default_study(described)
     plan = Plan(
         space, type(searcher), searcher.settings, objective, samples, storage_url(storage), name,
         timeout=timeout, reuse=reuse, repeats=repeats, successes=successes, params=params, fixed=only,
@@ -139,9 +139,7 @@ def search(
     )  # fmt: skip
     told = notify or (lambda candidates: None)
     with plan.tracker() as tracker:
-        if allow_changes:
-            _check_candidates(space, tracker)
-        tracker.agree(described, allow_changes=allow_changes)
+        agree(tracker, space, described, allow_changes=allow_changes)
         tracker.note_versions(versions())
         _enqueue(plan, tracker, queue)
         if engine is not None:
@@ -180,9 +178,14 @@ def _enqueue(plan: Plan, tracker: Tracker, queue: Sequence[dict[str, Choice]]) -
         tracker.release(claimed[0])
 
 
-def _check_candidates(space: Space, tracker: Tracker) -> None:
-    """Raises RSAError for a candidate that a changed space does not have: a searcher cannot be told of it."""
-    for candidate in tracker.candidates():
+def default_study(description: Mapping[str, Any]) -> str:
+    """SPACE-SEARCHER."""
+    return f"{description['space']}-{description['searcher']}"
+
+
+def agree(tracker: Tracker, space: Space, description: Mapping[str, Any], *, allow_changes: bool = False) -> None:
+    """`Tracker.agree`. Raises RSAError, too, where a changed space lacks a candidate: no searcher can be told of it."""
+    for candidate in tracker.candidates() if allow_changes else ():
         try:
             space.canonical(candidate.architecture)
         except RSAError as error:
@@ -190,6 +193,7 @@ def _check_candidates(space: Space, tracker: Tracker) -> None:
                 f"study {tracker.study} cannot go on with this space: candidate {candidate.number} is {error}; "
                 "give this search a new name"
             ) from error
+    tracker.agree(description, allow_changes=allow_changes)
 
 
 def describe_search(

@@ -20,7 +20,7 @@ from .training.data import Data
 from .training.datasets import load_data
 from .training.loop import Moment
 from .training.models import make_network
-from .training.placement import Choice, same_threads
+from .training.placement import Choice, place, same_threads
 from .training.recipes import Recipe, get_recipe
 from .training.trainer import train
 
@@ -79,6 +79,8 @@ class Objective:
         self.seed, self.build = seed, dict(build or {})
         self.checkpoints = None if checkpoints is None else make_folder(checkpoints)
         self._placed: dict[str, Any] = {"device": device, "amp": amp, "channels_last": channels_last}
+        self.recipe.check_length(self.epochs if examples is None else examples / len(self.data.part("train")))
+        place(self.data.shape, **self._placed)
         with same_threads():
             made = None
             if teacher is not None:

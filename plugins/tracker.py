@@ -6,7 +6,7 @@ whose architecture and evaluation are one user attribute each.
 
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -16,6 +16,7 @@ from .candidates import INTERRUPTED, RUNNING, Candidate
 from .database import Patience, away, check_name, open_storage, quiet, shown, storage_url
 from .evaluation import FAILED, OK, Evaluation
 from .identity import differences, refusal
+from .kept import KeptFiles
 from .leases import NOBODY, Lease, Leases, end_owner, ended, new_owner
 from .reservations import Reservations
 from .spaces.space import Architecture, Space
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 _SEARCH, _FINALS, _NUMBER, _EXHAUSTED = "search", "finals", "candidate", "exhausted"
 _VERSIONS, _CHANGES = "versions", "changes"
 _ARCHITECTURE, _EVALUATION, _DIAGNOSTICS = "architecture", "evaluation", "diagnostics"
+_MAKING = -1  # the number under which a worker has the making of the study's files
 _GRACE = 6  # heartbeats missed until a worker is taken for lost
 _JOINING = 5.0  # seconds that a worker who joins waits for the one who has just begun the study
 
@@ -168,6 +170,34 @@ class Tracker:
         entries = [*self.history(to), (len(self.candidates()), dict(entry))]
         self._patiently(lambda: self._storage.set_study_user_attr(self._id, to, entries))
 
+    def kept(self, key: str, make: Callable[[], bytes]) -> bytes:
+        """A file of the study: found in its database, or made here by `make`, once for all who work at the study.
+
+        Who comes while another worker makes it waits, and makes it when that one is lost.
+        """
+        files = self._patiently(lambda: KeptFiles(self._database.engine, self._id))
+        while (found := self._patiently(lambda: files.read(key))) is None:
+            if not self._patiently(self._claim_making):
+                time.sleep(1)
+                continue
+            try:
+                if self._patiently(lambda: files.read(key)) is None:
+                    with self.beating():
+                        content = make()
+                    self._patiently(lambda content=content: files.write(key, content))  # type: ignore[misc]
+            finally:
+                self.release(_MAKING)
+        return found
+
+    def _claim_making(self) -> bool:
+        lease = self._open_leases(_MAKING).get(_MAKING)
+        if lease is not None and not self._free(_MAKING, lease):
+            return False
+        if not self._leases.take(_MAKING, self.owner, lease):
+            return False
+        self._beating = _MAKING
+        return True
+
     def _untouched(self) -> bool:
         leases = self._patiently(lambda: self._open_leases())
         return not self.candidates() and all(self._free(number, lease) for number, lease in leases.items())
@@ -226,12 +256,16 @@ class Tracker:
     def _first_open(self) -> int:
         return next(number for number in range(len(self._finished) + 1) if number not in self._finished)
 
-    def _open_leases(self) -> dict[int, Lease]:
+    def _open_leases(self, first: int | None = None) -> dict[int, Lease]:
         """Those of candidates that had not finished, and for how long each has stayed as it is, by our own clock.
 
         What lies between two looks counts as one heartbeat at most: who was asleep takes nobody else for dead.
         """
-        leases, before, self._read = self._leases.read(self._first_open()), self._read, time.monotonic()
+        leases, before, self._read = (
+            self._leases.read(self._first_open() if first is None else first),
+            self._read,
+            time.monotonic(),
+        )
         passed = min(self._read - before, self._heartbeat)
         known = self._silence
         self._silence = {

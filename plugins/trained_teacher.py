@@ -2,9 +2,10 @@
 
 import hashlib
 import json
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..neural_data.disk_cache import cache_folder
 from ..rsa import RSAError, Teacher
@@ -17,6 +18,9 @@ from .training.recipes import Recipe
 from .training.teachers import network_teacher
 from .training.trainer import train
 
+if TYPE_CHECKING:
+    from .tracker import Tracker
+
 NETWORKS = ("resnet:", "nasnet-a", "pnasnet-5", "amoebanet-a", "torchvision:")
 
 
@@ -28,6 +32,23 @@ def is_network(name: str) -> bool:
 def teacher_settings(network: str, data: Data, recipe: Recipe, *, by: str, seed: int = 0) -> dict[str, Any]:
     """All that decides a teacher that is trained here, but for the machine: no two train bit-equal networks."""
     return {"network": network, **data.describe(), "recipe": recipe.to_dict(), "by": by, "seed": seed, "layers": "auto"}
+
+
+def study_teacher(
+    tracker: "Tracker", network: str, data: Data, recipe: Recipe, *, by: str = "category_name", **settings: Any
+) -> Teacher:
+    """`trained_teacher`, once for a study: all who work at it have the one that its database keeps, bit by bit."""
+    about = teacher_settings(network, data, recipe, by=by)
+    key = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "teacher.h5"
+
+        def make() -> bytes:
+            trained_teacher(network, data, recipe, by=by, **settings).save(file)
+            return file.read_bytes()
+
+        file.write_bytes(tracker.kept(key, make))
+        return Teacher.load(file)
 
 
 def trained_teacher(

@@ -3,7 +3,7 @@
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, astuple, dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from hashlib import sha256
 from math import isfinite
@@ -16,19 +16,22 @@ from .evaluate import Alpha, By
 from .train import DataDir, DataName, Download, RecipeName
 
 if TYPE_CHECKING:
+    from ...rsa import Teacher
     from ..evaluation import Evaluation
     from ..explorer import Engine, SearchResult
+    from ..objective import Objective
     from ..spaces.space import Choice, Space
+    from ..tracker import Tracker
     from ..training import Data
     from .finals import Table
 
 
-_WHERE = ("data_dir", "download", "checkpoints", "space")  # no score depends on them, or they are said elsewhere
-
-
-@dataclass(frozen=True)
+@dataclass
 class SearchObjective:
-    """The objective of `tgsage search` by its settings; every worker makes it for its own device."""
+    """The objective of `tgsage search` by its settings; every worker makes it for its own device.
+
+    taught: the teacher that was trained for the study, where `teacher` is a network's name.
+    """
 
     space: str
     data: str
@@ -41,9 +44,10 @@ class SearchObjective:
     data_dir: str | None
     download: bool
     checkpoints: str | None = None
+    taught: "Teacher | None" = None
 
     def __reduce__(self) -> tuple[Any, ...]:  # images are read in every process, not sent
-        return SearchObjective, astuple(self)
+        return SearchObjective, tuple(getattr(self, field.name) for field in fields(self))
 
     @cached_property
     def images(self) -> "Data":
@@ -53,18 +57,24 @@ class SearchObjective:
         return load_data(self.data, data_dir=self.data_dir, download=self.download)
 
     def describe(self) -> dict[str, Any]:
-        """All that scores depend on: not where data lie."""
-        about = {key: value for key, value in asdict(self).items() if key not in _WHERE}
-        if self.teacher is not None and Path(self.teacher).is_file():  # its content, wherever a machine keeps it
+        """All that scores depend on: not where data lie. A teacher that the study keeps is its network's name."""
+        about = self._made(None, "cpu").describe()
+        if self.teacher is None:
+            return about
+        about |= {"teacher": self.teacher, "alpha": self.alpha, "by": self.by}
+        if Path(self.teacher).is_file():  # its content, wherever a machine keeps it
             about["teacher"] = f"SHA-256 {sha256(Path(self.teacher).read_bytes()).hexdigest()}"
         return about
 
     def make(self, device: str | None) -> "Callable[[dict[str, Any]], Evaluation]":
         """Raises RSAError as `Objective` does, such as for a device that cannot be used."""
+        return self._made(self.taught or self.teacher, device)
+
+    def _made(self, teacher: "Teacher | str | None", device: str | None) -> "Objective":
         from ..objective import Objective
 
         return Objective(
-            self.space, self.images, recipe=self.recipe, epochs=self.epochs, teacher=self.teacher, alpha=self.alpha,
+            self.space, self.images, recipe=self.recipe, epochs=self.epochs, teacher=teacher, alpha=self.alpha,
             by=self.by, seed=self.seed, data_dir=self.data_dir, checkpoints=self.checkpoints, device=device,
         )  # fmt: skip
 
@@ -137,6 +147,12 @@ def search(
         float | None,
         typer.Option(help="How long they are trained (paper: 300).", min=0, show_default="the whole recipe"),
     ] = None,
+    allow_changes: Annotated[
+        bool,
+        typer.Option(
+            "--allow-changes", help="Go on with other settings than the study was begun with; they are noted in it."
+        ),
+    ] = False,
     html: Annotated[
         Path | None,
         typer.Option(
@@ -149,7 +165,7 @@ def search(
     """Search for the architecture with the highest P + alpha TG after little training.
 
     Alone it is a real search of some minutes: small networks on scikit-learn's digits, guided by a small ResNet that is
-    trained first and kept in the cache. For other data a teacher has to be named, or the score is P.
+    trained first, once, and kept with the study. For other data a teacher has to be named, or the score is P.
 
     The same command continues a search that was interrupted or killed; on another machine, with the same storage URL,
     it joins in. `tgsage report STORAGE` tells more about it, and `optuna-dashboard sqlite:///tgsage.db` shows it live.
@@ -159,6 +175,7 @@ def search(
     from ...rsa.report import check_report
     from ...rsa.storage import check_writable, make_folder
     from ..database import open_storage, sqlite_file
+    from ..explorer import agree, default_study, describe_search
     from ..explorer import search as run
     from ..live_view import LiveView
     from ..report import reasons, search_report
@@ -168,7 +185,9 @@ def search(
     from ..spaces import get_space
     from ..spaces.files import read_architectures
     from ..tracker import Tracker
+    from ..trained_teacher import is_network
     from ..training import get_recipe
+    from ..training.placement import check_device
     from .finals import run_finals
     from .train import overrides, say
 
@@ -182,8 +201,7 @@ def search(
         raise RSAError(f"alpha is a finite number, not {alpha}")
     if teacher is None and data == "digits":
         teacher = "resnet:1"
-    if finalists and finalist_epochs is not None:
-        get_recipe(recipe).check_length(finalist_epochs)
+    named = tuple(filter(None, devices.split(",")))
     where, runs = get_space(space), _engine(engine, workers, address, gpus, devices)
     made = make_searcher(get_searcher(searcher), where, seed=seed, settings=overrides(set_ or []))
     fixed = _fixed(fix or [], where)
@@ -193,14 +211,26 @@ def search(
         None if data_dir is None else str(data_dir), download,
         None if checkpoint_candidates is None else str(make_folder(checkpoint_candidates).resolve()),
     )  # fmt: skip
-    open_storage(storage).engine.dispose()
+    for device in named:
+        check_device(device)
+    described = describe_search(where, made, objective, fixed)
+    study = study or default_study(described)
+    if finalists:
+        get_recipe(recipe).check_length(finalist_epochs or 0)
+        objective.images.part("test")
     say(objective.images)
-    _train_teacher(objective)
+    if objective.teacher is not None and is_network(objective.teacher):
+        objective.images.stimuli("valid").column(objective.by)
+        with Tracker(storage, study, patience=patience) as tracker:
+            agree(tracker, where, described, allow_changes=allow_changes)
+            objective.taught = _taught(objective, objective.teacher, tracker)
+    else:
+        open_storage(storage).engine.dispose()
     view = LiveView(samples, successes=successes)
     with _interruptible(view):
         found = run(
             where, made, objective, samples=samples, storage=storage, study=study, workers=workers,
-            devices=tuple(filter(None, devices.split(","))), timeout=timeout, reuse=reuse, repeats=repeats,
+            devices=named, allow_changes=allow_changes, timeout=timeout, reuse=reuse, repeats=repeats,
             successes=successes, params=params, enqueue=queue, fixed=fixed, patience=patience, engine=runs,
             notify=view.update,
         )  # fmt: skip
@@ -221,7 +251,7 @@ def search(
         folder = Path("finalists" if file is None else file.with_name(f"{file.stem}-finalists")) / found.study
         finals, table = run_finals(
             found.candidates, where, objective.images, get_recipe(recipe), folder, most=finalists,
-            epochs=finalist_epochs, seed=seed, device=devices.split(",")[0] or None,
+            epochs=finalist_epochs, seed=seed, device=named[0] if named else None,
         )  # fmt: skip
         with Tracker(storage, found.study) as tracker:
             tracker.keep_finals(len(finals["finalists"]), sum(one["examples"] for one in finals["finalists"]))
@@ -284,17 +314,15 @@ def _interruptible(view: Any) -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _train_teacher(objective: SearchObjective) -> None:
-    """A teacher that is a network's name is trained here, once, before the workers look for it in the cache."""
+def _taught(objective: SearchObjective, network: str, tracker: "Tracker") -> "Teacher":
+    """A teacher that is a network's name: trained once for the study, here or by whoever began it."""
     from ...rsa.console import progress
-    from ..trained_teacher import is_network, trained_teacher
+    from ..trained_teacher import study_teacher
     from ..training import get_recipe
 
-    if objective.teacher is None or not is_network(objective.teacher):
-        return
     images, recipe = objective.images, get_recipe(objective.recipe)
-    with progress(f"teacher {objective.teacher}: training images", recipe.epochs * len(images.train)) as advance:
-        trained_teacher(objective.teacher, images, recipe, by=objective.by, progress=advance)
+    with progress(f"teacher {network}: training images", recipe.epochs * len(images.train)) as advance:
+        return study_teacher(tracker, network, images, recipe, by=objective.by, progress=advance)
 
 
 def _table(found: "SearchResult", space: "Space", storage: str, page: Path | None) -> "Table":

@@ -76,10 +76,13 @@ def train(
     from ...rsa.console import write_json
     from ...rsa.storage import check_writable
     from ..training import get_recipe, load_data, make_network
+    from ..training.batchnorm import check_batchnorm
     from ..training.placement import is_first
 
     for path in filter(None, (out, json)):
         check_writable(path)
+    if batchnorm is not None:
+        check_batchnorm(batchnorm)
     if (resume or keep) and out is None:
         raise RSAError("--resume and --keep need the checkpoint that --out names")
     if out is not None and out.exists() and not resume:

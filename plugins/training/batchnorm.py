@@ -14,6 +14,12 @@ from ...rsa.modes import evaluation_mode
 BATCHNORMS = ("batch", "running", "recalibrated")
 
 
+def check_batchnorm(name: str) -> None:
+    """Raises RSAError for what is none of the ways of `normalising`."""
+    if name not in BATCHNORMS:
+        raise RSAError(f"batchnorm is one of {', '.join(BATCHNORMS)}, not {name!r}{near(name, BATCHNORMS)}")
+
+
 @contextmanager
 def normalising(model: nn.Module, batchnorm: str, calibrate: Callable[[], object] | None = None) -> Iterator[None]:
     """Inside the block the model is in evaluation mode, and its BN layers normalise in one of three ways.
@@ -26,8 +32,7 @@ def normalising(model: nn.Module, batchnorm: str, calibrate: Callable[[], object
     It holds for `layer_rdms` and `Guidance` inside the block, too. Mode and averages are as before at the end.
     Raises RSAError for another name, for recalibration without `calibrate`, and while another thread uses the model.
     """
-    if batchnorm not in BATCHNORMS:
-        raise RSAError(f"batchnorm is one of {', '.join(BATCHNORMS)}, not {batchnorm!r}{near(batchnorm, BATCHNORMS)}")
+    check_batchnorm(batchnorm)
     if batchnorm == "recalibrated" and calibrate is None:
         raise RSAError("recalibrated batch normalisation needs `calibrate`, which shows the model training images")
     with evaluation_mode(model, alone=batchnorm != "running"):

@@ -57,10 +57,7 @@ def place(
     """
     if device is None:
         device = "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        where = torch.device(device)
-    except RuntimeError as error:
-        raise RSAError(f"there is no device {device!r}; cpu and cuda:0 are examples") from error
+    where = check_device(device)
     if str(where) == "cuda":
         where = torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)))
     try:
@@ -70,6 +67,18 @@ def place(
     if amp == "auto":
         amp = min(shape[1:]) >= SMALLEST and _has_bfloat16(where)
     return Placement(where, bool(amp), channels_last if channels_last != "auto" else True)
+
+
+def check_device(device: str | torch.device) -> torch.device:
+    """The device, without taking memory on it. Raises RSAError for one that is unknown or that this machine lacks."""
+    try:
+        where = torch.device(device)
+    except RuntimeError as error:
+        raise RSAError(f"there is no device {device!r}; cpu and cuda:0 are examples") from error
+    there = torch.cuda.device_count()
+    if where.type == "cuda" and (where.index or 0) >= there:
+        raise RSAError(f"device {device} cannot be used: this machine has {there or 'no'} CUDA devices")
+    return where
 
 
 def _has_bfloat16(device: torch.device) -> bool:

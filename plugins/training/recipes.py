@@ -81,7 +81,9 @@ class Recipe:
         return self.lr
 
     def check_length(self, epochs: float) -> None:
-        """Raises RSAError for a training longer than the schedule; a one-cycle schedule is as long as its training."""
+        """Raises RSAError for a length below 0 or beyond the schedule; one-cycle is as long as its training."""
+        if not 0 <= epochs < math.inf:
+            raise RSAError(f"a training has at least 0 epochs, got {epochs}")
         if self.schedule != "one-cycle" and epochs > self.epochs:
             raise RSAError(
                 f"recipe {self.name} ends after {self.epochs} epochs; "
