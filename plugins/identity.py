@@ -262,7 +262,8 @@ def _parsed(text: str) -> "list[ast.Lambda | ast.FunctionDef | ast.AsyncFunction
 
 
 def _first_line(node: "ast.Lambda | ast.FunctionDef | ast.AsyncFunctionDef") -> int:
-    return min([node.lineno, *(one.lineno for one in getattr(node, "decorator_list", ()))])
+    above = [] if isinstance(node, ast.Lambda) else [one.lineno for one in node.decorator_list]
+    return min([node.lineno, *above])
 
 
 def _start(node: ast.expr | ast.stmt) -> tuple[int, int]:

@@ -79,7 +79,7 @@ class Objective:
         self.seed, self.build = seed, dict(build or {})
         self.checkpoints = None if checkpoints is None else make_folder(checkpoints)
         self._placed: dict[str, Any] = {"device": device, "amp": amp, "channels_last": channels_last}
-        self.recipe.check_length(self.epochs if examples is None else examples / len(self.data.part("train")))
+        self.recipe.check_length((self.epochs or 0) if examples is None else examples / len(self.data.part("train")))
         place(self.data.shape, **self._placed)
         with same_threads():
             made = None

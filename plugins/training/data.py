@@ -55,7 +55,7 @@ class Part:
         digest.update(self.labels.numpy().tobytes())
         few = math.prod(self.source.shape[1:]) * len(self) <= _DIGESTED
         chosen = torch.arange(len(self)) if few else torch.linspace(0, len(self) - 1, _SAMPLED).round().long()
-        for index in chosen.split(_SAMPLED):
+        for index in torch.split(chosen, _SAMPLED):
             if isinstance(self.source, FileImages):
                 for place in self.places[index].tolist():
                     digest.update(self.source.files.read(place))

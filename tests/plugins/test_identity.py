@@ -32,7 +32,7 @@ class Weighted:
         self.alpha = alpha
 
     def __call__(self, architecture: dict[str, Any]) -> float:
-        return self.alpha * architecture["n_layers"]
+        return self.alpha * float(architecture["n_layers"])
 
 
 class Named(Weighted):
@@ -51,7 +51,7 @@ def calls_a_helper(architecture: dict[str, Any]) -> float:
 
 
 def scaled(architecture: dict[str, Any], scale: float = 1.0) -> float:
-    return scale * architecture["n_layers"]
+    return scale * float(architecture["n_layers"])
 
 
 def enclosed(scale: float) -> Callable[[dict[str, Any]], float]:
@@ -189,7 +189,7 @@ def test_data_combine_and_recipe_are_part_of_the_objective(digits: Data) -> None
 
     few = replace(digits, train=digits.train.take(torch.arange(200)))
     wrong = replace(digits, train=replace(digits.train, labels=digits.train.labels.flip(0)))
-    changed = digits.valid.source.clone()
+    changed = torch.clone(digits.valid.source)  # type: ignore[arg-type]
     changed[digits.valid.places[3]] += 1
     dark = replace(digits, valid=replace(digits.valid, source=changed))
     same = described()
@@ -201,7 +201,7 @@ def test_data_combine_and_recipe_are_part_of_the_objective(digits: Data) -> None
     recipe = replace(Objective(SPACE, digits, recipe="digits").recipe, lr=0.02)
     assert differences(same, described(recipe=recipe)) == {"objective recipe lr": "was 0.01 and is 0.02"}
     net = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, 10))
-    teacher = {"teacher": net, "layers": "auto"}
+    teacher: dict[str, Any] = {"teacher": net, "layers": "auto"}
     plain, other = described(**teacher), described(**teacher, combine=lambda p, tg: -tg)
     assert differences(plain, other)["objective combine"] == "was not set and is lambda p, tg: -tg"
 

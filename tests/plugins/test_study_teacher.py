@@ -88,11 +88,14 @@ def test_the_command_trains_once_and_its_workers_get_that_teacher(
     trainings: list[Teacher], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    seen = []
+    seen: list[Teacher] = []
     make = SearchObjective.make
-    monkeypatch.setattr(
-        SearchObjective, "make", lambda self, device: (seen.append(self.__reduce__()[1][-1]), make(self, device))[1]
-    )
+
+    def sent(self: SearchObjective, device: str | None) -> Any:
+        seen.append(self.__reduce__()[1][-1])
+        return make(self, device)
+
+    monkeypatch.setattr(SearchObjective, "make", sent)
     command = ["search", "--searcher", "random", "--epochs", "0", "--storage", "a.db"]
     for samples in ("1", "2"):
         assert cli.main([*command, "--samples", samples]) == 0
@@ -152,7 +155,8 @@ def test_settings_that_cannot_be_are_refused_before_anything_is_trained_or_store
     said = capsys.readouterr().err
     assert words in said
     assert len(said.splitlines()) == 1
-    assert list(tmp_path.iterdir()) == trainings == []
+    assert not list(tmp_path.iterdir())
+    assert not trainings
 
 
 def test_an_objective_is_not_made_with_settings_that_cannot_be(trainings: list[Teacher], digits: Data) -> None:
@@ -161,7 +165,7 @@ def test_an_objective_is_not_made_with_settings_that_cannot_be(trainings: list[T
         ({"epochs": -1}, "at least 0 epochs"), ({"epochs": 1, "device": "cuda:99"}, "cannot be used"),
     ):  # fmt: skip
         with pytest.raises(RSAError, match=words):
-            Objective("toy", digits, recipe="cifar-cnn", teacher="resnet:1", **settings)  # type: ignore[arg-type]
+            Objective("toy", digits, recipe="cifar-cnn", teacher="resnet:1", **settings)
     assert trainings == []
 
 
