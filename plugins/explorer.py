@@ -108,12 +108,12 @@ def search(
     networks of the space were tried. successes: `samples` counts evaluations that succeeded, and neither failed nor
     reused ones; at most ten candidates per sample are tried. params: architectures are also written as Optuna's
     parameters, so that its importances and its dashboard show them, at five times the time per write. enqueue:
-    architectures to try next, before the searcher is asked; those that the study has already are left out, so that each is tried once
-    however often the call is repeated. They count as samples, and the searcher is told of them. fixed: dimension ->
-    choice for all that the searcher proposes, where the dimension is active; part of what makes two searches the same.
-
-    Workers that die are replaced. A candidate whose worker died is taken over by another one, and fails when more than
-    three died of it: those of an engine, that is, not those that ended with the whole search.
+    architectures to try next, before the searcher is asked; those that the study has already are left out, so that
+    each is tried once however often the call is repeated. They count as samples, and the searcher is told of them.
+    fixed: dimension -> choice for all that the searcher proposes, where the dimension is active; part of what makes
+    two searches the same. Workers that die are replaced. A candidate whose worker died is taken over by another
+    one, and fails when more than three died of it: those of an engine, that is, not those that ended with the whole
+    search.
     patience: seconds for which a database that goes away, or a full disk, is waited for. heartbeat: seconds between two
     signs of life of a worker; after six without one it counts as lost. engine: who runs the workers, instead of
     processes of this machine. notify: called with all candidates again and again.
