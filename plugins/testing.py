@@ -159,14 +159,17 @@ class SearcherContract:
         assert len(set(proposed)) == 60
 
     def test_a_space_is_searched_to_its_end(self) -> None:
-        searcher = self.searcher(TinySpace(), seed=3, **self.settings)
-        for trial in range(5):
-            searcher.tell(trial, searcher.ask(trial), None if trial == 2 else 0.5)
-        try:
-            searcher.ask(5)
-        except Exhausted:
-            return
-        raise AssertionError("there is no sixth network")
+        for fixed, networks in ({}, 5), ({"first": 2}, 2):
+            searcher, found = self.searcher(TinySpace(), seed=3, **self.settings), list[dict[str, Choice]]()
+            for trial in range(networks):
+                found.append(searcher.ask(trial, fixed=fixed))
+                searcher.tell(trial, found[-1], None if trial == 1 else 0.5)
+            assert all({**one, **fixed} == one for one in found)
+            try:
+                searcher.ask(networks, fixed=fixed)
+            except Exhausted:
+                continue
+            raise AssertionError(f"there are {networks} networks and no more")
 
     def test_a_trial_is_told_once(self) -> None:
         searcher, once = self.make(), self.make()

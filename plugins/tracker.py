@@ -359,6 +359,8 @@ class Tracker:
         from optuna.exceptions import UpdateFinishedTrialError
         from optuna.trial import TrialState
 
+        if number not in self._trials:
+            raise _TakenOver
         trial, score = self._trials[number], evaluation.score
         try:
             with self._holding(number):

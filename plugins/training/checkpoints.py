@@ -137,6 +137,8 @@ def _check_state(state: Mapping[str, Any], groups: list[dict[str, Any]], optimis
     shapes = dict(enumerate(weight.shape for group in optimiser.param_groups for weight in group["params"]))
     for place, values in state["state"].items():
         for name, value in values.items():
+            if isinstance(value, Tensor) and value.layout is not torch.strided:
+                raise TypeError(f"{name} is sparse")
             if isinstance(value, Tensor) and value.shape != shapes[place] and value.numel() != 1:
                 raise ValueError(f"{name} has shape {tuple(value.shape)}, its weight {tuple(shapes[place])}")
             if not isinstance(value, Tensor | int | float | None):
@@ -145,7 +147,7 @@ def _check_state(state: Mapping[str, Any], groups: list[dict[str, Any]], optimis
 
 def _same(stored: object, own: object) -> bool:
     if isinstance(own, list | tuple):
-        return type(stored) is type(own) and len(stored) == len(own) and all(map(_same, stored, own))  # type: ignore[arg-type]
+        return type(stored) is type(own) and len(stored) == len(own) and all(map(_same, stored, own))
     return type(stored) is type(own) and stored == own
 
 

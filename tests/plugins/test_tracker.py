@@ -269,8 +269,7 @@ def test_who_sleeps_before_it_writes_while_another_one_takes_over_writes_nothing
     monkeypatch.setattr(first._storage, write, asleep)
     started = first.start(0, {"from": "first"})
     assert started is (write != "create_new_trial")
-    if started:
-        assert not first.finish(0, BAD)
+    assert not first.finish(0, BAD)
     assert second.finish(0, GOOD)
     expected = [({"from": "first" if started else "second"}, GOOD)]
     for tracker in two:

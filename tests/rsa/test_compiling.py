@@ -4,21 +4,20 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numba
 import pytest
 from numba.core import caching
 from tgsage.rsa import compiling
 
 
+def double(x):  # type: ignore[no-untyped-def]
+    return 2 * x
+
+
 @pytest.fixture(autouse=True)
 def untold(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compiling, "_told", [])
-    if numba.config.DISABLE_JIT:
+    if compiling.numba.njit(double) is double:  # NUMBA_DISABLE_JIT
         pytest.skip("nothing is compiled")
-
-
-def double(x):  # type: ignore[no-untyped-def]
-    return 2 * x
 
 
 def test_without_a_place_for_it_code_is_compiled_and_that_is_said_once(monkeypatch: pytest.MonkeyPatch) -> None:
