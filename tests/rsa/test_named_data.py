@@ -174,7 +174,7 @@ def test_a_square_frame_or_array_names_its_rdm() -> None:
     with pytest.raises(RSAError, match="contradict"):
         RDM.from_square(turned, NAMES)
     with pytest.raises(RSAError, match=r"b is DataFrame; RDM.from_square makes them"):
-        compare(rdm, square)  # type: ignore[arg-type]
+        compare(rdm, square)
     with pytest.raises(RSAError, match=r"a mapping of names to RDMs .* is needed, not list"):
         compare_all([rdm], {"b": rdm})  # type: ignore[arg-type]
     with pytest.raises(RSAError, match="needs labels"):
