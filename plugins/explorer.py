@@ -111,9 +111,10 @@ def search(
     architectures to try next, before the searcher is asked; those that the study has already are left out, so that
     each is tried once however often the call is repeated. They count as samples, and the searcher is told of them.
     fixed: dimension -> choice for all that the searcher proposes, where the dimension is active; part of what makes
-    two searches the same. Workers that die are replaced. A candidate whose worker died is taken over by another
-    one, and fails when more than three died of it: those of an engine, that is, not those that ended with the whole
-    search.
+    two searches the same.
+
+    Workers that die are replaced. A candidate whose worker died is taken over by another one, and fails when more than
+    three died of it: those of an engine, that is, not those that ended with the whole search.
     patience: seconds for which a database that goes away, or a full disk, is waited for. heartbeat: seconds between two
     signs of life of a worker; after six without one it counts as lost. engine: who runs the workers, instead of
     processes of this machine. notify: called with all candidates again and again.
