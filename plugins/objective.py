@@ -78,6 +78,9 @@ class Objective:
         self.examples, self.epochs = examples, 2.0 if epochs is None and examples is None else epochs
         self.seed, self.build = seed, dict(build or {})
         self.checkpoints = None if checkpoints is None else make_folder(checkpoints)
+        if checkpoints is not None:
+            trained = self.recipe.to_dict(), self.epochs, self.examples, seed, self.data.describe()
+            self._training = json.dumps(trained, sort_keys=True)
         self._placed: dict[str, Any] = {"device": device, "amp": amp, "channels_last": channels_last}
         self.recipe.check_length((self.epochs or 0) if examples is None else examples / len(self.data.part("train")))
         place(self.data.shape, **self._placed)
@@ -133,11 +136,7 @@ class Objective:
         if self.checkpoints is None:
             yield None
             return
-        training = [
-            model.origin, self.recipe.to_dict(), self.epochs, self.examples, self.seed, self.data.name,
-            len(self.data.train),
-        ]  # fmt: skip
-        file = self.checkpoints / f"{sha256(json.dumps(training).encode()).hexdigest()[:24]}.pt"
+        file = self.checkpoints / f"{sha256(f'{model.origin} {self._training}'.encode()).hexdigest()[:24]}.pt"
         try:
             yield file
         except Exception:

@@ -4,6 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numba
 import pytest
 from numba.core import caching
 from tgsage.rsa import compiling
@@ -16,7 +17,7 @@ def double(x):  # type: ignore[no-untyped-def]
 @pytest.fixture(autouse=True)
 def untold(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compiling, "_told", [])
-    if compiling.numba.njit(double) is double:  # NUMBA_DISABLE_JIT
+    if numba.njit(double) is double:  # NUMBA_DISABLE_JIT
         pytest.skip("nothing is compiled")
 
 
