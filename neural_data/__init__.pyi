@@ -9,6 +9,7 @@ from .hvm_images import hvm_images as hvm_images
 from .neuroids import SCALES as SCALES
 from .neuroids import region_neuroids as region_neuroids
 from .neuroids import reliable_neuroids as reliable_neuroids
+from .neuroids import repeated_stimuli as repeated_stimuli
 from .neuroids import scale_neuroids as scale_neuroids
 from .rdms import condition_responses as condition_responses
 from .rdms import region_rdms as region_rdms

@@ -32,14 +32,14 @@ def average_and_count(recording: "xarray.DataArray") -> "tuple[xarray.DataArray,
 
     check_recording(recording)
     ids, codes = encode(recording["stimulus_id"].values)
-    means, counts = group_means(recording, codes, len(ids), _trials(recording))
+    means, counts = group_means(recording, codes, len(ids), trials_behind(recording))
     coords = {name: (c.dims, c.values) for name, c in recording.coords.items() if c.dims != ("presentation",)}
     columns = {**constant_columns(recording, codes), "repetition": np.zeros(len(ids), np.int64)}
     coords |= {name: (("presentation",), values) for name, values in columns.items() if name != "trials"}
     return xarray.DataArray(means, coords, recording.dims, recording.name, recording.attrs), counts
 
 
-def _trials(recording: "xarray.DataArray") -> npt.NDArray[np.float64]:
+def trials_behind(recording: "xarray.DataArray") -> npt.NDArray[np.float64]:
     """How many trials each presentation is the mean of: its column `trials`, else `attrs["repeats"]`, else 1."""
     if "trials" in recording.coords and recording["trials"].dims == ("presentation",):
         check_numbers(recording, "trials", "iu", 1e6)

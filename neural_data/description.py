@@ -73,6 +73,9 @@ def describe(
     try:
         halves = split_half(recording, splits=splits, seed=seed, advance=advance, **settings)
         facts["reliability"] = f"{splits} random split halves, seed {seed}; {DEFINITION}"
+        facts |= {
+            f"no ceiling of {t}": why for t, why in zip(neuroids, halves["reason"].values.tolist(), strict=True) if why
+        }
     except RSAError as error:
         facts["reliability"] = f"none, so there is no ceiling: {error}"
     facts |= _between_animals(recording, settings)

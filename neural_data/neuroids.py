@@ -9,6 +9,7 @@ from ..rsa import RSAError
 from ..rsa.errors import listing, near
 from ..rsa.labels import MISSING, named_rows
 from ..rsa.rdm import Array
+from .recording import encode
 
 if TYPE_CHECKING:
     import xarray
@@ -71,6 +72,18 @@ def reliable_neuroids(
     return recording.isel(neuroid=keep).assign_attrs(
         selected=f"{len(keep)} of {len(r)} neuroids, reliability >= {at_least:g}"
     )
+
+
+def repeated_stimuli(recording: "xarray.DataArray", *, at_least: int = 2) -> "xarray.DataArray":
+    """The presentations of the stimuli that were shown `at_least` so many times. Raises RSAError when none was."""
+    _, codes = encode(recording["stimulus_id"].values)
+    shown = np.bincount(codes)
+    keep = np.flatnonzero(shown[codes] >= at_least)
+    if not len(keep):
+        raise RSAError(f"no stimulus was shown {at_least} times or more; the most are {shown.max()}")
+    selected = f"{(shown >= at_least).sum()} of {len(shown)} stimuli, shown {at_least} times or more"
+    before = [recording.attrs["selected"]] if "selected" in recording.attrs else []
+    return recording.isel(presentation=keep).assign_attrs(selected="; ".join([*before, selected]))
 
 
 def scale_neuroids(responses: Array, scale: str) -> Array:

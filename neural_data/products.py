@@ -41,6 +41,24 @@ def pair_covariance(a: Array, b: Array) -> float:
     return pair_product(a, b) / (n * (n - 1)) - pair_mean(a) * pair_mean(b)
 
 
+def rdm_inner(a: Array, b: Array, method: str) -> float:
+    """The inner product behind `method`, over n(n - 1), of two RDMs whose entries are 1 - a_i . a_j and 1 - b_i . b_j.
+
+    method: "pearson" (a covariance), "cosine", or a whitened form, <HAH, HBH> with H = I - 1 / n.
+    """
+    n, means = len(a), (pair_mean(a), pair_mean(b))
+    product = pair_product(a, b) / (n * (n - 1)) - means[0] * means[1]
+    levels = means if method.startswith("pearson") else (1.0, 1.0)
+    product += (levels[0] - means[0]) * (levels[1] - means[1])
+    if not method.endswith("whitened"):
+        return product
+    rows = [
+        ((n - 1) * level - x @ x.sum(axis=0) + np.einsum("ij,ij->i", x, x)) / n
+        for x, level in zip((a, b), levels, strict=True)
+    ]
+    return product + float(n * rows[0].mean() * rows[1].mean() - 2 * (rows[0] @ rows[1])) / (n - 1)
+
+
 def rdm_correlation(a: Array, b: Array, metric: str = "correlation", method: str = "pearson") -> float:
     """`compare(compute_rdm(a), compute_rdm(b))` for (n, f) float64 responses; Pearson's r of correlation RDMs fast."""
     if metric != "correlation" or method != "pearson" or a.shape[1] < FEW:

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..rsa import RDM, RSAError, compare_all, noise_ceiling
+from ..rsa.comparison import RANKED
 from ..rsa.errors import listing
 from .neuroids import region_neuroids
 from .rdms import region_rdms
 from .recording import check_recording
-from .reliability import spearman_brown
+from .reliability import LEAST, method_ceiling, spearman_brown
 
 if TYPE_CHECKING:
     import xarray
@@ -62,17 +63,20 @@ def leave_one_animal_out(
 def subject_ceiling(rdms: Mapping[str, RDM], *, method: str = "pearson") -> dict[str, float]:
     """Reliability and ceiling of the average of subjects' RDMs, and the leave-one-out bounds of single ones.
 
-    The average of k subjects has reliability k r / (1 + (k - 1) r), r the mean correlation of two subjects; a model
-    compared with the average is held against `ceiling`, one compared with every subject in turn against the bounds of
+    The average of k subjects has reliability k r / (1 + (k - 1) r), r the mean similarity of two subjects (Pearson's r
+    where the method ranks); a model compared with the average is held against `ceiling` (`method_ceiling`), which is
+    left out below a reliability of .2. One compared with every subject in turn is held against the bounds of
     `noise_ceiling`. Raises RSAError as that does.
     """
     k = len(rdms)
     lower, upper = noise_ceiling(rdms, method=method)
-    between = compare_all(rdms, rdms, method=method).to_numpy()[np.triu_indices(k, 1)]
+    linear = "pearson" if method in RANKED else method
+    between = compare_all(rdms, rdms, method=linear).to_numpy()[np.triu_indices(k, 1)]
     reliability = float(spearman_brown(between.mean(), k))
+    known = {"ceiling": round(method_ceiling(reliability, method), 6)} if reliability >= LEAST else {}
     return {
         "reliability": round(reliability, 6),
-        "ceiling": round(float(np.sqrt(max(reliability, 0.0))), 6),
+        **known,
         "subjects": k,
         "leave_one_out_lower": lower,
         "leave_one_out_upper": upper,

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..rsa import RDM, RSAError, Teacher
-from ..rsa.comparison import check_method
+from ..rsa.comparison import RANKED, check_method
 from ..rsa.hdf5 import opened
 from ..rsa.rdm import Attr
 from .catalogue import content_of, find, list_datasets, load, load_rdms
 from .features import region_features
 from .rdms import region_rdms
 from .recording import check_recording, time_window
-from .reliability import split_half
+from .reliability import LEAST, split_half
 from .subjects import subject_ceiling
 
 if TYPE_CHECKING:
@@ -42,9 +42,10 @@ def as_teacher(
     """The regions' RDMs (`by` to `missing` as in `region_rdms`) with their ceilings (`splits` to `method`, `advance`
     as in `split_half`; `splits=0` leaves them out).
 
-    Split halves give one number, so both ends of a target's ceiling are sqrt(reliability): a similarity divided by it
-    is the ceiled score. Every RDM's `attrs` hold `reliability`, `ceiling` and `split_r`. A recording of averages, or a
-    target whose halves do not agree (r <= 0), has none, and `attrs["ceiling"]` says why. `stimuli` is the recording's
+    Split halves give one number, so both ends of a target's ceiling are what a noiseless model reaches by `method`: a
+    similarity divided by it is the ceiled score. Every RDM's `attrs` hold `reliability`, `ceiling` and `split_r`. A
+    recording of averages, a target of a reliability below .2, and the others that `split_half` names have none, and
+    `attrs["ceiling"]` says why. `stimuli` is the recording's
     `attrs["images"]`, else its identifier where that is a name of the catalogue. features: also keep the responses
     behind the RDMs, for the similarities that compare features.
 
@@ -76,8 +77,9 @@ def as_teacher(
         else:
             rdms = {target: _with_reliability(rdm, halves.sel(target=target)) for target, rdm in rdms.items()}
             ceilings = {t: (c, c) for t, c in zip(rdms, halves["ceiling"].values.tolist(), strict=True) if c > 0}
-            how = f"sqrt of split-half reliability (corrected Spearman-Brown, {method}), {splits} splits, seed {seed}"
-            stated["ceiling"] = "; ".join([how, *_without_ceiling(halves)])
+            how = f"{_how(method)} split-half reliability (corrected Spearman-Brown), {splits} splits, seed {seed}"
+            without = [f"none for {reason}" for reason in halves["reason"].values.tolist() if reason]
+            stated["ceiling"] = "; ".join([how, *without])
     named = identifier if identifier in {dataset.name for dataset in list_datasets()} else ""
     stimuli = str(recording.attrs.get("images", named))
     title = name or identifier or "recording"
@@ -88,21 +90,16 @@ def as_teacher(
     )  # fmt: skip
 
 
-def _without_ceiling(halves: "xarray.Dataset") -> list[str]:
-    """Which targets have none, and why."""
-    columns = (halves[key].values.tolist() for key in ("target", "reason", "r"))
-    rows = list(zip(*columns, strict=True))
-    disagree = [target for target, reason, r in rows if not reason and not r > 0]
-    return [f"none for {', '.join(disagree)}, where halves do not agree"] * bool(disagree) + [
-        f"none for {reason}" for _, reason, _ in rows if reason
-    ]
+def _how(method: str) -> str:
+    """How a ceiling comes from a reliability."""
+    return f"{method} of normal variables with r = sqrt of" if method in RANKED else f"{method}, sqrt of"
 
 
 def _with_reliability(rdm: RDM, halves: "xarray.Dataset") -> RDM:
     names = {"reliability": "reliability", "spearman_brown": "spearman_brown", "ceiling": "ceiling", "r": "split_r"}
     numbers = {name: float(halves[key]) for key, name in names.items()}
     attrs = {**rdm.attrs, **{key: round(number, 6) if np.isfinite(number) else None for key, number in numbers.items()}}
-    if str(halves["reason"].values):
+    if not int(halves["stimuli"]):
         return rdm.replace(attrs=attrs)
     for what, here in (("stimuli", len(rdm)), ("neuroids", rdm.attrs["neuroids"])):
         if (used := int(halves[what])) != here and (what == "neuroids" or rdm.by == "stimulus"):
@@ -184,10 +181,13 @@ def _published(name_or_path: str | Path, data_dir: str | Path | None, method: st
         else:
             stated = subject_ceiling(subjects, method=method)
             rdms["hIT"] = rdms["hIT"].replace(attrs={**rdms["hIT"].attrs, **stated})
-            ceilings["hIT"] = (stated["ceiling"], stated["ceiling"])
-            attrs["ceiling"] = (
-                f"of hIT: sqrt of its reliability across {len(subjects)} subjects ({method}); none for mIT"
-            )
+            if "ceiling" in stated:
+                ceilings["hIT"] = (stated["ceiling"], stated["ceiling"])
+                attrs["ceiling"] = (
+                    f"of hIT: {_how(method)} its reliability across {len(subjects)} subjects; none for mIT"
+                )
+            else:
+                attrs["ceiling"] = f"none: the reliability of hIT, {stated['reliability']:.2f}, is below {LEAST:g}"
     source = {str(rdm.attrs["source"]): None for rdm in rdms.values() if "source" in rdm.attrs}
     return Teacher.from_rdms(
         str(name_or_path),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..rsa import RDM, RSAError, Stimuli, Teacher
+from ..rsa.comparison import SIZED
 from .trained_teacher import is_network, trained_teacher
 from .training.data import PARTS, Data
 from .training.recipes import Recipe
@@ -55,7 +56,8 @@ def _referred(reference: str, data_dir: str | Path | None) -> Stimuli:
 def cut(teacher: Teacher, most: int | None, seed: int = 0) -> Teacher:
     """The teacher over at most so many stimuli, drawn by `seed`; one by groups as it is.
 
-    Its ceilings stay: they are those of all stimuli. Its checksum goes, since it is that of all images.
+    Its ceilings stay, those of all stimuli, but for a method that depends on their number. Its checksum goes, since it
+    is that of all images.
     """
     labels = next(iter(teacher.rdms.values())).labels
     if most is None or teacher.by != "stimulus" or len(labels) <= most:
@@ -64,7 +66,8 @@ def cut(teacher: Teacher, most: int | None, seed: int = 0) -> Teacher:
     kept = [labels[i] for i in drawn]
     rdms = {target: rdm.subset(kept) for target, rdm in teacher.rdms.items()}
     features = {target: values.subset(kept) for target, values in teacher.features.items()}
-    return replace(teacher, rdms=rdms, features=features, stimulus_ids=tuple(kept), checksum="")
+    ceilings = {} if teacher.method in SIZED else teacher.ceilings
+    return replace(teacher, rdms=rdms, ceilings=ceilings, features=features, stimulus_ids=tuple(kept), checksum="")
 
 
 def digest_of(rdms: Mapping[str, RDM]) -> str:

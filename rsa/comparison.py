@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 METHODS = ("pearson", "spearman", "tau-a", "rho-a", "cosine", "cosine-whitened", "pearson-whitened")
 RANKED = ("spearman", "rho-a", "tau-a")
+SIZED = {"cosine-whitened": "cosine-whitened is higher for fewer stimuli: compare values over equally many only"}
 _MAX_PAIRS = 2**30  # doubled ranks stay below 2^31
 
 
@@ -41,7 +42,9 @@ def compare(a: RDM, b: RDM, *, method: str = "pearson", allow_subset: bool = Fal
     method: "pearson"; "spearman" (mid-ranks); "tau-a" (Kendall, ties counted against: the choice of Nili et al. 2014
     for categorical models); "rho-a" (Spearman's rho expected under random breaking of ties, Schutt et al. 2023);
     "cosine"; "cosine-whitened" and "pearson-whitened" (Diedrichsen et al. 2021: the covariance of RDM entries that
-    share a stimulus is taken out, independent equal noise assumed).
+    share a stimulus is taken out, independent equal noise assumed). "cosine-whitened" is the biased kernel alignment
+    of the RDMs and, as that, the higher the fewer the stimuli (.46, .24 and .16 over 20, 100 and 1,500 of one
+    population): values over different numbers of stimuli are not comparable. "pearson-whitened" stays the same.
 
     Raises RSAError when labels are in one RDM only (unless `allow_subset`: then the common ones, at least 3 of
     them, are used), or when an RDM is constant so that the measure is undefined.

@@ -32,6 +32,8 @@ def crossvalidated_choice(
     n: random halvings of the stimuli, or of whole `groups` (as in `bootstrap`); each serves both ways, so there are 2n
     splits. Coordinate `layer` (target, split): the choice.
 
+    "cosine-whitened" is higher on half of the stimuli than on all (see `compare`).
+
     Raises RSAError as `bootstrap` does, and where an RDM is constant on half of the stimuli.
     """
     import xarray

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from .comparison import align, compare_all
+from .comparison import SIZED, align, compare_all
 from .crossvalidation import crossvalidated_choice
 from .errors import RSAError, listing, near
 from .features import Features
@@ -203,7 +203,8 @@ class Teacher:
         (`compare_all_features`) compares features, and layers are then Features.
         bootstrap: number of resamples of the stimuli for intervals (0 = none), of whole `groups` where these are given
         (see `bootstrap`), drawn by `seed`; with them comes TG with layers chosen on other stimuli than they are scored
-        on (`crossvalidated_choice`). Ceilings belong to the teacher's own method: another has none. Similarities
+        on (`crossvalidated_choice`; not of "cosine-whitened", which is higher on half of the stimuli). Ceilings belong
+        to the teacher's own method: another has none. Similarities
         of features have no intervals: copies of a stimulus, of which resamples are full, make any features more alike.
         With "ridge", `groups` stay in one fold and `seed` draws the folds.
 
@@ -224,7 +225,7 @@ class Teacher:
                 first, second = align(rdms, self.rdms, allow_subset=allow_subset)
                 one, other = dict(zip(rdms, first, strict=True)), dict(zip(self.rdms, second, strict=True))
                 draws = resample(one, other, method=name, n=bootstrap, groups=groups, seed=seed)
-                if len(one) > 1:
+                if len(one) > 1 and name not in SIZED:
                     with suppress(RSAError):  # on half of few conditions an RDM can be constant
                         crossvalidated = crossvalidated_choice(one, other, method=name, seed=seed, groups=groups)
             elif groups is not None:
@@ -239,6 +240,9 @@ class Teacher:
             attrs["teacher_ceiling"] = f"none for {name}: those of recordings are for RDMs"
         elif len(ceilings) < len(self.ceilings):
             attrs["teacher_ceiling"] = f"none for {name}: those of this teacher are for {self.method}"
+        elif name in SIZED and ceilings and (n := int(table.attrs["n"])) < len(next(iter(self.rdms.values()))):
+            ceilings = {}
+            attrs["teacher_ceiling"] = f"none over {n} of the teacher's stimuli, since {SIZED[name]}"
         return TeacherScore(table, ceilings, name, self.by, self.name, attrs, draws, crossvalidated)
 
     def _compare_features(

@@ -209,6 +209,7 @@ def _pictured(
 
 
 def _show(model: str, result: "TeacherScore", layers: "Mapping[str, RDM] | Mapping[str, Features]") -> None:
+    from ...rsa.comparison import SIZED
     from ...rsa.console import print_table
 
     targets = [str(target) for target in result.table.indexes["target"]]
@@ -234,6 +235,7 @@ def _show(model: str, result: "TeacherScore", layers: "Mapping[str, RDM] | Mappi
         notes.append(f"[95% interval] from {sampled}; at * it allows for the choice of the best")
         notes.append("~ not different from the best (p >= .05, Benjamini-Hochberg over the pairs of each target)")
     facts = {key.removeprefix("teacher_"): value for key, value in result.attrs.items() if value not in (None, "")}
+    notes += [SIZED[result.method]] if result.method in SIZED else []
     notes += [f"{key}: {facts.pop(key)}" for key in ("source", "ceiling", "note") if key in facts]
     notes.append(", ".join(f"{key} {value}" for key, value in facts.items()))
     what = "stimuli" if result.by == "stimulus" else f"conditions by {result.by}"

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from ..comparison import SIZED
 from ..rdm import RDM, Attr
 from ..score import TeacherScore
 from .charts import between
@@ -110,6 +111,8 @@ def methods(
         text = [f"{compared} and {_targets(score, targets)} were compared by {by} over {conditions(score)}."]
     text.append("TG is the mean over targets of the highest similarity of any layer (Bashivan et al. 2019).")
     text.append(_inference(score) if score.draws is not None else "No intervals were computed.")
+    if score.method in SIZED:
+        text.append(f"Note that {SIZED[score.method]}.")
     if score.crossvalidated is not None:
         text.append(
             "Because a maximum is biased upwards, layers were also chosen on random halves of the stimuli and scored "

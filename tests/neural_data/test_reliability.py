@@ -13,7 +13,7 @@ from tgsage.neural_data.neuroids import scale_neuroids
 from tgsage.neural_data.products import pair_covariance, pair_mean, pair_product, rdm_correlation
 from tgsage.neural_data.readers.cowley import read_cowley
 from tgsage.neural_data.recording import from_arrays
-from tgsage.neural_data.reliability import split_half
+from tgsage.neural_data.reliability import method_ceiling, split_half
 from tgsage.neural_data.subjects import leave_one_animal_out, subject_ceiling
 from tgsage.rsa import RDM, RSAError, compare, compute_rdm, noise_ceiling
 
@@ -66,7 +66,7 @@ def loop(recording: xarray.DataArray, split: int, **settings: str) -> float:
         {"scale": "zscore"},
         {"scale": "max", "by": "group"},
         {"metric": "euclidean"},
-        {"metric": "cosine", "method": "cosine"},
+        {"metric": "cosine", "method": "pearson-whitened"},
         {"method": "spearman"},
     ],
 )
@@ -76,9 +76,10 @@ def test_each_split_is_the_comparison_of_two_whole_rdms(settings: dict[str, str]
     expected = [loop(recording, split, **settings) for split in range(3)]
     np.testing.assert_allclose(found["split_half"].sel(target="V4"), expected, atol=1e-10)
     assert float(found["r"][0]) == pytest.approx(np.mean(expected))
-    assert float(found["ceiling"][0]) ** 2 == pytest.approx(float(found["reliability"][0]))
+    reliability = float(found["reliability"][0])
+    assert float(found["ceiling"][0]) == pytest.approx(method_ceiling(reliability, settings.get("method", "pearson")))
     if settings.get("metric", "correlation") != "correlation":
-        assert float(found["reliability"][0]) == pytest.approx(float(found["spearman_brown"][0]))
+        assert reliability == pytest.approx(float(found["spearman_brown"][0]))
 
 
 @pytest.mark.parametrize(("n", "f"), [(40, 7), (7, 40), (12, 12), (3, 3)])
@@ -183,7 +184,7 @@ def perfect_model(kind: str, level: float, seed: int) -> tuple[Array, Array, str
         ("counts", 0.3, 0.66, 0.05),
         ("counts, scaled", 5.0, 0.94, 0.02),
         ("counts, scaled", 0.3, 0.52, 0.04),
-        ("counts, scaled", 0.1, 0.24, 0.06),
+        ("counts, scaled", 0.1, 0.24, 0.08),
     ],
 )
 def test_a_perfect_model_has_a_ceiled_score_of_one_at_high_and_at_low_reliability(
@@ -259,10 +260,11 @@ def test_conditions_without_variance_in_a_half_are_left_out_of_that_split_and_co
     assert float(found["split_conditions"][0]) == 59
 
 
-def test_halves_that_disagree_have_no_ceiling() -> None:
+def test_halves_that_disagree_have_no_reliability() -> None:
     found = [split_half(record(simulate(seed, noise=1e6, stimuli=12)[1]), splits=5) for seed in range(12)]
-    assert {bool(np.isnan(f["ceiling"][0])) for f in found} == {True, False}
-    assert all(np.isnan(f["ceiling"][0]) == (f["r"][0] < 0) for f in found)
+    assert {bool(f["r"][0] < 0) for f in found} == {True, False}
+    assert all(np.isnan(f["reliability"][0]) == (f["r"][0] < 0) for f in found)
+    assert all(("halves do not agree" in f["reason"].item()) == (f["r"][0] < 0) for f in found)
 
 
 @pytest.mark.parametrize(
