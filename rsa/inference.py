@@ -127,8 +127,8 @@ def z_ends(value: Array, below: Array, above: Array) -> tuple[Array, Array]:
 def best_layer_interval(draws: "xarray.DataArray", level: float = 0.95) -> tuple[float, float]:
     """Confidence interval of TG, the best layer's similarity averaged over targets, from draws of `bootstrap`.
 
-    Of one target's best layer: `draws.sel(target=[target])`. `interval` is for layers that were named beforehand: for
-    the best of many tied ones it holds that layer's own similarity in fewer than 80% of samples.
+    Of one target's best layer: `draws.sel(target=[target])`. `interval` is for layers that were named beforehand: the
+    best of many tied ones was lucky, and lies above its own similarity more often than that allows for.
 
     TG is biased upwards: of layers that are nearly as good the one that is best here was lucky. The maximum is retaken
     in every draw, of similarities whose spread is corrected to `standard_error`. The upper end takes off by as much as

@@ -97,7 +97,7 @@ def _about(rdm: RDM, groups: str | Sequence[object] | None, units: int) -> str:
     same = {key: count for key, count in counts.items() if 1 < count < units}
     if not same:
         return f"new {noun}"
-    cure = " (of new ones with groups)" if max(same.values()) >= LEAST else ""
+    cure = " (set groups for new ones)" if max(same.values()) >= LEAST else ""
     return f"new {noun} of the same {' and '.join(f'{count} {key}' for key, count in same.items())}{cure}"
 
 

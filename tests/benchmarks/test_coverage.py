@@ -30,14 +30,14 @@ def test_few_stimuli_of_uneven_strength_are_held_nearly_as_often() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("method", ["pearson", "spearman", "cosine"])
-def test_corrected_intervals_hold_the_truth_in_93_to_97_of_100_samples(method: coverage.Method) -> None:
+def test_corrected_intervals_hold_the_truth_in_93_to_98_of_100_samples(method: coverage.Method) -> None:
     """100 stimuli, four truths, 250 samples each: the share of all 1000, whose standard error is 0.7%."""
     rows = measure(
         [case for case in cases([method], [100]) if (case.what, case.size, case.strength) == ("similarity", 1, 0)],
         repeats=250,
     )
     assert len(rows) == 4
-    assert 0.93 <= np.mean([row["corrected"] for row in rows]) <= 0.975
+    assert 0.93 <= np.mean([row["corrected"] for row in rows]) <= 0.985
 
 
 @pytest.mark.parametrize(

@@ -110,7 +110,7 @@ def test_draws_say_what_new_samples_they_are_about() -> None:
     def about(rdm: RDM, groups: str | list[str] | None = None) -> str:
         return str(bootstrap(rdm, plain.replace(name="b"), n=2, groups=groups).attrs["about"])
 
-    assert about(named) == "new stimuli of the same 12 object_name and 2 category_name (of new ones with groups)"
+    assert about(named) == "new stimuli of the same 12 object_name and 2 category_name (set groups for new ones)"
     assert about(named, "object_name") == "new object_name of the same 2 category_name"
     assert about(plain) == "new stimuli"
     assert about(plain, columns["object_name"]) == "new groups"
