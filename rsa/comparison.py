@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 METHODS = ("pearson", "spearman", "tau-a", "rho-a", "cosine", "cosine-whitened", "pearson-whitened")
 RANKED = ("spearman", "rho-a", "tau-a")
-SIZED = {"cosine-whitened": "cosine-whitened is higher for fewer stimuli: compare values over equally many only"}
+SIZED = {
+    "cosine-whitened": "cosine-whitened is higher for fewer stimuli: compare equal numbers only (or pearson-whitened)"
+}
 _MAX_PAIRS = 2**30  # doubled ranks stay below 2^31
 
 

@@ -11,11 +11,13 @@ import pytest
 import xarray
 from scipy import stats
 from tgsage.neural_data import as_teacher, describe, from_arrays, repeated_stimuli, save_recording, split_half
+from tgsage.neural_data.commands.score import _show
 from tgsage.neural_data.products import rdm_inner, unit_rows
 from tgsage.neural_data.reliability import method_ceiling
 from tgsage.neural_data.subjects import subject_ceiling
 from tgsage.rsa import RDM, RSAError, compare, compute_rdm
 from tgsage.rsa.comparison import METHODS
+from tgsage.rsa.report.words import methods
 
 Array = npt.NDArray[Any]
 STIMULI = 60
@@ -188,7 +190,9 @@ def test_neuroids_that_lack_repeats_leave_no_ceiling_of_the_others() -> None:
     assert "only 12 of the 20 neuroids" in str(split_half(recording, splits=3)["reason"].item())
 
 
-def test_values_that_depend_on_the_number_of_stimuli_have_no_ceiling_over_fewer() -> None:
+def test_values_that_depend_on_the_number_of_stimuli_say_so_and_have_no_ceiling_over_fewer(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     rng = np.random.default_rng(0)
     truth = rng.normal(size=(STIMULI, 20))
     made = as_teacher(shown(truth, REPEATS["equal"], 0.5, rng), splits=3, method="cosine-whitened")
@@ -196,8 +200,13 @@ def test_values_that_depend_on_the_number_of_stimuli_have_no_ceiling_over_fewer(
         name: compute_rdm(truth[:, at], labels=made.rdms["IT"].labels)
         for name, at in (("a", slice(9)), ("b", slice(9, 20)))
     }
-    assert made.score(layers, bootstrap=20).crossvalidated is None
-    assert "IT" in made.score(layers).ceilings
+    whole = made.score(layers, bootstrap=20)
+    assert whole.crossvalidated is None
+    assert "IT" in whole.ceilings
+    said = "cosine-whitened is higher for fewer stimuli"
+    _show("a model", whole, {name: rdm.replace(attrs={"n_features": 20}) for name, rdm in layers.items()})
+    assert said in " ".join(capsys.readouterr().out.split())
+    assert said in methods("a model", whole, layers, made.rdms)[0]
     few = made.score({name: rdm.subset(rdm.labels[:30]) for name, rdm in layers.items()}, allow_subset=True)
     assert not few.ceilings
     assert str(few.attrs["teacher_ceiling"]).startswith("none over 30 of the teacher's stimuli")

@@ -14,6 +14,7 @@ from tgsage.plugins.evaluator import Evaluator
 from tgsage.plugins.finalists import finalists, mature, search_cost, size_of
 from tgsage.plugins.objective import Objective
 from tgsage.plugins.spaces import KNOWN_CELLS, CellSpace, ToySpace
+from tgsage.plugins.teaching import cut
 from tgsage.plugins.training import (
     Checkpoint,
     Data,
@@ -26,7 +27,7 @@ from tgsage.plugins.training import (
 )
 from tgsage.plugins.training.placement import place
 from tgsage.plugins.training.trainer import Training
-from tgsage.rsa import RSAError, Teacher
+from tgsage.rsa import RDM, RSAError, Teacher
 from torch import nn
 
 SPACE = ToySpace()
@@ -164,6 +165,13 @@ def test_a_teacher_leaves_torch_s_threads_as_they_were(digits: Data, tmp_path: P
         [sys.executable, "-c", code, str(tmp_path / "t.h5")], env=environment, capture_output=True, text=True
     )
     assert done.stdout.split()[:2] == ["3", "3"], done.stderr
+
+
+def test_a_teacher_over_fewer_images_keeps_the_ceilings_that_do_not_depend_on_their_number() -> None:
+    rdm = RDM(np.random.default_rng(0).random(45), range(10))
+    for method, kept in (("pearson", {"V4": (0.8, 0.8)}), ("cosine-whitened", {})):
+        made = cut(Teacher.from_rdms("a teacher", {"V4": rdm}, {"V4": (0.8, 0.8)}, method=method), 6)
+        assert (len(made.rdms["V4"]), made.ceilings) == (6, kept)
 
 
 def test_finalists_are_trained_longer_and_the_best_by_validation_comes_first(digits: Data, tmp_path: Path) -> None:
