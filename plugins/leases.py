@@ -6,6 +6,7 @@ one INSERT can succeed, and a row changes hands by an UPDATE that names its owne
 
 import os
 import socket
+import time
 import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from sqlalchemy.sql.elements import ColumnElement
 
 NOBODY = ""
+_GRACE = 6  # heartbeats missed until a worker is taken for lost
 _OVER = "over"  # instead of the start of a process that has ended and that nobody has asked about yet
 _HERE: set[str] = set()  # the owners of this process that have not ended
 
@@ -85,12 +87,14 @@ def _started(process: int) -> str:
 
 
 class Leases:
-    """The rows of one study."""
+    """The rows of one study, as one worker sees them: `owner`, who says that it lives every `heartbeat` seconds."""
 
-    def __init__(self, engine: "Engine", study: int) -> None:
+    def __init__(self, engine: "Engine", study: int, owner: str, heartbeat: float) -> None:
         from sqlalchemy import Column, DateTime, Integer, MetaData, String, Table
 
-        self._engine, self._study = engine, study
+        self._engine, self._study, self._owner, self._heartbeat = engine, study, owner, heartbeat
+        self._silence: dict[int, tuple[Lease, float]] = {}  # number -> a lease, and the seconds for which it was that
+        self._looked = time.monotonic()
         self._table = Table(
             "tgsage_leases", MetaData(),
             Column("study", Integer, primary_key=True, autoincrement=False),
@@ -102,14 +106,30 @@ class Leases:
         self._table.metadata.create_all(engine)
 
     def read(self, first: int) -> dict[int, Lease]:
-        """number -> lease, of the candidates from number `first` on."""
+        """number -> lease, of the candidates from number `first` on.
+
+        It also notes for how long each has stayed as it is, by our own clock. What lies between two looks counts as one
+        heartbeat at most: who was asleep takes nobody else for dead.
+        """
         from sqlalchemy import select
 
         row = self._table.c
         columns = row.number, row.owner, row.renewed, row.deaths
         with self._engine.connect() as connection:
             found = connection.execute(select(*columns).where(row.study == self._study, row.number >= first)).all()
-        return {number: Lease(*values) for number, *values in found}
+        leases = {number: Lease(*values) for number, *values in found}
+        before, self._looked, known = self._looked, time.monotonic(), self._silence
+        passed = min(self._looked - before, self._heartbeat)
+        self._silence = {
+            number: (lease, known[number][1] + passed if number in known and known[number][0] == lease else 0.0)
+            for number, lease in leases.items()
+        }
+        return leases
+
+    def free(self, number: int, lease: Lease) -> bool:
+        """Whether a lease that `read` gave can be taken: it is nobody's or ours, or its owner is silent or has ended."""
+        silent = self._silence[number][1] > _GRACE * self._heartbeat
+        return lease.owner in (NOBODY, self._owner) or silent or ended(lease.owner)
 
     def take(self, number: int, owner: str, previous: Lease | None) -> bool:
         """Claim a candidate that nobody had, or take it over; False where somebody else was faster."""

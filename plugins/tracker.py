@@ -17,7 +17,7 @@ from .database import Patience, away, check_name, open_storage, quiet, shown, st
 from .evaluation import FAILED, OK, Evaluation
 from .identity import differences, refusal
 from .kept import KeptFiles
-from .leases import NOBODY, Lease, Leases, end_owner, ended, new_owner
+from .leases import Leases, end_owner, new_owner
 from .reservations import Reservations
 from .spaces.space import Architecture, Space
 
@@ -29,7 +29,6 @@ _SEARCH, _FINALS, _NUMBER, _EXHAUSTED = "search", "finals", "candidate", "exhaus
 _VERSIONS, _CHANGES = "versions", "changes"
 _ARCHITECTURE, _EVALUATION, _DIAGNOSTICS = "architecture", "evaluation", "diagnostics"
 _MAKING = -1  # the number under which a worker has the making of the study's files
-_GRACE = 6  # heartbeats missed until a worker is taken for lost
 _JOINING = 5.0  # seconds that a worker who joins waits for the one who has just begun the study
 
 
@@ -70,7 +69,7 @@ class Tracker:
         self._storage, self._heartbeat, self._params = get_storage(self._database), heartbeat, params
         try:
             self._new, self._id = self._patiently(lambda: self._join(create))
-            self._leases = self._patiently(lambda: Leases(self._database.engine, self._id))
+            self._leases = self._patiently(lambda: Leases(self._database.engine, self._id, self.owner, heartbeat))
             self._reservations = Reservations(self._database.engine, self._id)
         except BaseException:
             self.close()
@@ -79,8 +78,6 @@ class Tracker:
         self._unfinished: dict[int, Candidate] = {}
         self._trials: dict[int, int] = {}  # number -> Optuna's id, of those not finished
         self._beating: int | None = None
-        self._silence: dict[int, tuple[Lease, float]] = {}  # number -> a lease, and the seconds for which it was that
-        self._read = time.monotonic()
 
     def __enter__(self) -> Self:
         return self
@@ -190,8 +187,8 @@ class Tracker:
         return found
 
     def _claim_making(self) -> bool:
-        lease = self._open_leases(_MAKING).get(_MAKING)
-        if lease is not None and not self._free(_MAKING, lease):
+        lease = self._leases.read(_MAKING).get(_MAKING)
+        if lease is not None and not self._leases.free(_MAKING, lease):
             return False
         if not self._leases.take(_MAKING, self.owner, lease):
             return False
@@ -199,8 +196,8 @@ class Tracker:
         return True
 
     def _untouched(self) -> bool:
-        leases = self._patiently(lambda: self._open_leases())
-        return not self.candidates() and all(self._free(number, lease) for number, lease in leases.items())
+        leases = self._patiently(lambda: self._leases.read(self._first_open()))
+        return not self.candidates() and all(self._leases.free(number, lease) for number, lease in leases.items())
 
     def candidates(self) -> list[Candidate]:
         """All that were proposed so far, in order of their numbers."""
@@ -232,11 +229,11 @@ class Tracker:
         return self._patiently(lambda: self._claim(samples, new))
 
     def _claim(self, samples: int, new: bool) -> tuple[int, int] | None:
-        leases = self._open_leases()  # before the look: who is done with a candidate still has it
+        leases = self._leases.read(self._first_open())  # before the look: who is done with a candidate still has it
         self._look()
         for number in range(self._first_open(), samples):
             lease = leases.get(number)
-            if number in self._finished or (lease is not None and not self._free(number, lease)):
+            if number in self._finished or (lease is not None and not self._leases.free(number, lease)):
                 continue
             if new and number in self._unfinished:
                 continue
@@ -256,34 +253,12 @@ class Tracker:
     def _first_open(self) -> int:
         return next(number for number in range(len(self._finished) + 1) if number not in self._finished)
 
-    def _open_leases(self, first: int | None = None) -> dict[int, Lease]:
-        """Those of candidates that had not finished, and for how long each has stayed as it is, by our own clock.
-
-        What lies between two looks counts as one heartbeat at most: who was asleep takes nobody else for dead.
-        """
-        leases, before, self._read = (
-            self._leases.read(self._first_open() if first is None else first),
-            self._read,
-            time.monotonic(),
-        )
-        passed = min(self._read - before, self._heartbeat)
-        known = self._silence
-        self._silence = {
-            number: (lease, known[number][1] + passed if number in known and known[number][0] == lease else 0.0)
-            for number, lease in leases.items()
-        }
-        return leases
-
-    def _free(self, number: int, lease: Lease) -> bool:
-        silent = self._silence[number][1] > _GRACE * self._heartbeat
-        return lease.owner in (NOBODY, self.owner) or silent or ended(lease.owner)
-
     def bury(self, owner: str, *, alone: bool) -> None:
         """Give back what a worker of ours still had when it ended; where it died `alone` that counts as a death."""
         end_owner(owner)
 
         def give_back() -> None:
-            leases = self._open_leases()
+            leases = self._leases.read(self._first_open())
             self._look()
             for number, lease in leases.items():
                 if lease.owner == owner and number not in self._finished:
