@@ -127,7 +127,7 @@ class Leases:
         return leases
 
     def free(self, number: int, lease: Lease) -> bool:
-        """Whether a lease that `read` gave can be taken: it is nobody's or ours, or its owner is silent or has ended."""
+        """Whether a lease that `read` gave can be taken: nobody's, our own, or one of a lost owner."""
         silent = self._silence[number][1] > _GRACE * self._heartbeat
         return lease.owner in (NOBODY, self._owner) or silent or ended(lease.owner)
 
