@@ -8,8 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tgsage.benchmarks.efficiency.cache import Cache
+from tgsage.benchmarks.efficiency.cache import LATER, Cache
 from tgsage.benchmarks.efficiency.locks import locked
+from tgsage.benchmarks.pool import Pool
 from tgsage.benchmarks.pool_making import Maker, make_pool
 from tgsage.benchmarks.pool_plans import reduce, validation_views
 from tgsage.plugins.spaces import Architecture, get_space
@@ -158,3 +159,19 @@ with locked(Path({str(tmp_path / "lock")!r}), "one") as mine:
         process.kill()
         with locked(tmp_path / "lock", "one") as mine:
             assert mine
+
+
+def test_a_file_about_other_images_is_refused_and_one_of_an_older_version_is_not(
+    cache: Cache, architecture: Architecture
+) -> None:
+    cache(architecture, 0, 64)
+    data = cache.maker.data
+    flipped = replace(data, train=replace(data.train, labels=data.train.labels.flip(0)))
+    other = replace(cache, maker=replace(cache.maker, data=flipped))
+    with pytest.raises(RSAError, match="made differently: training images"):
+        other(architecture, 0, 64)
+    part = next(cache.folder.glob("seed0/64/*.h5"))
+    pool = Pool.load(part)
+    known = {key: value for key, value in pool.settings.items() if key not in (*LATER, "stimuli")}
+    replace(pool, settings=known).save(part)
+    assert other(architecture, 0, 64).mature == cache(architecture, 0, 64).mature

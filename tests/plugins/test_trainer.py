@@ -192,6 +192,12 @@ def test_an_error_of_the_network_itself_is_not_hidden(data: Data) -> None:
 def test_checkpoints_of_other_trainings_and_hostile_files_are_refused(data: Data, tmp_path: Path) -> None:
     file = tmp_path / "net.pt"
     train(network(), data, RECIPE, epochs=1, seed=1, device="cpu", checkpoint=file)
+    other = replace(data, train=replace(data.train, labels=data.train.labels.flip(0)))
+    with pytest.raises(RSAError, match="of another training: content was"):
+        train(network(), other, RECIPE, epochs=1, seed=1, resume=file, device="cpu")
+    kept = Checkpoint.load(file)
+    older = replace(kept, settings={key: value for key, value in kept.settings.items() if key != "content"})
+    older.check_settings(kept.settings)
     with pytest.raises(RSAError, match="of another training: seed was 1 and is 2 now"):
         train(network(), data, RECIPE, seed=2, resume=file, device="cpu")
     with pytest.raises(RSAError, match=r"of another training: lr was 0\.05 and is 0\.1 now"):
