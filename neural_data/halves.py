@@ -115,8 +115,9 @@ class Noise:
                 np.bincount(of, noise[twice] * (1 / k).mean(axis=1), len(size)) / seen**2
                 for k in (least, counts[twice] - least)
             )
+            middle, apart = (smaller + larger) / 2, (smaller - larger) / 2 / np.sqrt(seen)  # odd ones go to either half
         return cls(
-            np.bincount(codes, noise * (1 / counts).mean(axis=1)) / size**2, smaller, larger,
+            np.bincount(codes, noise * (1 / counts).mean(axis=1)) / size**2, middle + apart, middle - apart,
             np.bincount(of, counts[twice].mean(axis=1) - 1, len(size)), seen >= 0.9 * size,
         )  # fmt: skip
 

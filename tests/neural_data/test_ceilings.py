@@ -92,6 +92,20 @@ def test_inner_products_of_rdms_come_from_patterns(method: str) -> None:
     assert rdm_inner(a, b, method) / math.sqrt(square) == pytest.approx(whole, abs=1e-12)
 
 
+def test_means_of_objects_have_the_ceiling_of_their_images_repeats() -> None:
+    scores = []
+    for seed in range(10):
+        rng = np.random.default_rng(seed)
+        objects = rng.normal(size=(24, 8)) @ rng.normal(size=(8, 50)) / math.sqrt(8)
+        truth = np.repeat(objects, 5, axis=0) + 0.7 * rng.normal(size=(120, 50))
+        recording = shown(truth, np.full(120, 3), 3.0, rng)
+        named = recording.assign_coords(object_name=("presentation", [f"o{i // 15:02}" for i in range(360)]))
+        made = as_teacher(named, by="object_name", splits=10)
+        model = compute_rdm(truth.reshape(24, 5, 50).mean(axis=1), labels=made.rdms["IT"].labels)
+        scores.append(compare(model, made.rdms["IT"]) / made.ceilings["IT"][1])
+    assert np.mean(scores) == pytest.approx(1, abs=0.012)
+
+
 def test_neuroids_have_the_reliability_of_their_own_repeats() -> None:
     rng = np.random.default_rng(5)
     truth, times = rng.normal(size=(3000, 6)), np.where(np.arange(3000) % 2 == 0, 1, 3)
