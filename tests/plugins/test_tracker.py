@@ -96,7 +96,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     """What the trackers' own clock shows, `now`."""
     shown = SimpleNamespace(now=1000.0)
     both = SimpleNamespace(monotonic=lambda: shown.now, sleep=time.sleep)
-    monkeypatch.setattr("tgsage.plugins.tracker.time", both)
+    monkeypatch.setattr("tgsage.plugins.leases.time", both)
     return shown
 
 
