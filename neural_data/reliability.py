@@ -105,7 +105,7 @@ def split_half(
     The ceiled score of a perfect model, simulated: .98 to 1.02 for 1 to 16 repeats, half of the stimuli once and half
     8 times, or 60 repeats of one stimulus and 3 of others, with 20 and 150 sites; .93 to 1.02 from a reliability of .2
     up with equal repeats, for patterns of unequal strength and Poisson counts, scaled or not (Spearman-Brown alone: .95
-    to 1.22).
+    to 1.22); .90 to 1.01 for both where half of the stimuli were shown once; up to .02 more by "tau-a".
 
     Raises RSAError when no region has 3 stimuli with two repeats: a recording of averages has no ceiling.
     """

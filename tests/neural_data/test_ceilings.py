@@ -52,7 +52,7 @@ def ceiled(kind: str, neuroids: int, noise: float, seed: int, **settings: Any) -
 
 def test_half_of_the_images_shown_once_have_the_ceiling_of_their_repeats() -> None:
     """Formerly that of the other half, .77 of which a perfect model reached."""
-    found = np.array([ceiled("half once", 20, 1.0, seed) for seed in range(20)])
+    found = np.array([ceiled("half once", 20, 1.0, seed) for seed in range(16)])
     ratio = found[:, 0] / found[:, 1]
     assert ratio.mean() == pytest.approx(1, abs=0.03)
     assert ratio.std() < 0.08
@@ -70,8 +70,8 @@ def test_a_perfect_model_reaches_the_ceiling_whatever_the_repeats(kind: str, neu
 
 @pytest.mark.parametrize("method", METHODS)
 def test_a_perfect_model_reaches_the_ceiling_of_every_method(method: str) -> None:
-    found = np.array([ceiled("equal", 50, 2.0, seed, method=method) for seed in range(8)])
-    assert (found[:, 0] / found[:, 1]).mean() == pytest.approx(1, abs=0.025)
+    found = np.array([ceiled("equal", 50, 2.0, seed, method=method) for seed in range(6)])
+    assert (found[:, 0] / found[:, 1]).mean() == pytest.approx(1, abs=0.03)
 
 
 def test_the_ceilings_of_ranks_are_what_normal_variables_have() -> None:
