@@ -84,7 +84,11 @@ class _Steady(io.FileIO):
 
     def readinto(self, buffer: Any) -> int:
         count = super().readinto(buffer) or 0
-        return count if self.error is None else len(memoryview(buffer).cast("B"))
+        if self.error is None:
+            return count
+        view = memoryview(buffer).cast("B")
+        view[count:] = bytes(len(view) - count)  # what was not written: HDF5 takes other bytes there for pointers
+        return len(view)
 
     def truncate(self, size: int | None = None) -> int:
         try:

@@ -16,7 +16,7 @@ from tgsage.rsa import RDM, RSAError, Teacher
 from tgsage.rsa.console import write_json
 from tgsage.rsa.figures import save_figure
 from tgsage.rsa.interop import write_rsatoolbox
-from tgsage.rsa.storage import replacing, writing
+from tgsage.rsa.storage import replacing, steady, writing
 
 
 @pytest.fixture
@@ -101,6 +101,21 @@ def test_a_full_disk_costs_one_line_and_no_older_file(
     assert names_in(tmp_path) == ["old", "old.png"]
     assert {path.read_text() for path in tmp_path.iterdir()} == {"as it was"}
     write(rdm, tmp_path / "old")  # and the process has not suffered
+
+
+def test_what_could_not_be_written_is_read_back_as_zeros(tmp_path: Path) -> None:
+    """HDF5 takes what it reads there for pointers, and frees them."""
+    found = bytearray(b"x" * 7)
+
+    def write_and_read() -> None:
+        with steady(tmp_path / "file") as file:
+            file.write(b"written")
+            file.seek(0)
+            assert file.readinto(found) == 7
+
+    with no_room(3), pytest.raises(OSError, match="File too large"):
+        write_and_read()
+    assert bytes(found) == b"wri\0\0\0\0"
 
 
 def links_out(file: h5py.File) -> None:
