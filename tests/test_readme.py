@@ -19,7 +19,7 @@ BLOCKS = [
 @pytest.mark.slow
 @pytest.mark.parametrize(("page", "index", "block"), BLOCKS, ids=[f"{page}-{i}" for page, i, _ in BLOCKS])
 def test_the_pages_run(
-    page: str, index: int, block: str, data_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    page: str, index: int, block: str, data_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ray_alone: None
 ) -> None:
     if "from ray" in block and find_spec("ray") is None:
         pytest.skip("Ray is not installed")

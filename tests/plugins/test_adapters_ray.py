@@ -95,6 +95,7 @@ def test_wrong_files_and_modes_are_refused(space: ToySpace, tmp_path: Path) -> N
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("ray_alone")
 @pytest.mark.filterwarnings("ignore")
 def test_ray_tune_runs_it(space: ToySpace, tmp_path: Path) -> None:
     ray = pytest.importorskip("ray")

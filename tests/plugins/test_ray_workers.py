@@ -19,6 +19,7 @@ from tgsage.plugins.tracker import Tracker
 from tgsage.rsa import RSAError
 
 pytest.importorskip("ray", reason="Ray is not installed (extra ray)")
+pytestmark = pytest.mark.usefixtures("ray_alone")
 SPACE = ToySpace()
 
 
