@@ -10,13 +10,13 @@ import numpy.typing as npt
 
 from ..rsa import RDM, RSAError, Teacher
 from ..rsa.errors import listing
-from .catalogue import load
-from .neuroids import region_neuroids
-from .rdms import region_rdms
-from .recording import check_recording, encode, time_window
-from .reliability import DEFINITION, split_half
-from .subjects import leave_one_animal_out
-from .teachers import load_teacher, publishes_rdms
+from .catalogue.lookup import load
+from .recordings.neuroids import region_neuroids
+from .recordings.recording import check_recording, encode, time_window
+from .regions.rdms import region_rdms
+from .reliability.animals import leave_one_animal_out
+from .reliability.split_half import DEFINITION, split_half
+from .teacher import load_teacher, publishes_rdms
 
 if TYPE_CHECKING:
     import xarray

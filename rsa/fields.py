@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from .errors import RSAError
-from .hdf5 import Array
+from .io.hdf5 import Array
 from .labels import as_text, places, plain_column
 
 Attr: TypeAlias = str | int | float | bool | None

@@ -4,19 +4,19 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from .comparison import check_method
 from .errors import RSAError
-from .features import Features
-from .rdm import RDM
+from .networks.stimuli import Images, as_stimuli
+from .rdm.comparison import check_method
+from .rdm.rdm import RDM
 from .score import TeacherScore
-from .stimuli import Images, as_stimuli
+from .similarity.features import Features
 from .teacher import Teacher
 
 if TYPE_CHECKING:
     import torch
 
-    from .activations import Progress
-    from .models import Preprocess
+    from .networks.extract import Progress
+    from .networks.models import Preprocess
 
 
 class Guidance:
@@ -45,7 +45,7 @@ class Guidance:
         batch_size: int = 64,
         device: "str | torch.device | None" = None,
     ) -> None:
-        from .activations import LAYER_METRICS
+        from .networks.extract import LAYER_METRICS
 
         if similarity != "rdm":
             teacher.check_features(similarity)
@@ -78,13 +78,13 @@ class Guidance:
 
     def rdms(self, module: "torch.nn.Module", *, progress: "Progress | None" = None) -> dict[str, RDM]:
         """The RDMs of the module's layers over the teacher's conditions; raises RSAError as `layer_rdms` does."""
-        from .activations import layer_rdms
+        from .networks.extract import layer_rdms
 
         return layer_rdms(module, self.stimuli, metric=self.metric, progress=progress, **self._settings)
 
     def features(self, module: "torch.nn.Module", *, progress: "Progress | None" = None) -> dict[str, Features]:
         """The features of the module's layers over the same; raises RSAError as `layer_features` does."""
-        from .activations import layer_features
+        from .networks.extract import layer_features
 
         return layer_features(module, self.stimuli, progress=progress, **self._settings)
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .inference import best_layer_interval, interval
-from .rdm import Attr
+from .inference.intervals import best_layer_interval, interval
+from .rdm.rdm import Attr
 
 if TYPE_CHECKING:
     import xarray

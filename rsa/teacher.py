@@ -9,22 +9,22 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from .comparison import SIZED, align, compare_all
-from .crossvalidation import crossvalidated_choice
 from .errors import RSAError, listing, near
-from .features import Features
 from .fields import attr_fields, text_field
+from .inference.crossvalidation import crossvalidated_choice
+from .inference.resampling import bootstrap as resample
 from .labels import as_text, check_labels, check_names
-from .rdm import RDM, Attr
-from .resampling import bootstrap as resample
+from .networks.stimuli import Images, Stimuli, as_stimuli
+from .rdm.comparison import SIZED, align, compare_all
+from .rdm.rdm import RDM, Attr
 from .score import TeacherScore
-from .stimuli import Images, Stimuli, as_stimuli
+from .similarity.features import Features
 
 if TYPE_CHECKING:
     import torch
     import xarray
 
-    from .models import Preprocess
+    from .networks.models import Preprocess
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,7 +132,7 @@ class Teacher:
 
         features: also keep the features, for the similarities that need them.
         """
-        from .activations import layer_features, layer_rdms
+        from .networks.extract import layer_features, layer_rdms
 
         shown = as_stimuli(stimuli)
         settings: dict[str, Any] = {
@@ -177,7 +177,7 @@ class Teacher:
 
     def check_features(self, similarity: str) -> None:
         """Raises RSAError for an unknown similarity, and when this teacher does not hold the features it compares."""
-        from .similarity import check_similarity
+        from .similarity.table import check_similarity
 
         check_similarity(similarity)
         if not self.features:
@@ -248,7 +248,7 @@ class Teacher:
     def _compare_features(
         self, layers: Any, similarity: str, groups: str | Sequence[object] | None, seed: int, allow_subset: bool
     ) -> "xarray.DataArray":
-        from .similarity import compare_all_features
+        from .similarity.table import compare_all_features
 
         self.check_features(similarity)
         if isinstance(groups, str) and layers:
@@ -262,7 +262,7 @@ class Teacher:
 
     def save(self, path: str | Path) -> None:
         """One HDF5 file, written whole or not at all."""
-        from .storage import write_array, writing
+        from .io.storage import write_array, writing
 
         with writing(path, "teacher") as file:
             for key in ("name", "method", "stimuli", "checksum"):
@@ -280,8 +280,8 @@ class Teacher:
     @classmethod
     def load(cls, path: str | Path) -> "Teacher":
         """What `save` wrote. Raises RSAError naming the file when it is missing, truncated or something else."""
-        from .hdf5 import read_column
-        from .storage import read_json, read_text, reading
+        from .io.hdf5 import read_column
+        from .io.storage import read_json, read_text, reading
 
         with reading(path, "teacher") as file:
             targets = [str(target) for target in read_json(file, "targets", list)]

@@ -13,11 +13,11 @@ import numpy as np
 
 from ...plugins.spaces import Architecture, Space
 from ...rsa import RSAError
-from ...rsa.console import write_json
+from ...rsa.cli.console import write_json
 from ...rsa.errors import listing, reason
-from ..pool import Member, Pool
-from ..pool_making import Maker
-from ..pool_plans import CANDIDATES
+from ..pool.making import Maker
+from ..pool.plans import CANDIDATES
+from ..pool.pool import Member, Pool
 from .locks import locked
 
 OPEN = ("checkpoints", "views", "stimuli", "seed")  # settings in which files that serve each other may differ

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ...rsa.figures import COLOURS
+from ...rsa.report.figures import COLOURS
 from .comparison import base_of
 from .results import Results
 

@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ...plugins.teaching import digest_of
+from ...plugins.evaluation.teaching import digest_of
 from ...rsa import RSAError, Teacher, compare
 from ...rsa.errors import near
-from ..layer_similarities import similarities, view_of
-from ..pool import Pool
-from ..rules import FIXED, Matched
+from ..pool.layer_similarities import similarities, view_of
+from ..pool.pool import Pool
+from ..teachers.rules import FIXED, Matched
 from .cache import Evaluated
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ...rsa.figures import save_figure
+from ...rsa.report.figures import save_figure
 from ..markdown import table
 from .comparison import ALL, Row, base_of, compare
 from .figure import efficiency_figure

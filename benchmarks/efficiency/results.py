@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ...rsa import RSAError
-from ...rsa.console import write_json
+from ...rsa.cli.console import write_json
 from ...rsa.errors import reason
 from ..result_files import reading_results
 from .runs import Run, Study

@@ -14,7 +14,7 @@ import numpy as np
 from ...plugins import get_searcher
 from ...rsa import RSAError
 from ...rsa.errors import listing, near, reason
-from ...rsa.storage import replacing
+from ...rsa.io.storage import replacing
 from .cache import Evaluations
 from .goals import Goal
 from .locks import locked

@@ -5,8 +5,8 @@ import signal
 from collections.abc import Callable
 from multiprocessing.connection import Connection, wait
 
-from ...plugins.children import belong_to_parent, start_child
-from ...plugins.local_workers import threads_shared
+from ...plugins.searching.children import belong_to_parent, start_child
+from ...plugins.searching.local import threads_shared
 from ...rsa import RSAError
 from ...rsa.errors import reason
 from .runs import Study

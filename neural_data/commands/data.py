@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from ..download import Report
-    from ..registry import Dataset
+    from ..catalogue.datasets import Dataset
+    from ..catalogue.download import Report
 
 data = typer.Typer(help="List, describe, fetch and convert recordings.", no_args_is_help=True)
 
@@ -22,9 +22,9 @@ Json = Annotated[Path | None, typer.Option(help="Also write everything to this f
 @data.command("list")
 def list_(data_dir: DataDir = None, json: Json = None) -> None:
     """The data sets that have a name, and which of them are on disk."""
-    from ...rsa.console import print_table, write_json
-    from ...rsa.storage import check_writable
-    from ..catalogue import data_folder, list_datasets
+    from ...rsa.cli.console import print_table, write_json
+    from ...rsa.io.storage import check_writable
+    from ..catalogue.lookup import data_folder, list_datasets
 
     if json is not None:
         check_writable(json)
@@ -53,10 +53,10 @@ def describe(
     ] = None,
 ) -> None:
     """What a recording holds: dims, regions, neuroids, stimuli, repeats, and how reliable they are."""
-    from ...rsa.console import print_table, progress, write_json
-    from ...rsa.figures import check_picture, save_figure
-    from ...rsa.storage import check_writable
-    from ..catalogue import find
+    from ...rsa.cli.console import print_table, progress, write_json
+    from ...rsa.io.storage import check_writable
+    from ...rsa.report.figures import check_picture, save_figure
+    from ..catalogue.lookup import find
     from ..description import describe as description
 
     if plot is not None:
@@ -78,7 +78,7 @@ def describe(
         described = {"name": found.name, "targets": found.targets, "settings": found.settings, "facts": found.facts}
         write_json(json, described | registered)
     if plot is not None:
-        from ..plots import describe_figure
+        from .plots import describe_figure
 
         note = str(found.facts.get("note", ""))
         save_figure(describe_figure(found.name, found.rdms, found.halves, found.neuroids, found.made, note), plot)
@@ -92,9 +92,9 @@ def fetch(
     json: Json = None,
 ) -> None:
     """Download the files of a data set into the data folder; a file appears when its checksum is right."""
-    from ...rsa.console import print_table, write_json
-    from ...rsa.storage import check_writable
-    from ..download import fetch as fetch_files
+    from ...rsa.cli.console import print_table, write_json
+    from ...rsa.io.storage import check_writable
+    from ..catalogue.download import fetch as fetch_files
 
     if json is not None:
         check_writable(json)
@@ -118,10 +118,10 @@ def convert(
     json: Json = None,
 ) -> None:
     """Read a recording of any known format and write it in ours, which loads as it was."""
-    from ...rsa.console import print_table, write_json
-    from ...rsa.storage import check_writable
-    from ..catalogue import load
-    from ..readers.native import save_recording
+    from ...rsa.cli.console import print_table, write_json
+    from ...rsa.io.storage import check_writable
+    from ..catalogue.lookup import load
+    from ..recordings.readers.native import save_recording
 
     for path in filter(None, (out, json)):
         check_writable(path)

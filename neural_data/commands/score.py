@@ -119,13 +119,13 @@ def score(
     import sys
 
     from ...rsa import RDM, Guidance, RSAError, load_model, write_report
-    from ...rsa.console import progress, write_json
-    from ...rsa.figures import check_picture, save_figure, score_figure
+    from ...rsa.cli.console import progress, write_json
+    from ...rsa.inference.resampling import LEAST
+    from ...rsa.io.storage import check_writable
     from ...rsa.report import check_report
-    from ...rsa.resampling import LEAST
-    from ...rsa.storage import check_writable
-    from ..stimuli import images
-    from ..teachers import load_teacher, publishes_rdms
+    from ...rsa.report.figures import check_picture, save_figure, score_figure
+    from ..catalogue.images import images
+    from ..teacher import load_teacher, publishes_rdms
 
     if plot is not None:
         check_picture(plot)
@@ -180,7 +180,7 @@ def score(
 def _check_options(similarity: str, groups: str | None, of_rdms: "Mapping[str, str | int | None]") -> None:
     """Raises RSAError for options that would have no effect."""
     from ...rsa import RSAError
-    from ...rsa.similarity import check_similarity
+    from ...rsa.similarity.table import check_similarity
 
     if similarity == "rdm":
         if groups is not None and of_rdms["--bootstrap"] == 0:
@@ -209,8 +209,8 @@ def _pictured(
 
 
 def _show(model: str, result: "TeacherScore", layers: "Mapping[str, RDM] | Mapping[str, Features]") -> None:
-    from ...rsa.comparison import SIZED
-    from ...rsa.console import print_table
+    from ...rsa.cli.console import print_table
+    from ...rsa.rdm.comparison import SIZED
 
     targets = [str(target) for target in result.table.indexes["target"]]
     equal = _equal_to_best(result)

@@ -53,10 +53,10 @@ def build(
     from dataclasses import replace
 
     from ...rsa import RSAError
-    from ...rsa.console import progress, write_json
-    from ...rsa.storage import check_writable
-    from ..stimuli import images
-    from ..teachers import load_teacher
+    from ...rsa.cli.console import progress, write_json
+    from ...rsa.io.storage import check_writable
+    from ..catalogue.images import images
+    from ..teacher import load_teacher
 
     for path in filter(None, (out, json)):
         check_writable(path)
@@ -89,7 +89,7 @@ def summary(made: "Teacher") -> dict[str, object]:
 
 
 def _show(made: "Teacher", out: Path, shown: str) -> None:
-    from ...rsa.console import print_table
+    from ...rsa.cli.console import print_table
 
     rows = []
     for target, rdm in made.rdms.items():

@@ -7,7 +7,7 @@ from typing import Any
 
 from ...rsa import RSAError
 from ...rsa.errors import reason
-from ...rsa.storage import replacing
+from ...rsa.io.storage import replacing
 from ..searchers.searcher import Exhausted, Searcher
 from ..spaces.space import Choice
 from .scores import score_of

@@ -8,7 +8,7 @@ import typer
 from .train import DataDir, DataName, Device, Download, Epochs, Examples, RecipeName, Seed, Set
 
 if TYPE_CHECKING:
-    from ..evaluation import Evaluation
+    from ..result import Evaluation
 
 TeacherName = Annotated[
     str | None,
@@ -66,9 +66,9 @@ def evaluate(
     from dataclasses import replace
 
     from ...rsa import RSAError
-    from ...rsa.console import write_json
-    from ...rsa.storage import check_writable
-    from ..evaluator import Evaluator
+    from ...rsa.cli.console import write_json
+    from ...rsa.io.storage import check_writable
+    from ..evaluation.evaluator import Evaluator
     from ..training import Checkpoint, get_recipe, load_data, load_network, make_network
     from ..training.models import check_fits
     from ..training.placement import same_threads
@@ -129,7 +129,7 @@ def _teacher(name: str, by: str | None, data_dir: Path | None) -> Any:
 
 
 def _show(title: str, found: "Evaluation", evaluator: Any) -> None:
-    from ...rsa.console import print_table
+    from ...rsa.cli.console import print_table
 
     targets = list(next(iter(found.table.values()), {}))
     best = {target: max(found.table, key=lambda layer: found.table[layer][target]) for target in targets}

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ..candidates import Candidate
-    from ..finalists import Finalist
+    from ..evaluation.finalists import Finalist
+    from ..searching.candidates import Candidate
     from ..spaces.space import Space
     from ..training import Data, Recipe
 
@@ -33,8 +33,8 @@ def run_finals(
     `print_table`. Raises RSAError where no candidate succeeded.
     """
     from ...rsa import RSAError
-    from ...rsa.console import progress
-    from ..finalists import finalists, mature, reranking, search_cost
+    from ...rsa.cli.console import progress
+    from ..evaluation.finalists import finalists, mature, reranking, search_cost
     from ..spaces import write_architecture
 
     scored = sorted((c for c in candidates if c.score is not None), key=lambda c: (-(c.score or 0), c.number))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from ..report import SearchReport
+    from ..report.summary import SearchReport
 
 
 def report(
@@ -23,10 +23,10 @@ def report(
 ) -> None:
     """The best candidates of a search, the choices that matter, failures and cost; also while it runs."""
     from ...rsa import RSAError
-    from ...rsa.console import write_json
+    from ...rsa.cli.console import write_json
+    from ...rsa.io.storage import check_writable, replacing
     from ...rsa.report.page import check_report
-    from ...rsa.storage import check_writable, replacing
-    from ..report import search_report
+    from ..report.summary import search_report
     from ..spaces import get_space, write_architecture
 
     if html is not None:
@@ -35,7 +35,7 @@ def report(
         check_writable(path)
     found = search_report(storage, study)
     if html is not None:
-        from ..search_page import write_search_report
+        from ..report.page import write_search_report
 
         try:
             space = get_space(str(found.settings.get("space")))
@@ -55,10 +55,10 @@ def report(
 
 
 def _show(found: "SearchReport") -> None:
-    from ...rsa.console import print_table
-    from ..candidates import figure
-    from ..report import LEAST
-    from ..search_page import answer
+    from ...rsa.cli.console import print_table
+    from ..report.page import answer
+    from ..report.summary import LEAST
+    from ..searching.candidates import figure
 
     rows = [
         [

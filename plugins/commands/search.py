@@ -17,11 +17,11 @@ from .train import DataDir, DataName, Download, RecipeName
 
 if TYPE_CHECKING:
     from ...rsa import Teacher
-    from ..evaluation import Evaluation
-    from ..explorer import Engine, SearchResult
-    from ..objective import Objective
+    from ..evaluation.objective import Objective
+    from ..result import Evaluation
+    from ..searching.explorer import Engine, SearchResult
+    from ..searching.tracker import Tracker
     from ..spaces.space import Choice, Space
-    from ..tracker import Tracker
     from ..training import Data
     from .finals import Table
 
@@ -71,7 +71,7 @@ class SearchObjective:
         return self._made(self.taught or self.teacher, device)
 
     def _made(self, teacher: "Teacher | str | None", device: str | None) -> "Objective":
-        from ..objective import Objective
+        from ..evaluation.objective import Objective
 
         return Objective(
             self.space, self.images, recipe=self.recipe, epochs=self.epochs, teacher=teacher, alpha=self.alpha,
@@ -171,21 +171,21 @@ def search(
     it joins in. `tgsage report STORAGE` tells more about it, and `optuna-dashboard sqlite:///tgsage.db` shows it live.
     """
     from ...rsa import RSAError
-    from ...rsa.console import print_table, write_json
+    from ...rsa.cli.console import print_table, write_json
+    from ...rsa.io.storage import check_writable, make_folder
     from ...rsa.report import check_report
-    from ...rsa.storage import check_writable, make_folder
-    from ..database import open_storage, sqlite_file
-    from ..explorer import agree, default_study, describe_search
-    from ..explorer import search as run
-    from ..live_view import LiveView
-    from ..report import reasons, search_report
-    from ..search_page import write_search_report
+    from ..evaluation.teacher import is_network
+    from ..report.live import LiveView
+    from ..report.page import write_search_report
+    from ..report.summary import reasons, search_report
     from ..searchers.registry import get_searcher
     from ..searchers.searcher import make_searcher
+    from ..searching.explorer import agree, default_study, describe_search
+    from ..searching.explorer import search as run
+    from ..searching.storage import open_storage, sqlite_file
+    from ..searching.tracker import Tracker
     from ..spaces import get_space
     from ..spaces.files import read_architectures
-    from ..tracker import Tracker
-    from ..trained_teacher import is_network
     from ..training import get_recipe
     from ..training.placement import check_device
     from .finals import run_finals
@@ -271,7 +271,7 @@ def _engine(name: str, workers: int, address: str | None, gpus: float, devices: 
     if name == "ray":
         if devices:
             raise RSAError("with --engine ray give --gpus: Ray chooses the devices")
-        from ..ray_workers import RayWorkers
+        from ..searching.ray import RayWorkers
 
         return RayWorkers(workers, address=address, gpus=gpus)
     if name != "local":
@@ -316,8 +316,8 @@ def _interruptible(view: Any) -> Iterator[None]:
 
 def _taught(objective: SearchObjective, network: str, tracker: "Tracker") -> "Teacher":
     """A teacher that is a network's name: trained once for the study, here or by whoever began it."""
-    from ...rsa.console import progress
-    from ..trained_teacher import study_teacher
+    from ...rsa.cli.console import progress
+    from ..evaluation.teacher import study_teacher
     from ..training import get_recipe
 
     images, recipe = objective.images, get_recipe(objective.recipe)
@@ -327,9 +327,9 @@ def _taught(objective: SearchObjective, network: str, tracker: "Tracker") -> "Te
 
 def _table(found: "SearchResult", space: "Space", storage: str, page: Path | None) -> "Table":
     """What a search found, for `print_table`."""
-    from ..candidates import figure
-    from ..database import shown, sqlite_file, storage_url
-    from ..report import reasons
+    from ..report.summary import reasons
+    from ..searching.candidates import figure
+    from ..searching.storage import shown, sqlite_file, storage_url
 
     ranked = sorted((c for c in found.candidates if c.score is not None), key=lambda c: (-(c.score or 0), c.number))
     rows = []

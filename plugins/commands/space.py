@@ -30,9 +30,9 @@ def space(
 ) -> None:
     """Tell what a search space is, and show architectures of it: drawn at random, from a file, or a known cell."""
     from ...rsa import RSAError
-    from ...rsa.console import print_table, write_json
-    from ...rsa.figures import PICTURES
-    from ...rsa.storage import check_writable
+    from ...rsa.cli.console import print_table, write_json
+    from ...rsa.io.storage import check_writable
+    from ...rsa.report.figures import PICTURES
     from ..spaces import KNOWN_CELLS
 
     files = [*(out or []), *([Path(f"{architecture.stem if architecture else name}.png")] if draw else [])]
@@ -62,7 +62,7 @@ def space(
 
 
 def _is_picture(path: Path) -> bool:
-    from ...rsa.figures import PICTURES
+    from ...rsa.report.figures import PICTURES
 
     return path.suffix.lower() in PICTURES
 
@@ -87,7 +87,7 @@ def _list() -> tuple[dict[str, Any], Tables]:
 
 
 def _cell(pair: "CellPair", pictures: list[Path]) -> tuple[dict[str, Any], Tables]:
-    from ...rsa.figures import save_figure
+    from ...rsa.report.figures import save_figure
     from ..spaces import CellSpace
     from ..spaces.drawing import graph_figure
     from ..spaces.graph import cell_graph

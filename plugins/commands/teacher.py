@@ -47,10 +47,10 @@ def train(
     """
     from ...neural_data.commands.teacher import summary as describe
     from ...rsa import RSAError
-    from ...rsa.activations import LAYER_METRICS
-    from ...rsa.console import print_table, write_json
-    from ...rsa.layers import choose_layers
-    from ...rsa.storage import check_writable
+    from ...rsa.cli.console import print_table, write_json
+    from ...rsa.io.storage import check_writable
+    from ...rsa.networks.extract import LAYER_METRICS
+    from ...rsa.networks.layers import choose_layers
     from ..training import get_recipe, load_data, make_network, network_teacher
     from ..training.placement import is_first
     from .train import measure, overrides, run, say, show, summary

@@ -73,8 +73,8 @@ def train(
     $(which tgsage) train ...` divides every batch among N processes.
     """
     from ...rsa import RSAError
-    from ...rsa.console import write_json
-    from ...rsa.storage import check_writable
+    from ...rsa.cli.console import write_json
+    from ...rsa.io.storage import check_writable
     from ..training import get_recipe, load_data, make_network
     from ..training.batchnorm import check_batchnorm
     from ..training.placement import is_first
@@ -140,7 +140,7 @@ def say(images: "Data") -> None:
 
 def run(model: Any, images: "Data", recipe: Any, *, label: str, **settings: Any) -> "Training":
     """`train` with a bar over its training images, those before a resumed checkpoint included."""
-    from ...rsa.console import progress
+    from ...rsa.cli.console import progress
     from ..training import train as train_network
 
     epochs, examples = settings.get("epochs"), settings.get("examples")
@@ -186,7 +186,7 @@ def summary(model: Any, trained: "Training", tested: "dict[str, tuple[str, Perfo
 
 def show(title: str, trained: "Training", tested: "dict[str, tuple[str, Performance]]") -> None:
     """The history (of long trainings, about twenty of its epochs) and the accuracies."""
-    from ...rsa.console import print_table
+    from ...rsa.cli.console import print_table
 
     every = max(1, len(trained.history) // 20)
     shown = [moment for i, moment in enumerate(reversed(trained.history)) if i % every == 0][::-1]

@@ -8,8 +8,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ...rsa import RSAError
-from ..spaces.structures import Block, Cell, CellPair
 from .operations import OPERATIONS, Conv, FactorisedReduction, check_task, drop_path, match, relu_conv_norm
+from .structures import Block, Cell, CellPair
 
 MOST_CELLS = 10_000
 STEM_FILTERS = 96  # of the ImageNet stem; 32 in the publications' mobile networks

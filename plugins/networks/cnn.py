@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ..spaces.structures import ConvLayer, unread_layers
 from .operations import Conv, check_task
+from .structures import ConvLayer, unread_layers
 
 
 class CNN(nn.Module):

@@ -7,8 +7,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ...rsa import RSAError
-from ..spaces.structures import live_edges
 from .operations import Conv, check_task, relu_conv_norm
+from .structures import live_edges
 
 STAGES = 3
 MOST_CELLS = 1000  # per stage

@@ -5,10 +5,10 @@ from .drawing import draw as draw
 from .files import read_architecture as read_architecture
 from .files import write_architecture as write_architecture
 from .known_cells import KNOWN_CELLS as KNOWN_CELLS
+from .known_cells import CellPair as CellPair
 from .known_cells import separable as separable
 from .nasbench201 import NASBench201 as NASBench201
 from .space import Architecture as Architecture
 from .space import Dimension as Dimension
 from .space import Space as Space
-from .structures import CellPair as CellPair
 from .toy import ToySpace as ToySpace

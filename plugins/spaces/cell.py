@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from ...rsa import RSAError
+from ..networks.structures import STATES, Block, Cell, CellPair, state_name, unread
 from .graph import Graph, cell_graph
 from .space import Architecture, Choice, Dimension, Space
-from .structures import STATES, Block, Cell, CellPair, state_name, unread
 
 if TYPE_CHECKING:
     from torch import nn

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from ...rsa import RSAError
+from ..networks.structures import ConvLayer, unread_layers
 from .graph import Graph
 from .space import Architecture, Choice, Dimension, Space
-from .structures import ConvLayer, unread_layers
 
 if TYPE_CHECKING:
     from torch import nn

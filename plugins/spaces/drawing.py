@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ...rsa.figures import COLOURS, save_figure
+from ...rsa.report.figures import COLOURS, save_figure
 from .graph import Graph
 from .space import Architecture, Space
 

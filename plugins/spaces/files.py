@@ -6,7 +6,7 @@ from typing import Any
 
 from ...rsa import RSAError
 from ...rsa.errors import reason
-from ...rsa.storage import replacing
+from ...rsa.io.storage import replacing
 from .catalogue import get_space
 from .space import Architecture, Choice, Space
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from .structures import STATES, Cell, state_name
+from ..networks.structures import STATES, Cell, state_name
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,9 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import overload
 
+from ..networks.structures import CROSSED, SEPARABLE, Block, Cell, separable_cell
+from ..networks.structures import CellPair as CellPair
 from .space import Architecture, Choice
-from .structures import CROSSED, SEPARABLE, Block, Cell, CellPair, separable_cell
 
 
 def _cell(blocks: Iterable[tuple[str, int, str, int]], output: Iterable[int]) -> Cell:

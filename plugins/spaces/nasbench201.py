@@ -2,9 +2,9 @@
 
 from typing import TYPE_CHECKING, Any
 
+from ..networks.structures import live_edges
 from .graph import Graph
 from .space import Architecture, Choice, Dimension, Space
-from .structures import live_edges
 
 if TYPE_CHECKING:
     from torch import nn

@@ -9,7 +9,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from ...rsa import RSAError
 from ...rsa.errors import near
-from ...rsa.modes import evaluation_mode
+from ...rsa.networks.modes import evaluation_mode
 
 BATCHNORMS = ("batch", "running", "recalibrated")
 

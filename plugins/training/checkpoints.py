@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from ...rsa import RSAError
 from ...rsa.errors import reason
-from ...rsa.storage import check_unfolded, replacing, steady
+from ...rsa.io.storage import check_unfolded, replacing, steady
 
 _FORMAT, _VERSION = "tgsage-checkpoint", 1
 

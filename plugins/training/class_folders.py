@@ -8,10 +8,10 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from ...neural_data.image_files import is_hidden
+from ...neural_data.catalogue.image_files import is_hidden
 from ...rsa import RSAError
 from ...rsa.errors import listing
-from ...rsa.rdm import Array
+from ...rsa.rdm.rdm import Array
 
 _TITLES = {"valid": "validation", "test": "test"}
 _SPELLINGS = {

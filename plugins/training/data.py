@@ -13,8 +13,8 @@ from torch import Tensor
 
 from ...rsa import RSAError, Stimuli
 from ...rsa.errors import listing
-from ...rsa.pictures import as_rgb
-from ...rsa.rdm import Array
+from ...rsa.networks.pictures import as_rgb
+from ...rsa.rdm.rdm import Array
 from .augment import standardise
 from .decoding import FileImages
 

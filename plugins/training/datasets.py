@@ -9,11 +9,11 @@ from typing import TypeAlias
 import numpy as np
 import torch
 
-from ...neural_data.catalogue import data_folder
-from ...neural_data.image_files import FolderImages, ImageFiles, ZipImages
+from ...neural_data.catalogue.image_files import FolderImages, ImageFiles, ZipImages
+from ...neural_data.catalogue.lookup import data_folder
 from ...rsa import RSAError, Stimuli
 from ...rsa.errors import listing, near, reason
-from ...rsa.rdm import Array
+from ...rsa.rdm.rdm import Array
 from .class_folders import class_folders
 from .data import Data, make_data
 from .decoding import FileImages, decode_once
@@ -108,7 +108,7 @@ def _digits(request: Request) -> Data:
 
 
 def _simulated(request: Request) -> Data:
-    from ...neural_data.hvm_images import PER_OBJECT, image_arrays
+    from ...neural_data.simulation.images import PER_OBJECT, image_arrays
 
     images, table = image_arrays(0, (0, PER_OBJECT[1], 0), 64, None)
     classes, labels = np.unique(table["category_name"], return_inverse=True)

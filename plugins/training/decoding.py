@@ -14,10 +14,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ...neural_data.disk_cache import cache_folder
-from ...neural_data.image_files import ImageFiles, ZipImages
-from ...rsa.rdm import Array
-from ...rsa.storage import replacing
+from ...neural_data.catalogue.image_files import ImageFiles, ZipImages
+from ...neural_data.simulation.cache import cache_folder
+from ...rsa.io.storage import replacing
+from ...rsa.rdm.rdm import Array
 
 if TYPE_CHECKING:
     from PIL import Image

@@ -9,8 +9,8 @@ import torch
 from torch import nn
 
 from ...rsa import RSAError
-from ...rsa.storage import check_writable
-from ..evaluation import FAILED, OK
+from ...rsa.io.storage import check_writable
+from ..result import FAILED, OK
 from .batches import Batches
 from .checkpoints import Checkpoint
 from .data import Data

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..errors import RSAError
-from ..inference import benjamini_hochberg, layer_differences, standard_error
-from ..rdm import Array
+from ..inference.intervals import benjamini_hochberg, layer_differences, standard_error
+from ..rdm.rdm import Array
 from ..score import TeacherScore
 from .charts import Panel
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..rdm import Array
+from ..rdm.rdm import Array
 
 
 def planar_map(distances: Array, *, steps: int = 300) -> tuple[Array, float]:

@@ -6,17 +6,17 @@ from typing import Any
 
 import numpy as np
 
-from ..comparison import METHODS, align, compare_all
-from ..console import versions
+from ..cli.console import versions
 from ..errors import RSAError, listing
-from ..figures import MOST_NAMES, category_order, display_order
-from ..rdm import RDM
+from ..io.storage import check_writable, replacing
+from ..rdm.comparison import METHODS, align, compare_all
+from ..rdm.rdm import RDM
 from ..score import TeacherScore
-from ..storage import check_writable, replacing
 from ..teacher import Teacher
 from . import words
 from .charts import Panel, bar_chart, between, layer_chart, map_chart
 from .comparisons import CENTRED, LEVEL, Models, PairTests, layer_panel, model_panel
+from .figures import MOST_NAMES, category_order, display_order
 from .literature import MEASURES, REFERENCES
 from .mds import planar_map
 from .rdm_images import PIXELS, rdm_drawing

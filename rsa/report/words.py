@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from ..comparison import SIZED
-from ..rdm import RDM, Attr
+from ..rdm.comparison import SIZED
+from ..rdm.rdm import RDM, Attr
 from ..score import TeacherScore
 from .charts import between
 from .comparisons import PairTests

@@ -1,7 +1,7 @@
 """Pools with a known answer."""
 
 import numpy as np
-from tgsage.benchmarks.pool import Member, Pool, View
+from tgsage.benchmarks.pool.pool import Member, Pool, View
 from tgsage.rsa import RDM, Teacher, compute_rdm
 
 CHECKPOINTS = (0, 100, 200)

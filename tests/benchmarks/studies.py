@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from tgsage.benchmarks.efficiency.cache import Evaluated
 from tgsage.benchmarks.efficiency.goals import Goal
-from tgsage.benchmarks.nasbench201 import accuracy, read_table
-from tgsage.benchmarks.pool import Member, Pool
+from tgsage.benchmarks.pool.pool import Member, Pool
+from tgsage.benchmarks.validity.nasbench201 import accuracy, read_table
 from tgsage.plugins.spaces import Space, get_space
 
 from .pools import LAYERS, TARGET, known_pool, random_rdm, teacher

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 import torch
 import xarray
-from tgsage.neural_data.catalogue import load, load_rdms
-from tgsage.neural_data.rdms import region_rdms
-from tgsage.neural_data.readers.native import save_recording
-from tgsage.neural_data.recording import from_arrays
-from tgsage.neural_data.reliability import split_half
-from tgsage.neural_data.teachers import as_teacher, load_teacher
+from tgsage.neural_data.catalogue.lookup import load, load_rdms
+from tgsage.neural_data.recordings.readers.native import save_recording
+from tgsage.neural_data.recordings.recording import from_arrays
+from tgsage.neural_data.regions.rdms import region_rdms
+from tgsage.neural_data.reliability.split_half import split_half
+from tgsage.neural_data.teacher import as_teacher, load_teacher
 from tgsage.rsa import Guidance, RSAError, Stimuli, Teacher, compare, compute_rdm, noise_ceiling
 
 

@@ -5,8 +5,8 @@ import sys
 from pathlib import Path
 
 if __name__ == "__main__":
-    from tgsage.plugins.explorer import search
     from tgsage.plugins.searchers.registry import get_searcher
+    from tgsage.plugins.searching.explorer import search
     from tgsage.plugins.spaces.toy import ToySpace
 
     storage, samples, log, seconds, searcher, repeats = sys.argv[1:]

@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 import torch
 from tgsage.plugins import Objective, RandomSearcher, search
-from tgsage.plugins.explorer import describe_search
 from tgsage.plugins.identity import differences, flat, identity
-from tgsage.plugins.report import search_report
+from tgsage.plugins.report.summary import search_report
+from tgsage.plugins.searching.explorer import describe_search
+from tgsage.plugins.searching.tracker import Tracker
 from tgsage.plugins.spaces import get_space
 from tgsage.plugins.spaces.space import Dimension, Space
-from tgsage.plugins.tracker import Tracker
 from tgsage.plugins.training import Data, load_data
 from tgsage.rsa import RSAError
 
@@ -210,7 +210,7 @@ def test_changes_that_were_allowed_and_versions_are_in_the_report(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run(one, tmp_path, 2)
-    monkeypatch.setattr("tgsage.plugins.explorer.versions", lambda: {"torch": "99", "numpy": "1"})
+    monkeypatch.setattr("tgsage.plugins.searching.explorer.versions", lambda: {"torch": "99", "numpy": "1"})
     run(one, tmp_path, 3)
     run(hundred, tmp_path, 4, allow_changes=True, reuse=False)
     run(hundred, tmp_path, 5, reuse=False)

@@ -60,7 +60,7 @@ from numba.core import caching
 caching.CacheImpl._locator_classes = []
 with warnings.catch_warnings(record=True) as caught:
     import numpy as np
-    import tgsage.neural_data._kernels as ours
+    import tgsage.neural_data.reliability._kernels as ours
     from tgsage.rsa import compute_rdm
     values = compute_rdm(np.array([[1.0, 2, 4], [3, 1, 2], [2, 4, 9]])).values
     out = np.zeros((1, 1), np.int64)

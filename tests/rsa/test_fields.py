@@ -11,7 +11,7 @@ import pytest
 import torch
 from tgsage.rsa import RDM, Features, RSAError
 from tgsage.rsa import Teacher as TypedTeacher
-from tgsage.rsa.console import write_json
+from tgsage.rsa.cli.console import write_json
 
 Teacher: Any = TypedTeacher  # what people put there is of other types, too
 NAMES = list("abc")

@@ -1,0 +1,1 @@
+"""The commands `tgsage bench` and `tgsage teacher compare`."""

@@ -1,0 +1,188 @@
+"""`tgsage bench efficiency`: searches by P and by P + alpha TG, at equal cost."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+import typer
+
+if TYPE_CHECKING:
+    from ..efficiency.cache import Cache
+    from ..efficiency.goals import Goal
+
+T = TypeVar("T")
+DataDir = Annotated[Path | None, typer.Option(help="Folder of data sets.", show_default="$TGSAGE_DATA, then the cache")]
+
+
+def efficiency(
+    folder: Annotated[
+        Path, typer.Argument(help="Of the study: evaluations that all searches share, and the searches.")
+    ],
+    teacher: Annotated[list[Path] | None, typer.Option(help="A teacher's file; repeat it.")] = None,
+    alpha: Annotated[
+        list[float] | None,
+        typer.Option(help="Weight of TG beside P, of all teachers or of each in turn.", show_default="1"),
+    ] = None,
+    rule: Annotated[
+        list[str] | None,
+        typer.Option(help="paper, depth, deep or partial, of all teachers or of each in turn.", show_default="paper"),
+    ] = None,
+    teacher_examples: Annotated[
+        list[int] | None, typer.Option(help="Examples that each teacher was trained on; shown beside its searches.")
+    ] = None,
+    samples: Annotated[int, typer.Option(help="Candidates of a search.", min=1)] = 100,
+    seeds: Annotated[int, typer.Option(help="Searches with each searcher and score.", min=1)] = 5,
+    first_seed: Annotated[
+        int, typer.Option(help="The first of them; a pool's own seed draws the pool's cells.", min=0)
+    ] = 0,
+    searchers: Annotated[str, typer.Option(help="Of random, tpe, rl, evolution.")] = "random,tpe,rl,evolution",
+    examples: Annotated[int, typer.Option(help="Training examples of a candidate.", min=1)] = 3000,
+    longer: Annotated[
+        int, typer.Option(help="Of a candidate in searches by P after a longer training; 0 = none of these.", min=0)
+    ] = 24000,
+    longer_samples: Annotated[
+        int | None, typer.Option(help="Candidates of those.", min=1, show_default="as many as cost the same")
+    ] = None,
+    pool: Annotated[
+        list[Path] | None, typer.Option(help="Folder of `bench pool` whose candidates are used; repeat it.")
+    ] = None,
+    data: Annotated[str, typer.Option(help="Data set, see: tgsage train.")] = "cifar10-jpeg",
+    train: Annotated[int, typer.Option(help="Training images; 0 = all of them.", min=0)] = 6000,
+    valid: Annotated[int, typer.Option(help="Validation images; 0 = all of them.", min=0)] = 1000,
+    recipe: Annotated[str, typer.Option(help="See: tgsage train.")] = "cifar-cnn",
+    recordings: Annotated[
+        str, typer.Option(help="Recordings whose stimuli are shown as well, and by what, as NAME=BY,NAME=BY.")
+    ] = "",
+    workers: Annotated[int, typer.Option(help="Processes.", min=1)] = 1,
+    status: Annotated[bool, typer.Option("--status", help="Train nothing; show what is done.")] = False,
+    data_dir: DataDir = None,
+    json: Annotated[Path | None, typer.Option(help="Also write the results to this file, as they come.")] = None,
+) -> None:
+    """Search NAS-Bench-201 by P and by P + alpha TG of teachers, and compare what is found at equal cost.
+
+    Mature performance is the published one. The same command goes on where it was interrupted or killed, and joins in
+    from another terminal; with another teacher, or more samples, it trains what is new. --status tells how long the
+    rest is expected to take.
+    """
+    from ...rsa.cli.console import progress
+    from ...rsa.io.storage import check_writable
+    from ..efficiency.comparison import compare
+    from ..efficiency.results import collect, write_plan, write_results
+    from ..efficiency.runs import Study, Watch
+    from ..efficiency.workers import perform
+    from ..speed.environment import command, machine
+
+    if json is not None:
+        check_writable(json)
+    if status:
+        _show(folder, json, workers)
+        return
+    names = [name for name in searchers.split(",") if name]
+    goals = _goals(teacher or [], alpha or [1.0], rule or ["paper"], teacher_examples or [], examples, longer)
+    cache = _cache(
+        folder, goals, pool or [], recordings, data_dir, data=data, train=train or None, valid=valid or None,
+        recipe=recipe,
+    )  # fmt: skip
+    study = Study(cache, goals, folder, names, seeds, samples, longer_samples, first_seed)
+    write_plan(study, command=command("bench efficiency"), machine=machine())
+    watch = Watch(study.runs())
+    written, shown = watch.finished(), sum(watch())
+    with progress("samples", sum(run.samples for run in watch.runs)) as advance:
+        advance(shown)
+
+        def look() -> None:
+            nonlocal written, shown
+            now = sum(watch())
+            advance(now - shown)
+            shown = now
+            if json is not None and watch.finished() > written:
+                written = watch.finished()
+                found = collect(folder)
+                write_results(json, found, compare(found))
+
+        perform(study, workers, look)
+    _show(folder, json, workers)
+
+
+def _goals(
+    teachers: "list[Path]", alphas: "list[float]", rules: "list[str]", costs: "list[int]", examples: int, longer: int
+) -> "list[Goal]":
+    """P, P after a longer training, and P + alpha TG of every teacher."""
+    from ...rsa import Teacher
+    from ..efficiency.goals import Goal
+
+    stated: list[int | None] = [*costs] or [None]
+    goals = [Goal(examples)] + ([Goal(longer)] if longer else [])
+    for path, alpha, rule, cost in zip(
+        teachers, _each(alphas, len(teachers), "alpha"), _each(rules, len(teachers), "rule"),
+        _each(stated, len(teachers), "teacher-examples"), strict=True,
+    ):  # fmt: skip
+        goals.append(Goal(examples, Teacher.load(path), alpha, rule, cost))
+    return goals
+
+
+def _each(values: "list[T]", n: int, option: str) -> "list[T]":
+    """One for all, or one for each."""
+    from ...rsa import RSAError
+
+    if len(values) not in (1, n):
+        raise RSAError(f"--{option} is given once, or once for each of the {n} teachers, not {len(values)} times")
+    return values * n if len(values) == 1 else values
+
+
+def _cache(
+    folder: Path, goals: "list[Goal]", pools: "list[Path]", recordings: str, data_dir: Path | None, **settings: Any
+) -> "Cache":
+    """Raises RSAError for a teacher whose stimuli the candidates are not shown."""
+    from ..efficiency.cache import Cache
+    from ..pool.layer_similarities import view_of
+    from ..pool.plans import plan_pool
+    from .pool import recordings_of
+
+    lengths = tuple(dict.fromkeys(goal.examples for goal in goals))
+    maker = plan_pool(
+        folder, checkpoints=sorted(lengths), recordings=recordings_of(recordings), data_dir=data_dir, **settings
+    )
+    for goal in goals:
+        if goal.teacher is not None:
+            view_of(maker.pool([]), goal.teacher)
+    return Cache(maker, folder, lengths, tuple(pools))
+
+
+def _show(folder: Path, json: Path | None, workers: int) -> None:
+    """Print what is finished, and how long the rest is expected to take."""
+    import math
+
+    from ...rsa.cli.console import print_table
+    from ..efficiency.comparison import compare
+    from ..efficiency.page import table_1, table_2
+    from ..efficiency.results import collect, read_plan, write_results
+    from ..efficiency.runs import rest
+
+    found = collect(folder)
+    done, total, seconds = rest(read_plan(folder)[2], workers)
+    rows = compare(found)
+    if json is not None:
+        write_results(json, found, rows)
+    head, cells = table_1(found, rows)
+    shown = [[*cell[:5], *(("*" if "**" in text else "") + text.replace("**", "") for text in cell[5:])]
+             for cell in cells]  # fmt: skip
+    expected = (
+        "" if done == total or math.isnan(seconds) else f", about {_duration(seconds)} to go with --workers {workers}"
+    )
+    notes = [
+        f"{done} of {total} samples, {found.about['finished']} of {found.about['planned']} searches{expected}",
+        "mature performance of the final top 5 in %, mean over seeds with standard error; p by flipped signs",
+        "* the first teacher over all searchers lies above P (from 6 seeds on); other rows are for orientation",
+    ]
+    if not rows:
+        typer.echo(notes[0])
+        return
+    print_table("Search efficiency", head, shown, notes)
+    print_table("Cost of a search", *table_2(found, rows))
+
+
+def _duration(seconds: float) -> str:
+    import math
+
+    hours, minutes = divmod(math.ceil(seconds / 60), 60)
+    return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min"

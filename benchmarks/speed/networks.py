@@ -1,0 +1,140 @@
+"""What the similarity of a network costs on top of its forward passes, and how much memory its RDMs take."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from itertools import pairwise
+
+import numpy as np
+import torch
+import torchvision
+from torch import Tensor, nn
+
+from ...plugins.evaluation.evaluator import Evaluator
+from ...plugins.spaces import get_space
+from ...plugins.training import make_data
+from ...rsa import Guidance, Stimuli, Teacher, compute_rdm, extract, layer_rdms
+from .environment import peak_memory
+from .timing import Result, on_top
+
+BLOCKS = "layer?.?"  # the eight blocks of a ResNet-18
+FEATURES = 8192
+_BATCH = 32
+
+
+def hooks(quick: bool) -> Iterator[Result]:
+    """Listening to eight blocks and keeping 8192 features of each, against the same forward passes alone."""
+    n, size = (32, 64) if quick else (64, 224)
+    for dtype, layout, most in ((torch.float32, torch.contiguous_format, 3), (torch.bfloat16, torch.channels_last, 8)):
+        model = _resnet18().to(dtype=dtype, memory_format=layout)  # type: ignore[call-overload]
+        images = _images(n, size).to(dtype)
+        yield on_top(
+            "hooks", f"resnet18, {n} images of {size} px, {str(dtype)[6:]}, {str(layout)[6:]}",
+            lambda model=model, images=images: extract(  # type: ignore[misc]
+                model, images, BLOCKS, n_features=FEATURES, batch_size=_BATCH
+            ),
+            lambda model=model, images=images: _passes(model, images),  # type: ignore[misc]
+            None if quick else most, "forward passes",
+        )  # fmt: skip
+
+
+def tg(quick: bool) -> Iterator[Result]:
+    """Accuracy needs forward passes: what TG with three targets adds to them in all, from hooks to comparison."""
+    cases = (
+        ("resnet18", _resnet18(), 200, 160, "category_name", 10),
+        ("resnet18", _resnet18(), 1000, 160, "stimulus", 10),
+        ("4-layer CNN", _small_network(), 1000, 32, "stimulus", None),
+    )
+    for name, model, n, size, by, most in cases:
+        n, size = (64, min(size, 64)) if quick else (n, size)
+        images = _images(n, size)
+        stimuli = Stimuli(images, {"category_name": [f"c{i % 10}" for i in range(n)]})
+        guidance = Guidance(_teacher(stimuli, by), stimuli, n_features=FEATURES, batch_size=_BATCH)
+        yield on_top(
+            "tg", f"{name}, {n} images of {size} px, {'by stimulus' if by == 'stimulus' else 'by category'}",
+            lambda model=model, guidance=guidance: guidance(model),  # type: ignore[misc]
+            lambda model=model, images=images: _passes(model, images),  # type: ignore[misc]
+            None if quick else most, "forward passes",
+        )  # fmt: skip
+    yield from _evaluator(quick)
+
+
+def _evaluator(quick: bool) -> Iterator[Result]:
+    """P of a candidate at 32 pixels needs forward passes over the validation images: what TG by category adds."""
+    n = 500 if quick else 5000
+    pixels = torch.randint(0, 256, (n + 10, 3, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    classes = [f"c{i}" for i in range(10)]
+    data = make_data(
+        "noise", pixels, [i % 10 for i in range(n + 10)], classes, test=np.zeros(n + 10, bool), validation=n
+    )
+    guided = Evaluator(data, teacher=_teacher(data.stimuli("valid"), "category_name", "noise/valid"))
+    alone = Evaluator(data)
+    space = get_space("nasbench201")
+    cell = {dimension.name: "conv3x3" for dimension in space.dimensions}
+    for name, model in (("resnet18", _resnet18()), ("nasbench201 cells", space.build(cell))):
+        yield on_top(
+            "tg", f"{name}, evaluator, {n} images of 32 px, by category",
+            lambda model=model: guided(model),  # type: ignore[misc]
+            lambda model=model: alone(model),  # type: ignore[misc]
+            None if quick else 10, "P alone",
+        )  # fmt: skip
+
+
+def memory(quick: bool) -> Iterator[Result]:
+    """The largest resident memory of a process of its own that makes the RDMs of eight blocks by stimulus."""
+    n, size = (360, 64) if quick else (5760, 128)
+    code = f"from {__name__} import peak; peak({n}, {size})"
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)  # noqa: S603
+    gigabytes = json.loads(done.stdout) / 1e9
+    yield Result(
+        "memory", f"layer_rdms, resnet18, 8 blocks, {n} images of {size} px", gigabytes, "GB", None if quick else 2
+    )
+
+
+def peak(n: int, size: int) -> None:
+    """Print the bytes of memory that this process needed at most for the RDMs of `n` images, made one at a time."""
+    rdms = layer_rdms(_resnet18(), Stimuli(_Noise(n, size)), BLOCKS, n_features=FEATURES)
+    assert len(rdms) == 8  # noqa: S101
+    print(json.dumps(peak_memory()))
+
+
+class _Noise:
+    def __init__(self, n: int, size: int) -> None:
+        self.n, self.size = n, size
+
+    def __len__(self) -> int:
+        return self.n
+
+    def __getitem__(self, index: int) -> Tensor:
+        return torch.rand(3, self.size, self.size, generator=torch.Generator().manual_seed(index))
+
+
+def _images(n: int, size: int) -> Tensor:
+    return torch.rand(n, 3, size, size, generator=torch.Generator().manual_seed(0))
+
+
+def _passes(model: nn.Module, images: Tensor) -> None:
+    with torch.no_grad():
+        for start in range(0, len(images), _BATCH):
+            model(images[start : start + _BATCH])
+
+
+def _resnet18() -> nn.Module:
+    torch.manual_seed(0)
+    model: nn.Module = torchvision.models.resnet18(weights=None)
+    return model.eval()
+
+
+def _small_network() -> nn.Module:
+    torch.manual_seed(0)
+    widths = (3, 32, 32, 64, 64)
+    convolutions = (nn.Conv2d(i, o, 3, padding=1) for i, o in pairwise(widths))
+    return nn.Sequential(*(nn.Sequential(convolution, nn.ReLU()) for convolution in convolutions)).eval()
+
+
+def _teacher(stimuli: Stimuli, by: str, reference: str = "") -> Teacher:
+    labels = list(dict.fromkeys(stimuli.column(by)))
+    rng = np.random.default_rng(0)
+    rdms = {t: compute_rdm(rng.normal(size=(len(labels), 50)), labels=labels, by=by) for t in ("V4", "pIT", "aIT")}
+    return Teacher.from_rdms("random", rdms, stimuli=reference)

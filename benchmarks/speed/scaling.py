@@ -1,0 +1,216 @@
+"""Cost against the number of stimuli, beside the tools that people use: seconds, memory on top, and how both grow.
+
+The path of Brain-Score is its published formula (brain-score/vision, metrics/rdm: `RDM` and `RDMSimilarity`): 1 minus
+numpy's `corrcoef` over all neuroids, the upper triangle of both, scipy's `spearmanr`; without its xarray bookkeeping.
+"""
+
+import json
+import math
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ...rsa import RDM, compare, compute_rdm
+from .environment import optional, peak_of, resident_memory
+from .timing import Result, race
+
+Call = Callable[[], object]
+Array = npt.NDArray[Any]
+
+SIZES, QUICK = (92, 500, 1000, 2560, 5760), (92, 200)
+FEATURES = 1024
+OURS = "tgsage"
+LONGEST = 60.0  # seconds that one call of a peer may be expected to take
+LEAST_MEGABYTES = 1.0  # less is the allocator's business, and a ratio of it says nothing
+_FITTED = 500  # stimuli from which the exponent is fitted: below, a call's fixed cost rules
+
+
+def scaling(quick: bool) -> Iterator[Result]:
+    """Every operation at every size, each tool in turns; memory in a process of each tool's own."""
+    for operation, sides in OPERATIONS.items():
+        sizes = QUICK if quick else SIZES
+        seconds: dict[str, dict[int, list[float]]] = {tool: {} for tool in sides}
+        skipped: dict[tuple[str, int], str] = {}
+        for n in sizes:
+            for tool in sides:
+                expected = predicted({m: min(turns) for m, turns in seconds[tool].items()}, n)
+                if tool != OURS and expected > LONGEST:
+                    skipped[tool, n] = f"expected to take {expected:.0f} s, more than {LONGEST:.0f}"
+            running = [tool for tool in sides if (tool, n) not in skipped]
+            calls = [sides[tool](n) for tool in running]
+            for tool, turns in zip(running, race(*calls), strict=True):
+                seconds[tool][n] = turns
+        megabytes = {tool: memory_on_top(operation, tool, list(seconds[tool])) for tool in sides}
+        for tool in sides:
+            for n in sizes if tool != OURS else ():
+                yield _result(operation, tool, n, seconds, megabytes, skipped.get((tool, n), ""))
+
+
+def _result(
+    operation: str,
+    tool: str,
+    n: int,
+    seconds: dict[str, dict[int, list[float]]],
+    megabytes: dict[str, dict[int, float]],
+    skipped: str,
+) -> Result:
+    ours, theirs = seconds[OURS][n], seconds[tool].get(n, [])
+    ratio = min(theirs) / min(ours) if theirs else math.nan
+    taken = (megabytes[OURS][n], megabytes[tool].get(n, math.nan))
+    case = f"{operation}, n = {n}"
+    return Result("scaling", case, ratio, "x", None, True, ours, theirs, tool, operation, n, taken, skipped)
+
+
+def predicted(seconds: dict[int, float], n: int) -> float:
+    """Seconds at a larger n: the growth of the last two sizes, at least quadratic, goes on; 0 with nothing to go by."""
+    if not seconds:
+        return 0.0
+    known = sorted(seconds.items())
+    slope = max([2.0, *(math.log(b[1] / a[1]) / math.log(b[0] / a[0]) for a, b in list(pairwise(known))[-1:])])
+    last, cost = known[-1]
+    return float(cost * (n / last) ** slope)
+
+
+def exponents(results: Sequence[Result]) -> dict[str, dict[str, float]]:
+    """operation -> tool -> slope of log(seconds) over log(n), by least squares from n = 500 on (from all n of fewer
+    than two such sizes); a tool with one size has none."""
+    found: dict[str, dict[str, float]] = {}
+    for operation, tools in costs(results).items():
+        for tool, points in tools.items():
+            large = [point for point in points if point[0] >= _FITTED]
+            n, seconds = np.array(large if len(large) > 1 else points)[:, :2].T
+            if len(n) > 1:
+                slope = float(np.polyfit(np.log(n), np.log(seconds), 1)[0])
+                found.setdefault(operation, {})[tool] = slope
+    return found
+
+
+def costs(results: Sequence[Result]) -> dict[str, dict[str, list[tuple[int, float, float]]]]:
+    """operation -> tool -> (n, seconds, megabytes on top) of what was measured, n rising."""
+    found: dict[str, dict[str, dict[int, tuple[int, float, float]]]] = {}
+    for result in results:
+        if result.row == "scaling" and result.megabytes is not None:
+            sides = ((OURS, result.ours), (result.peer, result.theirs))
+            for (tool, turns), taken in zip(sides, result.megabytes, strict=True):
+                if turns:
+                    point = (result.n, min(turns), taken)
+                    found.setdefault(result.operation, {}).setdefault(tool, {})[result.n] = point
+    return {
+        operation: {tool: [points[n] for n in sorted(points)] for tool, points in tools.items()}
+        for operation, tools in found.items()
+    }
+
+
+def memory_on_top(operation: str, tool: str, sizes: Sequence[int]) -> dict[int, float]:
+    """Megabytes that one call needs at most beyond its inputs, by size, in a process of its own after a first call."""
+    code = f"from {__name__} import print_memory; print_memory({operation!r}, {tool!r}, {list(sizes)!r})"
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)  # noqa: S603
+    return {int(n): taken / 1e6 for n, taken in json.loads(done.stdout.splitlines()[-1]).items()}
+
+
+def print_memory(operation: str, tool: str, sizes: Sequence[int]) -> None:
+    """Print, as JSON, the bytes of each size. What the process held before a call does not count."""
+    build = OPERATIONS[operation][tool]
+    found: dict[int, int] = {}
+    race(build(min(SIZES)))
+    for n in sizes:
+        call = build(n)
+        before = resident_memory()
+        found[n] = max(0, peak_of(call) - before)
+    print(json.dumps(found))
+
+
+def _features(n: int) -> tuple[Array, Array]:
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((n, FEATURES), dtype=np.float32)
+    return x, x + rng.standard_normal((n, FEATURES), dtype=np.float32)
+
+
+def _pair(n: int) -> tuple[RDM, RDM]:
+    """Two RDMs of few features, so that making them costs little."""
+    x, y = _features(n)
+    return compute_rdm(x[:, :32]), compute_rdm(y[:, :32])
+
+
+def brain_score(x: Array, y: Array) -> float:
+    """Similarity of two sets of features as Brain-Score's RDM metric defines it."""
+    from scipy.stats import spearmanr
+
+    one, other = (1 - np.corrcoef(side) for side in (x, y))
+    above = np.triu_indices(len(one), k=1)
+    return float(spearmanr(one[above], other[above])[0])
+
+
+def _toolbox_rdm(x: Array) -> Any:
+    data, toolbox = optional("rsatoolbox.data"), optional("rsatoolbox.rdm")
+    return toolbox.calc_rdm(data.Dataset(x), method="correlation")
+
+
+def _toolbox_compare(a: RDM, b: RDM, method: str) -> Call:
+    toolbox = optional("rsatoolbox.rdm")
+    one, other = (toolbox.RDMs(side.values[None]) for side in (a, b))
+    return lambda: toolbox.compare(one, other, method=method)
+
+
+def _rdm(make: Callable[[Array], object]) -> Callable[[int], Call]:
+    def build(n: int) -> Call:
+        x = _features(n)[0]
+        return lambda: make(x)
+
+    return build
+
+
+def _score(similarity: Callable[[Array, Array], object]) -> Callable[[int], Call]:
+    def build(n: int) -> Call:
+        x, y = _features(n)
+        return lambda: similarity(x, y)
+
+    return build
+
+
+def _compare(method: str) -> dict[str, Callable[[int], Call]]:
+    def ours(n: int) -> Call:
+        a, b = _pair(n)
+        return lambda: compare(a, b, method=method)
+
+    name = "kendalltau" if method == "tau-a" else "spearmanr"  # tau-b, which is tau-a without ties
+
+    def scipys(n: int) -> Call:
+        from scipy import stats
+
+        a, b = _pair(n)
+        call = getattr(stats, name)
+        return lambda: call(a.values, b.values)
+
+    return {OURS: ours, "rsatoolbox": lambda n: _toolbox_compare(*_pair(n), method), f"scipy {name}": scipys}
+
+
+def _pdist(x: Array) -> Array:
+    from scipy.spatial.distance import pdist
+
+    distances: Array = pdist(x, "correlation")
+    return distances
+
+
+OPERATIONS: dict[str, dict[str, Callable[[int], Call]]] = {
+    f"RDM of {FEATURES} features": {
+        OURS: _rdm(compute_rdm),
+        "rsatoolbox": _rdm(_toolbox_rdm),
+        "scipy pdist": _rdm(_pdist),
+        "numpy corrcoef": _rdm(lambda x: 1 - np.corrcoef(x)),
+    },
+    "spearman of two RDMs": _compare("spearman"),
+    "tau-a of two RDMs": _compare("tau-a"),
+    "features to spearman": {
+        OURS: _score(lambda x, y: compare(compute_rdm(x), compute_rdm(y), method="spearman")),
+        "rsatoolbox": _score(
+            lambda x, y: optional("rsatoolbox.rdm").compare(_toolbox_rdm(x), _toolbox_rdm(y), method="spearman")
+        ),
+        "Brain-Score's path": _score(brain_score),
+    },
+}

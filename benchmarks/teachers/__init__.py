@@ -1,0 +1,1 @@
+"""Teacher choice: which teacher, rule and alpha tell early how good candidates become."""

@@ -1,0 +1,1 @@
+"""Whether intervals, recordings and searchers behave as they should."""

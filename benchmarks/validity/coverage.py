@@ -1,0 +1,197 @@
+"""How often a 95% interval over resampled stimuli holds the truth, in samples from a population that is known.
+
+Every stimulus has patterns of 20 features: a part that all systems share, and a part of a layer's or the target's own,
+which stands for what the systems disagree about and for measurement noise. RDMs are correlation distances; where
+stimuli differ in strength (their patterns are scaled by a lognormal factor) squared Euclidean ones, which show it. The
+truth is the similarity over all pairs of an infinite population, from 400,000 independent pairs; with groups (objects),
+over pairs within and between groups in the sample's shares.
+"""
+
+import json
+import zlib
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal
+
+import numba
+import numpy as np
+import numpy.typing as npt
+
+from ...rsa import RDM, best_layer_interval, bootstrap, compute_rdm, interval, layer_differences
+
+Array = npt.NDArray[np.float64]
+Method = Literal["pearson", "spearman", "cosine"]
+
+DRAWS, PAIRS = 300, 400_000
+REPEATS = 400
+_SCALE = 1 / np.sqrt(np.arange(1, 21))  # of the features: a spectrum that falls as those of networks and brains do
+_NOISES = {  # of a layer and of the target
+    "low": (3.0, 2.0), "middle": (1.2, 0.7), "high": (0.3, 0.2), "near 1": (0.1, 0.07),
+}  # fmt: skip
+_LAYERS = {"tied": (1.2,) * 6, "graded": (0.3, 0.6, 0.9, 1.2, 1.5, 1.8), "16 tied": (1.2,) * 16}
+_CATEGORIES = 8
+
+
+@dataclass(frozen=True)
+class Case:
+    """What is estimated, and from which samples.
+
+    what: "similarity" of one layer, "difference" of two that are equally good (the share of intervals without the
+    truth, zero, is the test's false-positive rate), or "tg" of several layers. layers, target: how much of their own
+    the systems have. size: stimuli per group. strength: standard deviation of the logarithm of the factor by which
+    stimuli differ. singly: stimuli are resampled one by one although they come in groups.
+    """
+
+    what: Literal["similarity", "difference", "tg"]
+    kind: str
+    method: Method
+    n: int
+    layers: tuple[float, ...]
+    target: float
+    size: int = 1
+    strength: float = 0.0
+    singly: bool = False
+
+
+def cases(
+    methods: Sequence[Method] = ("pearson", "spearman", "cosine"), sizes: Sequence[int] = (20, 50, 100, 200)
+) -> list[Case]:
+    """Similarities by method, number of stimuli and truth; of stimuli of uneven strength; in groups of 4; in 8
+    categories, resampled whole and singly; differences; and TG."""
+    found = [
+        Case("similarity", kind, method, n, noises[:1], noises[1])
+        for method in methods for kind, noises in _NOISES.items() for n in sizes
+    ]  # fmt: skip
+    found += [
+        Case("similarity", kind, method, n, _NOISES[kind][:1], _NOISES[kind][1], strength=0.5)
+        for method in methods if method != "cosine" for kind in ("middle", "high") for n in sizes
+    ]  # fmt: skip
+    method, larger = methods[0], [n for n in sizes if n > 20]
+    found += [Case("similarity", kind, method, n, a[:1], a[1], 4) for kind, a in _NOISES.items() for n in larger]
+    found += [
+        Case("similarity", kind, method, n, _NOISES[kind][:1], _NOISES[kind][1], n // _CATEGORIES, singly=singly)
+        for kind in ("middle", "high") for n in larger if n % _CATEGORIES == 0 for singly in (False, True)
+    ]  # fmt: skip
+    found += [Case("difference", kind, method, n, a[:1] * 2, a[1]) for kind, a in _NOISES.items() for n in larger]
+    return found + [Case("tg", kind, method, n, layers, 0.7) for kind, layers in _LAYERS.items() for n in larger]
+
+
+def measure(
+    chosen: Sequence[Case],
+    *,
+    repeats: int = REPEATS,
+    file: Path | None = None,
+    advance: Callable[[int], object] = lambda steps: None,
+) -> list[dict[str, Any]]:
+    """One row per case: shares of `repeats` samples whose intervals hold the truth, and the intervals' mean widths.
+
+    `plain` is the percentile interval of the draws, `corrected` what `interval`, `layer_differences` and
+    `best_layer_interval` give. file: written after every row; rows that it holds from as many repeats are kept.
+    """
+    from ...rsa.cli.console import write_json
+
+    kept: dict[str, dict[str, Any]] = {}
+    if file is not None and file.exists():
+        kept = {_key(row, row["repeats"]): row for row in json.loads(file.read_text())["rows"]}
+    rows: list[dict[str, Any]] = []
+    for case in chosen:
+        key = _key(asdict(case), repeats)
+        if key not in kept:
+            kept[key] = asdict(case) | {"repeats": repeats} | _coverage(case, repeats)
+        rows.append(kept[key])
+        if file is not None:
+            write_json(file, {"draws": DRAWS, "rows": rows})
+        advance(1)
+    return rows
+
+
+def _key(row: dict[str, Any], repeats: int) -> str:
+    return json.dumps([row.get(name) for name in Case.__dataclass_fields__] + [repeats])
+
+
+def _coverage(case: Case, repeats: int) -> dict[str, float]:
+    truth = population(case if case.size > 1 else replace(case, n=2))
+    rng = np.random.default_rng(zlib.crc32(_key(asdict(case), 0).encode()))
+    threads = numba.get_num_threads()
+    numba.set_num_threads(1)  # samples are small
+    try:
+        ends = np.array([_intervals(case, rng, seed) for seed in range(repeats)])
+    finally:
+        numba.set_num_threads(threads)
+    held = ((ends[:, :, 0] <= truth) & (truth <= ends[:, :, 1])).mean(axis=0)
+    width = (ends[:, :, 1] - ends[:, :, 0]).mean(axis=0)
+    names = ("plain", "corrected")
+    return {"truth": truth, **dict(zip(names, held, strict=True))} | {
+        f"{name} width": float(value) for name, value in zip(names, width, strict=True)
+    }
+
+
+def _intervals(case: Case, rng: np.random.Generator, seed: int) -> list[tuple[float, float]]:
+    """The plain and the corrected interval from one sample."""
+    shared = _shared(rng, case.n, case.size, case.strength)
+    groups = None if case.singly else [f"{i // case.size:04d}" for i in range(case.n)]
+    layers = {f"layer {i}": _rdm(_own(rng, shared, noise), case) for i, noise in enumerate(case.layers)}
+    target = {"target": _rdm(_own(rng, shared, case.target), case)}
+    draws = bootstrap(layers, target, method=case.method, n=DRAWS, seed=seed, groups=groups)
+    values = draws.to_numpy()[:, 0]
+    if case.what == "similarity":
+        plain, corrected = values[0], tuple(float(end[0, 0]) for end in interval(draws))
+    elif case.what == "difference":
+        table = layer_differences(draws).isel(pair=0, target=0)
+        plain, corrected = values[0] - values[1], (float(table["low"]), float(table["high"]))
+    else:
+        plain, corrected = values.max(axis=0), best_layer_interval(draws)
+    low, high = np.nanquantile(plain, (0.025, 0.975))
+    return [(float(low), float(high)), (corrected[0], corrected[1])]
+
+
+@cache
+def population(case: Case) -> float:
+    """The true value of what a case estimates; without groups the same for every n."""
+    if case.what == "difference":
+        return 0.0
+    from scipy import stats
+
+    rng = np.random.default_rng(0)
+    within = rng.random(PAIRS) < (case.size - 1) / (case.n - 1)
+    group = [_shared(rng, PAIRS, 1, case.strength) for _ in range(2)]
+    group[1][within] = group[0][within]
+    share = 0.8 if case.size > 1 else 1.0
+    sides = [share * part + np.sqrt(1 - share**2) * _shared(rng, PAIRS, 1) for part in group]
+    own = [[_own(rng, side, noise) for side in sides] for noise in (min(case.layers), case.target)]
+    x, y = (_distances(a, b, case) for a, b in own)
+    if case.method == "cosine":
+        return float(x @ y / np.sqrt((x @ x) * (y @ y)))
+    return float(np.corrcoef(x, y)[0, 1] if case.method == "pearson" else stats.spearmanr(x, y)[0])
+
+
+def _shared(rng: np.random.Generator, n: int, size: int, strength: float = 0.0) -> Array:
+    """(n, 20) patterns that all systems share; in groups, most of each is common to a group."""
+    own = rng.normal(size=(n, len(_SCALE))) * _SCALE
+    if size > 1:
+        common = rng.normal(size=(-(-n // size), len(_SCALE))) * _SCALE
+        own = 0.8 * np.repeat(common, size, axis=0)[:n] + 0.6 * own
+    patterns: Array = own * np.exp(strength * rng.normal(size=(n, 1))) if strength else own
+    return patterns
+
+
+def _own(rng: np.random.Generator, shared: Array, noise: float) -> Array:
+    return shared + noise * rng.normal(size=shared.shape) * _SCALE
+
+
+def _rdm(features: Array, case: Case) -> RDM:
+    metric = "sqeuclidean" if case.strength else "correlation"
+    return compute_rdm(features, metric=metric, labels=[f"{i:04d}" for i in range(len(features))])
+
+
+def _distances(a: Array, b: Array, case: Case) -> Array:
+    """Of every row of one from the same row of the other."""
+    if case.strength:
+        squared: Array = ((a - b) ** 2).sum(axis=1)
+        return squared
+    a, b = (x - x.mean(axis=1, keepdims=True) for x in (a, b))
+    products = [np.einsum("ij,ij->i", x, y) for x, y in ((a, b), (a, a), (b, b))]
+    distances: Array = 1 - products[0] / np.sqrt(products[1] * products[2])
+    return distances

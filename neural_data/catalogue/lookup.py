@@ -1,0 +1,161 @@
+"""Loading by name or by file: where files are looked for, and which reader a file's content needs."""
+
+import os
+import zipfile
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ...rsa import RDM, RSAError
+from ...rsa.errors import near, reason
+from .datasets import DATASETS, DataFile, Dataset
+
+if TYPE_CHECKING:
+    import xarray
+
+
+def list_datasets() -> tuple[Dataset, ...]:
+    """Every data set that has a name, with source, licence, citation and files."""
+    return DATASETS
+
+
+def load(name_or_path: str | Path, *, data_dir: str | Path | None = None, part: str = "") -> "xarray.DataArray":
+    """A recording, by its name in the catalogue or from a file of any known format, told apart by content.
+
+    data_dir: the folder of data files; without it the environment variable TGSAGE_DATA, else a cache folder.
+    part: of a file that holds several: a group of a netCDF file; "trials" (what it is without), "averaged" or
+      "binned" of the class HDF5 file of HvM.
+    `attrs["images"]` of a file that holds its images too is its path, which `images` takes.
+    Files beyond 1 GiB stay on disk and are read in blocks when they are used.
+
+    Raises RSAError for a name or file that does not exist, for what is no recording, and as the readers do.
+    """
+    dataset = find(name_or_path)
+    if dataset is None:
+        return _read(Path(name_or_path), part)
+    if dataset.kind == "simulation":
+        from ..simulation.recording import load_simulated
+
+        if part:
+            raise RSAError(f"{dataset.name} has no parts, so not {part!r} either")
+        return load_simulated(dataset.name)
+    if dataset.kind == "rdms" or dataset.file is None:
+        raise RSAError(f"{dataset.name} is published as RDMs, without responses; load_rdms or load_teacher reads it")
+    recording = _read(locate(dataset.file, dataset, data_dir), part or dataset.part)
+    recording.attrs.pop("images", None)  # the name says which they are
+    stated: dict[str, str | float] = {"identifier": dataset.name}
+    if dataset.window is not None and "time_bin" in recording.dims:
+        stated |= {"window_start": dataset.window[0], "window_end": dataset.window[1]}
+    if dataset.degrees is not None:
+        stated["degrees"] = dataset.degrees
+    return recording.assign_attrs(stated)
+
+
+def load_rdms(name_or_path: str | Path, *, data_dir: str | Path | None = None) -> dict[str, RDM]:
+    """The RDMs of a source that publishes RDMs only, by target.
+
+    "kriegeskorte2008": macaque "mIT" and human "hIT"; "kriegeskorte2008/subjects": "hIT S1" to "hIT S4";
+    "kriegeskorte2008/models": eight models; or one of these files. Raises RSAError as `load` does.
+    """
+    from ..recordings.readers.kriegeskorte import read_kriegeskorte, read_kriegeskorte_images
+
+    dataset = find(name_or_path)
+    if dataset is None:
+        path = Path(name_or_path)
+        if content_of(path) != "mat":
+            raise RSAError(f"{path} is no MATLAB file of RDMs; load() reads recordings")
+        return read_kriegeskorte(path)
+    if dataset.kind != "rdms" or dataset.file is None or dataset.images is None:
+        raise RSAError(f"{dataset.name} is a recording; region_rdms(load('{dataset.name}')) makes its RDMs")
+    path = locate(dataset.file, dataset, data_dir)
+    supplement = data_folder(data_dir) / dataset.images.path
+    table = read_kriegeskorte_images(supplement).table if supplement.is_file() else {}
+    return read_kriegeskorte(path, {name: column for name, column in table.items() if name != "stimulus_id"})
+
+
+def data_folder(data_dir: str | Path | None = None) -> Path:
+    """The argument, else the environment variable TGSAGE_DATA, else the user's cache folder."""
+    if data_dir is not None:
+        return Path(data_dir)
+    if os.environ.get("TGSAGE_DATA"):
+        return Path(os.environ["TGSAGE_DATA"])
+    import pooch
+
+    return Path(pooch.os_cache("tgsage"))
+
+
+def locate(file: DataFile, dataset: Dataset, data_dir: str | Path | None = None) -> Path:
+    """Where the file lies. Raises RSAError saying how to get it when it is not there."""
+    path = data_folder(data_dir) / file.path
+    if path.is_file():
+        return path
+    how = f"`tgsage data fetch {dataset.name}` downloads it" if file.url else obtain(dataset)
+    raise RSAError(f"{dataset.name}: {path} is missing; {how}, and TGSAGE_DATA names the folder that has it")
+
+
+def obtain(dataset: Dataset) -> str:
+    """How to get what no link serves."""
+    return dataset.obtain or f"it comes from {dataset.source}"
+
+
+def find(name_or_path: str | Path) -> Dataset | None:
+    """The data set of this name, None for an existing path. Raises RSAError for what is neither."""
+    for dataset in DATASETS:
+        if dataset.name == str(name_or_path):
+            return dataset
+    with suppress(OSError):  # a name too long for a path
+        if str(name_or_path) and Path(name_or_path).exists():
+            return None
+    names = [dataset.name for dataset in DATASETS]
+    asked = str(name_or_path)
+    raise RSAError(f"{asked or repr(asked)} is neither a file nor a data set of the catalogue{near(asked, names)}")
+
+
+def content_of(path: Path) -> str:
+    """What a path holds, by its first bytes: folder, hdf5, netcdf3, npy, npz, zip, mat, or "" for anything else."""
+    if path.is_dir():
+        return "folder"
+    try:
+        with path.open("rb") as file:
+            start = file.read(16)
+    except OSError as error:
+        raise RSAError(f"{path} cannot be read: {error.strerror or error}") from error
+    if start.startswith(b"PK\x03\x04"):
+        try:
+            with zipfile.ZipFile(path) as archive:
+                names = archive.namelist()
+        except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+            raise RSAError(f"{path} cannot be read as a zip archive: {reason(error)}") from error
+        return "npz" if names and all(name.endswith(".npy") for name in names) else "zip"
+    signs = {b"\x93NUMPY": "npy", b"MATLAB 5.0": "mat", b"CDF": "netcdf3"}
+    signs |= dict.fromkeys((b"\x89HDF\r\n\x1a\n", b"MATLAB 7.3"), "hdf5")
+    return next((kind for sign, kind in signs.items() if start.startswith(sign)), "")
+
+
+def _read(path: Path, part: str) -> "xarray.DataArray":
+    kind = content_of(path)
+    if kind == "hdf5":
+        from ..recordings.readers.hvm_hdf5 import is_hvm, read_hvm
+
+        if is_hvm(path):
+            return read_hvm(path, part or "trials")
+        from ..recordings.readers.brainscore import read_brainscore
+
+        return read_brainscore(path, part)
+    if part and kind in ("npy", "npz"):
+        raise RSAError(f"{path} holds one recording without parts, so no {part!r}")
+    if kind == "npy":
+        from ..recordings.readers.cowley import read_cowley
+
+        return read_cowley(path)
+    if kind == "npz":
+        from ..recordings.readers.zhang_desimone import read_zhang_desimone
+
+        return read_zhang_desimone(path)
+    if kind == "mat":
+        raise RSAError(f"{path} may hold RDMs, but no responses; load_rdms or load_teacher reads it")
+    if kind == "netcdf3":
+        raise RSAError(
+            f"{path} is netCDF3; xarray.open_dataset({str(path)!r}).to_netcdf(..., engine='h5netcdf') makes netCDF4"
+        )
+    raise RSAError(f"{path} is no recording: neither netCDF4 or HDF5 nor a numpy file")

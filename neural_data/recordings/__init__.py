@@ -1,0 +1,1 @@
+"""Recordings: their schema, averages and neuroids; `readers` has one file per format."""

@@ -1,0 +1,90 @@
+"""Means over the repetitions of a stimulus, and how many trials are behind each."""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ...rsa.rdm.rdm import Array
+from .recording import blocks, check_numbers, check_recording, constant_columns, encode
+
+if TYPE_CHECKING:
+    import xarray
+
+
+def average_repetitions(recording: "xarray.DataArray") -> "xarray.DataArray":
+    """Mean response to each stimulus, in order of first appearance; NaN repeats are left out.
+
+    Columns that say the same at every presentation of a stimulus are kept. `attrs["repeats"]` becomes the mean number
+    of valid values behind a mean, and `attrs["repeats_range"]` says from how many to how many where they differ. A
+    neuroid without a valid repeat of a stimulus keeps NaN there. Recordings on disk are read in blocks of neuroids;
+    sums are made in float64 and the result has the precision of the input.
+
+    Raises RSAError as `check_recording` does, and for values that no response has.
+    """
+    averaged, counts = average_and_count(recording)
+    return averaged.assign_attrs(state_repeats(counts))
+
+
+def average_and_count(recording: "xarray.DataArray") -> "tuple[xarray.DataArray, npt.NDArray[np.float64]]":
+    """What `average_repetitions` returns, and how many trials are behind each mean: (stimuli, neuroids)."""
+    import xarray
+
+    check_recording(recording)
+    ids, codes = encode(recording["stimulus_id"].values)
+    means, counts = group_means(recording, codes, len(ids), trials_behind(recording))
+    coords = {name: (c.dims, c.values) for name, c in recording.coords.items() if c.dims != ("presentation",)}
+    columns = {**constant_columns(recording, codes), "repetition": np.zeros(len(ids), np.int64)}
+    coords |= {name: (("presentation",), values) for name, values in columns.items() if name != "trials"}
+    return xarray.DataArray(means, coords, recording.dims, recording.name, recording.attrs), counts
+
+
+def trials_behind(recording: "xarray.DataArray") -> npt.NDArray[np.float64]:
+    """How many trials each presentation is the mean of: its column `trials`, else `attrs["repeats"]`, else 1."""
+    if "trials" in recording.coords and recording["trials"].dims == ("presentation",):
+        check_numbers(recording, "trials", "iu", 1e6)
+        return recording["trials"].values.astype(np.float64)
+    return np.full(recording.sizes["presentation"], float(recording.attrs.get("repeats", 1)))
+
+
+def state_repeats(counts: npt.NDArray[np.float64]) -> dict[str, str | float]:
+    """Attributes about the trials behind each mean; those that are missing do not count."""
+    known = counts[counts > 0]
+    if not len(known):
+        return {"repeats": 0.0}
+    low, high = known.min(), known.max()
+    stated: dict[str, str | float] = {"repeats": round(float(known.mean()), 3)}
+    return stated | ({"repeats_range": f"{low:g} to {high:g}"} if low < high else {})
+
+
+def group_means(
+    recording: "xarray.DataArray",
+    codes: npt.NDArray[np.int64],
+    n: int,
+    trials: npt.NDArray[np.float64] | None = None,
+) -> tuple[Array, npt.NDArray[np.float64]]:
+    """(n, neuroids[, bins]): mean over the presentations of each code, NaN ignored, read in blocks of neuroids.
+
+    Also (n, neuroids), the presentations behind each mean, or the sum of their `trials`.
+    """
+    from scipy.sparse import csr_array
+
+    dtype = recording.dtype if recording.dtype in (np.float32, np.float64) else np.dtype(np.float64)
+    out, behind = np.empty((n, *recording.shape[1:]), dtype), np.empty((n, recording.shape[1]))
+    rows = np.arange(len(codes))
+    pick = csr_array((np.ones(len(codes)), (codes, rows)), (n, len(codes)))
+    weigh = pick if trials is None else csr_array((trials, (codes, rows)), (n, len(codes)))
+    for here, block in blocks(recording):
+        flat = block.reshape(len(codes), -1).astype(np.float64)
+        missing = np.isnan(flat)
+        counts: Any = pick.sum(axis=1)[:, None]
+        weights: Any = weigh.sum(axis=1)[:, None]
+        if missing.any():
+            present = (~missing).astype(np.float64)
+            counts, weights = pick @ present, weigh @ present
+            flat[missing] = 0
+        with np.errstate(invalid="ignore"):
+            out[:, here] = (pick @ flat / counts).reshape(n, *block.shape[1:])
+        weights = np.broadcast_to(weights, (n, flat.shape[1])).reshape(n, block.shape[1], -1)
+        behind[:, here] = weights.max(axis=2)
+    return out, behind

@@ -1,0 +1,109 @@
+"""Which neuroids stand for a region, which are reliable, and on what scale they speak."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from ...rsa import RSAError
+from ...rsa.errors import listing, near
+from ...rsa.labels import MISSING, named_rows
+from ...rsa.rdm.rdm import Array
+from .recording import encode
+
+if TYPE_CHECKING:
+    import xarray
+
+SCALES = ("none", "zscore", "max")
+_ORDER = ("V1", "V2", "V4", "pIT", "cIT", "aIT", "IT")  # along the ventral stream
+
+
+def region_neuroids(recording: "xarray.DataArray", level: str = "subregion") -> dict[str, npt.NDArray[np.int64]]:
+    """Region -> indices of its neuroids, in the order of the ventral stream.
+
+    level: "subregion" V4, pIT, cIT, aIT as far as they exist (a recording without that column falls back to its
+    regions); "region" V4, IT; "paper" V4, pIT, aIT as in Bashivan et al. 2019, central IT counted as anterior (so did
+    Hong et al. 2016, who recorded these sites); or any other column of neuroids, such as "animal".
+
+    Raises RSAError for a column that does not exist and for neuroids without a value in it.
+    """
+    column = "subregion" if level == "paper" else level
+    if level == "subregion" and "subregion" not in recording.coords:
+        column = "region"
+    known = [str(name) for name, c in recording.coords.items() if c.dims in ((), ("neuroid",))]
+    if column not in known:
+        how = f"; recording.assign_coords({column}=('neuroid', [...])) adds it"
+        raise RSAError(f"the neuroids have no column {column}{how if 'region' in column else near(column, known)}")
+    names = np.broadcast_to(recording[column].values.astype(str), recording.sizes["neuroid"])
+    if level == "paper":
+        names = np.where(names == "cIT", "aIT", names)
+    unnamed = recording["neuroid_id"].values[np.isin(names, MISSING)]
+    if len(unnamed):
+        raise RSAError(f"{len(unnamed)} neuroids have no {column}: {listing(unnamed)}")
+    found = list(dict.fromkeys(names.tolist()))
+    found.sort(key=lambda name: _ORDER.index(name) if name in _ORDER else len(_ORDER))
+    return {name: np.flatnonzero(names == name) for name in found}
+
+
+def reliable_neuroids(
+    recording: "xarray.DataArray", reliability: "xarray.DataArray | npt.ArrayLike", *, at_least: float = 0.5
+) -> "xarray.DataArray":
+    """The neuroids whose reliability reaches `at_least`; an undefined one (NaN) does not.
+
+    reliability: one number per neuroid, in their order, or by the names that a Series or DataArray brings.
+    Raises RSAError when numbers and neuroids do not match or no neuroid is left.
+    """
+    ids = recording["neuroid_id"].values.tolist()
+    r, names = named_rows(reliability, "reliability")
+    r = np.asarray(r, np.float64)
+    place = {name: i for i, name in enumerate(names or ())}
+    lacking = [name for name in ids if name not in place]
+    if place and not lacking:
+        r = r[[place[name] for name in ids]]
+    elif names is not None and names != list(map(str, range(len(names)))):
+        raise RSAError(f"{len(lacking)} neuroids have no reliability: {listing(lacking)}")
+    if r.shape != (len(ids),):
+        raise RSAError(f"{len(ids)} neuroids but reliability has shape {r.shape}")
+    keep = np.flatnonzero(r >= at_least)
+    if not len(keep):
+        raise RSAError(
+            f"no neuroid reaches reliability {at_least:g}; the highest is {np.nanmax(r, initial=-np.inf):.3g}"
+        )
+    return recording.isel(neuroid=keep).assign_attrs(
+        selected=f"{len(keep)} of {len(r)} neuroids, reliability >= {at_least:g}"
+    )
+
+
+def repeated_stimuli(recording: "xarray.DataArray", *, at_least: int = 2) -> "xarray.DataArray":
+    """The presentations of the stimuli that were shown `at_least` so many times. Raises RSAError when none was."""
+    _, codes = encode(recording["stimulus_id"].values)
+    shown = np.bincount(codes)
+    keep = np.flatnonzero(shown[codes] >= at_least)
+    if not len(keep):
+        raise RSAError(f"no stimulus was shown {at_least} times or more; the most are {shown.max()}")
+    selected = f"{(shown >= at_least).sum()} of {len(shown)} stimuli, shown {at_least} times or more"
+    before = [recording.attrs["selected"]] if "selected" in recording.attrs else []
+    return recording.isel(presentation=keep).assign_attrs(selected="; ".join([*before, selected]))
+
+
+def scale_neuroids(responses: Array, scale: str) -> Array:
+    """Columns of (n_stimuli, n_neuroids) on a common scale, NaN ignored.
+
+    scale: "none"; "zscore", mean 0 and standard deviation 1 over stimuli; "max", largest magnitude 1 over stimuli.
+    Columns that cannot be scaled, since they do not vary (zscore) or are all zero (max), become NaN.
+    """
+    if scale not in SCALES:
+        raise RSAError(f"unknown scale {scale!r}{near(scale, SCALES)}")
+    if scale == "none":
+        return responses
+    responses = named_rows(responses, "responses")[0]  # missing values, not what lies under a mask
+    x = responses.astype(np.float64)
+    low, high = np.fmin.reduce(x, axis=0), np.fmax.reduce(x, axis=0)
+    if scale == "zscore":
+        n = np.maximum((~np.isnan(x)).sum(axis=0), 1)
+        x -= np.nansum(x, axis=0) / n
+        size, dead = np.sqrt(np.nansum(x**2, axis=0) / n), ~(low < high)
+    else:
+        size = np.fmax(np.abs(low), np.abs(high))
+        dead = ~(size > 0)
+    return np.where(dead, np.nan, x / np.where(dead, 1, size)).astype(responses.dtype)

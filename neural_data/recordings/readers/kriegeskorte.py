@@ -1,0 +1,142 @@
+"""RDMs, images and categories of Kriegeskorte et al. 2008 (Neuron): 92 objects seen by macaques and people."""
+
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ....rsa import RDM, RSAError, Stimuli
+from ....rsa.errors import reason
+from ....rsa.rdm.rdm import Array
+
+N = 92
+LABELS = tuple(f"kriegeskorte2008/{i + 1:02d}" for i in range(N))
+_MODELS = {"animacy", "FaceBodyManmadeNatobj", "monkeyIT", "EVA", "HMAX", "V1", "Silhouette", "RADON"}
+_MAX_BYTES = 256 * 2**20  # the largest of the files inflates to 9 MiB
+
+
+def read_kriegeskorte(path: Path, descriptors: Mapping[str, Array] | None = None) -> dict[str, RDM]:
+    """The RDMs of one of the three files, told apart by what they hold.
+
+    Supplement of the paper: "mIT" (674 neurons) and "hIT" (316 voxels, subjects averaged), with categories as
+    descriptors. 92_brainRDMs: "hIT S1" to "hIT S4", the mean over two sessions each, in the file's order of subjects.
+    92_modelRDMs: the models by name; those that only tell categories apart (0 within, 1 between) have the metric
+    "model", all others are 1 - r. `descriptors` are given to RDMs of a file that holds no categories.
+
+    Raises RSAError naming the file when it is truncated, something else, or holds an RDM of other than 92 objects.
+    """
+    content = _load(path)
+    try:
+        if "RDMs_mIT_hIT_fig1" in content:
+            columns = _categories(content)
+            named = {_text(entry["name"]): entry["RDM"] for entry in content["RDMs_mIT_hIT_fig1"].ravel()}
+            return {
+                region: _rdm(path, next(v for k, v in named.items() if k.startswith(region)), region, columns)
+                for region in ("mIT", "hIT")
+            }
+        if "RDMs" in content:
+            subjects = content["RDMs"].reshape(content["RDMs"].shape[-2:])  # (subjects, sessions)
+            if not all(_text(session["name"]).startswith("hIT | ") for session in subjects.ravel()):
+                raise _odd(path)
+            means = [np.mean([_condensed(path, session["RDM"]) for session in row], axis=0) for row in subjects]
+            rdms = [_rdm(path, mean, f"hIT S{i + 1}", descriptors or {}) for i, mean in enumerate(means)]
+            return {rdm.name: rdm.replace(attrs={**rdm.attrs, "sessions": subjects.shape[1]}) for rdm in rdms}
+        models = {_text(entry["name"]): entry["RDM"] for entry in content["Models"].ravel()}
+        if set(models) != _MODELS:
+            raise _odd(path)
+        return {name: _rdm(path, matrix, name, descriptors or {}) for name, matrix in models.items()}
+    except RSAError as error:
+        raise error if str(path) in str(error) else RSAError(f"{path}: {error}") from error
+    except (KeyError, IndexError, ValueError, TypeError, AttributeError, StopIteration) as error:
+        raise _odd(path) from error
+
+
+def read_kriegeskorte_images(path: Path) -> Stimuli:
+    """The 92 images (175 x 175, colour on grey) of the paper's supplement with their categories.
+
+    Columns: `category_name` (six kinds), `animacy`, and the twelve category vectors of the file as booleans under
+    their own names (the rand ones are controls). Raises RSAError as `read_kriegeskorte` does.
+    """
+    from PIL import Image
+
+    content = _load(path)
+    try:
+        arrays = [entry["image"] for entry in content["stimuli_92objs"].ravel()]
+        columns = _categories(content)
+    except (KeyError, IndexError, ValueError, TypeError, AttributeError) as error:
+        raise _odd(path) from error
+    if len(arrays) != N or any(image.dtype != np.uint8 or image.shape != (175, 175, 3) for image in arrays):
+        raise RSAError(f"{path}: expected {N} images of 175 x 175 x 3 bytes")
+    images = [Image.fromarray(np.ascontiguousarray(image)) for image in arrays]
+    return Stimuli(images, {"stimulus_id": LABELS, **columns}, reference="kriegeskorte2008")
+
+
+def _categories(content: Mapping[str, Any]) -> dict[str, Array]:
+    kinds = np.array([_text(entry["category"]) for entry in content["stimuli_92objs"].ravel()])
+    names = [_text(name) for name in content["categoryLabels"].ravel()]
+    vectors = content["categoryVectors"].astype(bool)
+    animate = vectors[:, names.index("animate")]
+    columns = {"category_name": kinds, "animacy": np.where(animate, "animate", "inanimate")}
+    return columns | {name: vectors[:, i] for i, name in enumerate(names)}
+
+
+def _rdm(path: Path, matrix: Array, name: str, columns: Mapping[str, Array]) -> RDM:
+    attrs = {"source": "Kriegeskorte et al. 2008", "identifier": f"kriegeskorte2008: {name}"}
+    values = _condensed(path, matrix)
+    metric = "model" if len(np.unique(values)) == 2 else "correlation"
+    return RDM(values, LABELS, metric=metric, name=name, descriptors=columns, attrs=attrs)
+
+
+def _condensed(path: Path, matrix: Array) -> Array:
+    """Condensed float64 values from a square or a condensed matrix (rows in the order of its upper triangle)."""
+    if not isinstance(matrix, np.ndarray) or matrix.dtype.kind not in "biuf":
+        raise _odd(path)
+    values = np.asarray(matrix, np.float64)
+    if values.shape == (N, N):
+        return RDM.from_square(values, LABELS).values
+    if values.size != N * (N - 1) // 2:
+        raise RSAError(f"{path}: an RDM of {N} objects is needed, got shape {values.shape}")
+    return values.ravel()
+
+
+def _text(entry: Any) -> str:
+    return str(np.asarray(entry).ravel()[0])
+
+
+def _odd(path: Path) -> RSAError:
+    return RSAError(
+        f"{path} holds no RDMs or images of Kriegeskorte et al. 2008 in the layout that they were published in"
+    )
+
+
+def _load(path: Path) -> dict[str, Any]:
+    from scipy.io import loadmat
+
+    _check_size(path)
+    try:
+        return dict(loadmat(path, variable_names=None))
+    except Exception as error:  # whatever a parser of a stranger's file may stumble over
+        raise RSAError(f"{path} cannot be read as a MATLAB 5 file: {reason(error)}") from error
+
+
+def _check_size(path: Path) -> None:
+    """Raises RSAError unless every variable of the file inflates to a bounded size."""
+    try:
+        content = memoryview(path.read_bytes() if path.stat().st_size <= _MAX_BYTES else b"")
+    except OSError as error:
+        raise RSAError(f"{path}: {error.strerror or error}") from error
+    place, total = 128, 0
+    while place + 8 <= len(content):
+        kind, size = np.frombuffer(content[place : place + 8], "<u4").tolist()
+        if kind == 15:  # a compressed variable
+            try:
+                total += len(
+                    zlib.decompressobj().decompress(content[place + 8 : place + 8 + size], _MAX_BYTES - total + 1)
+                )
+            except zlib.error as error:
+                raise RSAError(f"{path} is damaged: {error}") from error
+        place += 8 + size
+    if total > _MAX_BYTES or not 128 < place <= len(content):
+        raise RSAError(f"{path} is no MATLAB 5 file of a size that is published here, or it is truncated")

@@ -1,0 +1,55 @@
+"""An HDF5 data set as a lazy array of xarray, with its axes in the order of a recording."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray
+from xarray.backends import BackendArray
+from xarray.core import indexing
+
+from ....rsa import RSAError
+from ....rsa.io.hdf5 import MAX_BYTES, attribute, opened, plain_dataset
+from ....rsa.rdm.rdm import Array
+from .conventions import decoded
+
+
+class OnDisk(BackendArray):
+    """axes[i] is the stored axis that becomes axis i. The file is opened for each read, so no handle is shared."""
+
+    def __init__(self, path: Path, name: str, axes: tuple[int, ...]) -> None:
+        with opened(path) as file:
+            data = plain_dataset(file, name)
+            if data.dtype.kind not in "iuf":
+                raise RSAError(f"{name} holds {data.dtype}, not numbers")
+            truths = attribute(data, "dtype") == "bool"  # how xarray writes truth values into netCDF
+            stored, self.dtype = data.shape, np.dtype(bool) if truths else data.dtype.newbyteorder("=")
+        self.path, self.name, self.axes = path, name, axes
+        self.shape = tuple(stored[axis] for axis in axes)
+
+    def __getitem__(self, key: indexing.ExplicitIndexer) -> Any:
+        support = indexing.IndexingSupport.OUTER_1VECTOR  # of h5py, with increasing indices, which xarray sees to
+        return indexing.explicit_indexing_adapter(key, self.shape, support, self._read)
+
+    def _read(self, key: tuple[Any, ...]) -> Array:
+        stored: list[Any] = [slice(None)] * len(key)
+        for axis, part in zip(self.axes, key, strict=True):
+            stored[axis] = part
+        with opened(self.path) as file:
+            values = plain_dataset(file, self.name)[tuple(stored)]
+        left = [axis for axis in sorted(self.axes) if not isinstance(stored[axis], int | np.integer)]
+        order = [left.index(axis) for axis in self.axes if axis in left]
+        return np.asarray(values, self.dtype).transpose(order)
+
+
+def lazy_array(
+    path: Path, name: str, stored: tuple[str, ...], dims: tuple[str, ...], marks: Mapping[str, Any]
+) -> xarray.DataArray:
+    """The data set with dims `stored`, as a DataArray with dims `dims`; in memory where it is at most 1 GiB.
+
+    marks: its `conventions`, which each part that is read is decoded by.
+    """
+    source = OnDisk(path, name, tuple(stored.index(dim) for dim in dims))
+    out = xarray.DataArray(decoded(name, xarray.Variable(dims, indexing.LazilyIndexedArray(source), marks)))
+    return out.load() if out.nbytes <= MAX_BYTES else out

@@ -1,0 +1,306 @@
+"""The one form of a recording: responses of neuroids to presentations, with flat, validated coordinates."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ...rsa import RSAError
+from ...rsa.errors import listing, reason
+from ...rsa.labels import MISSING, order_of, plain, plain_column, row_labels, row_names
+from ...rsa.rdm.rdm import Array
+
+if TYPE_CHECKING:
+    import xarray
+
+DIMS = ("presentation", "neuroid", "time_bin")
+WINDOW = (70.0, 170.0)  # ms after onset, the window of Majaj, Hong et al. 2015
+_REQUIRED = {
+    "presentation": ("stimulus_id", "repetition"),
+    "neuroid": ("neuroid_id",),
+    "time_bin": ("time_bin_start", "time_bin_end"),
+}
+_NUMBERS = ("repeats", "window_start", "window_end", "degrees")
+_BLOCK_BYTES = 64 * 2**20
+_LARGEST, _SMALLEST = 1e15, 1e-30  # no unit of a neural response leads out of this range; a wrong byte order does
+
+
+def check_recording(recording: "xarray.DataArray") -> "xarray.DataArray":
+    """The recording itself, when it has the form that everything here builds on.
+
+    Dims ("presentation", "neuroid") or ("presentation", "neuroid", "time_bin"), numbers, none of them empty.
+    Coordinates lie flat along one dim: `stimulus_id` (text) and `repetition` (int) of each presentation,
+    `neuroid_id` (text, unique) of each neuroid, `time_bin_start` and `time_bin_end` (ms) of each bin. Further ones
+    are free; `region`, `subregion` and `animal` of neuroids have a meaning, and of presentations `object_name`,
+    `category_name` and `trials` (how many each is the mean of). `attrs` holds text and numbers, among them what a
+    result must state: `identifier`, `source`, `unit`, `note`, `repeats` (trials behind each presentation),
+    `window_start` and `window_end` (ms), `degrees`. Values are looked at when they are used, since they may still lie
+    on disk.
+
+    Raises RSAError naming the dim, coordinate or attribute, with the first offending entries.
+    """
+    import xarray
+
+    if not isinstance(recording, xarray.DataArray):
+        raise RSAError(f"a recording is an xarray.DataArray, not {type(recording).__name__}; from_arrays makes one")
+    dims = tuple(map(str, recording.dims))
+    if dims not in (DIMS[:2], DIMS):
+        raise RSAError(f"a recording has dims (presentation, neuroid[, time_bin]), got ({', '.join(dims)})")
+    if recording.dtype.kind not in "biuf":
+        raise RSAError(f"responses must be real numbers, got {recording.dtype}")
+    for dim, size in zip(dims, recording.shape, strict=True):
+        if size == 0:
+            raise RSAError(f"the recording has no {dim}")
+        for name in _REQUIRED[dim]:
+            if name not in recording.coords:
+                raise RSAError(f"coordinate {name} is missing; there are: {listing(recording.coords, 12)}")
+            if recording[name].dims != (dim,):
+                raise RSAError(f"coordinate {name} lies along {recording[name].dims}, expected ('{dim}',)")
+    for key, coordinate in recording.coords.items():
+        if coordinate.ndim > 1 or (coordinate.ndim == 1 and key in dims):
+            raise RSAError(f"coordinate {key} is an index or has several dims; recording.reset_index('{key}') flattens")
+    for name in ("stimulus_id", "neuroid_id"):
+        if recording[name].dtype.kind != "U":
+            raise RSAError(f"coordinate {name} must be text, got {recording[name].dtype}")
+        empty = np.flatnonzero(np.isin(recording[name].values, MISSING))
+        if len(empty):
+            raise RSAError(f"coordinate {name} is empty at {listing(empty)}")
+    check_numbers(recording, "repetition", "iu", 1e6)
+    ids = recording["neuroid_id"].values
+    unique, counts = np.unique(ids, return_counts=True)
+    if len(unique) < len(ids):
+        twice = unique[counts > 1]
+        raise RSAError(f"neuroid_id must be unique; {len(twice)} occur more than once: {listing(twice)}")
+    if "time_bin" in dims:
+        for name in _REQUIRED["time_bin"]:
+            check_numbers(recording, name, "iuf", 1e7)
+        start, end = (recording[name].values for name in _REQUIRED["time_bin"])
+        if (start >= end).any():
+            i = int(np.flatnonzero(start >= end)[0])
+            raise RSAError(f"time_bin {i} starts at {start[i]} and ends at {end[i]} ms")
+    for key, value in recording.attrs.items():
+        if not isinstance(value, str | int | float | np.integer | np.floating | np.bool_) or (
+            key in _NUMBERS and isinstance(value, str)
+        ):
+            wanted = "a number" if key in _NUMBERS else "text or a number"
+            raise RSAError(f"attribute {key} is a {type(value).__name__}; {wanted} is needed")
+    if ("window_start" in recording.attrs) != ("window_end" in recording.attrs):
+        raise RSAError("attributes window_start and window_end belong together; one of them is missing")
+    return recording
+
+
+def check_numbers(recording: "xarray.DataArray", name: str, kinds: str, largest: float) -> None:
+    values = recording[name].values
+    if values.dtype.kind not in kinds:
+        raise RSAError(f"coordinate {name} must be {'int' if kinds == 'iu' else 'numbers'}, got {values.dtype}")
+    bad = ~(np.abs(values.astype(np.float64)) <= largest)
+    if bad.any():
+        raise RSAError(
+            f"coordinate {name} holds {listing(values[bad])}, which is no {name}; is its byte order declared right?"
+        )
+
+
+def from_arrays(
+    responses: npt.ArrayLike,
+    *,
+    stimulus_id: Iterable[object] | None = None,
+    region: str | Iterable[object] | None = None,
+    repetition: Iterable[int] | None = None,
+    neuroid_id: Iterable[object] | None = None,
+    time_bins: Iterable[tuple[float, float]] | None = None,
+    presentation: Mapping[str, Any] | None = None,
+    neuroid: Mapping[str, Any] | None = None,
+    attrs: Mapping[str, str | int | float] | None = None,
+) -> "xarray.DataArray":
+    """A recording from plain arrays, or from a DataFrame or DataArray with names of its own.
+
+    responses: (n_presentations, n_neuroids) or (n_presentations, n_neuroids, n_time_bins); integers become float64,
+      masked values NaN.
+    stimulus_id: one per presentation; a stimulus shown again has the same id again. Without it, the index of a
+      DataFrame or the coordinate of a DataArray.
+    region: one per neuroid, or one text for all. repetition: numbered in order of appearance if absent.
+    neuroid_id: if absent the columns of a DataFrame or the coordinate of a DataArray, else "0", "1", ...
+    time_bins: (start, end) in ms. presentation, neuroid: further columns; a missing text is empty. A Series goes to the
+      presentations or neuroids (or their ids) that its index names, never to others by position.
+
+    Raises RSAError as `check_recording` does, for names that are missing or contradict those of the responses, and for
+    columns of another length.
+    """
+    import xarray
+
+    if set(getattr(responses, "dims", [""])) <= set(DIMS):
+        responses = responses.transpose(*(dim for dim in DIMS if dim in responses.dims))  # type: ignore[union-attr]
+    array = _as_array(responses, "responses")
+    if array.dtype.kind not in "biuf":
+        raise RSAError(f"responses must be real numbers, got {array.dtype}")
+    array = array.astype(array.dtype.newbyteorder("="), copy=False)
+    if array.dtype not in (np.float32, np.float64):
+        array = array.astype(np.float64)
+    if array.ndim not in (2, 3):
+        raise RSAError(f"responses must have shape (presentations, neuroids[, time bins]), got {array.shape}")
+    dims = DIMS[: array.ndim]
+    own, others = row_names(responses), row_names(responses, 1)
+    ids, sites = row_labels(own, stimulus_id, "stimulus_id"), row_labels(others, neuroid_id, "neuroid_id")
+    if ids is None or (stimulus_id is None and own == _numbered(len(array))):
+        raise RSAError("responses come without names of what was shown; stimulus_id= gives one per presentation")
+    sites = _numbered(array.shape[1]) if sites is None else sites
+    stimuli = np.array(ids, str)
+    shown: dict[str, Any] = {"repetition": number_repetitions(stimuli) if repetition is None else repetition}
+    shown |= {**_coordinates(responses, 0), **(presentation or {})}
+    recorded: dict[str, Any] = _coordinates(responses, 1)
+    if region is not None:
+        recorded["region"] = [region] * len(sites) if isinstance(region, str) else region
+    columns = {
+        "presentation": {"stimulus_id": stimuli} | _columns(shown, own or row_names(stimulus_id), ids),
+        "neuroid": {"neuroid_id": np.array(sites, str)}
+        | _columns(recorded | dict(neuroid or {}), others or row_names(neuroid_id), sites),
+        "time_bin": _coordinates(responses, 2),
+    }
+    if time_bins is not None:
+        edges = _as_array(list(time_bins), "time_bins")
+        if edges.ndim != 2 or edges.shape[1] != 2 or edges.dtype.kind not in "iuf":
+            raise RSAError(f"time_bins are pairs of numbers (start, end) in ms, got shape {edges.shape}")
+        if array.ndim == 2:
+            raise RSAError(f"time_bins were given but responses have shape {array.shape}")
+        columns["time_bin"] = {"time_bin_start": edges[:, 0], "time_bin_end": edges[:, 1]}
+    coords = {}
+    for size, (dim, named) in zip(array.shape, columns.items(), strict=False):
+        for name, column in named.items():
+            if column.shape != (size,):
+                raise RSAError(f"{name} has shape {column.shape} for {size} {dim}s")
+            coords[name] = (dim, column)
+    return check_recording(xarray.DataArray(array, coords, dims, attrs=dict(attrs or {})))
+
+
+def _as_array(values: Any, name: str) -> Array:
+    try:
+        return plain(values)
+    except (ValueError, TypeError, RuntimeError) as error:  # lists of different lengths, tensors with gradients
+        raise RSAError(f"{name} is no array: {reason(error)}") from error
+
+
+def _numbered(n: int) -> list[str]:
+    return list(map(str, range(n)))
+
+
+def _coordinates(responses: Any, axis: int) -> dict[str, Array]:
+    """What a DataArray says of one of its axes besides names."""
+    if not hasattr(responses, "coords") or responses.ndim <= axis:
+        return {}
+    dim, names = responses.dims[axis], ("stimulus_id", "neuroid_id")
+    return {str(key): c.values for key, c in responses.coords.items() if c.dims == (dim,) and key not in (dim, *names)}
+
+
+def _columns(given: Mapping[str, Any], rows: list[str] | None, ids: list[str]) -> dict[str, Array]:
+    """Columns beside `ids`, each in their order where its own index names the ids, or `rows` in another order.
+
+    Raises RSAError for what is no sequence of like things, and for an index of other names.
+    """
+    indices = {name: row_names(values) for name, values in given.items()}
+    rows = rows or next((index for index in indices.values() if index is not None), None)
+    found = {}
+    for name, index in indices.items():
+        values = given[name]
+        try:
+            column = plain_column(values if hasattr(values, "__len__") else list(values))
+        except (TypeError, ValueError) as error:
+            raise error if isinstance(error, RSAError) else RSAError(f"{name} is no column: {reason(error)}") from error
+        place = {key: i for i, key in enumerate(index or ())}
+        if place and place.keys() == set(ids) and len(place) == len(column) and index != _numbered(len(column)):
+            order: list[int] | None = [place[key] for key in ids]
+        else:
+            order = order_of(index, rows, name)
+        column = column if order is None else column[order]
+        found[name] = column.astype(column.dtype.newbyteorder("="), copy=False)
+    return found
+
+
+def number_repetitions(stimulus_id: Array) -> npt.NDArray[np.int64]:
+    """0, 1, 2, ... for the first, second, third presentation of each stimulus."""
+    _, codes = encode(stimulus_id)
+    order = np.argsort(codes, kind="stable")
+    counts = np.bincount(codes)
+    out = np.empty(len(codes), np.int64)
+    out[order] = np.arange(len(codes)) - np.repeat(np.cumsum(counts) - counts, counts)
+    return out
+
+
+def encode(values: Array) -> tuple[Array, npt.NDArray[np.int64]]:
+    """The distinct values in order of first appearance, and for each entry which of them it is."""
+    places: dict[Any, int] = {}
+    codes = np.fromiter((places.setdefault(value, len(places)) for value in values.tolist()), np.int64, len(values))
+    return values[first_places(codes)], codes
+
+
+def first_places(codes: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Where each code of `encode` appears first; new codes appear in rising order."""
+    return np.searchsorted(np.maximum.accumulate(codes), np.arange(codes.max(initial=-1) + 1))
+
+
+def constant_columns(recording: "xarray.DataArray", codes: npt.NDArray[np.int64]) -> dict[str, Array]:
+    """Columns of presentations that say the same wherever `codes` is the same: name -> one value per code."""
+    first = first_places(codes)
+    columns = {str(name): c.values for name, c in recording.coords.items() if c.dims == ("presentation",)}
+    return {
+        name: v[first]
+        for name, v in columns.items()
+        if np.array_equal(v, v[first][codes], equal_nan=v.dtype.kind == "f")
+    }
+
+
+def blocks(recording: "xarray.DataArray") -> Iterator[tuple[slice, Array]]:
+    """(slice of neuroids, their values): the recording in pieces of bounded size, from memory or from disk.
+
+    Raises RSAError for infinite values and for sizes that only a wrong byte order explains.
+    """
+    per_neuroid = 8 * recording.size // recording.sizes["neuroid"]
+    step = max(1, _BLOCK_BYTES // per_neuroid)
+    for start in range(0, recording.sizes["neuroid"], step):
+        here = slice(start, start + step)
+        values = recording.isel(neuroid=here).values
+        magnitude = np.fmax.reduce(np.abs(values), axis=None) if values.dtype.kind == "f" else 0.0
+        if magnitude > _LARGEST or 0 < magnitude < _SMALLEST:
+            raise RSAError(
+                f"responses reach {magnitude:.3g}, which no neuroid does; is the byte order declared right, and a"
+                " missing value as _FillValue?"
+            )
+        yield here, values
+
+
+def time_window(
+    recording: "xarray.DataArray", start: float | None = None, end: float | None = None
+) -> "xarray.DataArray":
+    """Mean over the time bins that lie whole inside [start, end] ms, each weighted by its length.
+
+    The result has dims ("presentation", "neuroid").
+    Without bounds: the window that the recording names in `attrs` (`window_start`, `window_end`), else 70 to 170 ms,
+    and its only bin where it has one. The bounds of the bins used become these attributes.
+
+    Raises RSAError when only one bound is given, and when the recording has no time bins or none lies inside.
+    """
+    import xarray
+
+    check_recording(recording)
+    if "time_bin" not in recording.dims:
+        raise RSAError("the recording has no time bins, so no window can be chosen")
+    if (start is None) != (end is None):
+        raise RSAError(f"a window has a start and an end in ms, got {start} and {end}")
+    low, high = recording["time_bin_start"].values, recording["time_bin_end"].values
+    if start is None and end is None and len(low) == 1:
+        start, end = float(low[0]), float(high[0])
+    start = float(recording.attrs.get("window_start", WINDOW[0])) if start is None else start
+    end = float(recording.attrs.get("window_end", WINDOW[1])) if end is None else end
+    inside = np.flatnonzero((low >= start) & (high <= end))
+    if not len(inside):
+        raise RSAError(
+            f"no time bin lies inside {start:g}-{end:g} ms; the {len(low)} bins cover {low.min():g}-{high.max():g} ms"
+        )
+    part, lengths = recording.isel(time_bin=inside), (high - low)[inside].astype(np.float64)
+    weights = None if np.ptp(lengths) <= 1e-9 * lengths.max() else lengths / lengths.sum()
+    out = np.empty(recording.shape[:2], recording.dtype if recording.dtype.kind == "f" else np.float64)
+    for here, block in blocks(part):
+        out[:, here] = block.mean(axis=2, dtype=np.float64) if weights is None else block @ weights
+    coords = {name: (c.dims, c.values) for name, c in recording.coords.items() if "time_bin" not in c.dims}
+    attrs = {**recording.attrs, "window_start": float(low[inside].min()), "window_end": float(high[inside].max())}
+    return xarray.DataArray(out, coords, DIMS[:2], recording.name, attrs)

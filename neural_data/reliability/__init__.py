@@ -1,0 +1,1 @@
+"""Reliability: split halves, the ceilings they give, and agreement between animals."""

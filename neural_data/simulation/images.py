@@ -1,0 +1,102 @@
+"""Images in the manner of HvM (Majaj, Hong et al. 2015): rendered objects at three levels of variation.
+
+| variation | size            | place (halves of the image's width) | pose, about each of 3 axes |
+|-----------|-----------------|-------------------------------------|----------------------------|
+| 0         | 1               | 0                                   | the canonical one          |
+| 3         | 1/1.3 to 1.3    | -0.3 to 0.3                         | -45 to 45 degrees          |
+| 6         | 1/1.6 to 1.6    | -0.6 to 0.6                         | -90 to 90 degrees          |
+
+All are uniform (size on a logarithmic scale) and independent of each other, of the object and of the background. The
+objects and backgrounds are our own; of HvM they share the categories, the numbers and the ranges.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from ...rsa import RSAError, Stimuli
+from ...rsa.rdm.rdm import Array
+from .cache import cached
+
+RANGES = {0: (1.0, 0.0, 0.0), 3: (1.3, 0.3, 45.0), 6: (1.6, 0.6, 90.0)}  # variation -> factor of size, place, degrees
+PER_OBJECT = (10, 40, 40)  # images of each object at each variation: 5760 in all
+PIXELS = 64
+
+
+def hvm_images(
+    seed: int = 0, *, per_object: Sequence[int] = PER_OBJECT, pixels: int = PIXELS, data_dir: str | Path | None = None
+) -> Stimuli:
+    """Grey images of 64 objects, `per_object` of each at variations 0, 3 and 6, object by object.
+
+    The table holds category_name, object_name, variation, and what was drawn: size, ty and tz (right, up), rxy, rxz
+    and ryz (about the vertical, towards the viewer, in the image plane; degrees). An image depends on the seed and on
+    its own stimulus_id only, so a smaller set is part of a larger one. Kept on disk after the first time.
+
+    Raises RSAError for counts and sizes that cannot be.
+    """
+    values, table = image_arrays(seed, per_object, pixels, data_dir)
+    reference = f"hvm_images(seed={seed}, per_object={tuple(per_object)}, pixels={pixels})"
+    return Stimuli(_Pictures(values), table, reference=reference)
+
+
+def image_arrays(
+    seed: int, per_object: Sequence[int], pixels: int, data_dir: str | Path | None = None
+) -> tuple[Array, dict[str, Array]]:
+    """The images (n, pixels, pixels) uint8 and the table of `hvm_images`."""
+    settings = check_settings(seed, per_object, pixels)
+    made = cached("images", settings, lambda: _draw(seed, per_object, pixels), data_dir)
+    return made.pop("images"), made
+
+
+def check_settings(seed: int, per_object: Sequence[int], pixels: int) -> dict[str, object]:
+    """The settings as JSON-able values; raises RSAError where they are impossible."""
+    counts = tuple(per_object)
+    if len(counts) != len(RANGES) or min(counts) < 0 or not 0 < sum(counts) <= 10_000:
+        raise RSAError(f"per_object gives the images of variations 0, 3 and 6, such as {PER_OBJECT}, got {counts}")
+    if seed < 0 or not 8 <= pixels <= 512:
+        raise RSAError(f"seed must be at least 0 and pixels 8 to 512, got {seed} and {pixels}")
+    return {"seed": int(seed), "per_object": [int(count) for count in counts], "pixels": int(pixels)}
+
+
+class _Pictures:
+    """Grey PIL images of an array (n, pixels, pixels) uint8."""
+
+    def __init__(self, values: Array) -> None:
+        self.values = values
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def __getitem__(self, index: int) -> Image.Image:
+        return Image.fromarray(self.values[index])
+
+
+def _draw(seed: int, per_object: Sequence[int], pixels: int) -> dict[str, Array]:
+    from .render.backgrounds import pink_backgrounds
+    from .render.objects import objects
+    from .render.renderer import render
+
+    scene, categories = objects()
+    keys = [
+        (thing, variation, number)
+        for thing in range(len(scene.names))
+        for variation, count in zip(RANGES, per_object, strict=True)
+        for number in range(count)
+    ]
+    generators = [np.random.default_rng((seed, *key)) for key in keys]
+    which, variation, _ = np.array(keys).T
+    factor, place, degrees = np.array([RANGES[v] for v in variation]).T
+    drawn = np.array([rng.uniform(-1, 1, 6) for rng in generators]).T
+    pose = {"size": factor ** drawn[0], "ty": place * drawn[1] + 0.0, "tz": place * drawn[2] + 0.0}
+    pose |= {axis: degrees * turn + 0.0 for axis, turn in zip(("rxy", "rxz", "ryz"), drawn[3:], strict=True)}
+    names = np.array(scene.names)[which]
+    return {
+        "images": render(scene, which, pink_backgrounds(generators, pixels), **pose),
+        "stimulus_id": np.array([f"{scene.names[thing]}_V{v}_{number:02d}" for thing, v, number in keys]),
+        "category_name": np.array(categories)[which],
+        "object_name": names,
+        "variation": variation,
+        **pose,
+    }

@@ -1,0 +1,125 @@
+"""A recording with a known answer, in the shape of the paper's: 296 sites in V4, pIT and aIT, 5760 images.
+
+Sites are readouts of a network's stages (see `sites`), not brains; every recording says so in `attrs["note"]`.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ...rsa import RSAError, Stimuli
+from ...rsa.errors import near
+from ...rsa.rdm.rdm import Array
+from ..recordings.recording import WINDOW, check_recording
+from .cache import cached
+from .images import PER_OBJECT, PIXELS, check_settings, hvm_images, image_arrays
+from .sites import site_network, site_rates
+
+if TYPE_CHECKING:
+    import xarray
+
+REPEATS = (21, 50)  # fewest and most of an image
+VARIANTS: dict[str, dict[str, Any]] = {
+    "simulated": {"per_object": (1, 2, 2), "trials": True},
+    "simulated/full": {"per_object": PER_OBJECT},
+}
+
+
+def load_simulated(name: str = "simulated", data_dir: str | Path | None = None) -> "xarray.DataArray":
+    """A simulation by name: "simulated", 320 images with every trial, or "simulated/full", the paper's 5760 averaged.
+
+    Raises RSAError for another name.
+    """
+    return simulate_hvm(**_variant(name), data_dir=data_dir).assign_attrs(identifier=name)
+
+
+def simulated_images(name: str = "simulated", data_dir: str | Path | None = None) -> Stimuli:
+    """The images of `load_simulated(name)`."""
+    shown = hvm_images(per_object=_variant(name)["per_object"], data_dir=data_dir)
+    shown.reference = name
+    return shown
+
+
+def simulate_hvm(
+    seed: int = 0,
+    *,
+    per_object: Sequence[int] = PER_OBJECT,
+    trials: bool = False,
+    pixels: int = PIXELS,
+    data_dir: str | Path | None = None,
+) -> "xarray.DataArray":
+    """Spike counts of 296 simulated sites, 70 to 170 ms after the onset of each of the images of `hvm_images`.
+
+    Every image is shown 21 to 50 times; counts are Poisson around the site's rate, independent between trials and
+    sites. trials=True: one presentation per trial (uint8). Otherwise two presentations per image, each the mean of
+    every other trial (float32), so that split halves still tell the reliability; the column
+    `trials` says how many are behind each. Values are spikes per 100 ms.
+
+    Neuroids carry `layer` (that the site reads), `kind` ("driven", "unreliable" or "dead") and `expected_reliability`
+    of the mean over all trials: variance of the true mean over images, as a share of itself plus Poisson variance.
+    Equal arguments give equal bytes on one machine; a smaller set of images is part of a larger one, up to the
+    network's rounding. Images and rates are kept on disk (see `disk_cache`).
+
+    Raises RSAError for counts and sizes that cannot be.
+    """
+    import xarray
+
+    settings = check_settings(seed, per_object, pixels)
+    images, table = image_arrays(seed, per_object, pixels, data_dir)
+    network = site_network()
+
+    def rates() -> dict[str, Array]:
+        calibration, _ = image_arrays(seed + 1, (0, 0, 1), pixels, data_dir)
+        return site_rates(seed, network, images, calibration)
+
+    sites = cached("rates", {**settings, "network": network}, rates, data_dir)
+    expected = sites.pop("rates").astype(np.float64) * ((WINDOW[1] - WINDOW[0]) / 1000)
+    generators = [np.random.default_rng((seed, *name.encode())) for name in table["stimulus_id"].tolist()]
+    repeats = np.array([rng.integers(REPEATS[0], REPEATS[1] + 1) for rng in generators])
+    sites["expected_reliability"] = _reliability(expected, repeats)
+    counts, source, number, behind = _present(expected, repeats, generators, trials)
+    coords: dict[str, Any] = {key: ("presentation", column[source]) for key, column in table.items()}
+    coords |= {"repetition": ("presentation", number), "trials": ("presentation", behind)}
+    coords |= {key: ("neuroid", column) for key, column in sites.items()}
+    attrs: dict[str, str | int | float] = {
+        "identifier": f"simulated(seed={seed}, per_object={tuple(per_object)}, pixels={pixels})",
+        "source": f"simulation: sites read {network}",
+        "note": f"these sites are readouts of a network ({network}), not brains",
+        "seed": seed,
+        "unit": "spikes per 100 ms",
+        "window_start": WINDOW[0],
+        "window_end": WINDOW[1],
+        "presentation": "one trial" if trials else "mean of every other trial of an image",
+        "repeats": float(behind.mean()),
+    }
+    return check_recording(xarray.DataArray(counts, coords, ("presentation", "neuroid"), "simulated", attrs))
+
+
+def _present(
+    expected: Array, repeats: Array, generators: list[np.random.Generator], trials: bool
+) -> tuple[Array, Array, Array, Array]:
+    """Responses, and for each presentation its image, its number among the image's, and the trials behind it."""
+    n, sites = expected.shape
+    each = repeats if trials else np.full(n, 2)
+    source = np.repeat(np.arange(n), each)
+    number = np.concatenate([np.arange(count) for count in each])
+    behind = np.ones(len(source), np.int64) if trials else (repeats[source] + 1 - number) // 2
+    out = np.empty((len(source), sites), np.uint8 if trials else np.float32)
+    for image, (rows, rng) in enumerate(zip(np.split(out, np.cumsum(each)[:-1]), generators, strict=True)):
+        drawn = rng.poisson(expected[image], (repeats[image], sites))
+        rows[:] = drawn if trials else [drawn[half::2].mean(axis=0) for half in (0, 1)]
+    return out, source, number, behind
+
+
+def _reliability(expected: Array, repeats: Array) -> Array:
+    """Signal variance / (signal variance + Poisson variance of a mean over `repeats` trials); `expected` in counts."""
+    signal = expected.var(axis=0)
+    return np.asarray(signal / (signal + (expected / repeats[:, None]).mean(axis=0)))
+
+
+def _variant(name: str) -> dict[str, Any]:
+    if name not in VARIANTS:
+        raise RSAError(f"no simulation is named {name!r}{near(name, list(VARIANTS))}")
+    return VARIANTS[name]

@@ -1,0 +1,199 @@
+"""Teachers made of recordings, and of sources that publish RDMs only."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..rsa import RDM, RSAError, Teacher
+from ..rsa.io.hdf5 import opened
+from ..rsa.rdm.comparison import RANKED, check_method
+from ..rsa.rdm.rdm import Attr
+from .catalogue.lookup import content_of, find, list_datasets, load, load_rdms
+from .recordings.recording import check_recording, time_window
+from .regions.features import region_features
+from .regions.rdms import region_rdms
+from .reliability.animals import subject_ceiling
+from .reliability.split_half import LEAST, split_half
+
+if TYPE_CHECKING:
+    import xarray
+
+_STATED = ("source", "unit", "level", "scale", "window", "repeats", "selected", "note")
+
+
+def as_teacher(
+    recording: "xarray.DataArray",
+    *,
+    by: str = "stimulus",
+    level: str = "subregion",
+    scale: str = "none",
+    window: tuple[float, float] | None = None,
+    metric: str = "correlation",
+    missing: str = "raise",
+    splits: int = 100,
+    seed: int = 0,
+    method: str = "pearson",
+    name: str = "",
+    features: bool = False,
+    advance: Callable[[int], object] = lambda steps: None,
+) -> Teacher:
+    """The regions' RDMs (`by` to `missing` as in `region_rdms`) with their ceilings (`splits` to `method`, `advance`
+    as in `split_half`; `splits=0` leaves them out).
+
+    Split halves give one number, so both ends of a target's ceiling are what a noiseless model reaches by `method`: a
+    similarity divided by it is the ceiled score. Every RDM's `attrs` hold `reliability`, `ceiling` and `split_r`. A
+    recording of averages, a target of a reliability below .2, and the others that `split_half` names have none, and
+    `attrs["ceiling"]` says why. `stimuli` is the recording's
+    `attrs["images"]`, else its identifier where that is a name of the catalogue. features: also keep the responses
+    behind the RDMs, for the similarities that compare features.
+
+    Raises RSAError as `region_rdms` does.
+    """
+    check_recording(recording)
+    check_method(method)
+    if splits < 0 or seed < 0:
+        raise RSAError(f"splits and seed are whole numbers from 0, got splits={splits}, seed={seed}")
+    if window is not None or "time_bin" in recording.dims:
+        recording = time_window(recording, *(window or ()))
+    rdms = region_rdms(recording, by=by, level=level, scale=scale, metric=metric, missing=missing)
+    kept = region_features(recording, by=by, level=level, scale=scale, missing=missing) if features else {}
+    identifier = str(recording.attrs.get("identifier", ""))
+    stated: dict[str, Attr] = {}
+    for rdm in rdms.values():
+        stated |= {key: rdm.attrs[key] for key in _STATED if key in rdm.attrs}
+    ceilings: dict[str, tuple[float, float]] = {}
+    if splits == 0:
+        stated["ceiling"] = "none: not asked for"
+    else:
+        try:
+            halves = split_half(
+                recording, by=by, level=level, scale=scale, metric=metric, splits=splits, seed=seed, method=method,
+                advance=advance,
+            )  # fmt: skip
+        except RSAError as error:
+            stated["ceiling"] = f"none: {error}"
+        else:
+            rdms = {target: _with_reliability(rdm, halves.sel(target=target)) for target, rdm in rdms.items()}
+            ceilings = {t: (c, c) for t, c in zip(rdms, halves["ceiling"].values.tolist(), strict=True) if c > 0}
+            how = f"{_how(method)} split-half reliability (corrected Spearman-Brown), {splits} splits, seed {seed}"
+            without = [f"none for {reason}" for reason in halves["reason"].values.tolist() if reason]
+            stated["ceiling"] = "; ".join([how, *without])
+    named = identifier if identifier in {dataset.name for dataset in list_datasets()} else ""
+    stimuli = str(recording.attrs.get("images", named))
+    title = name or identifier or "recording"
+    ids = list(dict.fromkeys(recording["stimulus_id"].values.tolist()))
+    return Teacher.from_rdms(
+        title, rdms, ceilings, method=method, stimuli=stimuli, attrs=stated, stimulus_ids=ids if stimuli else (),
+        features=kept,
+    )  # fmt: skip
+
+
+def _how(method: str) -> str:
+    """How a ceiling comes from a reliability."""
+    return f"{method} of normal variables with r = sqrt of" if method in RANKED else f"{method}, sqrt of"
+
+
+def _with_reliability(rdm: RDM, halves: "xarray.Dataset") -> RDM:
+    names = {"reliability": "reliability", "spearman_brown": "spearman_brown", "ceiling": "ceiling", "r": "split_r"}
+    numbers = {name: float(halves[key]) for key, name in names.items()}
+    attrs = {**rdm.attrs, **{key: round(number, 6) if np.isfinite(number) else None for key, number in numbers.items()}}
+    if not int(halves["stimuli"]):
+        return rdm.replace(attrs=attrs)
+    for what, here in (("stimuli", len(rdm)), ("neuroids", rdm.attrs["neuroids"])):
+        if (used := int(halves[what])) != here and (what == "neuroids" or rdm.by == "stimulus"):
+            attrs[f"reliability_{what}"] = used
+    return rdm.replace(attrs=attrs)
+
+
+def load_teacher(
+    name_or_path: str | Path,
+    *,
+    by: str = "stimulus",
+    level: str = "subregion",
+    scale: str = "none",
+    window: tuple[float, float] | None = None,
+    metric: str = "correlation",
+    missing: str = "raise",
+    data_dir: str | Path | None = None,
+    splits: int = 100,
+    seed: int = 0,
+    method: str = "pearson",
+    features: bool = False,
+    advance: Callable[[int], object] = lambda steps: None,
+) -> Teacher:
+    """A teacher by name or file: a recording (see `as_teacher`), published RDMs, or what `Teacher.save` wrote.
+
+    RDMs that were published or saved stay as they are. "kriegeskorte2008" has a ceiling for "hIT", the average of 4
+    subjects' RDMs: the reliability of an average of k subjects is k r / (1 + (k - 1) r), r the mean correlation of
+    two subjects. Its `attrs` also hold the leave-one-out bounds, which are about single subjects' RDMs and not about
+    this average.
+
+    Raises RSAError for an unknown name or file, a `by`, `level`, `scale`, `window`, `metric` or `features` that a
+    source of RDMs does not have, and as `load` and `as_teacher` do.
+    """
+    if not publishes_rdms(name_or_path):
+        return as_teacher(
+            load(name_or_path, data_dir=data_dir), by=by, level=level, scale=scale, window=window, metric=metric,
+            missing=missing, splits=splits, seed=seed, method=method, features=features, advance=advance,
+        )  # fmt: skip
+    saved = find(name_or_path) is None and _is_teacher(Path(name_or_path))
+    teacher = Teacher.load(name_or_path) if saved else _published(name_or_path, data_dir, method)
+    bounds = None if window is None else f"{window[0]:g}-{window[1]:g} ms"
+    asked = {"by": (by, "stimulus"), "level": (level, "subregion"), "scale": (scale, "none"), "window": (bounds, None)}
+    has = {**teacher.attrs, "by": teacher.by, "metric": teacher.metric}
+    for key, (value, default) in {**asked, "metric": (metric, "correlation")}.items():
+        if value not in (default, has.get(key)):
+            raise RSAError(
+                f"{name_or_path} holds RDMs with {key} {has.get(key, 'not stated')}, which cannot become {value}"
+            )
+    if features and not teacher.features:
+        raise RSAError(f"{name_or_path} holds RDMs only, without the features behind them")
+    return teacher
+
+
+def publishes_rdms(name_or_path: str | Path) -> bool:
+    """Whether it holds RDMs (published ones, or a teacher file) and not responses. Raises RSAError for neither."""
+    dataset = find(name_or_path)
+    if dataset is not None:
+        return dataset.kind == "rdms"
+    path = Path(name_or_path)
+    return content_of(path) == "mat" or _is_teacher(path)
+
+
+def _is_teacher(path: Path) -> bool:
+    if content_of(path) != "hdf5":
+        return False
+    with opened(path) as file:
+        return bool(file.attrs.get("format") == "tgsage-teacher")
+
+
+def _published(name_or_path: str | Path, data_dir: str | Path | None, method: str) -> Teacher:
+    rdms = load_rdms(name_or_path, data_dir=data_dir)
+    ceilings: dict[str, tuple[float, float]] = {}
+    attrs: dict[str, Attr] = {"ceiling": "none: of these RDMs neither repeats nor subjects are compared"}
+    if str(name_or_path) == "kriegeskorte2008":
+        try:
+            subjects = load_rdms("kriegeskorte2008/subjects", data_dir=data_dir)
+        except RSAError as error:
+            attrs["ceiling"] = f"none: {error}"
+        else:
+            stated = subject_ceiling(subjects, method=method)
+            rdms["hIT"] = rdms["hIT"].replace(attrs={**rdms["hIT"].attrs, **stated})
+            if "ceiling" in stated:
+                ceilings["hIT"] = (stated["ceiling"], stated["ceiling"])
+                attrs["ceiling"] = (
+                    f"of hIT: {_how(method)} its reliability across {len(subjects)} subjects; none for mIT"
+                )
+            else:
+                attrs["ceiling"] = f"none: the reliability of hIT, {stated['reliability']:.2f}, is below {LEAST:g}"
+    source = {str(rdm.attrs["source"]): None for rdm in rdms.values() if "source" in rdm.attrs}
+    return Teacher.from_rdms(
+        str(name_or_path),
+        rdms,
+        ceilings,
+        method=method,
+        stimuli="kriegeskorte2008",
+        attrs={"source": ", ".join(source), **attrs},
+    )

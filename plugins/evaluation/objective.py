@@ -1,0 +1,161 @@
+"""The objective of a search: build a candidate, train it a little, and score P + alpha TG (paper, section 3.2)."""
+
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from ...rsa import RSAError, Stimuli, Teacher
+from ...rsa.io.storage import make_folder
+from ..result import FAILED, Evaluation
+from ..spaces.space import Architecture, Space
+from ..training.checkpoints import Checkpoint
+from ..training.data import Data
+from ..training.datasets import load_data
+from ..training.loop import Moment
+from ..training.models import make_network
+from ..training.placement import Choice, place, same_threads
+from ..training.recipes import Recipe, get_recipe
+from ..training.trainer import train
+from .evaluator import Evaluator
+from .teaching import make_teacher
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+Report: TypeAlias = Callable[[float, Evaluation], object]
+
+
+class Objective:
+    """architecture -> Evaluation: premature training by a recipe, then P on validation images and TG on the teacher's.
+
+    space, data, recipe: objects or their names. epochs, examples: where the training stops (2 epochs in the paper).
+    teacher: a Teacher, a file of one, a name of `load_teacher`, or a network, whose layers over the validation images
+    are then the targets (the name of one, "resnet:1", is first trained by the whole recipe); None = the score is P.
+    data_dir: folder of recordings and data sets that are named. by: what the teacher's RDMs are by. alpha, stimuli and
+    further settings: as in `Evaluator`. build: settings of `Space.build`, such as the number of cells per stage.
+    seed: of the weights, the order of images and the augmentation: the same for every candidate, so that evaluating
+    one twice gives the same numbers. A teacher trained here has seed 0 whatever the candidates' is. checkpoints: a
+    folder in which a candidate's training is kept while it runs, after every epoch and every ten minutes, so that it
+    goes on from there after a kill, to the same numbers; its file is removed when the candidate is evaluated.
+
+    Raises RSAError for what does not fit together; what is wrong with a single candidate is a failed evaluation.
+    """
+
+    def __init__(
+        self,
+        space: Space | str,
+        data: Data | str,
+        *,
+        recipe: Recipe | str,
+        epochs: float | None = None,
+        examples: int | None = None,
+        teacher: "Teacher | nn.Module | str | Path | None" = None,
+        stimuli: Stimuli | None = None,
+        alpha: float = 1.0,
+        by: str = "category_name",
+        seed: int = 0,
+        build: Mapping[str, Any] | None = None,
+        data_dir: str | Path | None = None,
+        checkpoints: str | Path | None = None,
+        device: "str | torch.device | None" = None,
+        amp: Choice = "auto",
+        channels_last: Choice = "auto",
+        **settings: Any,
+    ) -> None:
+        from ..spaces.catalogue import get_space
+
+        self.space = get_space(space) if isinstance(space, str) else space
+        self.data = load_data(data, data_dir=data_dir) if isinstance(data, str) else data
+        self.recipe = get_recipe(recipe) if isinstance(recipe, str) else recipe
+        if epochs is not None and examples is not None:
+            raise RSAError("a training ends after some epochs or after some examples: give one of them")
+        self.examples, self.epochs = examples, 2.0 if epochs is None and examples is None else epochs
+        self.seed, self.build = seed, dict(build or {})
+        self.checkpoints = None if checkpoints is None else make_folder(checkpoints)
+        if checkpoints is not None:
+            trained = self.recipe.to_dict(), self.epochs, self.examples, seed, self.data.describe()
+            self._training = json.dumps(trained, sort_keys=True)
+        self._placed: dict[str, Any] = {"device": device, "amp": amp, "channels_last": channels_last}
+        self.recipe.check_length((self.epochs or 0) if examples is None else examples / len(self.data.part("train")))
+        place(self.data.shape, **self._placed)
+        with same_threads():
+            made = None
+            if teacher is not None:
+                made = make_teacher(
+                    teacher, self.data, recipe=self.recipe, by=by, data_dir=data_dir,
+                    device=None if device is None else str(device),
+                )  # fmt: skip
+            self.evaluator = Evaluator(
+                self.data, teacher=made, stimuli=stimuli, alpha=alpha, seed=seed, data_dir=data_dir, **self._placed,
+                **settings,
+            )  # fmt: skip
+
+    def __call__(self, architecture: Architecture, *, report: Report | None = None) -> Evaluation:
+        """Build, train, evaluate; equal architectures give equal evaluations, seconds apart.
+
+        report: called with (epochs done, the evaluation there) after every whole epoch, so that somebody
+        else's loop can prune; what it raises ends the candidate. Each such look costs an evaluation more.
+        Raises RSAError for what is no architecture of the space.
+        """
+        canonical = self.space.canonical(architecture)
+        start = time.perf_counter()
+        try:
+            model = make_network(
+                {"space": self.space.name, "architecture": canonical, "settings": self.build},
+                shape=self.data.shape, n_classes=self.data.n_classes, seed=self.seed,
+            )  # fmt: skip
+        except RSAError as error:
+            return Evaluation(FAILED, str(error))
+        built = time.perf_counter() - start
+
+        def look(moment: Moment) -> None:
+            if report is not None and 0 < moment.epoch == int(moment.epoch):
+                report(moment.epoch, self.evaluator(model))
+
+        with self._kept(model) as file:
+            training = train(
+                model, self.data, self.recipe, epochs=self.epochs, examples=self.examples, seed=self.seed,
+                checkpoint=file, resume=file if file is not None and _is_whole(file) else None,
+                report=look if report is not None else None, **self._placed,
+            )  # fmt: skip
+            seconds = {"build": built, "train": training.seconds}
+            if training.failed:
+                return Evaluation(FAILED, training.reason, examples=training.examples, seconds=seconds)
+            found = self.evaluator(model)
+        return replace(found, examples=training.examples, seconds={**seconds, **found.seconds})
+
+    @contextmanager
+    def _kept(self, model: "nn.Module") -> Iterator[Path | None]:
+        """The file for the training of a network, if any; only an interruption or a kill leaves it behind."""
+        if self.checkpoints is None:
+            yield None
+            return
+        file = self.checkpoints / f"{sha256(f'{model.origin} {self._training}'.encode()).hexdigest()[:24]}.pt"
+        try:
+            yield file
+        except Exception:
+            file.unlink(missing_ok=True)
+            raise
+        file.unlink(missing_ok=True)
+
+    def describe(self) -> dict[str, object]:
+        """What evaluations must have in common to be of one search, JSON-able."""
+        return {
+            "space": self.space.name, "build": self.build, "recipe": self.recipe.to_dict(), "epochs": self.epochs,
+            "examples": self.examples, "seed": self.seed, **self.evaluator.describe(),
+        }  # fmt: skip
+
+
+def _is_whole(file: Path) -> bool:
+    """Whether a training can go on from it; one that is damaged begins again."""
+    try:
+        Checkpoint.load(file)
+    except RSAError:
+        return False
+    return True

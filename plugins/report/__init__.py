@@ -1,0 +1,1 @@
+"""Reports of a search: summary, page, and the view while it runs."""

@@ -1,0 +1,1 @@
+"""Searching: explorer, workers, and the tracker that keeps every candidate."""

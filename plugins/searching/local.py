@@ -1,0 +1,165 @@
+"""Workers as processes of this machine: started, watched, replaced when they are killed."""
+
+import multiprocessing
+import os
+import pickle
+import signal
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from typing import Any
+
+from ...rsa import RSAError
+from .children import belong_to_parent, start_child
+from .isolation import packed
+from .leases import end_owner, new_owner
+from .tracker import Tracker
+from .worker import Notify, Plan, work
+
+_LOOK = 0.5  # seconds between looks at the database
+GIVING_BACK = 10.0  # seconds for an interrupted worker to give its candidate back
+_ENDS = 5  # workers that end before the search does in a row, per worker, without any candidate finished in between
+_THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
+DONE, INTERRUPTED = "done", "SIGTERM"  # what a worker says when it ends; nothing where it was killed
+
+
+class Watch:
+    """What the parent of `workers` workers does about those that end before the search."""
+
+    def __init__(self, plan: Plan, tracker: Tracker, workers: int) -> None:
+        self._plan, self._tracker, self._workers = plan, tracker, workers
+        self._ends, self._progress = 0, 0
+
+    def replaces(self, owner: str, said: str, how: str) -> bool:
+        """Whether a new worker has to be started for this one, whose candidate is given back.
+
+        said: its last word. how: what ended it. Raises RSAError when workers keep ending without any progress.
+        """
+        if said == DONE:
+            end_owner(owner)
+            return False
+        self._tracker.bury(owner, alone=said != INTERRUPTED)
+        now = len(self._plan.finished(self._tracker.known))
+        self._ends = 1 if now > self._progress else self._ends + 1
+        self._progress = now
+        if self._ends > _ENDS * self._workers:
+            raise RSAError(f"the workers keep dying, the last with {how}; what is done stays")
+        return True
+
+
+@dataclass
+class LocalWorkers:
+    """An engine: so many spawned processes, the i-th with device i of `devices`, in turn; CPU threads are shared out.
+
+    Everything in the plan must be picklable, and a script that starts workers needs `if __name__ == "__main__":`.
+    """
+
+    workers: int
+    devices: Sequence[str] = ()
+
+    def __call__(self, plan: Plan, tracker: Tracker, notify: Notify) -> None:
+        """Run the search to its end. Raises what a worker raised, and RSAError when workers keep dying."""
+        packed(plan.objective, "the objective")
+        payload = packed(plan, "the search")
+        watch = Watch(plan, tracker, self.workers)
+        running: dict[int, _Process] = {}
+        try:
+            with threads_shared(self.workers):
+                for i in range(self.workers):
+                    running[i] = _Process(payload, self._device(i))
+                while running:
+                    wait([worker.process.sentinel for worker in running.values()], timeout=_LOOK)
+                    candidates = tracker.candidates()
+                    notify(candidates)
+                    for i, worker in list(running.items()):
+                        if worker.process.is_alive():
+                            continue
+                        said = worker.outcome()
+                        if watch.replaces(worker.owner, said, worker.exit):
+                            running[i] = _Process(payload, self._device(i))
+                        else:
+                            del running[i]
+        finally:
+            for worker in running.values():
+                worker.process.terminate()
+            for worker in running.values():
+                worker.end()
+
+    def _device(self, i: int) -> str | None:
+        return self.devices[i % len(self.devices)] if self.devices else None
+
+
+class _Process:
+    def __init__(self, payload: bytes, device: str | None) -> None:
+        context = multiprocessing.get_context("spawn")
+        self.owner = new_owner()
+        self._line, theirs = context.Pipe(duplex=False)
+        self.process: BaseProcess = context.Process(target=_run, args=(theirs, payload, device, self.owner))
+        start_child(self.process)
+        theirs.close()
+
+    def outcome(self) -> str:
+        """What it said before it ended; nothing where it was killed. Raises what it raised."""
+        try:
+            said = self._line.recv()
+        except EOFError:
+            return ""
+        finally:
+            self._line.close()
+        if isinstance(said, BaseException):
+            raise said
+        return str(said)
+
+    @property
+    def exit(self) -> str:
+        code = self.process.exitcode or 0
+        return signal.Signals(-code).name if code < 0 else f"exit code {code}"
+
+    def end(self) -> None:
+        self.process.join(GIVING_BACK)
+        if self.process.is_alive():
+            self.process.kill()
+            self.process.join()
+        end_owner(self.owner)
+
+
+def _run(line: Connection, payload: bytes, device: str | None, owner: str) -> None:
+    belong_to_parent()
+    signal.signal(signal.SIGTERM, interrupt)
+    line.send(run_worker(payload, device, owner))
+
+
+def run_worker(payload: bytes, device: str | None, owner: str) -> str | Exception:
+    """Work at a pickled plan to its end, or until interrupted; its last word, or what went wrong, fit to be sent."""
+    try:
+        plan: Plan = pickle.loads(payload)  # noqa: S301 - made by our own parent
+        with plan.tracker(owner) as tracker:
+            work(plan, tracker, device=device)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except RSAError as error:
+        return RSAError(str(error))
+    except Exception as error:
+        return RuntimeError(f"a worker failed:\n{''.join(traceback.format_exception(error))}")
+    return DONE
+
+
+def interrupt(number: int, frame: Any) -> None:
+    """A handler of signals."""
+    raise KeyboardInterrupt
+
+
+@contextmanager
+def threads_shared(workers: int) -> Iterator[None]:
+    """What the processes started within it inherit: each its share of the cores, where nobody has set another."""
+    share = str(max(1, len(os.sched_getaffinity(0)) // workers if hasattr(os, "sched_getaffinity") else 1))
+    mine = [name for name in _THREADS if name not in os.environ]
+    os.environ.update(dict.fromkeys(mine, share))
+    try:
+        yield
+    finally:
+        for name in mine:
+            del os.environ[name]

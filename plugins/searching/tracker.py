@@ -1,0 +1,418 @@
+"""The tracker: the database in which every candidate of a search is kept, with its status, results and cost.
+
+It is an Optuna study, so that optuna-dashboard and every other tool for studies can look at it; a candidate is a trial
+whose architecture and evaluation are one user attribute each.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from ...rsa import RSAError
+from ..identity import differences, refusal
+from ..result import FAILED, OK, Evaluation
+from ..spaces.space import Architecture, Space
+from .candidates import INTERRUPTED, RUNNING, Candidate
+from .kept import KeptFiles
+from .leases import Leases, end_owner, new_owner
+from .reservations import Reservations
+from .storage import Patience, away, check_name, open_storage, quiet, shown, storage_url
+
+if TYPE_CHECKING:
+    from optuna.trial import FrozenTrial, TrialState
+    from sqlalchemy.orm import Session
+
+_SEARCH, _FINALS, _NUMBER, _EXHAUSTED = "search", "finals", "candidate", "exhausted"
+_VERSIONS, _CHANGES = "versions", "changes"
+_ARCHITECTURE, _EVALUATION, _DIAGNOSTICS = "architecture", "evaluation", "diagnostics"
+_MAKING = -1  # the number under which a worker has the making of the study's files
+_JOINING = 5.0  # seconds that a worker who joins waits for the one who has just begun the study
+
+
+class _TakenOver(Exception):
+    """Another worker has the candidate by now."""
+
+
+class Tracker:
+    """One worker's view of a search. Every method waits while the database is away, `patience` seconds at most.
+
+    storage: URL or path of the database. study: the name of the search in it; made where `create`. heartbeat: seconds
+    between two signs of life of this worker; a candidate whose worker was silent for six of them goes to another one.
+    owner: what this worker is called in the database; the parent of a worker names it, so that it can `bury` it.
+    params: a space whose dimensions are written as Optuna's parameters, too, for its importances and its dashboard.
+    Raises RSAError when the database cannot be opened, and in every method when it was away for too long.
+    """
+
+    def __init__(
+        self,
+        storage: str | Path,
+        study: str,
+        *,
+        create: bool = True,
+        patience: float = 300.0,
+        heartbeat: float = 10.0,
+        owner: str | None = None,
+        params: Space | None = None,
+    ) -> None:
+        from optuna.storages import get_storage
+
+        check_name("study", study)
+        self._database = open_storage(storage, create=create)
+        self.place, self.study, self.owner = shown(storage_url(storage)), study, owner or new_owner()
+        self._patiently = Patience(
+            patience,
+            f"{self.place} failed for {patience:g} s; what is done stays, and the same search goes on from there",
+        )
+        self._storage, self._heartbeat, self._params = get_storage(self._database), heartbeat, params
+        try:
+            self._new, self._id = self._patiently(lambda: self._join(create))
+            self._leases = self._patiently(lambda: Leases(self._database.engine, self._id, self.owner, heartbeat))
+            self._reservations = Reservations(self._database.engine, self._id)
+        except BaseException:
+            self.close()
+            raise
+        self._finished: dict[int, Candidate] = {}
+        self._unfinished: dict[int, Candidate] = {}
+        self._trials: dict[int, int] = {}  # number -> Optuna's id, of those not finished
+        self._beating: int | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close all connections; a candidate that is still claimed counts as left by a lost worker."""
+        end_owner(self.owner)
+        self._database.remove_session()
+        self._database.engine.dispose()
+
+    def _join(self, create: bool) -> tuple[bool, int]:
+        from optuna.exceptions import DuplicatedStudyError
+        from optuna.study import StudyDirection
+
+        try:
+            if create:
+                with quiet():
+                    return True, self._storage.create_new_study([StudyDirection.MAXIMIZE], self.study)
+            return False, self._storage.get_study_id_from_name(self.study)
+        except DuplicatedStudyError:
+            return False, self._storage.get_study_id_from_name(self.study)
+        except KeyError as error:
+            raise RSAError(f"{self.place} has no study {self.study}") from error
+
+    @property
+    def description(self) -> dict[str, Any]:
+        """What makes this search this search, as `agree` stored it."""
+        found = self._patiently(lambda: self._storage.get_study_user_attrs(self._id)).get(_SEARCH)
+        return found if isinstance(found, dict) else {}
+
+    @property
+    def finals(self) -> tuple[int, int]:
+        """M2 and M2 E2 of the cost: how many finalists were trained after the search, on how many examples in all."""
+        found = self._patiently(lambda: self._storage.get_study_user_attrs(self._id)).get(_FINALS)
+        return (int(found[0]), int(found[1])) if isinstance(found, list) and len(found) == 2 else (0, 0)
+
+    def keep_finals(self, finalists: int, examples: int) -> None:
+        """Store what `finals` gives back."""
+        self._patiently(lambda: self._storage.set_study_user_attr(self._id, _FINALS, [finalists, examples]))
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether a worker found that every network of the space has been tried."""
+        return bool(self._patiently(lambda: self._storage.get_study_user_attrs(self._id)).get(_EXHAUSTED))
+
+    def exhaust(self) -> None:
+        """Store that `exhausted` is so."""
+        self._patiently(lambda: self._storage.set_study_user_attr(self._id, _EXHAUSTED, True))
+
+    def agree(self, description: Mapping[str, Any], *, allow_changes: bool = False) -> None:
+        """Store what makes this search this search, or compare it with what is stored.
+
+        A study in which nobody has worked yet, because its objective could not be made, becomes this one.
+        Raises RSAError naming what differs, or with `allow_changes` notes it in the study's history.
+        """
+        deadline = time.monotonic() + _JOINING
+        while not (stored := self.description) and not self._new and time.monotonic() < deadline:
+            time.sleep(0.1)
+        if not stored or (stored != dict(description) and self._untouched()):
+            self._patiently(lambda: self._storage.set_study_user_attr(self._id, _SEARCH, dict(description)))
+            return
+        if not (differing := differences(stored, description)):
+            return
+        if not allow_changes:
+            raise RSAError(refusal(self.study, stored, description))
+        self._append(_CHANGES, differing)
+        self._patiently(lambda: self._storage.set_study_user_attr(self._id, _SEARCH, dict(description)))
+
+    def history(self, of: str) -> list[tuple[int, dict[str, str]]]:
+        """What was noted about the study, each with the number of candidates that there were before.
+
+        of: "versions" (package -> version, where they changed) or "changes" (setting -> was and is, where allowed).
+        """
+        found = self._patiently(lambda: self._storage.get_study_user_attrs(self._id)).get(of, [])
+        return [(int(candidates), dict(entry)) for candidates, entry in found]
+
+    def note_versions(self, versions: Mapping[str, str]) -> None:
+        """Keep the versions of packages that candidates are made with from now on."""
+        known = self.history(_VERSIONS)
+        if not known or known[-1][1] != dict(versions):
+            self._append(_VERSIONS, versions)
+
+    def _append(self, to: str, entry: Mapping[str, str]) -> None:
+        entries = [*self.history(to), (len(self.candidates()), dict(entry))]
+        self._patiently(lambda: self._storage.set_study_user_attr(self._id, to, entries))
+
+    def kept(self, key: str, make: Callable[[], bytes]) -> bytes:
+        """A file of the study: found in its database, or made here by `make`, once for all who work at the study.
+
+        Who comes while another worker makes it waits, and makes it when that one is lost.
+        """
+        files = self._patiently(lambda: KeptFiles(self._database.engine, self._id))
+        while (found := self._patiently(lambda: files.read(key))) is None:
+            if not self._patiently(self._claim_making):
+                time.sleep(1)
+                continue
+            try:
+                if self._patiently(lambda: files.read(key)) is None:
+                    with self.beating():
+                        content = make()
+                    self._patiently(lambda content=content: files.write(key, content))  # type: ignore[misc]
+            finally:
+                self.release(_MAKING)
+        return found
+
+    def _claim_making(self) -> bool:
+        lease = self._leases.read(_MAKING).get(_MAKING)
+        if lease is not None and not self._leases.free(_MAKING, lease):
+            return False
+        if not self._leases.take(_MAKING, self.owner, lease):
+            return False
+        self._beating = _MAKING
+        return True
+
+    def _untouched(self) -> bool:
+        leases = self._patiently(lambda: self._leases.read(self._first_open()))
+        return not self.candidates() and all(self._leases.free(number, lease) for number, lease in leases.items())
+
+    def candidates(self) -> list[Candidate]:
+        """All that were proposed so far, in order of their numbers."""
+        self._patiently(self._look)
+        return self.known
+
+    @property
+    def known(self) -> list[Candidate]:
+        """What `candidates` or `claim` last saw."""
+        return [candidate for _, candidate in sorted({**self._unfinished, **self._finished}.items())]
+
+    def _look(self) -> None:
+        self._unfinished, self._trials = {}, {}
+        for trial in self._storage.get_all_trials(self._id, deepcopy=False):
+            number = trial.user_attrs.get(_NUMBER)
+            if isinstance(number, int) and number not in self._finished:
+                candidate = _candidate(number, trial)
+                if candidate.finished:
+                    self._finished[number] = candidate
+                elif number not in self._trials:
+                    self._unfinished[number], self._trials[number] = candidate, trial._trial_id
+
+    def claim(self, samples: int, *, new: bool = False) -> tuple[int, int] | None:
+        """A candidate for this worker, and how many workers it has cost; None where there is none to be had now.
+
+        The lowest number below `samples` that nobody has: given back, left by a lost worker, or new. new: one whose
+        architecture is not decided yet.
+        """
+        return self._patiently(lambda: self._claim(samples, new))
+
+    def _claim(self, samples: int, new: bool) -> tuple[int, int] | None:
+        leases = self._leases.read(self._first_open())  # before the look: who is done with a candidate still has it
+        self._look()
+        for number in range(self._first_open(), samples):
+            lease = leases.get(number)
+            if number in self._finished or (lease is not None and not self._leases.free(number, lease)):
+                continue
+            if new and number in self._unfinished:
+                continue
+            mine = lease is not None and lease.owner == self.owner  # claimed, but the answer did not arrive
+            if mine or self._leases.take(number, self.owner, lease):
+                if lease is not None and not mine:  # a lost worker's last words can be younger than our look
+                    self._look()
+                    if number in self._finished:
+                        continue
+                    if new and number in self._unfinished:
+                        self._leases.release(number, self.owner)
+                        continue
+                self._beating = number
+                return number, 0 if lease is None else lease.deaths
+        return None
+
+    def _first_open(self) -> int:
+        return next(number for number in range(len(self._finished) + 1) if number not in self._finished)
+
+    def bury(self, owner: str, *, alone: bool) -> None:
+        """Give back what a worker of ours still had when it ended; where it died `alone` that counts as a death."""
+        end_owner(owner)
+
+        def give_back() -> None:
+            leases = self._leases.read(self._first_open())
+            self._look()
+            for number, lease in leases.items():
+                if lease.owner == owner and number not in self._finished:
+                    (self._leases.bury if alone else self._leases.release)(number, owner)
+
+        self._patiently(give_back)
+
+    def start(self, number: int, architecture: Architecture, diagnostics: Mapping[str, Any] | None = None) -> bool:
+        """Store that this candidate is being evaluated, and what it is. False where another worker has taken it."""
+        try:
+            self._patiently(lambda: self._start(number, architecture, diagnostics or {}), self._look)
+        except _TakenOver:
+            self._beating = None
+            return False
+        self._beating = number
+        return True
+
+    def _start(self, number: int, architecture: Architecture, diagnostics: Mapping[str, Any]) -> None:
+        from optuna.trial import TrialState, create_trial
+
+        if number in self._finished or not self._leases.renew(number, self.owner):
+            raise _TakenOver
+        with self._holding(number):
+            if number not in self._trials:
+                attributes = {_NUMBER: number, _ARCHITECTURE: dict(architecture)}
+                if diagnostics:
+                    attributes[_DIAGNOSTICS] = dict(diagnostics)
+                new = create_trial(state=TrialState.RUNNING, user_attrs=attributes, **self._parameters(architecture))
+                self._trials[number] = self._storage.create_new_trial(self._id, template_trial=new)
+            elif number in self._unfinished and self._unfinished[number].status == INTERRUPTED:
+                self._storage.set_trial_state_values(self._trials[number], TrialState.RUNNING)
+
+    @contextmanager
+    def _holding(self, number: int) -> Iterator[None]:
+        """Optuna's transactions within it are committed only if this worker still has the candidate, else _TakenOver.
+
+        So a worker that slept while another one took its candidate over writes nothing.
+        """
+        from sqlalchemy import event
+
+        def check(session: "Session") -> None:
+            if not self._leases.renew(number, self.owner, session.connection()):
+                raise _TakenOver
+
+        event.listen(self._database.scoped_session, "before_commit", check)
+        try:
+            yield
+        finally:
+            event.remove(self._database.scoped_session, "before_commit", check)
+
+    def _parameters(self, architecture: Architecture) -> dict[str, Any]:
+        from optuna.distributions import CategoricalDistribution
+
+        if self._params is None:
+            return {}
+        kinds = {d.name: CategoricalDistribution(d.choices) for d in self._params.active(architecture)}
+        return {"params": dict(architecture), "distributions": kinds}
+
+    def reserve(self, number: int, key: str) -> bool:
+        """Keep a network, by its key, for this candidate; False where another candidate has it already."""
+        return self._patiently(lambda: self._reservations.take(number, key))
+
+    def finish(self, number: int, evaluation: Evaluation) -> bool:
+        """Store the result of a started candidate. False where another worker has taken it over."""
+        try:
+            return self._patiently(lambda: self._finish(number, evaluation))
+        except _TakenOver:
+            return False
+        finally:
+            self._beating = None
+
+    def _finish(self, number: int, evaluation: Evaluation) -> bool:
+        from optuna.exceptions import UpdateFinishedTrialError
+        from optuna.trial import TrialState
+
+        if number not in self._trials:
+            raise _TakenOver
+        trial, score = self._trials[number], evaluation.score
+        try:
+            with self._holding(number):
+                self._storage.set_trial_user_attr(trial, _EVALUATION, evaluation.to_dict())
+                if evaluation.failed or score is None:
+                    self._storage.set_trial_state_values(trial, TrialState.FAIL)
+                else:
+                    self._storage.set_trial_state_values(trial, TrialState.COMPLETE, [score])
+        except UpdateFinishedTrialError:  # perhaps by ourselves, and the answer did not arrive
+            self._look()
+            return self._finished[number].evaluation == evaluation
+        return True
+
+    def release(self, number: int) -> None:
+        """Give an unfinished candidate back, so that the next worker takes it at once. Does not wait for the database.
+
+        Where that fails it is taken over later, as that of a killed worker.
+        """
+        from optuna.exceptions import UpdateFinishedTrialError
+        from optuna.trial import TrialState
+
+        self._beating = None
+        try:
+            if number in self._trials:
+                with self._holding(number):
+                    self._storage.set_trial_state_values(self._trials[number], TrialState.WAITING)
+            self._leases.release(number, self.owner)
+        except (UpdateFinishedTrialError, _TakenOver):
+            pass
+        except Exception as error:
+            if not away(error):
+                raise
+
+    @contextmanager
+    def beating(self) -> Iterator[None]:
+        """Within it, the candidate that this worker has claimed is kept from being taken over."""
+        stop = threading.Event()
+
+        def beat() -> None:
+            while not stop.wait(self._heartbeat):
+                if (number := self._beating) is not None:
+                    try:
+                        self._leases.renew(number, self.owner)
+                    except Exception as error:
+                        if not away(error):
+                            raise
+
+        thread = threading.Thread(target=beat, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            thread.join(timeout=1)
+
+
+def list_studies(storage: str | Path) -> list[str]:
+    """The names of the searches in a database, by age. Raises RSAError when it cannot be opened."""
+    database = open_storage(storage, create=False)
+    try:
+        return [study.study_name for study in database.get_all_studies()]
+    finally:
+        database.remove_session()
+        database.engine.dispose()
+
+
+def _candidate(number: int, trial: "FrozenTrial") -> Candidate:
+    stored = trial.user_attrs
+    try:
+        evaluation = Evaluation.from_dict(stored[_EVALUATION]) if _EVALUATION in stored else None
+        return Candidate(
+            number, _status(trial.state), dict(stored[_ARCHITECTURE]), evaluation,
+            diagnostics=dict(stored.get(_DIAGNOSTICS, {})), trial=trial.number,
+        )  # fmt: skip
+    except (KeyError, TypeError, ValueError) as error:
+        raise RSAError(f"trial {trial.number} of the study is damaged: {error}") from error
+
+
+def _status(state: "TrialState") -> str:
+    return {"COMPLETE": OK, "FAIL": FAILED, "PRUNED": FAILED, "WAITING": INTERRUPTED}.get(state.name, RUNNING)

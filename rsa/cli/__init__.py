@@ -1,0 +1,1 @@
+"""The command line: where commands are found and run, and how they print."""

@@ -1,0 +1,1 @@
+"""Inference: resampling, intervals, tests, noise ceilings, and the choice of a layer."""

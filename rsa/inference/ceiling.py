@@ -1,0 +1,47 @@
+"""How well any model could do, given how much subjects differ: leave-one-out noise ceilings (Nili et al. 2014)."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from ..errors import RSAError
+from ..rdm.comparison import RANKED, align, compare, ranks
+from ..rdm.rdm import RDM, Array
+
+
+def noise_ceiling(rdms: Sequence[RDM] | Mapping[str, RDM], *, method: str = "pearson") -> tuple[float, float]:
+    """Bounds on the mean similarity that the best possible model can have to the single subjects' RDMs.
+
+    Lower: mean similarity of each subject to the average of the others. Upper: to the average of all, itself included.
+    The average is the one that the method rewards most, as in rsatoolbox: of RDMs scaled to equal norm ("cosine",
+    "cosine-whitened"), of z-scored RDMs ("pearson", "pearson-whitened"), of rank-transformed RDMs ("spearman",
+    "rho-a", "tau-a"). For "tau-a" and the whitened measures that average is near the best one but not exactly it,
+    so the upper bound is approximate.
+
+    rdms: at least 2, one per subject or animal, over the same stimuli (any order). method: as in `compare`.
+    Raises RSAError for fewer than 2 RDMs, and as `compare` does for labels, constant RDMs and unknown methods.
+    """
+    subjects = list(rdms.values()) if isinstance(rdms, Mapping) else list(rdms)
+    if len(subjects) < 2:
+        raise RSAError(f"a leave-one-out ceiling needs at least 2 subjects, got {len(subjects)}")
+    others = {f"subject {i}": rdm for i, rdm in enumerate(subjects) if i}
+    (first,), rest = align({"subject 0": subjects[0]}, others, cure="RDM.subset selects")
+    subjects = [first, *rest]
+    for rdm in subjects:
+        compare(rdm, rdm, method=method)
+    parts = [_normalised(rdm.values, method) for rdm in subjects]
+    total = np.sum(parts, axis=0)
+    lower = [
+        compare(rdm.replace(values=total - part), rdm, method=method) for rdm, part in zip(subjects, parts, strict=True)
+    ]
+    upper = [compare(rdm.replace(values=total), rdm, method=method) for rdm in subjects]
+    return float(np.mean(lower)), float(np.mean(upper))
+
+
+def _normalised(values: Array, method: str) -> Array:
+    if method in RANKED:
+        return ranks(values).astype(np.float64)
+    x = values.astype(np.float64)
+    if not method.startswith("cosine"):
+        x -= x.mean()
+    return x / np.linalg.norm(x)

@@ -1,0 +1,166 @@
+"""What else varies than the stimuli: resampled subjects, subjects and stimuli together, and neuroids."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import combinations
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..errors import RSAError
+from ..labels import named_rows, row_labels
+from ..rdm.comparison import check_method, compare_all
+from ..rdm.distances import Features, compute_rdm
+from ..rdm.rdm import RDM, Array
+from .intervals import benjamini_hochberg, spread, z_ends
+from .resampling import LEAST, bootstrap, draw_counts
+
+if TYPE_CHECKING:
+    import xarray
+
+FACTORS = ("subjects", "stimuli", "both")
+
+
+def bootstrap_subjects(
+    layers: RDM | Mapping[str, RDM],
+    subjects: Sequence[RDM] | Mapping[str, RDM],
+    *,
+    method: str = "pearson",
+    n: int = 1000,
+    seed: int = 0,
+    groups: str | Sequence[object] | None = None,
+) -> "xarray.Dataset":
+    """Mean similarity to the RDMs of single subjects or animals, resampled over subjects, over stimuli, and over both.
+
+    subjects: at least 2, over the stimuli of the layers. method, n, seed, groups: as in `bootstrap`.
+
+    Dataset: `similarity` (layer); the draws `subjects`, `stimuli`, `both` (layer, draw), paired in all; and for
+    generalisation to new subjects and new stimuli `standard_error`, `low`, `high` (layer; 95%, Student's t on Fisher's
+    z scale with as many degrees of freedom as the smaller factor has levels, less one). Draws over both factors count
+    the noise of single measurements three times; the variance is corrected for it as in Schutt et al. 2023 (eLife
+    12:e82566).
+
+    Raises RSAError for fewer than 2 subjects, and as `bootstrap` does.
+    """
+    import scipy.special
+    import xarray
+
+    people = dict(subjects) if isinstance(subjects, Mapping) else {str(i): rdm for i, rdm in enumerate(subjects)}
+    if len(people) < 2:
+        raise RSAError(f"at least 2 subjects are needed to resample them, got {len(people)}")
+    draws = bootstrap(layers, people, method=method, n=n, seed=seed, groups=groups)
+    single, values = draws["estimate"].to_numpy(), draws.to_numpy()
+    share = draw_counts(len(people), n, seed + 2**32) / len(people)  # another stream than the stimuli's
+    found = {
+        "subjects": single @ share.T,
+        "stimuli": values.mean(axis=1),
+        "both": np.einsum("lsd,ds->ld", values, share),
+    }
+    columns: dict[str, tuple[tuple[str, ...], Array]] = {key: (("layer", "draw"), part) for key, part in found.items()}
+    columns["similarity"] = (("layer",), single.mean(axis=1))
+    attrs = draws.attrs | {"subjects": len(people), "about": f"new subjects and {draws.attrs['about']}"}
+    result = xarray.Dataset(columns, {"layer": draws.indexes["layer"].to_numpy()}, attrs)
+    error = _two_factor_error([found[factor] for factor in FACTORS], len(people), draws.attrs["units"])
+    half = scipy.special.stdtrit(min(len(people), draws.attrs["units"]) - 1, 0.975) * error
+    low, high = z_ends(single.mean(axis=1), half, half)
+    for key, column in (("standard_error", error), ("low", low), ("high", high)):
+        result[key] = ("layer", column)
+    return result
+
+
+def subject_differences(result: "xarray.Dataset") -> "xarray.Dataset":
+    """Paired differences between all layers, from `bootstrap_subjects`, for new subjects and new stimuli.
+
+    Dataset over "pair" as in `layer_differences`: `difference`, `standard_error`, `low`, `high`, `p`, `p_adjusted`.
+    Raises RSAError for fewer than 2 layers.
+    """
+    import scipy.special
+    import xarray
+
+    names = [str(layer) for layer in result.indexes["layer"]]
+    pairs = list(combinations(range(len(names)), 2))
+    if not pairs:
+        raise RSAError("differences need at least 2 layers")
+    i, j = np.array(pairs).T
+    similarity = result["similarity"].to_numpy()
+    d = similarity[i] - similarity[j]
+    levels = result.attrs["subjects"], result.attrs["units"]
+    error = _two_factor_error([(draws := result[factor].to_numpy())[i] - draws[j] for factor in FACTORS], *levels)
+    ratio = np.divide(np.abs(d), error, out=0 * error, where=error > 0)  # layers may be the same
+    half = scipy.special.stdtrit(min(levels) - 1, 0.975) * error
+    p = 2 * scipy.special.stdtr(min(levels) - 1, -ratio)
+    low, high = np.clip([d - half, d + half], -2, 2)
+    columns = {"difference": d, "standard_error": error, "low": low, "high": high, "p": p}
+    columns["p_adjusted"] = benjamini_hochberg(p)
+    coords = {"first": ("pair", [names[k] for k in i]), "second": ("pair", [names[k] for k in j])}
+    return xarray.Dataset({key: ("pair", column) for key, column in columns.items()}, coords)
+
+
+def _two_factor_error(draws: Sequence[Array], subjects: int, units: int) -> Array:
+    """Standard errors from draws (..., draw) over subjects, over stimuli and over both (Schutt et al. 2023)."""
+    by_subject, by_stimulus, by_both = (spread(part) for part in draws)
+    s, u = subjects / (subjects - 1), units / (units - 1)
+    variance = s * by_subject + u * by_stimulus - s * u * (by_both - by_subject - by_stimulus)
+    least = np.maximum(s * by_subject, u * by_stimulus)
+    root: Array = np.sqrt(np.minimum(np.maximum(variance, least), by_both))
+    return root
+
+
+def bootstrap_neuroids(
+    layers: RDM | Mapping[str, RDM],
+    responses: Features,
+    *,
+    labels: Iterable[object] | None = None,
+    metric: str = "correlation",
+    method: str = "pearson",
+    n: int = 1000,
+    seed: int = 0,
+) -> "xarray.DataArray":
+    """Similarities to the RDM of responses whose neuroids are resampled: DataArray ("layer", "target", "draw").
+
+    responses: (n_stimuli, n_neuroids), mean rates of at least 5 neuroids; labels: of the stimuli, where responses bring
+    none. metric: as in `compute_rdm`, one without folds and precision. One draw takes one RDM. The target is named
+    "responses". `interval` and `layer_differences` work on the result; a draw with fewer than 3 different neuroids, or
+    in which an RDM is undefined, is NaN.
+
+    A resample holds fewer different neuroids than the recording, so the draws lie below the `estimate` from all of
+    them; intervals are centred on the latter. Raises RSAError as `compute_rdm` and `compare` do.
+    """
+    import xarray
+
+    check_method(method)
+    if n < 1 or seed < 0:
+        raise RSAError(f"at least 1 draw and a seed from 0 are needed, got n={n}, seed={seed}")
+    x, own = named_rows(responses)
+    names = row_labels(own, labels)
+    if names is None:
+        raise RSAError("responses need labels=, the names of their stimuli")
+    named = {layers.name or "a": layers} if isinstance(layers, RDM) else dict(layers)
+
+    def similarity(picked: Array) -> Array:
+        rdm = compute_rdm(x[:, picked], metric=metric, labels=names)
+        found: Array = compare_all(named, {"responses": rdm}, method=method).to_numpy()
+        return found
+
+    compute_rdm(x, metric=metric, labels=names)
+    sites = x.shape[1]
+    if sites < LEAST:
+        raise RSAError(f"{sites} neuroids are too few to resample; at least {LEAST} are needed")
+    whole = similarity(np.arange(sites))
+    values = np.full((*whole.shape, n), np.nan)
+    for draw, counts in enumerate(draw_counts(sites, n, seed)):
+        if (counts > 0).sum() < 3:
+            continue
+        try:
+            values[..., draw] = similarity(np.repeat(np.arange(sites), counts))
+        except RSAError:  # a stimulus without variance over so few different neuroids
+            continue
+    coords = {
+        "layer": list(named),
+        "target": ["responses"],
+        "estimate": (("layer", "target"), whole),
+        "linear": (("layer", "target", "draw"), values - np.nanmean(values, axis=-1, keepdims=True)),
+        "dof": (("layer", "target"), np.full(whole.shape, sites - 1.0)),
+    }
+    attrs = {"method": method, "seed": seed, "resampled": "neuroids", "about": "new neuroids"}
+    attrs |= {"n": len(names), "units": sites}
+    return xarray.DataArray(values, coords, ("layer", "target", "draw"), "similarity", attrs)

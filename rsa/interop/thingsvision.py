@@ -1,0 +1,97 @@
+"""Feature folders as thingsvision writes them."""
+
+import re
+from collections.abc import Iterable
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+
+from ..errors import RSAError, listing, reason
+from ..io.hdf5 import Array, opened, read_column
+from ..similarity.features import Features
+
+_NAMES = "file_names.txt"
+_KINDS = (".npy", ".hdf5", ".h5")
+_PART = re.compile(r"features\D*(?:_(\d+)(?:-\d+)?)?")  # features, features_03, features_0-500
+_LARGEST_LIST = 256 * 2**20
+
+
+def read_thingsvision(folder: str | Path, *, labels: Iterable[object] | None = None) -> dict[str, Features]:
+    """Layer -> features of a folder that thingsvision wrote (`save_features`, `extract_features(output_dir=...)`).
+
+    A folder with features.npy, features.hdf5 or .h5, whole or in parts (features_01.npy, features_0-500.npy, or one
+    HDF5 file with several parts), is one layer, named as the folder; otherwise its folders are the layers. The labels
+    are the names in file_names.txt, in the folder or the one above it, without suffix, and with their path where names
+    repeat (as `images` of a folder has them), unless `labels` gives them. Feature maps are flattened.
+
+    Raises RSAError naming the file: nothing there, numbers that do not fit the names, .pt, .mat and .txt features
+    (save them as npy or hdf5), and npy files of Python objects, which are pickles.
+    """
+    root = Path(folder)
+    if not root.is_dir():
+        raise RSAError(f"{root} is no folder of features")
+    inside = sorted(path for path in root.iterdir() if path.is_dir())
+    layers = [root] if _parts(root) else [path for path in inside if _parts(path)]
+    if not layers:
+        other = sorted(path.name for path in root.glob("features*"))
+        raise RSAError(f"{root} holds no features.npy or features.hdf5" + (f" but {listing(other)}" if other else ""))
+    given = None if labels is None else tuple(labels)
+    found = {}
+    for layer in layers:
+        parts = [_read(path) for path in _parts(layer)]
+        if len({part.shape[1] for part in parts}) > 1:
+            raise RSAError(f"{layer}: its parts have different numbers of features")
+        values = parts[0] if len(parts) == 1 else np.concatenate(parts)
+        names = _file_names(layer, root) if given is None else given
+        if len(names) != len(values):
+            raise RSAError(f"{layer}: {len(values)} rows of features but {len(names)} names")
+        try:
+            found[layer.name] = Features(values, names, name=layer.name, attrs={"n_features": values.shape[1]})
+        except RSAError as error:
+            raise RSAError(f"{layer}: {error}") from error
+    return found
+
+
+def _parts(folder: Path) -> list[Path]:
+    """The files of one layer in the order of their rows. Raises RSAError for two forms of the same."""
+    matches = [(_PART.fullmatch(path.stem), path) for path in folder.iterdir() if path.suffix in _KINDS]
+    numbered = sorted((int(match[1] or 0), path) for match, path in matches if match)
+    if len({path.suffix for _, path in numbered}) > 1 or len({number for number, _ in numbered}) < len(numbered):
+        raise RSAError(f"{folder} holds features in several forms: {listing(path.name for _, path in numbered)}")
+    return [path for _, path in numbered]
+
+
+def _read(path: Path) -> Array:
+    if path.suffix == ".npy":
+        try:
+            values: Array = np.lib.format.open_memmap(path, mode="r")  # arrays only, and no size taken at its word
+        except (OSError, ValueError, EOFError) as error:
+            raise RSAError(f"{path} cannot be read: {reason(error)}") from error
+        return _flat(path, values)
+    with opened(path) as file:
+        numbered = sorted((int(match[1] or 0), name) for name in file if (match := _PART.fullmatch(name)))
+        if not numbered:
+            raise RSAError(f"{path} holds no features; there are: {listing(file, 12) or '-'}")
+        return np.concatenate([_flat(path, read_column(file, name, limit=np.inf)) for _, name in numbered])
+
+
+def _flat(path: Path, values: Array) -> Array:
+    if values.ndim < 2 or values.dtype.kind not in "biuf":
+        raise RSAError(f"{path} holds {values.dtype} of shape {values.shape}, not a row of features for every image")
+    return np.array(values.reshape(len(values), -1))
+
+
+def _file_names(layer: Path, root: Path) -> tuple[str, ...]:
+    """Names without suffix, with their path where they would repeat."""
+    path = next((folder / _NAMES for folder in (layer, layer.parent) if (folder / _NAMES).is_file()), None)
+    if path is None:
+        raise RSAError(f"{root} has no {_NAMES}, so its features have no names; labels= gives them")
+    if path.stat().st_size > _LARGEST_LIST:
+        raise RSAError(f"{path} is too large for a list of names")
+    try:
+        lines = path.read_text("utf-8").split("\n")  # a name may hold other ends of lines
+    except (OSError, ValueError) as error:
+        raise RSAError(f"{path} cannot be read: {reason(error)}") from error
+    files = [PurePosixPath(line.strip().replace("\\", "/")) for line in lines if line.strip()]
+    stems = tuple(file.stem for file in files)
+    return stems if len(set(stems)) == len(stems) else tuple(str(file.with_suffix("")) for file in files)

@@ -1,0 +1,1 @@
+"""Networks: loaded, their layers chosen and listened to, from images to features."""

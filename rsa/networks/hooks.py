@@ -1,0 +1,170 @@
+"""Listening to a model's layers: forward hooks that copy outputs before a later in-place operation can change them."""
+
+import sys
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
+
+from ..errors import RSAError, listing
+from .layers import Layer, choose_layers
+
+T = TypeVar("T")
+
+
+class Activations(Mapping[str, T]):
+    """Layer name -> what the last forward pass left of it, in the order of the layers and of their calls.
+
+    A layer that did not run is not in it; asking for it raises RSAError.
+    """
+
+    def __init__(self, chosen: Sequence[Layer]) -> None:
+        self._chosen = chosen
+        self._heard: dict[str, list[T]] = {}
+        self._calls: dict[str, int] = {}
+
+    def clear(self) -> None:
+        self._heard.clear()
+        self._calls.clear()
+
+    def hear(self, layer: Layer, transform: Callable[[Layer, Tensor], T], output: Any) -> None:
+        """Note one call of a layer."""
+        self._calls[layer.name] = self._calls.get(layer.name, 0) + 1
+        if layer.call in (None, self._calls[layer.name]):
+            self._heard.setdefault(layer.name, []).append(transform(layer, _tensor(layer, output)))
+
+    def silent(self) -> list[str]:
+        """Layers that were asked for by name and did not run."""
+        return [layer.name for layer in self._chosen if layer.required and layer.name not in self._heard]
+
+    def _named(self) -> dict[str, T]:
+        named: dict[str, T] = {}
+        for layer in self._chosen:
+            values = self._heard.get(layer.name, [])
+            names = [layer.name] if len(values) == 1 else [layer.at(call) for call in range(1, len(values) + 1)]
+            named |= dict(zip(names, values, strict=True))
+        return named
+
+    def __getitem__(self, name: str) -> T:
+        named = self._named()
+        if name not in named:
+            did = listing(named, 12) or "none"
+            raise RSAError(f"layer {name!r} did not run in the last forward pass; these did: {did}")
+        return named[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._named()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._named())
+
+    def __len__(self) -> int:
+        return len(self._named())
+
+
+@contextmanager
+def record(
+    model: nn.Module, layers: str | Iterable[str] = "auto", *, detach: bool = True
+) -> Iterator[Activations[Tensor]]:
+    """Listen to a model's layers: inside the block, every forward pass leaves copies of their outputs (batch, ...).
+
+        with record(model, ["layer2", "layer4"]) as activations:
+            logits = model(images)              # P and TG from one forward pass
+            features = activations["layer4"]
+
+    layers: see `choose_layers`. A module called k > 1 times in a pass appears as "name#1" .. "name#k"; of a tuple the
+    first tensor is taken unless "name[1]" was asked for. Only calls of the model itself begin a pass, and only passes
+    of the thread that entered the block are heard. Inside it what was compiled by `torch.compile` runs uncompiled:
+    compiled code calls no hooks. detach=False keeps the graph, to differentiate through them.
+    """
+
+    def copy(layer: Layer, output: Tensor) -> Tensor:
+        return (output.detach() if detach else output).clone()
+
+    with listening(model, choose_layers(model, layers), copy) as activations:
+        yield activations
+
+
+@contextmanager
+def listening(
+    model: nn.Module, chosen: Sequence[Layer], transform: Callable[[Layer, Tensor], T]
+) -> Iterator[Activations[T]]:
+    """As `record` with layers already chosen; `transform` makes what is kept of every output."""
+    activations: Activations[T] = Activations(chosen)
+    model = getattr(model, "_orig_mod", model)  # what torch.compile wraps
+    listener = threading.get_ident()
+    depth = 0  # a model may call itself inside its own pass
+
+    def enter(module: nn.Module, args: Any) -> None:
+        nonlocal depth
+        if threading.get_ident() == listener:
+            if depth == 0:
+                activations.clear()
+            depth += 1
+
+    def leave(module: nn.Module, args: Any, output: Any) -> None:
+        nonlocal depth
+        if threading.get_ident() == listener:
+            depth -= 1
+
+    def hook(layer: Layer) -> Callable[[nn.Module, Any, Any], None]:
+        def hear(module: nn.Module, args: Any, output: Any) -> None:
+            if threading.get_ident() == listener:
+                activations.hear(layer, transform, output)
+
+        return hear
+
+    handles: list[RemovableHandle] = []
+    try:
+        handles.append(model.register_forward_pre_hook(enter))
+        handles.append(model.register_forward_hook(leave, always_call=True))
+        handles += [layer.module.register_forward_hook(hook(layer)) for layer in chosen]
+        with _uncompiled():
+            yield activations
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+_lock, _stance, _listeners = threading.Lock(), ExitStack(), 0
+
+
+@contextmanager
+def _uncompiled() -> Iterator[None]:
+    """Within it compiled code runs as it was written, in all threads, until the last listener has left."""
+    global _listeners
+    if "torch._dynamo" not in sys.modules:  # nothing is compiled, and its import takes seconds
+        yield
+        return
+    with _lock:
+        if _listeners == 0:
+            _stance.enter_context(torch.compiler.set_stance("force_eager"))
+        _listeners += 1
+    try:
+        yield
+    finally:
+        with _lock:
+            _listeners -= 1
+            if _listeners == 0:
+                _stance.close()
+
+
+def _tensor(layer: Layer, output: Any) -> Tensor:
+    def tensors(value: Any) -> Iterator[Tensor]:
+        if isinstance(value, Tensor):
+            yield value
+        elif isinstance(value, dict):
+            for item in value.values():
+                yield from tensors(item)
+        elif isinstance(value, list | tuple):
+            for item in value:
+                yield from tensors(item)
+
+    found = list(tensors(output))
+    if layer.item >= len(found):
+        raise RSAError(f"layer {layer.path} returns {len(found)} tensor(s), so there is no {layer.name}")
+    return found[layer.item]

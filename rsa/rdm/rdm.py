@@ -1,0 +1,201 @@
+"""The representational dissimilarity matrix, and how one is computed from features (paper, section 3.1, eq. 1)."""
+
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import RSAError, listing, near, reason
+from ..fields import Attr as Attr
+from ..fields import attr_fields, columns_beside, text_field
+from ..io.hdf5 import Array as Array
+from ..labels import as_matrix, named_square, plain, row_labels
+from ..labels import as_text as as_text
+from ..labels import check_labels as check_labels
+from . import _kernels
+
+if TYPE_CHECKING:
+    import h5py
+    import xarray
+
+
+@dataclass(frozen=True, eq=False, repr=False, init=False)
+class RDM:
+    """A symmetric matrix of dissimilarities between n conditions, stored once per pair; it cannot be changed.
+
+    values: (n(n-1)/2,) in the order of `scipy.spatial.distance.pdist`, float32 or float64, all finite.
+    labels: n unique strings. descriptors: name -> n values (a category per stimulus, say).
+    by: "stimulus", or the column whose groups were averaged ("object_name", "category_name", ...).
+    attrs: how it was made (number of features, scaling, ...), for the reader of a result.
+
+    Raises RSAError when lengths disagree, labels repeat or values are not finite.
+    """
+
+    values: Array
+    labels: tuple[str, ...]
+    metric: str
+    name: str
+    by: str
+    descriptors: Mapping[str, Array]
+    attrs: Mapping[str, Attr]
+
+    def __init__(
+        self,
+        values: npt.ArrayLike,
+        labels: Iterable[object],
+        *,
+        metric: str = "correlation",
+        name: str = "",
+        by: str = "stimulus",
+        descriptors: Mapping[str, Sequence[Any] | Array] | None = None,
+        attrs: Mapping[str, Attr] | None = None,
+    ) -> None:
+        try:
+            array = np.ascontiguousarray(plain(values))
+            if array.dtype not in (np.float32, np.float64):
+                array = array.astype(np.float64)
+        except (TypeError, ValueError, RuntimeError) as error:
+            raise RSAError(f"the values of an RDM are numbers: {reason(error)}") from error
+        if array.flags.writeable:
+            array = array.copy()  # so that nobody changes it from outside
+        names = check_labels(labels)
+        n, title = len(names), f"RDM '{name}'" if name else "RDM"
+        if n < 2:
+            raise RSAError(f"{title} has {n} label(s); at least 2 are needed")
+        if array.shape != (n * (n - 1) // 2,):
+            raise RSAError(
+                f"{title}: {n} labels need condensed values of shape ({n * (n - 1) // 2},), got {array.shape}"
+            )
+        if not (math.isfinite(array.min()) and math.isfinite(array.max())):
+            bad = int(np.flatnonzero(~np.isfinite(array))[0])
+            i = int(np.searchsorted(np.cumsum(np.arange(n - 1, 0, -1)), bad, side="right"))
+            j = bad - (i * n - i * (i + 1) // 2 - i - 1)
+            raise RSAError(f"{title}: the value between {names[i]} and {names[j]} is {array[bad]}; all must be finite")
+        array.flags.writeable = False
+        set_field = object.__setattr__
+        set_field(self, "values", array)
+        set_field(self, "labels", names)
+        set_field(self, "metric", text_field(metric, f"{title}: metric", "unknown"))
+        set_field(self, "name", str(name or ""))
+        set_field(self, "by", text_field(by, f"{title}: by", "stimulus"))
+        set_field(self, "descriptors", columns_beside(descriptors, names, title))
+        set_field(self, "attrs", attr_fields(attrs, title))
+
+    @classmethod
+    def from_square(cls, matrix: npt.ArrayLike, labels: Iterable[object] | None = None, **fields: Any) -> "RDM":
+        """From an (n, n) matrix. The labels of a DataFrame or DataArray are its own (see `row_labels`).
+
+        Raises RSAError unless it is symmetric (to 1e-6 of its range), and where the names of rows and columns differ.
+        """
+        rows, own = named_square(matrix, "the matrix")
+        names = row_labels(own, labels)
+        if names is None:
+            raise RSAError("from_square needs labels, the names of the rows")
+        square = as_matrix(rows, "the matrix")
+        if square.shape[0] != square.shape[1]:
+            raise RSAError(f"a square matrix is needed, got shape {square.shape}")
+        tolerance = 1e-6 * float(np.ptp(square[~np.isnan(square)])) if square.size else 0.0
+        if not np.allclose(square, square.T, rtol=0, atol=tolerance, equal_nan=True):
+            raise RSAError("the matrix is not symmetric, so it is no RDM")
+        diagonal = np.diagonal(square)
+        if np.any(np.abs(diagonal[~np.isnan(diagonal)]) > tolerance):
+            raise RSAError("the diagonal is not zero: this is a matrix of similarities, or none at all")
+        return cls(square[np.triu_indices(len(square), 1)], names, **fields)
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __repr__(self) -> str:
+        return f"RDM({self.name!r}, {len(self)} x {len(self)} by {self.by}, {self.metric}, {self.values.dtype})"
+
+    def replace(self, **fields: Any) -> "RDM":
+        """A copy with some fields changed."""
+        now = {key: getattr(self, key) for key in ("values", "labels", "metric", "name", "by", "descriptors", "attrs")}
+        return RDM(**(now | fields))
+
+    def square(self) -> Array:
+        """The (n, n) symmetric matrix with a zero diagonal."""
+        n = len(self)
+        out = np.zeros((n, n), self.values.dtype)
+        out[np.triu_indices(n, 1)] = self.values
+        out += out.T
+        return out
+
+    def subset(self, labels: Iterable[object]) -> "RDM":
+        """The RDM of these conditions, in this order. Raises RSAError for an unknown or repeated label."""
+        wanted = check_labels(sorted(map(str, labels)) if isinstance(labels, set | frozenset) else labels)
+        if wanted == self.labels:
+            return self
+        place = {label: i for i, label in enumerate(self.labels)}
+        unknown = [label for label in wanted if label not in place]
+        if unknown:
+            raise RSAError(
+                f"{len(unknown)} label(s) not in {self!r}: {listing(unknown)}{near(unknown[0], self.labels)}"
+            )
+        order = np.array([place[label] for label in wanted], np.int64)
+        out = np.empty(len(wanted) * (len(wanted) - 1) // 2, self.values.dtype)
+        _kernels.gather_pairs(self.values, len(self), order, out)
+        columns = {key: column[order] for key, column in self.descriptors.items()}
+        return self.replace(values=out, labels=wanted, descriptors=columns)
+
+    def to_xarray(self) -> "xarray.DataArray":
+        """Square DataArray with dims (by, by + "_2"), labels and descriptors as coordinates."""
+        import xarray
+
+        rows, columns = self.by, f"{self.by}_2"
+        coords: dict[str, Any] = {rows: list(self.labels), columns: list(self.labels)}
+        coords |= {key: (rows, column) for key, column in self.descriptors.items() if key not in coords}
+        told = {key: int(v) if isinstance(v, bool) else v for key, v in self.attrs.items() if v is not None}
+        attrs = {"metric": self.metric, **told}  # what netCDF can hold
+        return xarray.DataArray(self.square(), coords, (rows, columns), self.name or None, attrs)
+
+    def save(self, path: str | Path) -> None:
+        """Write one HDF5 file (atomically: the file appears when it is whole)."""
+        from ..io.storage import writing
+
+        with writing(path, "rdm") as file:
+            self.write(file)
+
+    @classmethod
+    def load(cls, path: str | Path) -> "RDM":
+        """Read what `save` wrote. Raises RSAError naming the file when it is missing, truncated or something else."""
+        from ..io.storage import reading
+
+        with reading(path, "rdm") as file:
+            return cls.read(file)
+
+    def write(self, group: "h5py.Group") -> None:
+        """Store into an open HDF5 group."""
+        from ..io.storage import write_array
+
+        write_array(group, "values", self.values)
+        write_array(group, "labels", np.array(self.labels, object))
+        for i, (key, column) in enumerate(self.descriptors.items()):
+            write_array(group, f"descriptor{i}", column)
+            group[f"descriptor{i}"].attrs["name"] = key
+        for key in ("metric", "name", "by"):
+            group.attrs[key] = getattr(self, key)
+        group.attrs["attrs"] = json.dumps(self.attrs)
+
+    @classmethod
+    def read(cls, group: "h5py.Group") -> "RDM":
+        """Read from an open HDF5 group."""
+        from ..io.hdf5 import read_column
+        from ..io.storage import read_json, read_text
+
+        stored = [f"descriptor{i}" for i in range(len(group)) if f"descriptor{i}" in group]
+        columns = {read_text(group[place], "name"): read_column(group, place) for place in stored}
+        return cls(
+            read_column(group, "values", limit=math.inf),
+            read_column(group, "labels"),
+            metric=read_text(group, "metric"),
+            name=read_text(group, "name"),
+            by=read_text(group, "by"),
+            descriptors=columns,
+            attrs=read_json(group, "attrs"),
+        )

@@ -1,0 +1,1 @@
+"""Similarities of features that need no RDM: CKA, CCA, Procrustes, ridge predictivity."""

@@ -1,0 +1,133 @@
+"""Similarities of features, by name: everything that needs more than RDMs."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+
+from ..errors import RSAError, near
+from ..labels import beside
+from ..rdm.comparison import align
+from ..rdm.rdm import Array
+from .cca import components, mean_correlation, weighted_correlation
+from .cka import alignment, centred_kernel
+from .features import Features, centred, compact
+from .procrustes import overlap, unit_shape
+from .ridge import FOLDS, check_neuroids, fold_of, predicted
+
+if TYPE_CHECKING:
+    import xarray
+
+Named: TypeAlias = Mapping[str, Features]
+Table: TypeAlias = Callable[[Named, Named, Sequence[object], int], Array]
+
+
+def compare_features(
+    a: Features, b: Features, *, similarity: str = "cka", groups: Iterable[object] | None = None, seed: int = 0
+) -> float:
+    """`compare_all_features` for one pair: how similar, or for "ridge" how well a predicts b."""
+    return float(compare_all_features({"a": a}, {"b": b}, similarity=similarity, groups=groups, seed=seed)[0, 0])
+
+
+def compare_all_features(
+    a: Mapping[str, Features],
+    b: Mapping[str, Features],
+    *,
+    similarity: str = "cka",
+    groups: Iterable[object] | None = None,
+    seed: int = 0,
+    allow_subset: bool = False,
+) -> "xarray.DataArray":
+    """Similarity of every layer with every target, stimuli matched by label: DataArray ("layer", "target").
+
+    similarity, larger is more alike: "cka", "cka-unbiased", "cka-rbf", "cka-rbf-unbiased" (see `cka`); "svcca" and
+    "pwcca", which is weighted by the target (see `svcca`, `pwcca`); "procrustes" (see `procrustes_similarity`);
+    "ridge", the target predicted from the layer (see `ridge_predictivity`, whose `groups`, in the order of the first
+    layer's stimuli, and `seed` no other takes).
+
+    Raises RSAError as these do, naming layer and target, and for labels in one of the sides only (unless
+    `allow_subset`).
+    """
+    import xarray
+
+    check_similarity(similarity)
+    if groups is not None and similarity != "ridge":
+        raise RSAError(f"groups= keep stimuli of one object in one fold; {similarity} has no folds, ridge does")
+    layers, targets = align(a, b, allow_subset=allow_subset)
+    first = next(iter(a.values()))
+    parts = first.labels if groups is None else beside(groups, first.labels, "groups")
+    if len(parts) != len(first):
+        raise RSAError(f"groups= has {len(parts)} values for {len(first)} stimuli")
+    part_of = dict(zip(first.labels, parts, strict=True))
+    table = SIMILARITIES[similarity](
+        dict(zip(a, layers, strict=True)),
+        dict(zip(b, targets, strict=True)),
+        [part_of[label] for label in layers[0].labels],
+        seed,
+    )
+    coords = {"layer": list(a), "target": list(b)}
+    attrs = {"similarity": similarity, "n": len(layers[0])}
+    return xarray.DataArray(table, coords, ("layer", "target"), "similarity", attrs)
+
+
+def check_similarity(similarity: str) -> None:
+    if similarity not in SIMILARITIES:
+        raise RSAError(f"unknown similarity {similarity!r}{near(similarity, list(SIMILARITIES))}")
+
+
+def _pairs(prepare: Callable[[Array], Any], compare: Callable[[Any, Any], float]) -> Table:
+    """The table of compare(target, layer); what belongs to one side is prepared once, layers one after another."""
+
+    def prepared(name: str, features: Features) -> Any:
+        with _about(name):
+            return prepare(centred(features.values))
+
+    def similarity(layer: str, row: Any, target: str, column: Any) -> float:
+        with _about(f"{layer} and {target}"):
+            return compare(column, row)
+
+    def table(layers: Named, targets: Named, parts: Sequence[object], seed: int) -> Array:
+        columns = {name: prepared(name, target) for name, target in targets.items()}
+        rows = ((name, prepared(name, layer)) for name, layer in layers.items())
+        return np.array([[similarity(layer, row, *column) for column in columns.items()] for layer, row in rows])
+
+    return table
+
+
+def _ridge(layers: Named, targets: Named, parts: Sequence[object], seed: int) -> Array:
+    """One regression per layer and fold for the neuroids of all targets."""
+    responses = []
+    for name, target in targets.items():
+        with _about(name):
+            check_neuroids(target.values)
+            responses.append(centred(target.values))
+    ends = np.cumsum([part.shape[1] for part in responses])[:-1]
+    fold = fold_of(parts, len(parts), FOLDS, seed)
+    rows = []
+    for name, layer in layers.items():
+        with _about(name):
+            scores = predicted(compact(centred(layer.values)), np.hstack(responses), fold)
+        rows.append([np.median(part) for part in np.split(scores, ends)])
+    return np.array(rows)
+
+
+@contextmanager
+def _about(what: str) -> Iterator[None]:
+    try:
+        yield
+    except RSAError as error:
+        raise RSAError(f"{what}: {error}") from error
+
+
+SIMILARITIES: dict[str, Table] = {
+    "cka": _pairs(centred_kernel, alignment),
+    "cka-unbiased": _pairs(centred_kernel, partial(alignment, unbiased=True)),
+    "cka-rbf": _pairs(partial(centred_kernel, kernel="rbf"), alignment),
+    "cka-rbf-unbiased": _pairs(partial(centred_kernel, kernel="rbf"), partial(alignment, unbiased=True)),
+    "svcca": _pairs(components, mean_correlation),
+    "pwcca": _pairs(components, weighted_correlation),
+    "procrustes": _pairs(unit_shape, overlap),
+    "ridge": _ridge,
+}

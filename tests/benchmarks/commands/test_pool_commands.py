@@ -1,0 +1,113 @@
+"""`tgsage bench pool` and `bench teachers`: stopped and continued, and every mistake named in one line."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tgsage.benchmarks import Pool, compare_teachers
+from tgsage.benchmarks.pool import making as making
+from tgsage.benchmarks.pool.plans import Published, reduce, validation_views
+from tgsage.benchmarks.teachers.making import makers
+from tgsage.benchmarks.validity.nasbench201 import accuracy, read_table
+from tgsage.plugins.spaces import get_space
+from tgsage.plugins.training import Data, get_recipe, load_data
+from tgsage.rsa import Teacher, compare_all
+from tgsage.rsa.cli.app import main
+
+TINY = ("--space", "toy", "--data", "digits", "--recipe", "digits", "--train", "64", "--valid", "40", "--epochs", "1")
+FEW = ("--checkpoints", "0,64", "--recordings", "")
+
+
+def test_a_pool_is_made_interrupted_looked_at_and_continued(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "pool"
+    command = ["bench", "pool", str(folder), "--cells", "3", *TINY, *FEW]
+    assert main(["bench", "pool", str(folder), "--status"]) == 2
+    done: list[object] = []
+    called = making.Maker.__call__
+
+    def once(self: making.Maker, architecture: dict[str, object]) -> object:
+        if done:
+            raise KeyboardInterrupt
+        done.append(called(self, architecture))  # type: ignore[arg-type]
+        return done[0]
+
+    monkeypatch.setattr(making.Maker, "__call__", once)
+    assert main(command) == 130
+    assert len(Pool.load(folder / "pool.h5")) == 1
+    monkeypatch.setattr(making.Maker, "__call__", called)
+    assert main(command) == 0
+    pool = Pool.load(folder / "pool.h5")
+    assert 1 < len(pool) <= 3
+    (folder / "pool.h5").unlink()
+    assert main(["bench", "pool", str(folder), "--status"]) == 0
+    assert f"{len(pool)} members" in capsys.readouterr().out
+    assert len(Pool.load(folder / "pool.h5")) == len(pool)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        (["--checkpoints", "a,b"], "checkpoints are numbers"),
+        (["--checkpoints", "9,1"], "ascending"),
+        (["--recordings", "cowley2023"], "NAME=BY"),
+        (["--train", "100000"], "cannot be taken"),
+        (["--json", "absent/pool.json"], "no folder"),
+    ],
+)
+def test_mistakes_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str], wrong: list[str], said: str) -> None:
+    assert main(["bench", "pool", str(tmp_path / "pool"), *TINY, *FEW, *wrong]) == 2
+    error = capsys.readouterr().err
+    assert said in error
+    assert error.count("\n") == 1
+    assert not (tmp_path / "pool").exists()
+
+
+def test_published_performance_is_the_tables_as_a_fraction() -> None:
+    table, space = read_table(), get_space("nasbench201")
+    architecture = space.sample(np.random.default_rng(0))
+    assert Published(table)(architecture) == accuracy(table, architecture) / 100
+    assert 0.1 <= Published(table)(architecture) < 0.95
+
+
+@pytest.fixture(scope="module")
+def pool(tmp_path_factory: pytest.TempPathFactory) -> tuple[Pool, Data]:
+    digits = reduce(load_data("digits"), 64, 60)
+    folder = tmp_path_factory.mktemp("pool")
+    maker = making.Maker(
+        get_space("nasbench201"), digits, get_recipe("digits"), (0, 64), validation_views(digits), folder / "parts",
+        mature=Published(read_table()),
+    )  # fmt: skip
+    return making.make_pool(maker, samples=9, storage=folder / "search.db"), digits
+
+
+def test_made_teachers_are_those_of_the_pools_very_images(pool: tuple[Pool, Data]) -> None:
+    made, digits = pool
+    planned = makers(made, models=[], untrained="resnet:1")
+    assert list(planned) == ["untrained-resnet-1-by-category", "untrained-resnet-1-by-stimulus"]
+    by_category, by_stimulus = (make() for make in planned.values())
+    assert list(by_category.rdms) == ["L1", "L2", "L3"]
+    assert by_stimulus.stimulus_ids == tuple(digits.stimuli("valid").column("stimulus"))
+    found = compare_teachers(made, [by_category, by_stimulus], bootstrap=10)
+    for teacher, view in ((by_category, "validation by category"), (by_stimulus, "validation by stimulus")):
+        member = next(member for member in made.members if member.usable)
+        score = compare_all(dict(made.rdms(view, member, 1)), teacher.rdms).max("layer").mean()
+        got = found.members["tg"].sel(teacher=teacher.name, checkpoint=64)[0]
+        assert float(got) == pytest.approx(float(score), abs=1e-5)
+
+
+def test_a_recording_becomes_a_teacher_of_its_regions(data_dir: Path, pool: tuple[Pool, Data]) -> None:
+    from dataclasses import replace
+
+    from tgsage.neural_data import images
+
+    made, digits = pool
+    stimuli = images("cowley2023/190923", data_dir=data_dir).take(list(range(30)))
+    view = making.Shown.of("cowley2023/190923", stimuli, "stimulus", digits).view
+    recording = replace(made, views={view.name: view})
+    ((name, make),) = makers(recording, data_dir=data_dir).items()
+    teacher = make()
+    assert isinstance(teacher, Teacher)
+    assert (name, list(teacher.rdms)) == ("cowley2023-190923-by-stimulus", ["V4"])
+    assert set(view.labels) <= set(teacher.rdms["V4"].labels)

@@ -1,0 +1,54 @@
+"""Pools as the paper took its own: the current best of a search at intervals, and random ones."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tgsage.benchmarks.pool.making import Maker, make_pool
+from tgsage.benchmarks.pool.plans import reduce, validation_views
+from tgsage.benchmarks.pool.sampling import Listed, current_tops, read_search
+from tgsage.plugins import Candidate, Evaluation, RandomSearcher, search
+from tgsage.plugins.spaces import get_space
+from tgsage.plugins.training import get_recipe, load_data
+from tgsage.rsa import RSAError
+
+
+def candidate(number: int, score: float | None, name: int | None = None) -> Candidate:
+    evaluation = Evaluation("failed" if score is None else "ok", score=score)
+    return Candidate(number, evaluation.status, {"x": number if name is None else name}, evaluation)
+
+
+def test_the_best_so_far_at_every_interval_are_taken_once() -> None:
+    scores = [0.1, 0.5, None, 0.2, 0.9, 0.9, 0.3]
+    found = current_tops([candidate(i, score) for i, score in enumerate(scores)], every=2, top=2)
+    assert [one["x"] for one in found] == [1, 0, 3, 4, 5]  # after 2: 1, 0; after 4: 1, 3; after 6: 4, 5
+    again = current_tops([candidate(0, 0.1, 7), candidate(1, 0.1, 7), candidate(2, 0.0, 8)], every=3, top=2)
+    assert [one["x"] for one in again] == [7, 8]
+    with pytest.raises(RSAError, match="at least 1"):
+        current_tops([], every=0)
+
+
+def test_a_pool_of_a_search_has_its_best_and_random_ones(tmp_path: Path) -> None:
+    space = get_space("toy")
+    storage = tmp_path / "search.db"
+    done = search(space, RandomSearcher(space), lambda a: float(len(str(a)) % 7), samples=8, storage=storage, study="s")
+    tops = current_tops(read_search(f"s@{storage}"), every=4, top=1)
+    assert done.architecture in tops
+    digits = reduce(load_data("digits"), 64, 40)
+    maker = Maker(
+        space, digits, get_recipe("digits"), (0, 64), validation_views(digits), tmp_path / "parts",
+        mature=lambda architecture: 0.5,
+    )  # fmt: skip
+    pool = make_pool(maker, samples=2, architectures=tops, storage=tmp_path / "pool.db")
+    random = [space.sample(np.random.default_rng([0, trial])) for trial in range(2)]
+    expected = {space.key(space.canonical(one)) for one in [*tops, *random]}
+    assert {space.key(member.architecture) for member in pool.members} == expected
+
+
+def test_mistakes_are_named(tmp_path: Path) -> None:
+    with pytest.raises(RSAError, match="STUDY@STORAGE"):
+        read_search("tgsage.db")
+    with pytest.raises(RSAError):
+        read_search(f"absent@{tmp_path / 'absent.db'}")
+    with pytest.raises(RSAError, match="no architecture"):
+        Listed(get_space("toy"))

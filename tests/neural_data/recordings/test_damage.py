@@ -1,0 +1,147 @@
+"""Damaged files of every format: an error of one line or a load, never a crash, a hang or gigabytes of memory."""
+
+import subprocess
+import sys
+import zlib
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+from tgsage.neural_data import as_teacher, load, save_recording
+from tgsage.rsa import RSAError, Teacher
+
+from ..layouts import SITES, Images, majaj_columns, shuffled, write_assembly, write_encoded, write_hvm, write_majaj
+
+LOOP = """
+import re, resource, sys
+from pathlib import Path
+from typing import Any
+import h5py
+import numpy as np
+from tgsage.neural_data import images, load, load_rdms
+from tgsage.rsa import RDM, RSAError, Teacher
+
+readers = {".h5": load, ".nc": load, ".npy": load, ".npz": load, ".mat": load_rdms, ".zip": images,
+           ".teacher": Teacher.load, ".rdm": RDM.load}
+sources = [Path(name) for name in sys.argv[3:]]
+for source in sources:
+    readers[source.suffix](source)
+used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (used + 2**31, used + 2**31))
+for source in sources:
+    content = source.read_bytes()
+    marks = [place.start() for place in re.finditer(rb"\\x19\\x01\\x01|GCOL|TREE|HEAP|OHDR|PK", content)] or [0]
+    for seed in range(int(sys.argv[2])):
+        rng = np.random.default_rng(seed)
+        damaged = bytearray(content)
+        start, length = [(0, len(content)), (0, 300), (rng.choice(marks), 24)][seed % 3]
+        for place in rng.integers(start, min(start + length, len(content)), 4):
+            damaged[place] = rng.integers(256)
+        if seed % 10 == 9:
+            del damaged[rng.integers(len(content)):]
+        target = Path(sys.argv[1], "damaged" + source.suffix)
+        target.write_bytes(damaged)
+        print(source.name, seed, end=" ", flush=True)
+        try:
+            readers[source.suffix](target)
+            print("loaded", flush=True)
+        except RSAError as error:
+            print("many lines" if "\\n" in str(error) else "refused", flush=True)
+"""
+
+
+def outcomes(folder: Path, sources: list[Path], n: int) -> dict[str, Counter[str]]:
+    """Name -> how often each outcome occurred over n damages of each file."""
+    command = [sys.executable, "-c", LOOP, str(folder), str(n), *map(str, sources)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    lines = [line.split(maxsplit=2) for line in done.stdout.splitlines()]
+    assert done.returncode == 0, f"{lines[-1:]}: {done.returncode} {done.stderr[-2000:]}"
+    found: dict[str, Counter[str]] = {}
+    for name, _, outcome in lines:
+        found.setdefault(name, Counter())[outcome] += 1
+    assert all(sum(counts.values()) == n for counts in found.values())
+    return found
+
+
+@pytest.fixture
+def hdf5_files(tmp_path: Path) -> list[Path]:
+    """An assembly of BrainIO, ours, one of xarray's with encodings, the course file, a teacher and an RDM."""
+    order = shuffled(Images(), 2)
+    write_majaj(tmp_path / "majaj.nc", Images(), order)
+    one = load(tmp_path / "majaj.nc")
+    save_recording(one, tmp_path / "own.nc")
+    write_encoded(one, tmp_path / "encoded.nc")
+    write_hvm(tmp_path / "course.h5")
+    sites = np.flatnonzero(one["region"].values == "IT")
+    teacher = as_teacher(one.isel(neuroid=sites), by="object_name", level="region", splits=2)
+    teacher.save(tmp_path / "two.teacher")
+    teacher.rdms["IT"].save(tmp_path / "it.rdm")
+    return [tmp_path / name for name in ("majaj.nc", "own.nc", "encoded.nc", "course.h5", "two.teacher", "it.rdm")]
+
+
+def test_damaged_hdf5_ends_in_one_line_or_none(hdf5_files: list[Path], tmp_path: Path) -> None:
+    found = outcomes(tmp_path, hdf5_files, 60)
+    assert sum(found.values(), Counter()).keys() == {"loaded", "refused"}
+
+
+@pytest.mark.slow
+def test_much_damaged_hdf5_ends_in_one_line_or_none(hdf5_files: list[Path], tmp_path: Path) -> None:
+    found = outcomes(tmp_path, hdf5_files, 300)
+    assert sum(found.values(), Counter()).keys() == {"loaded", "refused"}
+
+
+def test_damage_of_other_formats_ends_in_one_line_or_none(data_dir: Path, tmp_path: Path) -> None:
+    names = ("cowley_v4/responses_190923.npy", "zd_it/zd_it.npz", "kriegeskorte92/92_brainRDMs.mat")
+    found = outcomes(tmp_path, [data_dir / name for name in (*names, "cowley_v4/images_210325.zip")], 40)
+    assert sum(found.values(), Counter()).keys() == {"loaded", "refused"}
+
+
+def test_a_text_that_libhdf5_crashes_over_is_refused(hdf5_files: list[Path]) -> None:
+    path = hdf5_files[4]
+    content = path.read_bytes()
+    place = content.index(b"\x19\x01\x01\0", content.index(b"ceilings\0"))  # of variable length, a text
+    path.write_bytes(content[: place + 1] + b"\x5d" + content[place + 2 :])
+    with pytest.raises(RSAError, match=r"two.teacher cannot be read: libhdf5 crashes over its bytes"):
+        Teacher.load(path)
+
+
+def deflated_zeros(megabytes: int) -> bytes:
+    """A zlib stream of this many million zeros, in a thousandth of them."""
+    packer = zlib.compressobj(9)
+    block = packer.compress(bytes(10**6)) + packer.flush(zlib.Z_FULL_FLUSH)
+    again = packer.compress(bytes(10**6)) + packer.flush(zlib.Z_FULL_FLUSH)
+    return block + again * (megabytes - 1) + packer.flush()
+
+
+def test_a_chunk_that_inflates_to_gigabytes_is_refused(tmp_path: Path) -> None:
+    order = shuffled(Images(), 2)
+    responses = np.zeros((len(SITES), len(order), 1), np.float32)
+    storage: dict[str, Any] = {"chunks": responses.shape, "compression": "gzip"}
+    path = write_assembly(tmp_path / "bomb.nc", responses, majaj_columns(Images(), order), **storage)
+    load(path)
+    with h5py.File(path, "a") as file:
+        file["dicarlo.MajajHong2015.public"].id.write_direct_chunk((0, 0, 0), deflated_zeros(3000))
+    with pytest.raises(RSAError, match=r"bomb.nc cannot be read: "):
+        load(path)
+
+
+def test_compressed_texts_that_claim_gigabytes_are_refused(tmp_path: Path) -> None:
+    """Texts of variable length are 16 bytes each, a length first; here within a chunk that is packed."""
+    order = shuffled(Images(), 2)
+    write_majaj(tmp_path / "a.nc", Images(), order)
+    with h5py.File(tmp_path / "a.nc", "a") as file:
+        del file["animal"]
+        text = h5py.string_dtype()
+        file.create_dataset("animal", data=["Chabo"] * len(SITES), dtype=text, chunks=(len(SITES),), compression="gzip")
+        file["animal"].dims[0].attach_scale(file["neuroid"])
+    load(tmp_path / "a.nc")
+    with h5py.File(tmp_path / "a.nc", "a") as file:
+        _, packed = file["animal"].id.read_direct_chunk((0,))
+        texts = bytearray(zlib.decompress(packed))
+        texts[16:20] = b"\xff\xff\xff\xf0"
+        file["animal"].id.write_direct_chunk((0,), zlib.compress(texts))
+    with pytest.raises(RSAError, match=r"a.nc cannot be read: "):
+        load(tmp_path / "a.nc")
