@@ -9,7 +9,7 @@ import numpy as np
 
 from .errors import RSAError
 from .io.hdf5 import Array
-from .labels import as_text, places, plain_column
+from .labels import as_text, order_of, plain_column, row_names
 
 Attr: TypeAlias = str | int | float | bool | None
 
@@ -44,18 +44,18 @@ def _attr(value: Any, what: str) -> Attr:
 
 
 def columns_beside(
-    columns: Mapping[str, Any] | None, names: Sequence[str], title: str, what: str = "descriptor"
+    columns: Mapping[str, Any] | None, names: Sequence[str], title: str, rows: Sequence[str] | None = None
 ) -> dict[str, Array]:
     """Columns of rows with these names, one value each: numbers or texts, where a missing text is empty.
 
-    A Series or DataArray goes to the rows by its own index (`places`). Raises RSAError naming the column that has
-    another shape, other rows, or values that are neither.
+    A Series or DataArray goes to the rows by its own index (`order_of`, with `rows`). Raises RSAError naming the column
+    that has another shape, other rows, or values that are neither.
     """
     found = {}
     for key, values in (columns or {}).items():
-        name = f"{title}: {what} {key}"
+        name = f"{title}: descriptor {key}"
         try:
-            order, column = places(values, names, name), plain_column(values)
+            order, column = order_of(row_names(values), names, name, rows), plain_column(values)
         except (TypeError, ValueError) as error:
             raise RSAError(f"{name}: {error}" if name not in str(error) else str(error)) from error
         if column.shape != (len(names),):

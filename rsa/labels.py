@@ -47,7 +47,7 @@ def check_labels(labels: Iterable[object]) -> tuple[str, ...]:
     return names
 
 
-def named_rows(x: Any, what: str = "features") -> tuple[Any, list[str] | None]:
+def named_rows(x: Any, what: str = "features", *, guess: bool = True) -> tuple[Any, list[str] | None]:
     """Data as a plain array, and the names its rows came with (None without any); torch tensors stay as they are.
 
     Names are the index of a DataFrame or Series, and of a DataArray the coordinate of its first dim (else its
@@ -60,15 +60,18 @@ def named_rows(x: Any, what: str = "features") -> tuple[Any, list[str] | None]:
     if hasattr(x, "detach"):
         return x, None
     try:
-        return plain(x), row_names(x)
+        return plain(x), row_names(x, guess=guess)
     except (TypeError, ValueError) as error:
         if isinstance(error, RSAError):
             raise
         raise RSAError(f"{what} must be an array of numbers: {reason(error)}") from error
 
 
-def row_names(x: Any, axis: int = 0) -> list[str] | None:
-    """The names of the rows, as in `named_rows`, or with axis=1 of the columns."""
+def row_names(x: Any, axis: int = 0, *, guess: bool = True) -> list[str] | None:
+    """The names of the rows, as in `named_rows`, or with axis=1 of the columns.
+
+    guess: take the only coordinate that tells rows apart, too, and refuse several; without, where names are given.
+    """
     what = ("rows", "columns")[axis]
     if hasattr(x, "iloc"):
         index = x.axes[axis] if axis < x.ndim else None
@@ -76,6 +79,7 @@ def row_names(x: Any, axis: int = 0) -> list[str] | None:
         dim = x.dims[axis]
         if dim not in x.indexes:
             columns = {str(key): c.to_numpy() for key, c in x.coords.items() if c.dims == (dim,)}
+            columns = {key: c for key, c in columns.items() if key in _TELLING or (guess and c.dtype.kind != "f")}
             chosen = naming_column(columns, _TELLING, f".swap_dims({dim}=...) chooses one")
             return None if chosen is None else check_names(columns[chosen], f"{chosen} of the {what}")
         index = x.indexes[dim]
@@ -84,6 +88,9 @@ def row_names(x: Any, axis: int = 0) -> list[str] | None:
     if index is None:
         return None
     if index.nlevels > 1:
+        level = next((key for key in _TELLING if key in index.names), None)
+        if level is not None or not guess:
+            return None if level is None else check_names(index.get_level_values(level), f"{level} of the {what}")
         levels = listing(index.names, 12)
         raise RSAError(f"the {what} have names of {index.nlevels} levels ({levels}); keep one, or take .to_numpy()")
     return check_names(index, f"names of the {what}")
@@ -110,10 +117,10 @@ def row_labels(own: list[str] | None, given: Iterable[object] | None, what: str 
     if given is None:
         return own
     names = check_names(given, what)
-    if own is None or names == own or _numbers(own):
-        return beside(given, own, what) if own is not None else names
+    if own is None or names == own:
+        return names
     index = row_names(given)
-    if index is not None and not _numbers(index):
+    if _numbers(own) or (index is not None and not _numbers(index)):
         return beside(given, own, what)
     at, there, here = _difference(own, names)
     raise RSAError(
@@ -122,34 +129,43 @@ def row_labels(own: list[str] | None, given: Iterable[object] | None, what: str 
     )
 
 
-def beside(values: Any, rows: Sequence[str] | None, what: str) -> list[str]:
-    """`check_names` of a column beside rows of these names, in their order (see `places`)."""
-    names = check_names(values, what)
-    order = places(values, rows, what)
-    return names if order is None else [names[i] for i in order]
+def beside(values: Any, names: Sequence[str] | None, what: str, rows: Sequence[str] | None = None) -> list[str]:
+    """`check_names` of a column beside rows of these names, in their order (see `order_of`)."""
+    found = check_names(values, what)
+    order = order_of(row_names(values), names, what, rows)
+    return found if order is None else [found[i] for i in order]
 
 
-def places(values: Any, rows: Sequence[str] | None, what: str) -> list[int] | None:
-    """Where in a Series or DataArray the value of each row is, by its own index (see `order_of`)."""
-    return None if rows is None else order_of(row_names(values), rows, what)
+def order_of(
+    index: Sequence[str] | None, names: Sequence[str] | None, what: str, rows: Sequence[str] | None = None
+) -> list[int] | None:
+    """Where in what has this index each row is; None to take it as it stands.
 
+    names: of the rows. rows: the index that the rows themselves or the column of their names came with. The index is
+    looked for in `rows`, then in `names`; row numbers ("0", "1", ... in order) are no names, on either side.
 
-def order_of(index: Sequence[str] | None, rows: Sequence[str] | None, what: str) -> list[int] | None:
-    """Where in what has this index each row is; None to take it as it stands: same order, row numbers or no names.
-
-    Raises RSAError where index and rows have different names: by position, values would go to the wrong rows.
+    Raises RSAError where rows have other names: by position, values would go to the wrong rows.
     """
-    if index is None or rows is None or list(index) == list(rows):
+    known = [list(one) for one in (rows, names) if one is not None]
+    if index is None or not known or list(index) in known:
         return None
     place = {name: i for i, name in enumerate(index)}
-    if len(place) == len(index) == len(rows) and place.keys() == set(rows):
-        return [place[name] for name in rows]
-    if _numbers(index) or _numbers(rows):
+    if _numbers(index):
+        if rows is None or _numbers(rows) or place.keys() != set(rows):
+            return None
+        raise RSAError(f"{what} are numbered anew, and the rows are not; give {what} the rows' index, or none")
+    for one in known:
+        if len(place) == len(index) and place.keys() == set(one):
+            return [place[name] for name in one]
+    numbered = all(map(_numbers, known))
+    if numbered and not (
+        all(map(str.isdecimal, index)) and place.keys() & set(known[0])
+    ):  # not another part of a table
         return None
-    at, ours, theirs = _difference(rows, index)
+    at, ours, theirs = _difference(known[0], index)
     raise RSAError(
         f"{what} and what it belongs to have different names: number {at} is {ours}, and {theirs} in {what};"
-        f" give {what} the same index, or none (.to_numpy())"
+        f" give both the same index, or take {what} without it (.to_numpy())"
     )
 
 

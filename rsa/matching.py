@@ -27,14 +27,13 @@ def respelled(wanted: Iterable[str], known: Iterable[str], what: str = "names") 
     the suffix of an image file, says so and no second name on either side has that form.
     """
     ours, theirs = dict.fromkeys(wanted), dict.fromkeys(known)
-    lacking, free = [name for name in ours if name not in theirs], [name for name in theirs if name not in ours]
     found: dict[str, str] = {}
-    if not lacking or not free:
+    if not ours.keys() - theirs or not theirs.keys() - ours:
         return found
     for form in (composed, _bare):
-        left = _by(form, (name for name in free if name not in found))
-        for key, names in _by(form, (name for name in lacking if name not in found.values())).items():
-            if len(names) == len(left.get(key, ())) == 1:
+        left = _by(form, theirs)
+        for key, names in _by(form, ours).items():
+            if len(names) == len(left.get(key, ())) == 1 and names[0] not in theirs and left[key][0] not in ours:
                 found[left[key][0]] = names[0]
     if found:
         pairs = listing(f"{a!r} = {b!r}" for a, b in found.items())

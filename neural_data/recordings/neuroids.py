@@ -56,12 +56,12 @@ def reliable_neuroids(
     ids = recording["neuroid_id"].values.tolist()
     r, names = named_rows(reliability, "reliability")
     r = np.asarray(r, np.float64)
-    place = {name: i for i, name in enumerate(names or ())}
-    lacking = [name for name in ids if name not in place]
-    if place and not lacking:
+    if names is not None and names != list(map(str, range(len(names)))):  # row numbers are no names
+        place = {name: i for i, name in enumerate(names)}
+        lacking = [name for name in ids if name not in place]
+        if lacking:
+            raise RSAError(f"{len(lacking)} neuroids have no reliability: {listing(lacking)}")
         r = r[[place[name] for name in ids]]
-    elif names is not None and names != list(map(str, range(len(names)))):
-        raise RSAError(f"{len(lacking)} neuroids have no reliability: {listing(lacking)}")
     if r.shape != (len(ids),):
         raise RSAError(f"{len(ids)} neuroids but reliability has shape {r.shape}")
     keep = np.flatnonzero(r >= at_least)

@@ -140,21 +140,22 @@ def from_arrays(
     if array.ndim not in (2, 3):
         raise RSAError(f"responses must have shape (presentations, neuroids[, time bins]), got {array.shape}")
     dims = DIMS[: array.ndim]
-    own, others = row_names(responses), row_names(responses, 1)
+    own = row_names(responses, guess=stimulus_id is None)
+    others = row_names(responses, 1, guess=neuroid_id is None)
     ids, sites = row_labels(own, stimulus_id, "stimulus_id"), row_labels(others, neuroid_id, "neuroid_id")
     if ids is None or (stimulus_id is None and own == _numbered(len(array))):
         raise RSAError("responses come without names of what was shown; stimulus_id= gives one per presentation")
     sites = _numbered(array.shape[1]) if sites is None else sites
     stimuli = np.array(ids, str)
     shown: dict[str, Any] = {"repetition": number_repetitions(stimuli) if repetition is None else repetition}
-    shown |= {**_coordinates(responses, 0), **(presentation or {})}
+    shown |= {**_coordinates(responses, 0), **({} if presentation is None else dict(presentation))}
     recorded: dict[str, Any] = _coordinates(responses, 1)
     if region is not None:
         recorded["region"] = [region] * len(sites) if isinstance(region, str) else region
     columns = {
         "presentation": {"stimulus_id": stimuli} | _columns(shown, own or row_names(stimulus_id), ids),
         "neuroid": {"neuroid_id": np.array(sites, str)}
-        | _columns(recorded | dict(neuroid or {}), others or row_names(neuroid_id), sites),
+        | _columns(recorded | ({} if neuroid is None else dict(neuroid)), others or row_names(neuroid_id), sites),
         "time_bin": _coordinates(responses, 2),
     }
     if time_bins is not None:
@@ -193,12 +194,13 @@ def _coordinates(responses: Any, axis: int) -> dict[str, Array]:
 
 
 def _columns(given: Mapping[str, Any], rows: list[str] | None, ids: list[str]) -> dict[str, Array]:
-    """Columns beside `ids`, each in their order where its own index names the ids, or `rows` in another order.
+    """Columns beside `ids`, each in their order (`order_of`, with the index `rows`).
 
     Raises RSAError for what is no sequence of like things, and for an index of other names.
     """
     indices = {name: row_names(values) for name, values in given.items()}
-    rows = rows or next((index for index in indices.values() if index is not None), None)
+    others = (index for index in indices.values() if index is not None and set(index) != set(ids))
+    rows = rows or next(others, None)
     found = {}
     for name, index in indices.items():
         values = given[name]
@@ -206,11 +208,7 @@ def _columns(given: Mapping[str, Any], rows: list[str] | None, ids: list[str]) -
             column = plain_column(values if hasattr(values, "__len__") else list(values))
         except (TypeError, ValueError) as error:
             raise error if isinstance(error, RSAError) else RSAError(f"{name} is no column: {reason(error)}") from error
-        place = {key: i for i, key in enumerate(index or ())}
-        if place and place.keys() == set(ids) and len(place) == len(column) and index != _numbered(len(column)):
-            order: list[int] | None = [place[key] for key in ids]
-        else:
-            order = order_of(index, rows, name)
+        order = order_of(index, ids, name, rows)
         column = column if order is None else column[order]
         found[name] = column.astype(column.dtype.newbyteorder("="), copy=False)
     return found

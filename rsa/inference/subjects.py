@@ -130,7 +130,7 @@ def bootstrap_neuroids(
     check_method(method)
     if n < 1 or seed < 0:
         raise RSAError(f"at least 1 draw and a seed from 0 are needed, got n={n}, seed={seed}")
-    x, own = named_rows(responses)
+    x, own = named_rows(responses, guess=labels is None)
     names = row_labels(own, labels)
     if names is None:
         raise RSAError("responses need labels=, the names of their stimuli")

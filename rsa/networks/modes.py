@@ -37,8 +37,9 @@ def evaluation_mode(model: nn.Module, *, alone: bool = False) -> Iterator[None]:
             raise RSAError("the model is in use by another thread; wait for it, or give every thread a copy of its own")
         for module in modules:
             _used.setdefault(module, _Use(module.training)).users.append(me)
-        model.eval()
     try:
+        with _lock:
+            model.eval()
         yield
     finally:
         with _lock:

@@ -221,13 +221,11 @@ def _table(columns: dict[str, Any], own: list[str] | None, n: int) -> dict[str, 
     """The columns in the order of n images that come with `own` names, `stimulus_id` first."""
     given = columns.pop("stimulus_id", None)
     indices = (row_names(column) for column in ([given] if given is not None else columns.values()))
-    rows = own if own is not None else next((index for index in indices if index is not None), None)
+    rows = own or next((index for index in indices if index is not None), None)
     ids = check_labels(row_labels(own, given) or rows or range(n))
     table = {"stimulus_id": np.array(ids)}
     for key, values in columns.items():
-        index = row_names(values)
-        by_id = rows is None or (index is not None and set(index) == set(ids))
-        order = order_of(index, ids if by_id else rows, f"column {key}")
+        order = order_of(row_names(values), ids, f"column {key}", rows)
         try:
             column = plain_column(values)
         except (TypeError, ValueError) as error:

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import scipy.linalg.blas
 
 from ..errors import RSAError, listing, near
+from ..fields import columns_beside
 from ..labels import as_matrix, beside, check_labels, named_rows, named_square, order_of, row_labels, row_names
 from . import _kernels
 from .crossnobis import crossnobis, crossvalidated_correlation, whiten
@@ -86,7 +87,8 @@ def compute_rdm(
         raise RSAError(f"metric={metric!r} takes no precision; mahalanobis and crossnobis do")
     if precision is None and metric == "mahalanobis":
         raise RSAError("metric='mahalanobis' needs precision=, the (f, f) inverse of the noise covariance")
-    (x, own), columns = named_rows(features), row_names(features, 1)
+    x, own = named_rows(features, guess=labels is None and groups is None)
+    rows = own or row_names(labels)
     x, own = _as_matrix(x), row_labels(own, labels)
     n = len(x)
     names: Sequence[str] = list(map(str, range(n))) if own is None else own
@@ -94,7 +96,7 @@ def compute_rdm(
         raise RSAError(f"{n} rows of features but {len(names)} labels")
     if own is not None and (groups is None or labels is not None):
         check_labels(own)
-    group_names = None if groups is None else beside(groups, own, "groups")
+    group_names = None if groups is None else beside(groups, own, "groups", rows)
     if group_names is not None and len(group_names) != n:
         raise RSAError(f"{n} rows of features but {len(group_names)} groups")
     by = "group" if group_names is not None and by == "stimulus" else by
@@ -106,14 +108,14 @@ def compute_rdm(
         precision = noise_precision(_numpy(x), group_names, precision)
     elif precision is not None:
         given, sides = named_square(precision, "precision")
-        order = order_of(sides, columns, "precision")
+        order = order_of(sides, row_names(features, 1), "precision")
         precision = given if order is None else given[np.ix_(order, order)]
     _check_width(x.shape[1], metric, f"{name}: " if name else "")
     if folds is not None:
         if group_names is None:
             raise RSAError(f"metric={metric!r} needs groups=, the condition of every row")
         _check_finite(x, names)
-        turns = beside(folds, own, "folds")
+        turns = beside(folds, own, "folds", rows)
         if metric == "crossnobis":
             values, names = crossnobis(_numpy(x), group_names, turns, precision)
         else:
@@ -134,6 +136,8 @@ def compute_rdm(
         if metric == "mahalanobis":
             values = (values / x.shape[1]).astype(dtype)
     values.flags.writeable = False  # the RDM keeps it without a copy
+    if groups is None and descriptors:
+        descriptors = columns_beside(descriptors, names, f"RDM '{name}'" if name else "RDM", rows)
     return RDM(values, names, metric=metric, name=name, by=by, descriptors=descriptors, attrs=attrs)
 
 

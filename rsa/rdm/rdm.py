@@ -14,7 +14,7 @@ from ..errors import RSAError, listing, near, reason
 from ..fields import Attr as Attr
 from ..fields import attr_fields, columns_beside, text_field
 from ..io.hdf5 import Array as Array
-from ..labels import as_matrix, named_square, plain, row_labels
+from ..labels import as_matrix, named_square, plain, row_labels, row_names
 from ..labels import as_text as as_text
 from ..labels import check_labels as check_labels
 from . import _kernels
@@ -83,7 +83,7 @@ class RDM:
         set_field(self, "metric", text_field(metric, f"{title}: metric", "unknown"))
         set_field(self, "name", str(name or ""))
         set_field(self, "by", text_field(by, f"{title}: by", "stimulus"))
-        set_field(self, "descriptors", columns_beside(descriptors, names, title))
+        set_field(self, "descriptors", columns_beside(descriptors, names, title, row_names(labels)))
         set_field(self, "attrs", attr_fields(attrs, title))
 
     @classmethod

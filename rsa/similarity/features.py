@@ -49,7 +49,8 @@ class Features:
         attrs: Mapping[str, Attr] | None = None,
     ) -> None:
         title = f"features {name!r}" if name else "features"
-        rows, own = named_rows(values, title)
+        rows, own = named_rows(values, title, guess=labels is None)
+        given = own or row_names(labels)
         array, own = as_matrix(rows, title).view(), row_labels(own, labels)
         if own is None:
             raise RSAError(f"{title} need labels, the names of their {len(array)} rows")
@@ -60,7 +61,7 @@ class Features:
         if not finite.all():
             raise RSAError(f"{title}: NaN or infinity in rows {listing(np.array(names)[~finite])}")
         array.flags.writeable = False
-        columns, said = columns_beside(descriptors, names, title), attr_fields(attrs, title)
+        columns, said = columns_beside(descriptors, names, title, given), attr_fields(attrs, title)
         kept = (array, names, str(name or ""), text_field(by, f"{title}: by", "stimulus"), columns, said)
         for field, value in zip(("values", "labels", "name", "by", "descriptors", "attrs"), kept, strict=True):
             object.__setattr__(self, field, value)

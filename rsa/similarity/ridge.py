@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import RSAError, listing
-from ..labels import beside, check_names, places, plain_column, row_names
+from ..labels import beside, check_names, order_of, plain_column, row_names
 from ..rdm.rdm import Array
 from .features import as_matrix, check_pair, compact, principal
 
@@ -42,7 +42,7 @@ def ridge_predictivity(
     fold = fold_of(parts, len(first), folds, seed)
     scores = predicted(compact(first), second, fold)
     if ceilings is not None:
-        bounds, order = plain_column(ceilings), places(ceilings, row_names(y, 1), "ceilings")
+        bounds, order = plain_column(ceilings), order_of(row_names(ceilings), row_names(y, 1), "ceilings")
         if bounds.dtype.kind not in "biuf" or bounds.shape != scores.shape or not bool((bounds > 0).all()):
             raise RSAError(f"ceilings must be {scores.size} positive numbers, one per neuroid")
         scores = scores / (bounds if order is None else bounds[order])

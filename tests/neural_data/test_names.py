@@ -162,3 +162,27 @@ def test_reliabilities_go_to_the_neuroids_that_they_name() -> None:
         assert reliable_neuroids(one, given)["neuroid_id"].values.tolist() == ["s3", "s1"]
     with pytest.raises(RSAError, match="1 neuroids have no reliability: s0"):
         reliable_neuroids(one, values.drop("s0"))
+
+
+def test_columns_of_one_shuffled_table_stay_together() -> None:
+    """Also where ids are whole numbers, as row numbers are."""
+    table = pd.DataFrame({"stimulus_id": [3, 1, 2, 0], "c": ["three", "one", "two", "zero"]}).iloc[[2, 0, 3, 1]]
+    x = np.random.default_rng(0).normal(size=(4, 4))
+    for responses in (x, pd.DataFrame(x, index=table.index)):
+        found = from_arrays(responses, stimulus_id=table.stimulus_id, presentation={"c": table.c})
+        assert found["stimulus_id"].values.tolist() == ["2", "3", "0", "1"]
+        assert found["c"].values.tolist() == ["two", "three", "zero", "one"]
+    found = from_arrays(x, stimulus_id=list("abcd"), neuroid_id=table.stimulus_id, region=table.c)
+    assert found["region"].values.tolist() == ["two", "three", "zero", "one"]
+    plain = from_arrays(x, stimulus_id=list("abcd"), presentation=pd.DataFrame({"c": list("wxyz")}))
+    assert plain["c"].values.tolist() == list("wxyz")
+
+
+def test_reliability_by_row_number_goes_to_neuroids_in_their_order() -> None:
+    x = np.random.default_rng(0).normal(size=(4, 6))
+    recording = from_arrays(x, stimulus_id=list("abcd"), neuroid_id=[5, 3, 1, 0, 2, 4])
+    r = [0.9, 0.1, 0.1, 0.1, 0.1, 0.1]
+    for given in (r, np.array(r), pd.Series(r)):
+        assert reliable_neuroids(recording, given)["neuroid_id"].values.tolist() == ["5"]
+    by_name = pd.Series(r, ["0", "1", "2", "3", "4", "5"]).iloc[::-1]
+    assert reliable_neuroids(recording, by_name)["neuroid_id"].values.tolist() == ["0"]

@@ -80,3 +80,8 @@ def test_a_teacher_finds_its_images_under_another_spelling() -> None:
         Guidance(teacher, Stimuli(list(pictures)), layers="output")
     with pytest.raises(RSAError, match=r"no stimulus for 1 of 5 conditions by stimulus: e.png$"):
         teacher.select(Stimuli(list(pictures), {"stimulus_id": [*names[:4], "x"]}))
+
+
+def test_a_second_name_of_the_same_form_on_either_side_matches_nothing() -> None:
+    assert respelled(["a", "a.png"], ["a.png", "a.jpg"]) == {}
+    assert respelled(["a"], ["a.png", "a.jpg"]) == {}

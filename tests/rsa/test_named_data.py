@@ -259,7 +259,9 @@ def test_stimuli_keep_the_names_of_images_and_columns() -> None:
         with pytest.raises(RSAError, match=r"1 of 3 c of the stimuli are missing .* positions 1 "):
             stimuli.column("c")
     series = pd.Series(images, [2, 0, 1], dtype=object)
-    shown = Stimuli(series, {"c": pd.Series(["x", "y", "z"])})
+    with pytest.raises(RSAError, match="column c are numbered anew"):
+        Stimuli(series, {"c": pd.Series(["x", "y", "z"])})
+    shown = Stimuli(series, {"c": pd.Series(["x", "z", "y"], [0, 2, 1])})
     assert [float(shown[i][0, 0, 0]) for i in range(3)] == [0, 1, 2]
     assert shown.column("stimulus") == ["2", "0", "1"]
     assert shown.column("c") == ["z", "x", "y"]
@@ -286,3 +288,62 @@ def test_stimuli_keep_the_names_of_images_and_columns() -> None:
         Stimuli(np.ma.masked_equal(np.eye(24).reshape(3, 3, 8, 8), 1))
     with pytest.raises(RSAError, match="3 images but column c has shape"):
         Stimuli(images, {"c": ["x", "y"]})
+
+
+TABLE = pd.DataFrame({"stimulus_id": [3, 1, 2, 0], "c": ["three", "one", "two", "zero"]})
+
+
+@pytest.mark.parametrize("table", [TABLE, TABLE.iloc[[2, 0, 3, 1]], TABLE.iloc[1:], TABLE.set_index("c", drop=False)])
+def test_columns_of_one_table_stay_together_whatever_its_index(table: pd.DataFrame) -> None:
+    """Also where the ids are whole numbers, as row numbers are."""
+    x = np.random.default_rng(0).normal(size=(len(table), 6))
+    images = [np.full((3, 4, 4), i / 4, np.float32) for i in range(len(table))]
+    words = {"3": "three", "1": "one", "2": "two", "0": "zero"}
+    stimuli = Stimuli(images, dict(table))
+    found = {
+        "rdm": (compute_rdm(x, labels=table.stimulus_id, descriptors={"c": table.c}), "c"),
+        "features": (Features(x, table.stimulus_id, descriptors={"c": table.c}), "c"),
+    }
+    for made, column in found.values():
+        assert [words[label] for label in made.labels] == list(made.descriptors[column])
+        assert list(made.descriptors[column]) == table.c.tolist()
+    assert stimuli.table["stimulus_id"].tolist() == list(map(str, table.stimulus_id))
+    assert stimuli.table["c"].tolist() == table.c.tolist()
+    grouped = compute_rdm(np.repeat(x, 2, axis=0)[::2], labels=table.stimulus_id, groups=table.c)
+    assert grouped.labels == tuple(table.c)
+
+
+def test_groups_by_row_number_are_not_sorted_by_numeric_labels() -> None:
+    rdm = compute_rdm(np.random.default_rng(0).normal(size=(12, 8)), labels=np.random.default_rng(1).permutation(12))
+    groups = pd.Series(list("aabbccddeeff"))
+    np.testing.assert_array_equal(
+        bootstrap(rdm, rdm, n=20, groups=groups), bootstrap(rdm, rdm, n=20, groups=groups.tolist())
+    )
+
+
+def test_an_index_that_may_mean_either_is_refused() -> None:
+    x = np.random.default_rng(0).normal(size=(4, 6))
+    with pytest.raises(RSAError, match=r"^groups are numbered anew, and the rows are not"):
+        compute_rdm(pd.DataFrame(x, index=[3, 1, 2, 0]), groups=pd.Series(list("aabb")))
+    with pytest.raises(
+        RSAError, match=r"^groups and what it belongs to have different names: number 2 is '2', and '3'"
+    ):
+        compute_rdm(pd.DataFrame(np.vstack([x, x[:1]])), groups=pd.Series(list("abcdef")).drop(2))
+
+
+def test_names_are_not_guessed_where_they_are_given() -> None:
+    x, names = np.random.default_rng(0).normal(size=(4, 6)), tuple("abcd")
+    coords = {"n": ("s", list(names)), "num": ("s", [4, 3, 2, 1]), "obj": ("s", list("xxyy"))}
+    two = xr.DataArray(x, dims=("s", "f"), coords=coords)
+    assert compute_rdm(two, labels=names).labels == Features(two, names).labels == names
+    assert compute_rdm(two, groups=list("xxyy")).labels == ("x", "y")
+    with pytest.raises(RSAError, match="several columns"):
+        compute_rdm(two)
+    trial = xr.DataArray(x, dims=("s", "f"), coords={"trial": ("s", [1, 2, 3, 4])})
+    assert compute_rdm(trial, labels=names).labels == names
+    onset = xr.DataArray(x, dims=("s", "f"), coords={"onset": ("s", [0.1, 0.5, 0.7, 0.9])})
+    assert compute_rdm(onset).labels == ("0", "1", "2", "3")
+    levels = pd.MultiIndex.from_arrays([list(names), [0] * 4], names=["stimulus_id", "repetition"])
+    assert compute_rdm(pd.DataFrame(x, index=levels)).labels == names
+    columns = pd.MultiIndex.from_product([["a", "b"], [0, 1, 2]])
+    assert compute_rdm(pd.DataFrame(x, index=list(names), columns=columns)).labels == names

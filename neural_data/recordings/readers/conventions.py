@@ -1,5 +1,6 @@
 """The CF conventions of netCDF: missing values, packed numbers, truth values and times, as xarray decodes them."""
 
+import re
 import warnings
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,7 @@ _MILLISECONDS = {
     }.items()
     for name in names.split()
 }
+_NO_DATE = re.compile(r"\bsince\b(?!\s*[-+]?\d)")  # "ms since stimulus onset" is no calendar time
 _TEXTS = ("_Unsigned", "units", "calendar", "dtype")
 DECODED = (*_MASKS, *_FACTORS, "_Unsigned", "dtype")  # say how values are stored, not what they are
 
@@ -60,6 +62,9 @@ def decoded(name: str, variable: xarray.Variable) -> xarray.Variable:
     """
     from xarray.conventions import decode_cf_variable
 
+    if _NO_DATE.search(str(variable.attrs.get("units", ""))):
+        variable = variable.copy(deep=False)
+        variable.attrs = {key: value for key, value in variable.attrs.items() if key not in ("units", "calendar")}
     spans = str(variable.attrs.get("dtype", "")).startswith("timedelta64")  # not every number of seconds is a time
     try:
         with warnings.catch_warnings():
@@ -77,7 +82,7 @@ def read_decoded(at: "h5py.Group", name: str, dims: tuple[str, ...]) -> xarray.V
     raw, marks = read_column(at, name), conventions(at[name])
     factor = 1.0
     if name in ("time_bin_start", "time_bin_end"):
-        unit = str(marks.pop("units", "ms"))
+        unit = str(marks.pop("units", "ms")).partition(" since ")[0]
         marks.pop("dtype", None)
         if unit.lower() not in _MILLISECONDS:
             raise RSAError(f"{name} is in {unit!r}; {listing(_MILLISECONDS, 20)} are known")

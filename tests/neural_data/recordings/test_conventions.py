@@ -157,3 +157,22 @@ def test_truth_values_that_may_be_missing_are_refused(tmp_path: Path) -> None:
         file["ready"].attrs["_FillValue"] = np.int8(-1)
     with pytest.raises(RSAError, match=r"a\.nc: /ready holds truth values with _FillValue"):
         load(tmp_path / "a.nc")
+
+
+def test_a_unit_since_an_event_is_no_calendar_time(tmp_path: Path) -> None:
+    x = np.random.default_rng(0).normal(size=(3, 4, 2))
+    coords = {
+        "stimulus_id": ("presentation", ["a", "b", "c"]), "rt": ("presentation", [210.0, 250.0, 300.0]),
+        "neuroid_id": ("neuroid", ["n0", "n1", "n2", "n3"]), "region": ("neuroid", ["IT"] * 4),
+        "time_bin_start": ("time_bin", [0.07, 0.12]), "time_bin_end": ("time_bin", [0.12, 0.17]),
+    }  # fmt: skip
+    made = xarray.DataArray(x, coords, ("presentation", "neuroid", "time_bin"), "made.up")
+    made["rt"].attrs["units"] = "ms since stimulus onset"
+    for name in ("time_bin_start", "time_bin_end"):
+        made[name].attrs["units"] = "s since stimulus onset"
+    made.attrs["units"] = "spikes / s since stimulus onset"
+    made.to_netcdf(tmp_path / "made.nc", engine="h5netcdf")
+    found = load(tmp_path / "made.nc")
+    np.testing.assert_allclose(found["rt"], [210, 250, 300])
+    np.testing.assert_allclose(found["time_bin_end"], [120, 170])
+    np.testing.assert_allclose(found.transpose(*made.dims).values, x)

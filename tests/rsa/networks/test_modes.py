@@ -112,3 +112,15 @@ def test_random_numbers_go_on_as_if_nothing_had_been_shown(fails: bool) -> None:
     assert model.training
     assert model[1].training
     assert not model[0]._forward_hooks
+
+
+class Frozen(nn.Module):
+    def train(self, mode: bool = True) -> "Frozen":
+        raise NotImplementedError("its mode cannot be changed")
+
+
+def test_a_model_whose_mode_cannot_be_changed_is_given_back() -> None:
+    model = nn.Sequential(Frozen())
+    for _ in range(2):
+        with ThreadPoolExecutor(1) as pool, pytest.raises(NotImplementedError):
+            pool.submit(evaluation_mode(model, alone=True).__enter__).result()
