@@ -1,9 +1,12 @@
 """What a thing is as far as scores depend on it, JSON-able: equal in every process that makes the same thing again."""
 
 import ast
+import dis
 import hashlib
 import inspect
+import io
 import json
+import logging
 import math
 import sys
 import sysconfig
@@ -28,20 +31,23 @@ _HAND_OVER = "A teacher that is trained by its name is not the same on every mac
 _SHOWN = 60  # characters of a value in a message
 
 
-def identity(thing: Any, _within: tuple[int, ...] = ()) -> Any:
+def identity(thing: Any, _within: tuple[int, ...] = (), _met: dict[int, tuple[int, Any]] | None = None) -> Any:
     """Numbers and texts as they are, arrays by their digest, functions by their source, objects by class and fields.
 
     A function's source is that of its own text and of the functions of its module that it calls, with its defaults,
     the variables that it encloses and the constants of its module that it uses. A class of ours or of an installed
-    package is its name (and version). What has a `describe()` that returns a mapping is what that says.
+    package is its name. What has a `describe()` that returns a mapping is what that says. An object met again is its
+    number.
     """
+    met: dict[int, tuple[int, Any]] = {} if _met is None else _met
+    thing = _bare(thing)
     if thing is None or isinstance(thing, str | bool | int | float):
         return str(thing) if isinstance(thing, float) and not math.isfinite(thing) else thing
     if id(thing) in _within:
         return "itself"
 
     def inner(part: Any) -> Any:
-        return identity(part, (*_within, id(thing)))
+        return identity(part, (*_within, id(thing)), met)
 
     if isinstance(thing, Mapping):
         return {str(key): inner(value) for key, value in thing.items()}
@@ -51,6 +57,10 @@ def identity(thing: Any, _within: tuple[int, ...] = ()) -> Any:
         return sorted((inner(value) for value in thing), key=str)
     if isinstance(thing, Space):
         return space_identity(thing)
+    if isinstance(thing, logging.Logger | io.IOBase):  # what it writes is no score
+        return type(thing).__qualname__
+    if hasattr(thing, "__array__") and hasattr(thing, "shape") and not isinstance(thing, type):
+        return _array(thing)
     if (said := _described(thing)) is not None:
         return inner(said)
     if isinstance(thing, partial):
@@ -63,13 +73,25 @@ def identity(thing: Any, _within: tuple[int, ...] = ()) -> Any:
     if isinstance(thing, type):
         return inner(_class(thing))
     if hasattr(thing, "__qualname__"):
-        return _named(thing)
-    if hasattr(thing, "__array__") and hasattr(thing, "shape"):
-        return _array(thing)
+        of = getattr(thing, "__self__", None)
+        return (
+            _named(thing)
+            if of is None or isinstance(of, types.ModuleType)
+            else {"function": _named(thing), "of": inner(of)}
+        )
     held = {} if isinstance(thing, Path | types.ModuleType) else _fields(thing)
     if not held and " at 0x" not in repr(thing):
         return repr(thing)
+    if id(thing) in met:
+        return f"object {met[id(thing)][0]} again"
+    met[id(thing)] = len(met) + 1, thing  # which keeps it, and so its id
     return {"class": inner(type(thing)), **inner(held)}
+
+
+def searcher_identity(kind: type) -> Any:
+    """The identity of a searcher's class, with the version of the package that it comes from."""
+    found, package = identity(kind), kind.__module__.partition(".")[0]
+    return found if package == _OURS or _is_own(kind) else f"{found} {_version(package)}".strip()
 
 
 def space_identity(space: Space) -> dict[str, Any]:
@@ -118,6 +140,8 @@ def refusal(study: str, was: Mapping[str, Any], now: Mapping[str, Any]) -> str:
         new = [name for name in now if name not in was]
         what = f"was begun by an older version of tgsage, which did not record {listing(new, 4)}"
     hint = f". {_HAND_OVER}" if _TRAINED in differing else ""
+    if any(name.startswith("objective") for name in differing) and not hint:
+        hint = ". An objective's describe(), a mapping, says what its scores depend on in place of its fields"
     return (
         f"study {study} {what}; give this one a new name (study=, --study), "
         f"or go on in spite of that (allow_changes=True, --allow-changes), which is noted in the study{hint}"
@@ -126,6 +150,14 @@ def refusal(study: str, was: Mapping[str, Any], now: Mapping[str, Any]) -> str:
 
 def _cut(text: str, start: int) -> str:
     return ("..." if start else "") + text[start : start + _SHOWN] + ("..." if len(text) > start + _SHOWN else "")
+
+
+def _bare(thing: Any) -> Any:
+    """The function behind one that is cached or compiled."""
+    if isinstance(thing, types.FunctionType | type) or not callable(thing):
+        return thing
+    inside = getattr(thing, "__wrapped__", None) or getattr(thing, "py_func", None)
+    return inside if isinstance(inside, types.FunctionType) else thing
 
 
 def _described(thing: Any) -> Mapping[str, Any] | None:
@@ -170,10 +202,10 @@ def _is_own(thing: Any) -> bool:
 
 
 def _named(thing: Any) -> str:
-    """The name of what is not the user's: within our package, since files of it move, or with a package's version."""
+    """The name of what is not the user's, within our package, since files of it move. Versions are noted beside it."""
     module, name = str(getattr(thing, "__module__", None) or "builtins"), getattr(thing, "__qualname__", repr(thing))
     package = module.partition(".")[0]
-    return f"{_OURS} {name}" if package == _OURS else f"{module}.{name} {_version(package)}".strip()
+    return f"{_OURS} {name}" if package == _OURS else f"{module}.{name}"
 
 
 @cache
@@ -216,11 +248,13 @@ def _around(functions: Sequence[types.FunctionType]) -> dict[str, Any]:
         one = waiting.pop()
         parameters = inspect.signature(one).parameters.values()
         taken = {each.name: each.default for each in parameters if each.default is not each.empty}
+        changed = _changed(one.__code__)
         for name, cell in zip(one.__code__.co_freevars, one.__closure__ or (), strict=True):
             with suppress(ValueError):  # not filled yet
-                taken[name] = cell.cell_contents
-        for name in _names(one.__code__):
-            value = one.__globals__.get(name)
+                if name not in changed:
+                    taken[name] = cell.cell_contents
+        for name in _names(one.__code__) - changed:
+            value = _bare(one.__globals__.get(name))
             if isinstance(value, types.FunctionType) and _is_own(value):
                 if value not in seen:
                     waiting.append(value)
@@ -230,6 +264,11 @@ def _around(functions: Sequence[types.FunctionType]) -> dict[str, Any]:
                 taken.setdefault(name, value)
         found |= taken if one in functions else {f"{one.__name__} {name}": value for name, value in taken.items()}
     return {name: found[name] for name in sorted(found)}
+
+
+def _changed(code: types.CodeType) -> set[str]:
+    """The variables around a function that it assigns itself: counters, not settings."""
+    return {one.argval for one in dis.get_instructions(code) if one.opname in ("STORE_GLOBAL", "STORE_DEREF")}
 
 
 def _names(code: types.CodeType) -> set[str]:
@@ -275,5 +314,9 @@ def _end(node: ast.expr | ast.stmt) -> tuple[int, int]:
 
 
 def _compiled(code: types.CodeType) -> str:
-    constants = [_compiled(part) if isinstance(part, types.CodeType) else repr(part) for part in code.co_consts]
+    constants = [
+        _compiled(part) if isinstance(part, types.CodeType)
+        else repr(sorted(part, key=repr) if isinstance(part, frozenset) else part)  # in one order in every process
+        for part in code.co_consts
+    ]  # fmt: skip
     return hashlib.sha256(code.co_code + json.dumps([constants, code.co_names]).encode()).hexdigest()[:16]

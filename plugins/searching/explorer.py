@@ -12,7 +12,7 @@ from typing import Any
 
 from ...rsa import RSAError
 from ...rsa.cli.console import versions
-from ..identity import flat, identity, space_identity
+from ..identity import flat, identity, searcher_identity, space_identity
 from ..result import Evaluation
 from ..searchers.searcher import Searcher
 from ..spaces.space import Architecture, Choice, Space
@@ -157,6 +157,12 @@ def search(
             raise RSAError(
                 f"the search ended early, with {len(done)} of {wanted} candidates; the same call goes on from there"
             )
+        succeeded = sum(candidate.score is not None and candidate.reused is None for candidate in done)
+        if successes and succeeded < samples and not exhausted:
+            raise RSAError(
+                f"the search ended early, with {succeeded} successful evaluations of {samples}, after {len(done)}"
+                " candidates; what is done stays"
+            )
         return SearchResult(tracker.place, name, tuple(done), exhausted)
 
 
@@ -211,7 +217,7 @@ def describe_search(
         **dict(flat("space", about)),
         **{f"fixed {name}": choice for name, choice in (fixed or {}).items()},
         "searcher": type(searcher).__name__.removesuffix("Searcher").lower(),
-        **dict(flat("searcher class", identity(type(searcher)))),
+        **dict(flat("searcher class", searcher_identity(type(searcher)))),
         **dict(flat("searcher", identity(settings))),
         **dict(flat("objective", scores if isinstance(scores, dict) else {"function": scores})),
     }

@@ -33,15 +33,16 @@ class Watch:
         self._plan, self._tracker, self._workers = plan, tracker, workers
         self._ends, self._progress = 0, 0
 
-    def replaces(self, owner: str, said: str, how: str) -> bool:
+    def replaces(self, owner: str, said: str, how: str, *, alone: bool) -> bool:
         """Whether a new worker has to be started for this one, whose candidate is given back.
 
-        said: its last word. how: what ended it. Raises RSAError when workers keep ending without any progress.
+        said: its last word. how: what ended it. alone: whether none ended with it, as when memory runs out: only then
+        its candidate may be to blame. Raises RSAError when workers keep ending without any progress.
         """
         if said == DONE:
             end_owner(owner)
             return False
-        self._tracker.bury(owner, alone=said != INTERRUPTED)
+        self._tracker.bury(owner, alone=alone and said != INTERRUPTED)
         now = len(self._plan.finished(self._tracker.known))
         self._ends = 1 if now > self._progress else self._ends + 1
         self._progress = now
@@ -74,11 +75,10 @@ class LocalWorkers:
                     wait([worker.process.sentinel for worker in running.values()], timeout=_LOOK)
                     candidates = tracker.candidates()
                     notify(candidates)
-                    for i, worker in list(running.items()):
-                        if worker.process.is_alive():
-                            continue
+                    over = [(i, worker) for i, worker in running.items() if not worker.process.is_alive()]
+                    for i, worker in over:
                         said = worker.outcome()
-                        if watch.replaces(worker.owner, said, worker.exit):
+                        if watch.replaces(worker.owner, said, worker.exit, alone=len(over) == 1):
                             running[i] = _Process(payload, self._device(i))
                         else:
                             del running[i]

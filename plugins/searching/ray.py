@@ -59,7 +59,7 @@ class RayWorkers:
                     notify(tracker.candidates())
                     for one in ended:
                         said, how = _outcome(ray, one)
-                        if watch.replaces(running.pop(one), said, how):
+                        if watch.replaces(running.pop(one), said, how, alone=len(ended) == 1):
                             begin()
             finally:
                 left = list(running)

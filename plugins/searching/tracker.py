@@ -147,6 +147,7 @@ class Tracker:
         if not allow_changes:
             raise RSAError(refusal(self.study, stored, description))
         self._append(_CHANGES, differing)
+        self._patiently(lambda: self._storage.set_study_user_attr(self._id, _EXHAUSTED, False))
         self._patiently(lambda: self._storage.set_study_user_attr(self._id, _SEARCH, dict(description)))
 
     def history(self, of: str) -> list[tuple[int, dict[str, str]]]:
@@ -196,7 +197,7 @@ class Tracker:
         return True
 
     def _untouched(self) -> bool:
-        leases = self._patiently(lambda: self._leases.read(self._first_open()))
+        leases = self._patiently(lambda: self._leases.read(_MAKING))
         return not self.candidates() and all(self._leases.free(number, lease) for number, lease in leases.items())
 
     def candidates(self) -> list[Candidate]:

@@ -1,13 +1,18 @@
 """What makes a study this study: everything that scores depend on differs, nothing else does."""
 
 import functools
+import logging
 import math
 import operator
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numba
 import numpy as np
 import pytest
 import torch
@@ -242,3 +247,68 @@ def test_long_values_are_cut_to_where_they_differ() -> None:
     long = dict(flat("a", "x" * 1000))["a"]
     assert len(long) < 200
     assert long != dict(flat("a", "x" * 999 + "y"))["a"]
+
+
+def doubled(x: float) -> float:
+    return 2 * x
+
+
+def tripled(x: float) -> float:
+    return 3 * x
+
+
+def through(kept: Callable[[float], float]) -> Callable[[dict[str, Any]], float]:
+    return lambda architecture: kept(architecture["n_layers"])
+
+
+@pytest.mark.parametrize("keep", [functools.cache, numba.njit])
+def test_a_cached_or_compiled_function_is_the_function_behind_it(keep: Callable[..., Any]) -> None:
+    assert identity(keep(doubled)) == identity(doubled) != identity(keep(tripled))
+    assert identity(through(keep(doubled))) == identity(through(keep(doubled))) != identity(through(keep(tripled)))
+    assert identity({"a": 1}.get) != identity({"a": 2}.get)
+
+
+class Node:
+    """Knows others, which know it."""
+
+    def __init__(self, name: str) -> None:
+        self.name, self.others = name, list[Node]()
+
+
+def test_objects_that_know_each_other_are_each_told_once() -> None:
+    def net(*names: str) -> Node:
+        nodes = [Node(name) for name in names]
+        for node in nodes:
+            node.others = nodes
+        return nodes[0]
+
+    names = [f"node {i}" for i in range(40)]
+    assert identity(net(*names)) == identity(net(*names)) != identity(net(*names[:-1], "another"))
+
+
+def test_counters_and_loggers_are_no_settings() -> None:
+    count = 0
+
+    def counting(architecture: dict[str, Any]) -> float:
+        nonlocal count
+        count += 1
+        return float(architecture["n_layers"])
+
+    before = identity(counting)
+    counting({"n_layers": 1})
+    assert identity(counting) == before
+    first, second = Weighted(1.0), Weighted(1.0)
+    first.log, second.log = logging.getLogger("one"), logging.getLogger("two")  # type: ignore[attr-defined]
+    assert identity(first) == identity(second) != identity(Weighted(2.0))
+
+
+def test_a_function_without_source_is_the_same_in_every_process() -> None:
+    code = 'found = {}; exec(\'def f(x): return x in {"aa", "bb", "cc", "dd", "ee"}\', found)'
+    say = f"from tgsage.plugins.identity import identity; {code}; print(identity(found['f']))"
+    said = {
+        subprocess.run(
+            [sys.executable, "-c", say], env=os.environ | {"PYTHONHASHSEED": seed}, capture_output=True, check=True
+        ).stdout
+        for seed in ("1", "2", "3")
+    }
+    assert len(said) == 1

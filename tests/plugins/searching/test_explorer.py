@@ -188,9 +188,9 @@ def test_samples_can_count_successes(objectives: ModuleType, tmp_path: Path) -> 
     assert [candidate.status for candidate in found.candidates] == ["failed", "failed", "ok", "ok", "ok"]
     found = run(toy, tmp_path, searcher=Listening(SPACE, depths="2"), samples=1, successes=True, study="b")
     assert found.counts["ok"] == 1
-    never = run(objectives.Toy(two="raise"), tmp_path, searcher=Listening(SPACE, depths="2"), samples=1, successes=True,
-                study="c")  # fmt: skip
-    assert (never.best, len(never.candidates)) == (None, 10)
+    toy, searcher = objectives.Toy(two="raise"), Listening(SPACE, depths="2")
+    with pytest.raises(RSAError, match="ended early, with 0 successful evaluations of 1, after 10 candidates"):
+        run(toy, tmp_path, searcher=searcher, samples=1, successes=True, study="c")
 
 
 def test_architectures_can_be_stored_as_optunas_parameters(objectives: ModuleType, tmp_path: Path) -> None:

@@ -186,11 +186,11 @@ def test_a_worker_that_ended_before_the_search_gives_back_and_is_replaced_for_so
         for turn in range(5):
             with plan.tracker(new_owner()) as worker:
                 assert worker.claim(2) == (0, turn * died)
-                assert watch.replaces(worker.owner, said, "a kill")
+                assert watch.replaces(worker.owner, said, "a kill", alone=True)
         with plan.tracker(new_owner()) as worker:
             assert not watch.replaces(worker.owner, DONE, DONE)
             with pytest.raises(RSAError, match="the workers keep dying, the last with a kill"):
-                watch.replaces(worker.owner, said, "a kill")
+                watch.replaces(worker.owner, said, "a kill", alone=True)
 
 
 def test_workers_that_cannot_start_end_the_search_in_one_line(

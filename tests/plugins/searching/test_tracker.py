@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import optuna
 import pytest
@@ -14,6 +14,7 @@ from tgsage.plugins import Evaluation
 from tgsage.plugins.searching import leases
 from tgsage.plugins.searching.candidates import Candidate
 from tgsage.plugins.searching.leases import Lease, end_owner, ended, new_owner
+from tgsage.plugins.searching.local import Watch
 from tgsage.plugins.searching.storage import storage_url
 from tgsage.plugins.searching.tracker import Tracker, list_studies
 from tgsage.rsa import RSAError
@@ -345,3 +346,21 @@ def test_optuna_stays_as_loud_as_it_was(tmp_path: Path, capfd: pytest.CaptureFix
         tracker.finish(0, BAD)
     assert optuna.logging.get_verbosity() == before
     assert capfd.readouterr() == ("", "")
+
+
+def test_nobody_takes_a_study_over_while_its_teacher_is_made(tmp_path: Path) -> None:
+    with Tracker(tmp_path / "a.db", "s") as first, Tracker(tmp_path / "a.db", "s") as second:
+        first.agree({"lr": 0.1})
+        assert first._claim_making()
+        with pytest.raises(RSAError, match=r"lr was 0\.1 and is 9"):
+            second.agree({"lr": 9})
+        assert second.description == {"lr": 0.1}
+
+
+def test_workers_that_end_together_are_no_deaths_of_their_candidates(tmp_path: Path) -> None:
+    plan = SimpleNamespace(finished=lambda known: [])
+    for alone in (False, True):
+        with Tracker(tmp_path / f"{alone}.db", "s") as parent, Tracker(tmp_path / f"{alone}.db", "s") as worker:
+            assert worker.claim(1) == (0, 0)
+            assert Watch(cast("Any", plan), parent, 2).replaces(worker.owner, "", "signal 9", alone=alone)
+            assert parent.claim(1) == (0, int(alone))
