@@ -300,13 +300,13 @@ def test_columns_of_one_table_stay_together_whatever_its_index(table: pd.DataFra
     images = [np.full((3, 4, 4), i / 4, np.float32) for i in range(len(table))]
     words = {"3": "three", "1": "one", "2": "two", "0": "zero"}
     stimuli = Stimuli(images, dict(table))
-    found = {
-        "rdm": (compute_rdm(x, labels=table.stimulus_id, descriptors={"c": table.c}), "c"),
-        "features": (Features(x, table.stimulus_id, descriptors={"c": table.c}), "c"),
-    }
-    for made, column in found.values():
-        assert [words[label] for label in made.labels] == list(made.descriptors[column])
-        assert list(made.descriptors[column]) == table.c.tolist()
+    made: tuple[RDM | Features, ...] = (
+        compute_rdm(x, labels=table.stimulus_id, descriptors={"c": table.c}),
+        Features(x, table.stimulus_id, descriptors={"c": table.c}),
+    )
+    for one in made:
+        assert [words[label] for label in one.labels] == list(one.descriptors["c"])
+        assert list(one.descriptors["c"]) == table.c.tolist()
     assert stimuli.table["stimulus_id"].tolist() == list(map(str, table.stimulus_id))
     assert stimuli.table["c"].tolist() == table.c.tolist()
     grouped = compute_rdm(np.repeat(x, 2, axis=0)[::2], labels=table.stimulus_id, groups=table.c)

@@ -188,7 +188,7 @@ def test_a_worker_that_ended_before_the_search_gives_back_and_is_replaced_for_so
                 assert worker.claim(2) == (0, turn * died)
                 assert watch.replaces(worker.owner, said, "a kill", alone=True)
         with plan.tracker(new_owner()) as worker:
-            assert not watch.replaces(worker.owner, DONE, DONE)
+            assert not watch.replaces(worker.owner, DONE, DONE, alone=True)
             with pytest.raises(RSAError, match="the workers keep dying, the last with a kill"):
                 watch.replaces(worker.owner, said, "a kill", alone=True)
 
