@@ -4,7 +4,7 @@ import inspect
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Self, SupportsFloat, SupportsIndex
+from typing import Any, ClassVar, Self, SupportsFloat, SupportsIndex
 
 import numpy as np
 
@@ -12,7 +12,6 @@ from ...rsa import RSAError
 from ...rsa.errors import near
 from ..spaces.space import Architecture, Choice, Space
 
-_ATTEMPTS = 5  # proposals drawn for one trial before an unknown network is looked for near the last of them
 _STEPS, _NEAR = 1000, 20  # mutations tried in that search, and how many of them start from one network
 
 
@@ -32,6 +31,7 @@ class Searcher(ABC):
     Raises RSAError for a negative seed, and for settings that can be given by position only.
     """
 
+    attempts: ClassVar[int] = 5  # proposals that are drawn before a known one is mutated
     settings: dict[str, Any]  # what it was made with, by name: `type(s)(s.space, **s.settings)` is it, untold
     _heard: dict[int, tuple[str, float | None]]  # trial -> key of the architecture, score
 
@@ -56,17 +56,17 @@ class Searcher(ABC):
         """The canonical architecture to try as this trial (0, 1, ...).
 
         running: architectures that are being tried at the moment, in any order. A network that was told or is running
-        is not proposed again: another proposal is drawn or, after five, a mutation of the last one taken. repeats: take
-        the first proposal even so. fixed: choices of some dimensions that replace the proposed ones wherever those are
-        active; dimensions that this activates are drawn. Raises RSAError for a negative trial and for choices that
-        cannot be fixed, Exhausted where no unknown network is left.
+        is not proposed again: another proposal is drawn or, after `attempts`, a mutation of the last one taken.
+        repeats: take the first proposal even so. fixed: choices of some dimensions that replace the proposed ones
+        wherever those are active; dimensions that this activates are drawn. Raises RSAError for a negative trial and
+        for choices that cannot be fixed, Exhausted where no unknown network is left.
         """
         busy = {self.space.key(one): one for one in map(self.space.canonical, running)}
         beside = [busy[key] for key in sorted(busy)]
         known = set[str]() if repeats else {*busy, *(key for key, _ in self._heard.values())}
         only = dict(fixed or {})
         self.space.check_fixed(only)
-        for attempt in range(_ATTEMPTS):
+        for attempt in range(self.attempts):
             rng = self.rng(trial, attempt)
             proposed = self.propose_beside(trial, rng, beside) if beside else self.propose(trial, rng)
             found = self._with(only, proposed, rng)

@@ -23,6 +23,8 @@ class TPESearcher(Searcher):
     Raises RSAError for settings that are not positive.
     """
 
+    attempts = 1  # a further draw costs as much again, and late in a search finds the same network
+
     def __init__(
         self, space: Space, *, seed: int = 0, startup: int = 20, candidates: int = 24, gamma: float = 0.25
     ) -> None:
