@@ -102,8 +102,8 @@ def named_square(x: Any, what: str) -> tuple[Any, list[str] | None]:
     columns = row_names(x, 1)
     if rows is None or columns is None or rows == columns:
         return values, rows or columns
-    if _numbers(rows) or _numbers(columns):
-        return values, columns if _numbers(rows) else rows
+    if row_numbers(rows) or row_numbers(columns):
+        return values, columns if row_numbers(rows) else rows
     at, row, column = _difference(rows, columns)
     raise RSAError(f"{what}: row {at} is {row}, and column {at} {column}; rows and columns need one order")
 
@@ -120,7 +120,7 @@ def row_labels(own: list[str] | None, given: Iterable[object] | None, what: str 
     if own is None or names == own:
         return names
     index = row_names(given)
-    if _numbers(own) or (index is not None and not _numbers(index)):
+    if row_numbers(own) or (index is not None and not row_numbers(index)):
         return beside(given, own, what)
     at, there, here = _difference(own, names)
     raise RSAError(
@@ -150,17 +150,15 @@ def order_of(
     if index is None or not known or list(index) in known:
         return None
     place = {name: i for i, name in enumerate(index)}
-    if _numbers(index):
-        if rows is None or _numbers(rows) or place.keys() != set(rows):
+    if row_numbers(index):
+        if rows is None or row_numbers(rows) or place.keys() != set(rows):
             return None
         raise RSAError(f"{what} are numbered anew, and the rows are not; give {what} the rows' index, or none")
     for one in known:
         if len(place) == len(index) and place.keys() == set(one):
             return [place[name] for name in one]
-    numbered = all(map(_numbers, known))
-    if numbered and not (
-        all(map(str.isdecimal, index)) and place.keys() & set(known[0])
-    ):  # not another part of a table
+    other_part = all(map(str.isdecimal, index)) and not place.keys().isdisjoint(known[0])  # of one numbered table
+    if all(map(row_numbers, known)) and not other_part:
         return None
     at, ours, theirs = _difference(known[0], index)
     raise RSAError(
@@ -200,7 +198,7 @@ def _difference(a: Sequence[str], b: Sequence[str]) -> tuple[int, str, str]:
     return at, first, second
 
 
-def _numbers(names: Sequence[str]) -> bool:
+def row_numbers(names: Sequence[str]) -> bool:
     """Whether these are "0", "1", ...: rows that were numbered, not named."""
     return list(names) == list(map(str, range(len(names))))
 

@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from ...rsa import RSAError
 from ...rsa.errors import listing, near
-from ...rsa.labels import MISSING, named_rows
+from ...rsa.labels import MISSING, named_rows, row_numbers
 from ...rsa.rdm.rdm import Array
 from .recording import encode
 
@@ -56,7 +56,7 @@ def reliable_neuroids(
     ids = recording["neuroid_id"].values.tolist()
     r, names = named_rows(reliability, "reliability")
     r = np.asarray(r, np.float64)
-    if names is not None and names != list(map(str, range(len(names)))):  # row numbers are no names
+    if names is not None and not row_numbers(names):
         place = {name: i for i, name in enumerate(names)}
         lacking = [name for name in ids if name not in place]
         if lacking:

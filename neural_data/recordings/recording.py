@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from ...rsa import RSAError
 from ...rsa.errors import listing, reason
-from ...rsa.labels import MISSING, order_of, plain, plain_column, row_labels, row_names
+from ...rsa.labels import MISSING, order_of, plain, plain_column, row_labels, row_names, row_numbers
 from ...rsa.rdm.rdm import Array
 
 if TYPE_CHECKING:
@@ -143,9 +143,9 @@ def from_arrays(
     own = row_names(responses, guess=stimulus_id is None)
     others = row_names(responses, 1, guess=neuroid_id is None)
     ids, sites = row_labels(own, stimulus_id, "stimulus_id"), row_labels(others, neuroid_id, "neuroid_id")
-    if ids is None or (stimulus_id is None and own == _numbered(len(array))):
+    if ids is None or (stimulus_id is None and own is not None and row_numbers(own)):
         raise RSAError("responses come without names of what was shown; stimulus_id= gives one per presentation")
-    sites = _numbered(array.shape[1]) if sites is None else sites
+    sites = list(map(str, range(array.shape[1]))) if sites is None else sites
     stimuli = np.array(ids, str)
     shown: dict[str, Any] = {"repetition": number_repetitions(stimuli) if repetition is None else repetition}
     shown |= {**_coordinates(responses, 0), **({} if presentation is None else dict(presentation))}
@@ -179,10 +179,6 @@ def _as_array(values: Any, name: str) -> Array:
         return plain(values)
     except (ValueError, TypeError, RuntimeError) as error:  # lists of different lengths, tensors with gradients
         raise RSAError(f"{name} is no array: {reason(error)}") from error
-
-
-def _numbered(n: int) -> list[str]:
-    return list(map(str, range(n)))
 
 
 def _coordinates(responses: Any, axis: int) -> dict[str, Array]:

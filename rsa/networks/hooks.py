@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from ..errors import RSAError, listing
-from .layers import Layer, choose_layers
+from .layers import COMPILED, Layer, choose_layers
 
 T = TypeVar("T")
 
@@ -95,7 +95,7 @@ def listening(
 ) -> Iterator[Activations[T]]:
     """As `record` with layers already chosen; `transform` makes what is kept of every output."""
     activations: Activations[T] = Activations(chosen)
-    model = getattr(model, "_orig_mod", model)  # what torch.compile wraps
+    model = getattr(model, COMPILED, model)  # what torch.compile wraps
     listener = threading.get_ident()
     depth = 0  # a model may call itself inside its own pass
 

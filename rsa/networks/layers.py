@@ -11,7 +11,7 @@ from torch import nn
 from ..errors import RSAError, near
 
 _UNITS = (nn.modules.conv._ConvNd, nn.Linear)  # one layer, whatever it is made of
-_COMPILED = "_orig_mod"  # the child under which torch.compile keeps the module that it wraps
+COMPILED = "_orig_mod"  # the child under which torch.compile keeps the module that it wraps
 _SUFFIX = re.compile(r"(?P<module>.+?)(#(?P<call>[1-9]\d*))?(\[(?P<item>\d+)\])?")
 
 
@@ -57,7 +57,7 @@ def choose_layers(model: object, layers: str | Iterable[str] = "auto") -> list[L
     if not wanted or strange:
         what = f"layers are named by text, not by {type(strange[0]).__name__}" if strange else "no layer asked for"
         raise RSAError(f'{what}; give names, globs or "auto"')
-    known = {_plain(name): module for name, module in model.named_modules(remove_duplicate=False)}
+    known = {plain_name(name): module for name, module in model.named_modules(remove_duplicate=False)}
     root = known.pop("")
     known.setdefault("output", root)
     for name, module in known.items():
@@ -65,7 +65,7 @@ def choose_layers(model: object, layers: str | Iterable[str] = "auto") -> list[L
             raise RSAError(f"{name} is a program of torch.export, not layers; use the module that it was made from")
     chosen: dict[str, Layer] = {}
     for pattern in wanted:
-        for layer in _matches(root, known, _plain(pattern)):
+        for layer in _matches(root, known, plain_name(pattern)):
             chosen.setdefault(layer.name, layer)
     for layer in chosen.values():
         if isinstance(layer.module, torch.jit.ScriptModule):
@@ -74,9 +74,9 @@ def choose_layers(model: object, layers: str | Iterable[str] = "auto") -> list[L
     return sorted(chosen.values(), key=lambda layer: places[layer.path])
 
 
-def _plain(name: str) -> str:
+def plain_name(name: str) -> str:
     """The name without the wrappers of torch.compile in it."""
-    return ".".join(part for part in name.split(".") if part != _COMPILED)
+    return ".".join(part for part in name.split(".") if part != COMPILED)
 
 
 def _matches(root: nn.Module, known: dict[str, nn.Module], pattern: str) -> list[Layer]:
@@ -130,7 +130,7 @@ def auto_layers(module: nn.Module, path: str = "") -> list[tuple[str, nn.Module]
 
 def _open(module: nn.Module, prefix: str) -> Iterable[tuple[str, nn.Module]]:
     for name, wrapped in module.named_children():
-        child = getattr(wrapped, _COMPILED, wrapped)
+        child = getattr(wrapped, COMPILED, wrapped)
         scripted = isinstance(child, torch.jit.ScriptModule)
         if not scripted and type(child).forward is nn.Module.forward:  # a ModuleList or ModuleDict: never called
             yield from _open(child, f"{prefix}{name}.")

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from ..errors import RSAError, near, reason
 from ..io.storage import check_unfolded
+from .layers import plain_name
 from .pictures import as_rgb
 
 UNTRAINED = "untrained"
@@ -107,7 +108,7 @@ def load_weights(module: nn.Module, path: str | Path) -> None:
 
 
 def _unwrapped(key: str) -> str:
-    return ".".join(part for part in key.split(".") if part != "_orig_mod").removeprefix("module.")
+    return plain_name(key).removeprefix("module.")
 
 
 def _from_torchvision(name: str, choice: str) -> tuple[nn.Module, Preprocess]:
