@@ -58,10 +58,7 @@ def state_repeats(counts: npt.NDArray[np.float64]) -> dict[str, str | float]:
 
 
 def group_means(
-    recording: "xarray.DataArray",
-    codes: npt.NDArray[np.int64],
-    n: int,
-    trials: npt.NDArray[np.float64] | None = None,
+    recording: "xarray.DataArray", codes: npt.NDArray[np.int64], n: int, trials: npt.NDArray[np.float64] | None = None
 ) -> tuple[Array, npt.NDArray[np.float64]]:
     """(n, neuroids[, bins]): mean over the presentations of each code, NaN ignored, read in blocks of neuroids.
 

@@ -60,13 +60,7 @@ def _show(found: "SearchReport") -> None:
     from ..report.summary import LEAST
     from ..searching.candidates import figure
 
-    rows = [
-        [
-            f"candidate {one['number']}",
-            *(figure(one[key]) for key in ("score", "p", "tg")),
-        ]
-        for one in found.top
-    ]
+    rows = [[f"candidate {one['number']}", *(figure(one[key]) for key in ("score", "p", "tg"))] for one in found.top]
     notes = answer(found)
     if found.importance:
         largest = list(found.importance.items())[:5]

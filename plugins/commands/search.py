@@ -107,16 +107,14 @@ def search(
         bool, typer.Option("--params", help="Also store Optuna's parameters, for optuna-dashboard (slower).")
     ] = False,
     enqueue: Annotated[
-        list[str] | None,
-        typer.Option(help="Try this architecture next, or these: JSON, or a file of it; repeat it."),
+        list[str] | None, typer.Option(help="Try this architecture next, or these: JSON, or a file of it; repeat it.")
     ] = None,
     fix: Annotated[
         list[str] | None,
         typer.Option(help="Propose only networks with this choice, as n_layers=2, where they have it; repeat it."),
     ] = None,
     checkpoint_candidates: Annotated[
-        Path | None,
-        typer.Option(help="Folder in which a running candidate's training is kept, to go on after a kill."),
+        Path | None, typer.Option(help="Folder in which a running candidate's training is kept, to go on after a kill.")
     ] = None,
     storage: Annotated[
         str, typer.Option(help="SQLite file, or URL such as postgresql://USER:PASSWORD@HOST/NAME.")
@@ -342,7 +340,7 @@ def _table(found: "SearchResult", space: "Space", storage: str, page: Path | Non
     notes = [
         f"{len(found.candidates)} candidates: {counts['ok']} ok ({counts['reused']} of them reused), "
         f"{counts['failed']} failed; {sum(e.examples for e in done):,} training examples in "
-        f"{sum(sum(e.seconds.values()) for e in done):,.0f} s",
+        f"{sum(sum(e.seconds.values()) for e in done):,.0f} s"
     ]
     if found.exhausted:
         notes.append(f"The search has ended: all networks of {space.name} were tried")

@@ -21,8 +21,7 @@ def train(
         str, typer.Option(help="RDMs by category_name, by another column of the images, or by stimulus.")
     ] = "category_name",
     limit: Annotated[
-        int | None,
-        typer.Option(help="Random validation images at most.", min=3, show_default="all; 1000 by stimulus"),
+        int | None, typer.Option(help="Random validation images at most.", min=3, show_default="all; 1000 by stimulus")
     ] = None,
     layers: Annotated[
         list[str] | None, typer.Option(help='Targets: names, globs or "auto" (L1, L2, L3); "output" is the logits.')

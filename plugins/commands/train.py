@@ -30,8 +30,7 @@ Set = Annotated[
     list[str] | None, typer.Option("--set", help="Another value for a field of the recipe, as lr=0.05; repeat it.")
 ]
 Epochs = Annotated[
-    float | None,
-    typer.Option(help="Stop after so many epochs of the recipe.", min=0, show_default="the recipe's own"),
+    float | None, typer.Option(help="Stop after so many epochs of the recipe.", min=0, show_default="the recipe's own")
 ]
 Examples = Annotated[int | None, typer.Option(help="Stop after so many training images instead.", min=0)]
 Seed = Annotated[int, typer.Option(help="Seed of weights, order and augmentation.", min=0)]

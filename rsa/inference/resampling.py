@@ -110,11 +110,7 @@ def _degrees_of_freedom(slopes: Array) -> Array:
 
 
 def resampled(
-    layers: Sequence[RDM],
-    targets: Sequence[RDM],
-    weights: npt.NDArray[np.int64],
-    method: str,
-    placed: Sequence[Array],
+    layers: Sequence[RDM], targets: Sequence[RDM], weights: npt.NDArray[np.int64], method: str, placed: Sequence[Array]
 ) -> Array:
     """Similarities (layers, targets, draws) under weights (draws, stimuli); placed as in `influences`."""
     if method == "tau-a":

@@ -74,11 +74,7 @@ def compare_all(
 
 
 def align(
-    a: Mapping[str, L],
-    b: Mapping[str, L],
-    *,
-    allow_subset: bool = False,
-    cure: str = "allow_subset=True compares",
+    a: Mapping[str, L], b: Mapping[str, L], *, allow_subset: bool = False, cure: str = "allow_subset=True compares"
 ) -> tuple[list[L], list[L]]:
     """All RDMs or features over the same labels in the order of the first.
 

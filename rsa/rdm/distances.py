@@ -28,10 +28,7 @@ _EUCLIDEAN = ("euclidean", "sqeuclidean", "mahalanobis")  # the last after white
 _NEEDS_VARIANCE = ("correlation", "spearman")
 FEW = 5  # features; with fewer, correlations of unrelated rows are mostly near 1 or -1
 _ALONE = 2**21  # numbers that one thread goes through faster than BLAS lets go of the other cores
-_NEAR = {
-    np.dtype(np.float32): 0.05,
-    np.dtype(np.float64): 1e-4,
-}  # share of the norms where Gram differences cancel
+_NEAR = {np.dtype(np.float32): 0.05, np.dtype(np.float64): 1e-4}  # share of the norms where Gram differences cancel
 
 
 def compute_rdm(

@@ -138,8 +138,7 @@ def _zebra() -> Mesh:
         muzzle=0.3, snout=0.09, tail=0.6,
     )  # fmt: skip
     stripes = paint(
-        fine(fine(body)),
-        lambda x, y, z: np.where(np.sin(24 * (x + 0.35 * z) + 3 * np.sin(3 * z)) > 0.0, 0.06, 1.0),
+        fine(fine(body)), lambda x, y, z: np.where(np.sin(24 * (x + 0.35 * z) + 3 * np.sin(3 * z)) > 0.0, 0.06, 1.0)
     )
     return join(stripes, tube([(0.5, 0, 1.2), (0.72, 0, 1.42)], 0.06, 0.1))
 

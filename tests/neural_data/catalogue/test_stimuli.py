@@ -362,10 +362,7 @@ def test_a_table_names_files_in_either_form_of_unicode(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("table", "message"),
     [
-        (
-            "stimulus_id,filename\none,a.png\n,b.png\n",
-            r"x\.csv, column stimulus_id: 1 of 2 labels are missing",
-        ),
+        ("stimulus_id,filename\none,a.png\n,b.png\n", r"x\.csv, column stimulus_id: 1 of 2 labels are missing"),
         ("stimulus_id,filename\none,a.png\none,b.png\n", r"x\.csv, column stimulus_id: labels must be unique"),
         ("stimulus_id,size,size\na,1,2\n", r"x\.csv: 1 columns have the name of another one: size"),
         ("stimulus_id\nx\ny\nz\n", r"lacks 3 of 3 .*: the table has 'x', 'y', ..., the set of images has 'a.png'"),

@@ -126,9 +126,7 @@ def test_files_written_by_brainio_load(data_dir: Path) -> None:
     for part, size in (("", 1000), ("test", 40)):
         events = load(data_dir / "brainio" / "assy_test_package_assembly_extras.nc", part=part)
         expected = xarray.open_dataset(
-            data_dir / "brainio" / "assy_test_package_assembly_extras.nc",
-            engine="h5netcdf",
-            group=part,
+            data_dir / "brainio" / "assy_test_package_assembly_extras.nc", engine="h5netcdf", group=part
         )
         assert events.sizes == {"event": size}
         np.testing.assert_array_equal(events.values, expected["data"].values)

@@ -8,13 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tgsage.rsa import (
-    RSAError,
-    TeacherScore,
-    compute_rdm,
-    crossvalidated_choice,
-    layer_differences,
-)
+from tgsage.rsa import RSAError, TeacherScore, compute_rdm, crossvalidated_choice, layer_differences
 from tgsage.rsa.report import write_report
 from tgsage.rsa.report.comparisons import Models
 

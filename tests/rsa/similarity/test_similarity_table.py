@@ -121,10 +121,7 @@ def test_features_keep_their_values_and_refuse_what_does_not_fit() -> None:
     for make, words in (
         (lambda: Features(values, "abc"), "features: 4 rows but 3 labels"),
         (lambda: Features(values, "abca"), "labels must be unique"),
-        (
-            lambda: Features(values * np.nan, "abcd", name="x"),
-            "features 'x': NaN or infinity in rows a, b, c",
-        ),
+        (lambda: Features(values * np.nan, "abcd", name="x"), "features 'x': NaN or infinity in rows a, b, c"),
         (lambda: Features(values, "abcd", descriptors={"k": [1]}), "descriptor k has shape"),
         (lambda: Features(values[0], "abc"), "must have shape"),
         (lambda: Features([["x"]], "a"), "real numbers"),
