@@ -6,7 +6,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import rankdata
 
-Array = npt.NDArray[np.float64]
+from ..rsa.types import Array
+
 COEFFICIENTS = ("spearman", "kendall", "pearson")
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from ..rsa import RDM, RSAError, Teacher
 from ..rsa.io.hdf5 import opened
 from ..rsa.rdm.comparison import RANKED, check_method
-from ..rsa.rdm.rdm import Attr
+from ..rsa.types import Attr
 from .catalogue.lookup import content_of, find, list_datasets, load, load_rdms
 from .recordings.recording import check_recording, time_window
 from .regions.features import region_features

@@ -7,7 +7,8 @@ from typing import Any
 
 from ..rsa import RSAError
 from ..rsa.errors import listing
-from ..rsa.fields import Attr, attr_fields
+from ..rsa.fields import attr_fields
+from ..rsa.types import Attr
 
 OK, FAILED = "ok", "failed"
 

@@ -3,15 +3,13 @@
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import PurePath
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 
 from .errors import RSAError
-from .io.hdf5 import Array
 from .labels import as_text, order_of, plain_column, row_names
-
-Attr: TypeAlias = str | int | float | bool | None
+from .types import Array, Attr
 
 
 def text_field(value: object, what: str, default: str = "") -> str:

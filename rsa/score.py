@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .inference.intervals import best_layer_interval, interval
-from .rdm.rdm import Attr
+from .types import Attr
 
 if TYPE_CHECKING:
     import xarray

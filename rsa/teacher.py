@@ -16,9 +16,10 @@ from .inference.resampling import bootstrap as resample
 from .labels import as_text, check_labels, check_names
 from .networks.stimuli import Images, Stimuli, as_stimuli
 from .rdm.comparison import SIZED, align, compare_all
-from .rdm.rdm import RDM, Attr
+from .rdm.rdm import RDM
 from .score import TeacherScore
 from .similarity.features import Features
+from .types import Attr
 
 if TYPE_CHECKING:
     import torch

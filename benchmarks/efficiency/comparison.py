@@ -5,8 +5,9 @@ from typing import Any
 import numpy as np
 
 from ...rsa import RSAError
+from ...rsa.types import Array
 from .results import Results, Searched
-from .statistics import Array, area, interval, mean_and_error, reached, sign_flip
+from .statistics import area, interval, mean_and_error, reached, sign_flip
 
 ALL = "all"  # searchers, averaged for each seed
 Row = dict[str, Any]

@@ -11,9 +11,10 @@ import numpy as np
 from ...rsa import RSAError
 from ...rsa.cli.console import write_json
 from ...rsa.errors import reason
+from ...rsa.types import Array
 from ..result_files import reading_results
 from .runs import Run, Study
-from .statistics import Array, current_best, rank_correlation
+from .statistics import current_best, rank_correlation
 
 KIND, PLAN = "efficiency", "study.json"
 _NUMBERS = ("goal", "seed", "samples", "step", "cells", "failed", "seconds", "rank")

@@ -6,9 +6,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import permutation_test, t
 
+from ...rsa.types import Array
 from ..rank_statistics import spearman
 
-Array = npt.NDArray[np.float64]
 TOP = 5
 
 

@@ -9,9 +9,9 @@ from ...rsa import RDM, RSAError, Teacher
 from ...rsa.errors import listing, near
 from ...rsa.rdm import _kernels
 from ...rsa.rdm.comparison import RANKED, ranks
+from ...rsa.types import Array
 from .pool import Pool, View
 
-Array = npt.NDArray[np.float32]
 METHODS = ("pearson", "spearman", "cosine", "pearson-whitened", "cosine-whitened")
 
 

@@ -11,18 +11,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
 from ...plugins.spaces import Architecture
 from ...rsa import RDM, RSAError, Teacher, compute_rdm
 from ...rsa.errors import listing
 from ...rsa.io.hdf5 import read_column
 from ...rsa.io.storage import read_json, read_text, reading, write_array, writing
+from ...rsa.types import Array
 
 if TYPE_CHECKING:
     import h5py
 
-Array = npt.NDArray[Any]
 KIND = "pool"
 _NOISY = 64  # features behind the noise teacher
 _NUMBERS = ("p", "loss", "examples", "seconds")  # of a member at every checkpoint

@@ -1,13 +1,12 @@
 """RDMs and their comparison against the bare matrix product and against rsatoolbox; the list of all rows."""
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from ...rsa import RDM, RSAError, compare, compute_rdm
 from ...rsa.errors import listing, near
+from ...rsa.types import Array
 from .ceilings import ceilings
 from .draws import draws
 from .environment import optional
@@ -15,8 +14,6 @@ from .networks import hooks, memory, tg
 from .scaling import scaling
 from .search_costs import search_costs
 from .timing import Result, faster, race
-
-Array = npt.NDArray[Any]
 
 
 def product(quick: bool) -> Iterator[Result]:

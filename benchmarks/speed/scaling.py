@@ -13,14 +13,13 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from ...rsa import RDM, compare, compute_rdm
+from ...rsa.types import Array
 from .environment import optional, peak_of, resident_memory
 from .timing import Result, race
 
 Call = Callable[[], object]
-Array = npt.NDArray[Any]
 
 SIZES, QUICK = (92, 500, 1000, 2560, 5760), (92, 200)
 FEATURES = 1024

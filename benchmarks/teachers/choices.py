@@ -11,10 +11,10 @@ import numpy.typing as npt
 from scipy.optimize import nnls
 from scipy.stats import rankdata
 
+from ...rsa.types import Array
 from ..rank_statistics import Resampled, interval, spearman
 from .rules import FIXED, Matched
 
-Array = npt.NDArray[np.float64]
 Half = npt.NDArray[np.int64]
 
 

@@ -8,9 +8,10 @@ import numpy as np
 
 from ...rsa import RSAError, Teacher, compare
 from ...rsa.errors import listing
+from ...rsa.types import Array
 from ..pool.layer_similarities import similarities, view_of
 from ..pool.pool import Pool, View
-from ..rank_statistics import COEFFICIENTS, Array, Resampled, correlate, interval
+from ..rank_statistics import COEFFICIENTS, Resampled, correlate, interval
 from .choices import Choice, Examiner, HeldOut, better_than_chance, choose
 from .rules import FIXED, RULES, Matched, check_rule
 

@@ -8,8 +8,7 @@ import numpy.typing as npt
 
 from ...rsa import RSAError
 from ...rsa.errors import near
-
-Array = npt.NDArray[np.float64]
+from ...rsa.types import Array
 
 
 @dataclass(frozen=True, eq=False)

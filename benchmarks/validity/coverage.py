@@ -17,11 +17,10 @@ from typing import Any, Literal
 
 import numba
 import numpy as np
-import numpy.typing as npt
 
 from ...rsa import RDM, best_layer_interval, bootstrap, compute_rdm, interval, layer_differences
+from ...rsa.types import Array
 
-Array = npt.NDArray[np.float64]
 Method = Literal["pearson", "spearman", "cosine"]
 
 DRAWS, PAIRS = 300, 400_000

@@ -12,7 +12,7 @@ from ...rsa import RSAError, Stimuli
 from ...rsa.errors import listing, reason
 from ...rsa.labels import check_labels
 from ...rsa.matching import both_sides, composed, respelled
-from ...rsa.rdm.rdm import Array
+from ...rsa.types import Array
 from .image_files import ArrayImages, FolderImages, ImageFiles, ZipImages
 
 if TYPE_CHECKING:

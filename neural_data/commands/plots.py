@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ...rsa import RDM, RSAError
-from ...rsa.rdm.rdm import Array
 from ...rsa.report.figures import COLOURS, display_order, draw_rdm
+from ...rsa.types import Array
 
 if TYPE_CHECKING:
     import xarray

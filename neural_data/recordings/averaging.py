@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from ...rsa.rdm.rdm import Array
+from ...rsa.types import Array
 from .recording import blocks, check_numbers, check_recording, constant_columns, encode
 
 if TYPE_CHECKING:

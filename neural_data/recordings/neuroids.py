@@ -8,7 +8,7 @@ import numpy.typing as npt
 from ...rsa import RSAError
 from ...rsa.errors import listing, near
 from ...rsa.labels import MISSING, named_rows, row_numbers
-from ...rsa.rdm.rdm import Array
+from ...rsa.types import Array
 from .recording import encode
 
 if TYPE_CHECKING:

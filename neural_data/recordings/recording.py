@@ -9,7 +9,7 @@ import numpy.typing as npt
 from ...rsa import RSAError
 from ...rsa.errors import listing, reason
 from ...rsa.labels import MISSING, order_of, plain, plain_column, row_labels, row_names, row_numbers
-from ...rsa.rdm.rdm import Array
+from ...rsa.types import Array
 
 if TYPE_CHECKING:
     import xarray

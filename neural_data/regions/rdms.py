@@ -8,7 +8,7 @@ import numpy as np
 from ...rsa import RDM, RSAError, compute_rdm
 from ...rsa.errors import listing, near
 from ...rsa.labels import check_names
-from ...rsa.rdm.rdm import Attr
+from ...rsa.types import Attr
 from ..recordings.averaging import average_and_count, group_means, state_repeats
 from ..recordings.neuroids import region_neuroids, scale_neuroids
 from ..recordings.recording import check_recording, constant_columns, encode, time_window

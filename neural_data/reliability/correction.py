@@ -21,7 +21,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from ...rsa.rdm.rdm import Array
+from ...rsa.types import Array
 from .halves import Noise
 from .products import pair_product, rdm_inner, unit_rows
 

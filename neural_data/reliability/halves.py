@@ -9,7 +9,7 @@ import numpy.typing as npt
 from ...rsa import RSAError
 from ...rsa.errors import near
 from ...rsa.labels import check_names
-from ...rsa.rdm.rdm import Array
+from ...rsa.types import Array
 from ..recordings.averaging import trials_behind
 from ..recordings.neuroids import scale_neuroids
 from ..recordings.recording import blocks, constant_columns, encode, time_window

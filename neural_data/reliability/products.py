@@ -6,7 +6,7 @@ import numpy as np
 
 from ...rsa import RSAError, compare, compute_rdm
 from ...rsa.rdm.distances import FEW
-from ...rsa.rdm.rdm import Array
+from ...rsa.types import Array
 
 _WIDE = 256  # below it BLAS gains less than its threads lose by waiting for those of other splits
 

@@ -20,7 +20,7 @@ import numpy.typing as npt
 from ...rsa import RSAError, compare, compute_rdm
 from ...rsa.labels import plain
 from ...rsa.rdm.comparison import RANKED, check_method
-from ...rsa.rdm.rdm import Array
+from ...rsa.types import Array
 from ..recordings.neuroids import region_neuroids
 from ..recordings.recording import check_recording
 from .correction import Power, Shares, explainable, products

@@ -14,7 +14,7 @@ import numpy as np
 from ...rsa import RSAError
 from ...rsa.io.hdf5 import read_column
 from ...rsa.io.storage import read_text, reading, write_array, writing
-from ...rsa.rdm.rdm import Array
+from ...rsa.types import Array
 
 _KIND = "cache"
 

@@ -17,7 +17,7 @@ import numpy as np
 from PIL import Image
 
 from ...rsa import RSAError, Stimuli
-from ...rsa.rdm.rdm import Array
+from ...rsa.types import Array
 from .cache import cached
 
 RANGES = {0: (1.0, 0.0, 0.0), 3: (1.3, 0.3, 45.0), 6: (1.6, 0.6, 90.0)}  # variation -> factor of size, place, degrees

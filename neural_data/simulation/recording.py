@@ -11,7 +11,7 @@ import numpy as np
 
 from ...rsa import RSAError, Stimuli
 from ...rsa.errors import near
-from ...rsa.rdm.rdm import Array
+from ...rsa.types import Array
 from ..recordings.recording import WINDOW, check_recording
 from .cache import cached
 from .images import PER_OBJECT, PIXELS, check_settings, hvm_images, image_arrays

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ...rsa import load_model, record
-from ...rsa.rdm.rdm import Array
+from ...rsa.types import Array
 
 if TYPE_CHECKING:
     import torch

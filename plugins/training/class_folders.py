@@ -11,7 +11,7 @@ import numpy as np
 from ...neural_data.catalogue.image_files import is_hidden
 from ...rsa import RSAError
 from ...rsa.errors import listing
-from ...rsa.rdm.rdm import Array
+from ...rsa.types import Array
 
 _TITLES = {"valid": "validation", "test": "test"}
 _SPELLINGS = {

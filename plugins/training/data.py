@@ -14,7 +14,7 @@ from torch import Tensor
 from ...rsa import RSAError, Stimuli
 from ...rsa.errors import listing
 from ...rsa.networks.pictures import as_rgb
-from ...rsa.rdm.rdm import Array
+from ...rsa.types import Array
 from .augment import standardise
 from .decoding import FileImages
 

@@ -13,7 +13,7 @@ from ...neural_data.catalogue.image_files import FolderImages, ImageFiles, ZipIm
 from ...neural_data.catalogue.lookup import data_folder
 from ...rsa import RSAError, Stimuli
 from ...rsa.errors import listing, near, reason
-from ...rsa.rdm.rdm import Array
+from ...rsa.types import Array
 from .class_folders import class_folders
 from .data import Data, make_data
 from .decoding import FileImages, decode_once

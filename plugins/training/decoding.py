@@ -17,7 +17,7 @@ from torch import Tensor
 from ...neural_data.catalogue.image_files import ImageFiles, ZipImages
 from ...neural_data.simulation.cache import cache_folder
 from ...rsa.io.storage import replacing
-from ...rsa.rdm.rdm import Array
+from ...rsa.types import Array
 
 if TYPE_CHECKING:
     from PIL import Image

@@ -11,7 +11,7 @@ from .performance import evaluating
 from .placement import place
 
 if TYPE_CHECKING:
-    from ...rsa.rdm.rdm import Attr
+    from ...rsa.types import Attr
     from .data import Data
 
 LIMIT = 1000  # stimuli, where RDMs are by stimulus: their cost grows with the square

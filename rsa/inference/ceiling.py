@@ -6,7 +6,8 @@ import numpy as np
 
 from ..errors import RSAError
 from ..rdm.comparison import RANKED, align, compare, ranks
-from ..rdm.rdm import RDM, Array
+from ..rdm.rdm import RDM
+from ..types import Array
 
 
 def noise_ceiling(rdms: Sequence[RDM] | Mapping[str, RDM], *, method: str = "pearson") -> tuple[float, float]:

@@ -12,7 +12,8 @@ import numpy as np
 from ..errors import RSAError
 from ..rdm._kernels import row_sums
 from ..rdm.comparison import RANKED, ranks
-from ..rdm.rdm import RDM, Array
+from ..rdm.rdm import RDM
+from ..types import Array
 from . import _kernels as kernels
 
 BINS = 2**16  # with more different values neighbours count as ties: off by 4e-7 at 400 stimuli, less with more

@@ -8,7 +8,8 @@ import numpy.typing as npt
 
 from ..errors import RSAError
 from ..rdm.comparison import RANKED, align, compare, ranks
-from ..rdm.rdm import RDM, Array
+from ..rdm.rdm import RDM
+from ..types import Array
 from . import _kernels as kernels
 
 if TYPE_CHECKING:

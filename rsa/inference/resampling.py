@@ -15,7 +15,8 @@ import numpy.typing as npt
 from ..errors import RSAError, listing
 from ..labels import beside, check_names
 from ..rdm.comparison import RANKED, align, check_method
-from ..rdm.rdm import RDM, Array
+from ..rdm.rdm import RDM
+from ..types import Array
 from . import _kernels as kernels
 from .influence import influences, places
 

@@ -10,7 +10,8 @@ from ..errors import RSAError
 from ..labels import named_rows, row_labels
 from ..rdm.comparison import check_method, compare_all
 from ..rdm.distances import Features, compute_rdm
-from ..rdm.rdm import RDM, Array
+from ..rdm.rdm import RDM
+from ..types import Array
 from .intervals import benjamini_hochberg, spread, z_ends
 from .resampling import LEAST, bootstrap, draw_counts
 

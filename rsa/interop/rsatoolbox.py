@@ -11,7 +11,8 @@ from ..errors import RSAError, listing
 from ..io.hdf5 import opened, plain_dataset, read_column
 from ..io.storage import replacing, steady
 from ..labels import as_text, check_names, naming_column, plain, plain_column
-from ..rdm.rdm import RDM, Array
+from ..rdm.rdm import RDM
+from ..types import Array
 
 if TYPE_CHECKING:
     import h5py

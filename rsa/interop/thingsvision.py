@@ -7,8 +7,9 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from ..errors import RSAError, listing, reason
-from ..io.hdf5 import Array, opened, read_column
+from ..io.hdf5 import opened, read_column
 from ..similarity.features import Features
+from ..types import Array
 
 _NAMES = "file_names.txt"
 _KINDS = (".npy", ".hdf5", ".h5")

@@ -3,18 +3,17 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
 from ..errors import RSAError, reason
+from ..types import Array
 from .probe import AT_ONCE, flaw
 
 if TYPE_CHECKING:
     import h5py
 
-Array: TypeAlias = npt.NDArray[Any]
 
 MAX_INFLATION = 1100  # deflate cannot do better than 1032 : 1, so a larger claim is no data
 MAX_BYTES = 2**30  # of one column, of four chunks, and of what is read into memory at once

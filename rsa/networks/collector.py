@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from ..errors import RSAError, listing
 from ..rdm.distances import compute_rdm
-from ..rdm.rdm import RDM, Array, Attr
+from ..rdm.rdm import RDM
+from ..types import Array, Attr
 from .hooks import Activations, listening
 from .layers import Layer, choose_layers
 from .stimuli import Images, as_stimuli

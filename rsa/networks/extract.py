@@ -15,8 +15,9 @@ from torch import Tensor, nn
 
 from ..errors import RSAError, reason
 from ..rdm.distances import FOLDED, METRICS
-from ..rdm.rdm import RDM, Array
+from ..rdm.rdm import RDM
 from ..similarity.features import Features, averaged_over
+from ..types import Array
 from .collector import MEMORY_BUDGET, Collector
 from .models import Preprocess
 from .modes import evaluation_mode

@@ -12,7 +12,7 @@ import numpy as np
 from ..errors import RSAError, listing, near, reason
 from ..labels import as_text, check_labels, check_names, order_of, plain_column, row_labels, row_names
 from ..matching import both_sides, respelled
-from ..rdm.rdm import Array
+from ..types import Array
 
 if TYPE_CHECKING:
     import torch

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ..errors import RSAError, reason
-from ..rdm.rdm import Array
+from ..types import Array
 
 Rows: TypeAlias = npt.NDArray[np.int64]
 

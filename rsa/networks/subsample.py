@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ..errors import RSAError
-from ..rdm.rdm import Array
+from ..types import Array
 from .layers import Layer
 
 

@@ -10,8 +10,9 @@ import numpy as np
 
 from ..errors import RSAError, listing, near
 from ..matching import both_sides, respelled
+from ..types import Array
 from . import _kernels, _rank_kernels
-from .rdm import RDM, Array
+from .rdm import RDM
 
 if TYPE_CHECKING:
     import xarray

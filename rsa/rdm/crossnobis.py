@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import RSAError, listing
-from .rdm import Array
+from ..types import Array
 
 
 def whiten(x: Array, precision: npt.ArrayLike | None) -> Array:

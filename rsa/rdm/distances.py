@@ -12,10 +12,11 @@ import scipy.linalg.blas
 from ..errors import RSAError, listing, near
 from ..fields import columns_beside
 from ..labels import as_matrix, beside, check_labels, named_rows, named_square, order_of, row_labels, row_names
+from ..types import Array, Attr
 from . import _kernels
 from .crossnobis import crossnobis, crossvalidated_correlation, whiten
 from .precision import noise_precision
-from .rdm import RDM, Array, Attr
+from .rdm import RDM
 
 if TYPE_CHECKING:
     import torch

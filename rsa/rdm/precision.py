@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from ..errors import RSAError, listing, near
 from ..labels import as_matrix, beside, row_names
-from .rdm import Array
+from ..types import Array
 
 ESTIMATES = ("ledoit-wolf", "diagonal")
 

@@ -11,12 +11,11 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import RSAError, listing, near, reason
-from ..fields import Attr as Attr
 from ..fields import attr_fields, columns_beside, text_field
-from ..io.hdf5 import Array as Array
 from ..labels import as_matrix, named_square, plain, row_labels, row_names
 from ..labels import as_text as as_text
 from ..labels import check_labels as check_labels
+from ..types import Array, Attr
 from . import _kernels
 
 if TYPE_CHECKING:

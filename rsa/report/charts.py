@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ..rdm.rdm import Array
+from ..types import Array
 from .svg import FONT, Drawing, shortened, spread, ticks
 
 _LEFT, _RIGHT, _HEIGHT, _PANEL = 50, 10, 180, 350

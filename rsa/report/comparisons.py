@@ -7,8 +7,8 @@ import numpy as np
 
 from ..errors import RSAError
 from ..inference.intervals import benjamini_hochberg, layer_differences, standard_error
-from ..rdm.rdm import Array
 from ..score import TeacherScore
+from ..types import Array
 from .charts import Panel
 
 if TYPE_CHECKING:

@@ -11,9 +11,10 @@ from ..errors import RSAError
 from ..inference.resampling import KINDS
 from ..io.storage import check_writable, replacing
 from ..rdm.comparison import METHODS
-from ..rdm.rdm import RDM, Array
+from ..rdm.rdm import RDM
 from ..score import TeacherScore
 from ..teacher import Teacher
+from ..types import Array
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..rdm.rdm import Array
+from ..types import Array
 
 
 def planar_map(distances: Array, *, steps: int = 300) -> tuple[Array, float]:

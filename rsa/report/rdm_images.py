@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..rdm.rdm import RDM, Array
+from ..rdm.rdm import RDM
+from ..types import Array
 from .svg import FONT, Drawing, shortened
 
 PIXELS = 320  # at most along a side

@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 
 from markupsafe import Markup
 
-from ..rdm.rdm import Array
+from ..types import Array
 
 FONT = 11  # px, as in the style sheet
 _WIDE = 720  # px: a wider drawing scrolls sideways on a small screen, a narrower one shrinks

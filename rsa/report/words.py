@@ -5,8 +5,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from ..rdm.comparison import SIZED
-from ..rdm.rdm import RDM, Attr
+from ..rdm.rdm import RDM
 from ..score import TeacherScore
+from ..types import Attr
 from .charts import between
 from .comparisons import PairTests
 from .literature import CITED, MEASURES, METRICS

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import RSAError
-from ..rdm.rdm import Array
+from ..types import Array
 from .features import check_pair, principal
 
 VARIANCE = 0.99

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import RSAError, near
-from ..rdm.rdm import Array
+from ..types import Array
 from .features import check_pair
 
 KERNELS = ("linear", "rbf")

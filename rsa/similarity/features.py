@@ -13,7 +13,8 @@ from ..errors import RSAError, listing, near
 from ..fields import attr_fields, columns_beside, text_field
 from ..labels import as_matrix as as_matrix
 from ..labels import check_labels, named_rows, order_of, row_labels, row_names
-from ..rdm.rdm import RDM, Array, Attr
+from ..rdm.rdm import RDM
+from ..types import Array, Attr
 
 if TYPE_CHECKING:
     import h5py

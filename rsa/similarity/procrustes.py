@@ -5,7 +5,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from ..rdm.rdm import Array
+from ..types import Array
 from .features import check_pair, compact
 
 

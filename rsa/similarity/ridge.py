@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from ..errors import RSAError, listing
 from ..labels import beside, check_names, order_of, plain_column, row_names
-from ..rdm.rdm import Array
+from ..types import Array
 from .features import as_matrix, check_pair, compact, principal
 
 FOLDS = 5

@@ -10,7 +10,7 @@ import numpy as np
 from ..errors import RSAError, near
 from ..labels import beside
 from ..rdm.comparison import align
-from ..rdm.rdm import Array
+from ..types import Array
 from .cca import components, mean_correlation, weighted_correlation
 from .cka import alignment, centred_kernel
 from .features import Features, centred, compact

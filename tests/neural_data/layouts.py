@@ -7,10 +7,9 @@ from typing import Any
 
 import h5py
 import numpy as np
-import numpy.typing as npt
 import xarray
+from tgsage.rsa.types import Array
 
-Array = npt.NDArray[Any]
 Columns = dict[str, dict[str, Any]]
 
 SITES = (  # neuroid_id as animal_hemisphere_array_row_col, region, subregion

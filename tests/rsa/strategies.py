@@ -3,11 +3,9 @@
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
-
-Array = npt.NDArray[np.float64]
+from tgsage.rsa.types import Array
 
 
 def features(dtype: Any = np.float64) -> st.SearchStrategy[Array]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from ....rsa import RSAError
 from ....rsa.errors import reason
-from ....rsa.rdm.rdm import Array
+from ....rsa.types import Array
 from ..recording import from_arrays
 
 if TYPE_CHECKING:

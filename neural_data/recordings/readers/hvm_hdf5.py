@@ -10,7 +10,7 @@ import numpy as np
 from ....rsa import RSAError
 from ....rsa.errors import listing, near
 from ....rsa.io.hdf5 import MAX_BYTES, opened, plain_dataset, read_column
-from ....rsa.rdm.rdm import Array
+from ....rsa.types import Array
 from ..recording import from_arrays
 
 if TYPE_CHECKING:

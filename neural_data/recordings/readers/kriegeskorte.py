@@ -9,7 +9,7 @@ import numpy as np
 
 from ....rsa import RDM, RSAError, Stimuli
 from ....rsa.errors import reason
-from ....rsa.rdm.rdm import Array
+from ....rsa.types import Array
 
 N = 92
 LABELS = tuple(f"kriegeskorte2008/{i + 1:02d}" for i in range(N))

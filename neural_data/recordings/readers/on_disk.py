@@ -11,7 +11,7 @@ from xarray.core import indexing
 
 from ....rsa import RSAError
 from ....rsa.io.hdf5 import MAX_BYTES, attribute, opened, plain_dataset
-from ....rsa.rdm.rdm import Array
+from ....rsa.types import Array
 from .conventions import decoded
 
 

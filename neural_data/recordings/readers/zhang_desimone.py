@@ -9,7 +9,7 @@ import numpy as np
 
 from ....rsa import RSAError
 from ....rsa.errors import listing, reason
-from ....rsa.rdm.rdm import Array
+from ....rsa.types import Array
 from ..recording import encode, from_arrays, number_repetitions
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ....rsa.rdm.rdm import Array
+from ....rsa.types import Array
 
 MEAN, CONTRAST = 0.5, 0.1  # mean grey, and standard deviation inside one background
 

@@ -10,7 +10,7 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from ....rsa.rdm.rdm import Array
+from ....rsa.types import Array
 
 Point: TypeAlias = Sequence[float] | Array
 

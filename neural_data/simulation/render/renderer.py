@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ....rsa.errors import RSAError
-from ....rsa.rdm.rdm import Array
+from ....rsa.types import Array
 from . import _kernels
 from .meshes import Mesh, rotation
 

@@ -14,7 +14,7 @@ from tgsage.neural_data.recordings.readers.native import save_recording
 from tgsage.neural_data.recordings.recording import from_arrays
 from tgsage.neural_data.teacher import load_teacher
 from tgsage.rsa import Guidance, RSAError, load_model
-from tgsage.rsa.rdm.rdm import Array
+from tgsage.rsa.types import Array
 from typer.testing import CliRunner
 
 N = 24

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 import xarray
 from scipy import stats
@@ -18,8 +17,8 @@ from tgsage.neural_data.reliability.split_half import method_ceiling
 from tgsage.rsa import RDM, RSAError, compare, compute_rdm
 from tgsage.rsa.rdm.comparison import METHODS
 from tgsage.rsa.report.words import methods
+from tgsage.rsa.types import Array
 
-Array = npt.NDArray[Any]
 STIMULI = 60
 REPEATS = {
     "equal": np.full(STIMULI, 6),

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numba
 import numpy as np
-import numpy.typing as npt
 import pytest
 import xarray
 from tgsage.neural_data.recordings.neuroids import scale_neuroids
@@ -16,8 +15,7 @@ from tgsage.neural_data.reliability.halves import Trials
 from tgsage.neural_data.reliability.products import pair_covariance, pair_mean, pair_product, rdm_correlation
 from tgsage.neural_data.reliability.split_half import method_ceiling, split_half
 from tgsage.rsa import RDM, RSAError, compare, compute_rdm, noise_ceiling
-
-Array = npt.NDArray[np.float64]
+from tgsage.rsa.types import Array
 
 
 def simulate(

@@ -9,7 +9,7 @@ from tgsage.neural_data.simulation.images import RANGES, hvm_images
 from tgsage.neural_data.simulation.render.objects import objects
 from tgsage.neural_data.simulation.render.renderer import render
 from tgsage.rsa import RSAError
-from tgsage.rsa.rdm.rdm import Array
+from tgsage.rsa.types import Array
 from torch import nn
 
 CATEGORIES = ["animals", "boats", "cars", "chairs", "faces", "fruits", "planes", "tables"]

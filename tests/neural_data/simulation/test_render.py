@@ -20,7 +20,7 @@ from tgsage.neural_data.simulation.render.meshes import (
 )
 from tgsage.neural_data.simulation.render.renderer import RADIUS, Scene, pack, render
 from tgsage.rsa import RSAError
-from tgsage.rsa.rdm.rdm import Array
+from tgsage.rsa.types import Array
 
 PIXELS = 64
 

@@ -21,7 +21,7 @@ from tgsage.rsa import (
     to_rsatoolbox,
     write_rsatoolbox,
 )
-from tgsage.rsa.rdm.rdm import Array
+from tgsage.rsa.types import Array
 
 TOOLBOX: Any = rsatoolbox  # it has types for a part of itself only
 N = 7

@@ -4,14 +4,12 @@ from itertools import combinations
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 from scipy.spatial.distance import squareform
 from tgsage.rsa import RSAError, compute_rdm
+from tgsage.rsa.types import Array
 
 from ..peers import peer_rdm
-
-Array = npt.NDArray[Any]
 
 
 def trials(repeats: int = 0) -> tuple[Array, list[str], list[str]]:

@@ -5,7 +5,6 @@ from typing import Any
 
 import numba
 import numpy as np
-import numpy.typing as npt
 import pytest
 import torch
 from hypothesis import given
@@ -14,11 +13,11 @@ from scipy.spatial.distance import pdist, squareform
 from scipy.stats import rankdata
 from tgsage.rsa import METRICS, RDM, RSAError, compute_rdm, layer_rdms
 from tgsage.rsa.rdm.distances import _torch_dissimilarities
+from tgsage.rsa.types import Array
 
 from ..peers import peer_rdm
 from ..strategies import features
 
-Array = npt.NDArray[Any]
 SCIPY = ("correlation", "cosine", "euclidean", "sqeuclidean")
 PLAIN = (*SCIPY, "spearman")
 BOUNDED = ("correlation", "cosine", "spearman")

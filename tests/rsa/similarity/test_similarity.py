@@ -7,7 +7,7 @@ import pytest
 import scipy.linalg
 import scipy.spatial
 from tgsage.rsa import RSAError, cka, procrustes_distance, procrustes_similarity, pwcca, svcca
-from tgsage.rsa.rdm.rdm import Array
+from tgsage.rsa.types import Array
 
 Measure = Callable[[Array, Array], float]
 

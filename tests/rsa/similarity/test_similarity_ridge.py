@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from sklearn.linear_model import Ridge
 from tgsage.rsa import RSAError, ridge_predictivity
-from tgsage.rsa.rdm.rdm import Array
 from tgsage.rsa.similarity.ridge import ALPHAS, fold_of
+from tgsage.rsa.types import Array
 
 
 def data(n: int = 60, f: int = 8, q: int = 5, noise: float = 1.0) -> tuple[Array, Array]:

@@ -18,7 +18,7 @@ from tgsage.rsa import (
     ridge_predictivity,
     svcca,
 )
-from tgsage.rsa.rdm.rdm import Array
+from tgsage.rsa.types import Array
 
 N = 40
 LABELS = [f"im{i}" for i in range(N)]
