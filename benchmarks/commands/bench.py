@@ -58,8 +58,8 @@ def speed(
         check_picture(plot)
         if "scaling" not in chosen:
             raise RSAError(f"{plot} would show cost against n, which only --rows scaling measures")
-    with progress("measuring", len(chosen)) as advance:
-        results = measure(chosen, quick=quick, advance=advance)
+    with progress("measuring", len(chosen), "rows") as done:
+        results = measure(chosen, quick=quick, advance=done)
     place = environment()
     columns = ["case", "ours", "theirs", "", "memory", "target", "met"]
     notes = [
@@ -116,8 +116,8 @@ def recordings(
 
     if json is not None:
         check_writable(json)
-    with progress("models x recordings", len(MODELS) * len(TEACHERS)) as advance:
-        rows = score_recordings(data_dir=data_dir, bootstrap=bootstrap, advance=advance)
+    with progress("scoring", len(MODELS) * len(TEACHERS), "models x recordings") as done:
+        rows = score_recordings(data_dir=data_dir, bootstrap=bootstrap, advance=done)
     columns = ["recording", "target", "scale", "method", "model", "best layer", "similarity", "ceiling"]
     cells: list[list[str]] = []
     for row in rows:
@@ -158,8 +158,8 @@ def nasbench201(
     if plot is not None:
         check_picture(plot)
     chosen = choose([name for part in searchers or () for name in part.split(",")])
-    with progress("searches", sum(count(searcher, seeds) for searcher in chosen)) as advance:
-        found = measure(chosen, seeds=seeds, file=json, advance=advance)
+    with progress("searching", sum(count(searcher, seeds) for searcher in chosen), "searches") as done:
+        found = measure(chosen, seeds=seeds, file=json, advance=done)
     cells = []
     for row in found["rows"]:
         error = "" if row["standard error"] is None else f" +- {row['standard error']:.3f}"
@@ -187,8 +187,8 @@ def coverage(
     if json is not None:
         check_writable(json)
     chosen = cases()
-    with progress("samples", len(chosen)) as advance:
-        rows = measure(chosen, repeats=repeats, file=json, advance=advance)
+    with progress("coverage", len(chosen), "rows") as done:
+        rows = measure(chosen, repeats=repeats, file=json, advance=done)
     cells = [
         [
             f"{row['what']}, {row['kind']}"

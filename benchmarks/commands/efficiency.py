@@ -86,13 +86,13 @@ def efficiency(
     write_plan(study, command=command("bench efficiency"), machine=machine())
     watch = Watch(study.runs())
     written, shown = watch.finished(), sum(watch())
-    with progress("samples", sum(run.samples for run in watch.runs)) as advance:
-        advance(shown)
+    with progress("searches", sum(run.samples for run in watch.runs), "samples") as done:
+        done(shown)
 
         def look() -> None:
             nonlocal written, shown
             now = sum(watch())
-            advance(now - shown)
+            done(now - shown)
             shown = now
             if json is not None and watch.finished() > written:
                 written = watch.finished()
@@ -152,7 +152,7 @@ def _show(folder: Path, json: Path | None, workers: int) -> None:
     """Print what is finished, and how long the rest is expected to take."""
     import math
 
-    from ...rsa.cli.console import print_table
+    from ...rsa.cli.console import duration, print_table
     from ..efficiency.comparison import compare
     from ..efficiency.page import table_1, table_2
     from ..efficiency.results import collect, read_plan, write_results
@@ -167,7 +167,7 @@ def _show(folder: Path, json: Path | None, workers: int) -> None:
     shown = [[*cell[:5], *(("*" if "**" in text else "") + text.replace("**", "") for text in cell[5:])]
              for cell in cells]  # fmt: skip
     expected = (
-        "" if done == total or math.isnan(seconds) else f", about {_duration(seconds)} to go with --workers {workers}"
+        "" if done == total or math.isnan(seconds) else f", about {duration(seconds)} to go with --workers {workers}"
     )
     notes = [
         f"{done} of {total} samples, {found.about['finished']} of {found.about['planned']} searches{expected}",
@@ -179,10 +179,3 @@ def _show(folder: Path, json: Path | None, workers: int) -> None:
         return
     print_table("Search efficiency", head, shown, notes)
     print_table("Cost of a search", *table_2(found, rows))
-
-
-def _duration(seconds: float) -> str:
-    import math
-
-    hours, minutes = divmod(math.ceil(seconds / 60), 60)
-    return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min"

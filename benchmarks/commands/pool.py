@@ -173,13 +173,14 @@ def teachers(
         untrained=untrained, layers=layers or ["auto"], data_dir=data_dir,
     )  # fmt: skip
     rows = []
-    with progress("teachers", len(planned)) as advance:
+    with progress("teachers", len(planned)) as done:
         for name, make in planned.items():
+            done.note = name
             file = folder / f"{name}.h5"
             if not file.exists():
                 make().save(file)
             rows.append(str(file))
-            advance(1)
+            done()
     if json is not None:
         write_json(json, {"pool": str(pool), "teachers": rows})
     print_table(f"Teachers for {pool}", ["file"], [[row] for row in rows])

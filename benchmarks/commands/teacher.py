@@ -76,10 +76,10 @@ def compare(
     rules += ["weights"] if weights and "weights" not in rules else []
     methods = method or ["pearson"]
     views = {view_of(loaded, made).name for made in teachers}
-    with progress("stimuli x methods", len(views) * len(methods)) as advance:
+    with progress("comparing teachers", len(views) * len(methods), "stimuli x methods") as done:
         found = compare_teachers(
             loaded, teachers, alphas=alpha or ALPHAS, rules=rules, methods=methods, controls=controls,
-            bootstrap=bootstrap, seed=seed, advance=advance,
+            bootstrap=bootstrap, seed=seed, advance=done,
         )  # fmt: skip
     if json is not None:
         write_comparison(json, found, command=command("teacher compare"), machine=machine())

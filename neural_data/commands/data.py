@@ -1,7 +1,5 @@
 """`tgsage data`: the catalogue of recordings, and what a recording holds."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -9,7 +7,6 @@ import typer
 
 if TYPE_CHECKING:
     from ..catalogue.datasets import Dataset
-    from ..catalogue.download import Report
 
 data = typer.Typer(help="List, describe, fetch and convert recordings.", no_args_is_help=True)
 
@@ -64,9 +61,9 @@ def describe(
     if json is not None:
         check_writable(json)
     dataset = find(name)
-    with progress("split halves", splits) as advance:
+    with progress("split halves", splits) as done:
         found = description(
-            name, by=by, level=level, scale=scale, splits=splits, seed=seed, data_dir=data_dir, advance=advance
+            name, by=by, level=level, scale=scale, splits=splits, seed=seed, data_dir=data_dir, advance=done
         )
     columns = next(iter(found.targets.values()))
     rows = [[target, *map(_cell, numbers.values())] for target, numbers in found.targets.items()]
@@ -92,13 +89,21 @@ def fetch(
     json: Json = None,
 ) -> None:
     """Download the files of a data set into the data folder; a file appears when its checksum is right."""
-    from ...rsa.cli.console import print_table, write_json
+    from ...rsa.cli.console import print_table, progress, write_json
     from ...rsa.io.storage import check_writable
     from ..catalogue.download import fetch as fetch_files
 
     if json is not None:
         check_writable(json)
-    with _download_progress() as report:
+    sizes: dict[str, tuple[float, float]] = {}  # file -> megabytes so far, and in all
+    with progress(f"downloading {name}", unit="MB") as done:
+
+        def report(file: str, so_far: int, total: int) -> None:
+            before, _ = sizes.get(file, (0.0, 0.0))
+            sizes[file] = so_far / 1e6, total / 1e6
+            done.note, done.total = file, sum(total for _, total in sizes.values())
+            done(so_far / 1e6 - before)
+
         files = fetch_files(name, data_dir=data_dir, report=report)
     states = {str(path): "downloaded" if new else "was there" for path, new in files.items()}
     rows = [[path, f"{Path(path).stat().st_size / 1e6:.1f} MB", state] for path, state in states.items()]
@@ -118,15 +123,16 @@ def convert(
     json: Json = None,
 ) -> None:
     """Read a recording of any known format and write it in ours, which loads as it was."""
-    from ...rsa.cli.console import print_table, write_json
+    from ...rsa.cli.console import print_table, progress, write_json
     from ...rsa.io.storage import check_writable
     from ..catalogue.lookup import load
     from ..recordings.readers.native import save_recording
 
     for path in filter(None, (out, json)):
         check_writable(path)
-    recording = load(source, data_dir=data_dir, part=part)
-    save_recording(recording, out)
+    with progress(f"converting {source}"):
+        recording = load(source, data_dir=data_dir, part=part)
+        save_recording(recording, out)
     sizes = {str(dim): size for dim, size in recording.sizes.items()}
     rows = [[f"{source} -> {out}", *map(str, sizes.values()), f"{out.stat().st_size / 1e6:.1f} MB"]]
     if json is not None:
@@ -160,22 +166,3 @@ def _registered(dataset: "Dataset") -> dict[str, Any]:
         for file in dataset.files
     ]
     return {**{key: getattr(dataset, key) for key in fields}, "files": files}
-
-
-@contextmanager
-def _download_progress() -> "Iterator[Report]":
-    """Bars with bytes and speed on a terminal, nothing in a pipe."""
-    from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
-
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
-        tasks: dict[str, Any] = {}
-
-        def report(file: str, done: int, total: int) -> None:
-            if file not in tasks:
-                tasks[file] = bars.add_task(file, total=total or None)
-            bars.update(tasks[file], completed=done)
-
-        yield report

@@ -141,10 +141,10 @@ def score(
             raise RSAError(f"{option} is for recordings, and {teacher} holds RDMs as they are")
     module, preprocess = load_model(model, weights)
     halves = (100 if splits is None else splits) if similarity == "rdm" else 0
-    with progress(f"{teacher}: split halves", halves) as advance:
+    with progress(f"{teacher}: split halves", halves) as done:
         chosen = load_teacher(
             teacher, by=by, level=level, scale=scale, window=window, missing=missing or "raise", splits=halves,
-            data_dir=data_dir, seed=seed, method=method or "pearson", features=similarity != "rdm", advance=advance,
+            data_dir=data_dir, seed=seed, method=method or "pearson", features=similarity != "rdm", advance=done,
         )  # fmt: skip
     if target:
         chosen = chosen.keep(target)
@@ -161,9 +161,10 @@ def score(
         chosen, shown, preprocess=preprocess, layers=names, metric=metric, n_features=n_features or None, method=method,
         similarity=similarity, seed=seed, batch_size=batch_size, device=device,
     )  # fmt: skip
-    with progress(f"{model}: images", len(guide.stimuli)) as advance:
-        made = guide.layers(module, progress=advance)
-    result = chosen.score(made, similarity=similarity, method=method, bootstrap=bootstrap, groups=groups, seed=seed)
+    with progress(f"{model}: forward passes", len(guide.stimuli), "images") as done:
+        made = guide.layers(module, progress=done)
+    with progress(f"{len(made)} layers against {len(chosen.rdms)} targets, {bootstrap} resamples"):
+        result = chosen.score(made, similarity=similarity, method=method, bootstrap=bootstrap, groups=groups, seed=seed)
     settings = {"model": model, "weights": weights and str(weights), "similarity": similarity}
     if json is not None:
         features = {name: {key: one.attrs[key] for key in ("n_features", "of_features")} for name, one in made.items()}

@@ -60,10 +60,10 @@ def build(
 
     for path in filter(None, (out, json)):
         check_writable(path)
-    with progress("split halves", splits) as advance:
+    with progress("split halves", splits) as done:
         made = load_teacher(
             recording, by=by, level=level, scale=scale, window=window, metric=metric, missing=missing,
-            data_dir=data_dir, splits=splits, seed=seed, method=method, features=features, advance=advance,
+            data_dir=data_dir, splits=splits, seed=seed, method=method, features=features, advance=done,
         )  # fmt: skip
     try:
         if not made.stimuli:

@@ -66,7 +66,7 @@ def evaluate(
     from dataclasses import replace
 
     from ...rsa import RSAError
-    from ...rsa.cli.console import write_json
+    from ...rsa.cli.console import progress, write_json
     from ...rsa.io.storage import check_writable
     from ..evaluation.evaluator import Evaluator
     from ..training import Checkpoint, get_recipe, load_data, load_network, make_network
@@ -106,7 +106,8 @@ def evaluate(
         trained = run(model, images, chosen, label=network, epochs=epochs, examples=examples, seed=seed, device=device)
     if trained is not None and trained.failed:
         raise RSAError(f"{network}: the training failed: {trained.reason}")
-    found = evaluator(model)
+    with progress(f"evaluating {network}"):
+        found = evaluator(model)
     if found.failed:
         raise RSAError(f"{network}: {found.reason}")
     if trained is not None:
@@ -121,8 +122,10 @@ def evaluate(
 def _teacher(name: str, by: str | None, data_dir: Path | None) -> Any:
     from ...neural_data import load_teacher
     from ...rsa import RSAError
+    from ...rsa.cli.console import progress
 
-    made = load_teacher(name, by=by or "stimulus", data_dir=data_dir)
+    with progress(f"{name}: split halves", 100) as done:
+        made = load_teacher(name, by=by or "stimulus", data_dir=data_dir, advance=done)
     if by and made.by != by:
         raise RSAError(f"{name} holds RDMs by {made.by}, not by {by}; leave out --by")
     return made

@@ -44,18 +44,19 @@ def run_finals(
         raise RSAError("no candidate has succeeded, so there are no finalists")
     length = recipe.epochs if epochs is None else epochs
     found: dict[int, Finalist] = {}
-    with progress("finalists: training images", int(length * len(images.train) * len(best))) as advance:
-        for one in best:
+    with progress("training finalists", int(length * len(images.train) * len(best)), "images") as done:
+        for i, one in enumerate(best, 1):
+            done.note = f"network {i} of {len(best)}"
             (found[one.number],) = finalists(
                 space, images, [one.architecture], recipe, epochs=epochs, seed=seed,
-                folder=folder / f"{one.number:05d}", progress=advance, device=device,
+                folder=folder / f"{one.number:05d}", progress=done, device=device,
             )  # fmt: skip
     ranked = sorted(found, key=lambda number: reranking(found[number]), reverse=True)
     first, checkpoint = found[ranked[0]], folder / f"{ranked[0]:05d}" / "mature.pt"
-    with progress("winner: training images", recipe.epochs * len(images.whole().train)) as advance:
+    with progress("training the winner", recipe.epochs * len(images.whole().train), "images") as done:
         winner = mature(
             space, first.architecture, images, recipe, seed=seed, checkpoint=checkpoint,
-            progress=advance, device=device,
+            progress=done, device=device,
         )  # fmt: skip
     write_architecture(folder / "best.json", space, first.architecture)
     trained = [one.evaluation for one in candidates if one.evaluation is not None and one.reused is None]

@@ -319,8 +319,8 @@ def _taught(objective: SearchObjective, network: str, tracker: "Tracker") -> "Te
     from ..training import get_recipe
 
     images, recipe = objective.images, get_recipe(objective.recipe)
-    with progress(f"teacher {network}: training images", recipe.epochs * len(images.train)) as advance:
-        return study_teacher(tracker, network, images, recipe, by=objective.by, progress=advance)
+    with progress(f"training the teacher {network}", recipe.epochs * len(images.train), "images") as done:
+        return study_teacher(tracker, network, images, recipe, by=objective.by, progress=done)
 
 
 def _table(found: "SearchResult", space: "Space", storage: str, page: Path | None) -> "Table":

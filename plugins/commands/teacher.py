@@ -46,12 +46,11 @@ def train(
     """
     from ...neural_data.commands.teacher import summary as describe
     from ...rsa import RSAError
-    from ...rsa.cli.console import print_table, write_json
+    from ...rsa.cli.console import is_first, print_table, progress, write_json
     from ...rsa.io.storage import check_writable
     from ...rsa.networks.extract import LAYER_METRICS
     from ...rsa.networks.layers import choose_layers
     from ..training import get_recipe, load_data, make_network, network_teacher
-    from ..training.placement import is_first
     from .train import measure, overrides, run, say, show, summary
 
     for path in filter(None, (out, json)):
@@ -82,11 +81,12 @@ def train(
         show(title, trained, tested)
         raise typer.Exit(1)
     norm, found = tested["valid"]
-    made = network_teacher(
-        network, model, images, layers=layers or "auto", by=by, limit=limit, metric=metric,
-        n_features=n_features or None, batchnorm=norm, seed=seed, device=str(trained.placement.device),
-        attrs={"recipe": chosen.name, "epochs": trained.epochs, "accuracy": found.accuracy},
-    )  # fmt: skip
+    with progress("RDMs of its layers"):
+        made = network_teacher(
+            network, model, images, layers=layers or "auto", by=by, limit=limit, metric=metric,
+            n_features=n_features or None, batchnorm=norm, seed=seed, device=str(trained.placement.device),
+            attrs={"recipe": chosen.name, "epochs": trained.epochs, "accuracy": found.accuracy},
+        )  # fmt: skip
     made.save(out)
     if json is not None:
         teacher = describe(made)

@@ -72,11 +72,10 @@ def train(
     $(which tgsage) train ...` divides every batch among N processes.
     """
     from ...rsa import RSAError
-    from ...rsa.cli.console import write_json
+    from ...rsa.cli.console import is_first, write_json
     from ...rsa.io.storage import check_writable
     from ..training import get_recipe, load_data, make_network
     from ..training.batchnorm import check_batchnorm
-    from ..training.placement import is_first
 
     for path in filter(None, (out, json)):
         check_writable(path)
@@ -130,7 +129,7 @@ def overrides(pairs: list[str]) -> dict[str, Any]:
 
 def say(images: "Data") -> None:
     """What was taken of a data set, before anything is done with it."""
-    from ..training.placement import is_first
+    from ...rsa.cli.console import is_first
 
     if is_first():
         with suppress(OSError):  # an output that closed is told of when the files are written
@@ -138,34 +137,39 @@ def say(images: "Data") -> None:
 
 
 def run(model: Any, images: "Data", recipe: Any, *, label: str, **settings: Any) -> "Training":
-    """`train` with a bar over its training images, those before a resumed checkpoint included."""
+    """`train`, telling how far it is, images before a resumed checkpoint included."""
     from ...rsa.cli.console import progress
     from ..training import train as train_network
 
-    epochs, examples = settings.get("epochs"), settings.get("examples")
-    total = examples if examples is not None else int((recipe.epochs if epochs is None else epochs) * len(images.train))
-    with progress(f"{label}: training images", total) as advance:
-        return train_network(model, images, recipe, progress=advance, **settings)
+    epochs, examples, n = settings.get("epochs"), settings.get("examples"), len(images.train)
+    total = examples if examples is not None else int((recipe.epochs if epochs is None else epochs) * n)
+    with progress(f"training {label}", total, "images") as done:
+
+        def note(moment: "Moment") -> None:
+            done.note = f"{moment.epoch:g} of {total / n:g} epochs, training accuracy {moment.accuracy:.2f}"
+
+        return train_network(model, images, recipe, progress=done, report=note, **settings)
 
 
 def measure(
     model: Any, images: "Data", trained: "Training", batchnorm: str | None = None
 ) -> "dict[str, tuple[str, Performance]]":
     """Part -> (how BN was used, performance), for the parts that have images; nothing of a failed training."""
+    from ...rsa.cli.console import progress
     from ..training import evaluate_network
 
     if trained.failed:
         return {}
     norm = batchnorm or ("running" if trained.finished and trained.epochs >= 1 else "batch")
-    place = trained.placement
-    found = {}
-    for part in ("valid", "test"):
-        if len(getattr(images, part)):
-            found[part] = norm, evaluate_network(
-                model, images, part, batchnorm=norm, device=place.device, amp=place.amp,
-                channels_last=place.channels_last,
-            )  # fmt: skip
-    return found
+    parts = {part: len(getattr(images, part)) for part in ("valid", "test")}
+    with progress("testing", sum(parts.values()), "images") as done:
+        return {
+            part: (norm, evaluate_network(
+                model, images, part, batchnorm=norm, each=lambda places, _: done(len(places)),
+                **vars(trained.placement),
+            ))
+            for part, size in parts.items() if size
+        }  # fmt: skip
 
 
 def summary(model: Any, trained: "Training", tested: "dict[str, tuple[str, Performance]]") -> dict[str, Any]:

@@ -1,9 +1,11 @@
-"""A search as it goes, on a terminal: how far it is, its best candidates, its failures, its pace. Nothing in a pipe."""
+"""A search as it goes: how far it is, its best candidates, its failures and its pace."""
 
 import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
 
+from ...rsa.cli.console import duration, lines
 from ..result import FAILED, OK
 from ..searching.candidates import Candidate, best_of, counts, figure
 
@@ -14,7 +16,10 @@ _BEST = 5
 
 
 class LiveView:
-    """A context manager whose `update` is the `notify` of a search of so many samples, or successes."""
+    """A context manager whose `update` is the `notify` of a search of so many samples, or successes.
+
+    A terminal shows the best candidates as well, a log a line now and then.
+    """
 
     def __init__(self, samples: int, *, successes: bool = False, console: "Console | None" = None) -> None:
         from rich.console import Console
@@ -23,15 +28,15 @@ class LiveView:
         self._samples, self._successes, self._start, self._before = samples, successes, time.monotonic(), -1
         self._candidates: Sequence[Candidate] = ()
         self._console = console or Console(stderr=True)
+        self._shown = ExitStack()
         self._live = Live(get_renderable=self._drawn, console=self._console, transient=True, refresh_per_second=2)
 
     def __enter__(self) -> "LiveView":
-        if self._console.is_terminal:
-            self._live.start()
+        self._shown.enter_context(self._live if self._console.is_terminal else lines(lambda: f"search: {self.line()}"))
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self._live.stop()
+    def __exit__(self, *raised: Any) -> None:
+        self._shown.__exit__(*raised)
 
     def update(self, candidates: Sequence[Candidate]) -> None:
         """Show these from now on."""
@@ -67,7 +72,7 @@ class LiveView:
         done = self._done(self._candidates)
         elapsed = time.monotonic() - self._start
         rate = max(0, done - max(self._before, 0)) / elapsed if elapsed > 0 else 0.0
-        left = f", {(self._samples - done) / rate / 60:.0f} min left" if rate > 0 and done < self._samples else ""
+        left = f", about {duration((self._samples - done) / rate)} left" if rate > 0 and done < self._samples else ""
         top = "none yet" if best is None or best.score is None else f"{figure(best.score)} (candidate {best.number})"
         return (
             f"{done} of {self._samples} done, {found[FAILED]} failed, {found['reused']} reused, "

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from ...neural_data.catalogue.image_files import ImageFiles, ZipImages
 from ...neural_data.simulation.cache import cache_folder
+from ...rsa.cli.console import progress
 from ...rsa.io.storage import replacing
 from ...rsa.types import Array
 
@@ -107,15 +108,13 @@ def _has_room(folder: Path, needed: int) -> bool:
 
 
 def _decode(files: ImageFiles, out: Array) -> None:
-    from tqdm import tqdm
-
     size = out.shape[-1]
-    with ThreadPoolExecutor(os.cpu_count()) as threads, tqdm(total=len(files), desc="decoding", disable=None) as bar:
+    with ThreadPoolExecutor(os.cpu_count()) as threads, progress("decoding", len(files), "images") as done:
         for start in range(0, len(files), _CHUNK):
             places = range(start, min(start + _CHUNK, len(files)))
             made = list(threads.map(lambda place: cropped(files[place], size, size), places))
             out[start : start + len(made)] = np.stack(made).transpose(0, 3, 1, 2)
-            bar.update(len(made))
+            done(len(made))
 
 
 def _stack(images: Sequence[Array]) -> Tensor:

@@ -147,8 +147,3 @@ class Team:
         if self.size > 1:
             torch.distributed.all_reduce(values)
         return values
-
-
-def is_first() -> bool:
-    """Whether this process is the one that prints and writes."""
-    return os.environ.get("RANK", "0") == "0"

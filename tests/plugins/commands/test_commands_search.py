@@ -204,7 +204,7 @@ def test_without_ray_its_name_is_said(
     assert "install tgsage[ray]" in capsys.readouterr().err
 
 
-def test_the_live_view_shows_the_best_on_a_terminal_and_nothing_in_a_pipe() -> None:
+def test_the_live_view_draws_the_best_on_a_terminal_only() -> None:
     candidates = [
         Candidate(0, "ok", {}, Evaluation(score=0.25, p=0.2, tg=0.05)),
         Candidate(1, "ok", {}, Evaluation(score=0.75, p=0.5, tg=0.25)),

@@ -1,6 +1,7 @@
 """`tgsage train` and `tgsage teacher train`: what they write, say, and go on from."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from tgsage.plugins.spaces import ToySpace, write_architecture
 from tgsage.plugins.training import Checkpoint, Moment, load_data, load_network, load_stimuli
 from tgsage.plugins.training import loop as loop_module
 from tgsage.rsa import Guidance, RSAError, Teacher
+from tgsage.rsa.cli import console
 from tgsage.rsa.cli.app import main
 
 
@@ -34,6 +36,16 @@ def test_an_architecture_file_is_trained_and_tested(tmp_path: Path, capsys: pyte
     assert [moment["epoch"] for moment in found["history"]] == [1.0, 2.0]
     assert found["parameters"] == sum(p.numel() for p in load_network(out).parameters())
     assert Checkpoint.load(tmp_path / "net@1.pt").position == 20
+
+
+def test_a_training_in_a_log_tells_its_epochs_and_its_accuracy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(console, "FIRST_LINE", 1e-4)
+    assert main(["train", str(architecture(tmp_path)), "--epochs", "2", "--device", "cpu"]) == 0
+    lines = capsys.readouterr().err.splitlines()
+    ended = next(line for line in lines if " 2,514 of 2,514 images, 2 of 2 epochs, training accuracy 0." in line)
+    assert re.match(rf"\d\d:\d\d:\d\d training {tmp_path}/net.json: .*, in \d+ s", ended)
 
 
 def test_a_premature_network_is_tested_with_batch_statistics(
