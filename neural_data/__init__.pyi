@@ -24,6 +24,7 @@ from .reliability.animals import leave_one_animal_out as leave_one_animal_out
 from .reliability.animals import subject_ceiling as subject_ceiling
 from .reliability.split_half import spearman_brown as spearman_brown
 from .reliability.split_half import split_half as split_half
+from .scoring import score as score
 from .simulation.images import hvm_images as hvm_images
 from .simulation.recording import simulate_hvm as simulate_hvm
 from .teacher import as_teacher as as_teacher

@@ -1,4 +1,5 @@
 from .errors import RSAError as RSAError
+from .errors import TGSageError as TGSageError
 from .guidance import Guidance as Guidance
 from .guidance import p_plus_tg as p_plus_tg
 from .inference.ceiling import noise_ceiling as noise_ceiling

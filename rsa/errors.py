@@ -1,11 +1,17 @@
-"""The one exception of this package, and the phrases its messages are made of."""
+"""The exception of all layers, and the phrases its messages are made of."""
 
 import difflib
 from collections.abc import Iterable, Sequence
 
 
-class RSAError(ValueError):
-    """Something about the input is wrong; the message says, in one line, what and what would be right."""
+class TGSageError(ValueError):
+    """Wrong input; the message says in one line what was expected, what came and what to do.
+
+    `tgsage.rsa.RSAError` is the same class.
+    """
+
+
+RSAError = TGSageError
 
 
 def listing(items: Iterable[object], limit: int = 3) -> str:

@@ -13,6 +13,9 @@ from .types import Attr
 if TYPE_CHECKING:
     import xarray
 
+    from .rdm.rdm import RDM
+    from .similarity.features import Features
+
 
 @dataclass(frozen=True, eq=False)
 class TeacherScore:
@@ -22,7 +25,8 @@ class TeacherScore:
     attrs: how the candidate's and the teacher's RDMs were made. draws: ("layer", "target", "draw") similarities under
     resampling of the stimuli, where asked for; `low`, `high` (of layers named beforehand), `best_interval` (of
     every target's best layer), `tg_low` and `tg_high` are then ends of 95% intervals.
-    crossvalidated: what `crossvalidated_choice` gave, where asked for.
+    crossvalidated: what `crossvalidated_choice` gave, where asked for. model, layers, targets: the model's name, what
+    was compared of its layers, and the targets' RDMs; `tgsage.score` keeps them, and pictures show them.
     """
 
     table: "xarray.DataArray"
@@ -33,6 +37,9 @@ class TeacherScore:
     attrs: Mapping[str, Attr] = field(default_factory=dict)
     draws: "xarray.DataArray | None" = None
     crossvalidated: "xarray.DataArray | None" = None
+    model: str = ""
+    layers: "Mapping[str, RDM] | Mapping[str, Features]" = field(default_factory=dict)
+    targets: "Mapping[str, RDM]" = field(default_factory=dict)
 
     @property
     def best_layer(self) -> dict[str, str]:

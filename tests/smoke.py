@@ -8,6 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import tgsage
 import tgsage.benchmarks
 import tgsage.neural_data
 import tgsage.plugins
@@ -17,7 +18,7 @@ import tgsage.rsa
 def main() -> None:
     """Raises where the installed package lacks something."""
     checkout = Path(__file__).resolve().parents[1]
-    for package in (tgsage.rsa, tgsage.neural_data, tgsage.plugins, tgsage.benchmarks):
+    for package in (tgsage, tgsage.rsa, tgsage.neural_data, tgsage.plugins, tgsage.benchmarks):
         place = Path(str(package.__file__)).resolve()
         if checkout in place.parents:
             raise SystemExit(f"{package.__name__} comes from the checkout: {place}")
@@ -25,6 +26,8 @@ def main() -> None:
             getattr(package, name)
         if not (place.parent / "py.typed").exists():
             raise SystemExit(f"{package.__name__} has no py.typed")
+    found = tgsage.score("pixels", "simulated", bootstrap=0, splits=0)
+    print(f"tgsage {tgsage.__version__}: TG of pixels is {found.tg:.3f}")
     program = Path(sys.executable).parent / "tgsage"
     subprocess.run([program, "--help"], check=True, stdout=subprocess.DEVNULL)
     with tempfile.TemporaryDirectory() as folder:

@@ -6,9 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from ...rsa import RDM, Features, Teacher, TeacherScore
+    from ...rsa import TeacherScore
 
 
 def score(
@@ -118,14 +116,12 @@ def score(
     import shlex
     import sys
 
-    from ...rsa import RDM, Guidance, RSAError, load_model, write_report
-    from ...rsa.cli.console import progress, write_json
-    from ...rsa.inference.resampling import LEAST
+    from ...rsa import write_report
+    from ...rsa.cli.console import write_json
     from ...rsa.io.storage import check_writable
     from ...rsa.report import check_report
     from ...rsa.report.figures import check_picture, save_figure, score_figure
-    from ..catalogue.images import images
-    from ..teacher import load_teacher, publishes_rdms
+    from .. import scoring
 
     if plot is not None:
         check_picture(plot)
@@ -133,83 +129,27 @@ def score(
         check_writable(json)
     if report is not None:
         check_report(report)
-    _check_options(
-        similarity, groups, {"--method": method, "--metric": metric, "--bootstrap": bootstrap, "--splits": splits}
-    )
-    for option, value in {"--window": window, "--missing": missing, "--splits": splits}.items():
-        if value is not None and publishes_rdms(teacher):
-            raise RSAError(f"{option} is for recordings, and {teacher} holds RDMs as they are")
-    module, preprocess = load_model(model, weights)
-    halves = (100 if splits is None else splits) if similarity == "rdm" else 0
-    with progress(f"{teacher}: split halves", halves) as done:
-        chosen = load_teacher(
-            teacher, by=by, level=level, scale=scale, window=window, missing=missing or "raise", splits=halves,
-            data_dir=data_dir, seed=seed, method=method or "pearson", features=similarity != "rdm", advance=done,
-        )  # fmt: skip
-    if target:
-        chosen = chosen.keep(target)
-    if not (stimuli or chosen.stimuli):
-        raise RSAError(f"{teacher} does not say which images it is about; --stimuli names them")
-    shown = images(stimuli or chosen.stimuli, data_dir=data_dir)
-    if groups is not None:
-        shown.column(groups)
-    conditions = len(next(iter(chosen.rdms.values())))
-    if bootstrap is None:
-        bootstrap = 1000 if similarity == "rdm" and (conditions >= LEAST or groups is not None) else 0
-    names = [name for part in layers or ["auto"] for name in part.split(",")]
-    guide = Guidance(
-        chosen, shown, preprocess=preprocess, layers=names, metric=metric, n_features=n_features or None, method=method,
-        similarity=similarity, seed=seed, batch_size=batch_size, device=device,
+    result = scoring.score(
+        model, teacher, stimuli, layers=[name for part in layers or ["auto"] for name in part.split(",")],
+        targets=target or (), similarity=similarity, by=by, level=level, scale=scale, window=window, missing=missing,
+        splits=splits, method=method, metric=metric, n_features=n_features, bootstrap=bootstrap, groups=groups,
+        seed=seed, weights=weights, data_dir=data_dir, batch_size=batch_size, device=device, progress=True,
     )  # fmt: skip
-    with progress(f"{model}: forward passes", len(guide.stimuli), "images") as done:
-        made = guide.layers(module, progress=done)
-    with progress(f"{len(made)} layers against {len(chosen.rdms)} targets, {bootstrap} resamples"):
-        result = chosen.score(made, similarity=similarity, method=method, bootstrap=bootstrap, groups=groups, seed=seed)
     settings = {"model": model, "weights": weights and str(weights), "similarity": similarity}
     if json is not None:
-        features = {name: {key: one.attrs[key] for key in ("n_features", "of_features")} for name, one in made.items()}
+        features = {
+            name: {key: one.attrs[key] for key in ("n_features", "of_features")} for name, one in result.layers.items()
+        }
         write_json(json, {**settings, **result.to_dict(), "features": features})
     if plot is not None:
-        save_figure(score_figure(model, result, _pictured(made, result, chosen), chosen), plot)
+        save_figure(score_figure(result), plot)
     if report is not None:
         command = shlex.join(["tgsage", *sys.argv[1:]])
-        rdms = {name: one for name, one in made.items() if isinstance(one, RDM)}
-        write_report(report, model=model, teacher=chosen, score=result, rdms=rdms, settings=settings, command=command)
-    _show(model, result, made)
+        write_report(report, score=result, settings=settings, command=command)
+    _show(model, result)
 
 
-def _check_options(similarity: str, groups: str | None, of_rdms: "Mapping[str, str | int | None]") -> None:
-    """Raises RSAError for options that would have no effect."""
-    from ...rsa import RSAError
-    from ...rsa.similarity.table import check_similarity
-
-    if similarity == "rdm":
-        if groups is not None and of_rdms["--bootstrap"] == 0:
-            raise RSAError("--groups are resampled together, and --bootstrap 0 resamples nothing")
-        return
-    check_similarity(similarity)
-    for option, value in of_rdms.items():
-        if value not in (None, 0):
-            raise RSAError(f"{option} is for --similarity rdm; {similarity} compares features")
-    if groups is not None and similarity != "ridge":
-        raise RSAError(f"--groups is for rdm (resampled together) and ridge (kept in one fold), not {similarity}")
-
-
-def _pictured(
-    layers: "Mapping[str, RDM] | Mapping[str, Features]", result: "TeacherScore", teacher: "Teacher"
-) -> "dict[str, RDM]":
-    """The RDMs that a picture shows: those that were compared, or of features those of the best layers."""
-    from ...rsa import RDM
-
-    best = set(result.best_layer.values())
-    return {
-        name: layer if isinstance(layer, RDM) else layer.rdm(metric=teacher.metric)
-        for name, layer in layers.items()
-        if isinstance(layer, RDM) or name in best
-    }
-
-
-def _show(model: str, result: "TeacherScore", layers: "Mapping[str, RDM] | Mapping[str, Features]") -> None:
+def _show(model: str, result: "TeacherScore") -> None:
     from ...rsa.cli.console import print_table
     from ...rsa.rdm.comparison import SIZED
 
@@ -218,7 +158,7 @@ def _show(model: str, result: "TeacherScore", layers: "Mapping[str, RDM] | Mappi
     rows = []
     for layer in map(str, result.table.indexes["layer"]):
         cells = [_cell(result, layer, target, equal) for target in targets]
-        rows.append([layer, str(layers[layer].attrs["n_features"]), *cells])
+        rows.append([layer, str(result.layers[layer].attrs["n_features"]), *cells])
     upper = {target: high for target, (_, high) in result.ceilings.items()}
     rows.append(["ceiling", "", *(f"{upper[t]:.4f}" if t in upper else "-" for t in targets)])
     if upper:

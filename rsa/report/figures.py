@@ -1,6 +1,6 @@
 """Pictures of a score: similarity over layers with its ceiling, and the RDMs behind the best match of every target."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -13,7 +13,6 @@ from ..io.storage import check_writable, replacing
 from ..rdm.comparison import METHODS
 from ..rdm.rdm import RDM
 from ..score import TeacherScore
-from ..teacher import Teacher
 from ..types import Array
 
 if TYPE_CHECKING:
@@ -48,21 +47,21 @@ def save_figure(figure: "Figure", path: str | Path) -> None:
         figure.savefig(temporary, dpi=150)
 
 
-def score_figure(model: str, score: TeacherScore, layers: Mapping[str, RDM], teacher: Teacher) -> "Figure":
+def score_figure(score: TeacherScore) -> "Figure":
     """Similarity over layers with ceilings; beside it, for up to four targets, the target's RDM and its best layer's.
 
-    layers: the model's RDMs by layer, those that `score` was made from.
+    The RDMs are those that the score keeps (`layers` and `targets`); of features, those of the best layers.
     """
     from matplotlib.figure import Figure
 
-    targets = [str(target) for target in score.table.indexes["target"]][:MOST_TARGETS]
+    targets = [str(target) for target in score.table.indexes["target"] if target in score.targets][:MOST_TARGETS]
     height = max(4.4, 3.1 * len(targets))
     figure = Figure(figsize=(14, height + 0.9), layout="constrained")
-    figure.suptitle(f"{model} against {score.teacher}", fontsize=14, fontweight="bold")
+    figure.suptitle(f"{score.model} against {score.teacher}", fontsize=14, fontweight="bold")
     left, right = cast("tuple[SubFigure, SubFigure]", figure.subfigures(1, 2, width_ratios=(1, 1.05)))
     _draw_layers(left, score)
-    _draw_rdms(right, score, targets, layers, teacher)
-    note = teacher.attrs.get("note")
+    _draw_rdms(right, score, targets)
+    note = score.attrs.get("teacher_note")
     figure.supxlabel("\n".join(filter(None, (_method_line(score), str(note) if note else ""))), fontsize=9)
     return figure
 
@@ -108,19 +107,18 @@ def _draw_layers(figure: "SubFigure", score: TeacherScore) -> None:
     axes.set_title(f"Similarity over layers ({known})", fontsize=10)
 
 
-def _draw_rdms(
-    figure: "SubFigure", score: TeacherScore, targets: Sequence[str], layers: Mapping[str, RDM], teacher: Teacher
-) -> None:
+def _draw_rdms(figure: "SubFigure", score: TeacherScore, targets: Sequence[str]) -> None:
     grid: Array = figure.subplots(len(targets), 2, squeeze=False)
     for row, target in zip(grid, targets, strict=True):
-        best = score.best_layer[target]
-        rdm = teacher.rdms[target]
+        best, rdm = score.best_layer[target], score.targets[target]
+        kept = score.layers[best]
+        layer = kept if isinstance(kept, RDM) else kept.rdm(metric=rdm.metric)
         order, marks, how = display_order(rdm)
-        shared = set(layers[best].labels)
+        shared = set(layer.labels)
         labels = [rdm.labels[i] for i in order if rdm.labels[i] in shared]
         value = float(score.table.sel(layer=best, target=target))
         draw_rdm(row[0], rdm.subset(labels), f"{target}\n{how}", marks)
-        draw_rdm(row[1], layers[best].subset(labels), f"{best}\nbest layer for {target}: {value:.3f}", marks)
+        draw_rdm(row[1], layer.subset(labels), f"{best}\nbest layer for {target}: {value:.3f}", marks)
 
 
 def draw_rdm(axes: "Axes", rdm: RDM, title: str, marks: Sequence[tuple[str, int]] = ()) -> None:

@@ -35,33 +35,53 @@ def check_report(path: str | Path) -> Path:
 def write_report(
     path: str | Path,
     *,
-    model: str,
-    teacher: Teacher,
     score: TeacherScore,
-    rdms: Mapping[str, RDM],
+    model: str = "",
+    teacher: Teacher | None = None,
+    rdms: Mapping[str, RDM] | None = None,
     settings: Mapping[str, Any] | None = None,
     command: str = "",
     others: Mapping[str, TeacherScore] | None = None,
 ) -> None:
     """Write one HTML page that needs no other file and no network: everything that `score` says, for people.
 
-    rdms: the model's RDMs by layer and teacher: the targets, those that `score` was made from (where features were
-    compared, {} leaves out the pictures of RDMs and their map). settings, command: what
-    to state under "Reproduce". others: other models' scores against the same teacher, for bars of several models; with
-    the same resamples (seed, number) these are tested in pairs.
+    Parameters
+    ----------
+    path : str or Path
+        Ends in `.html`.
+    score : TeacherScore
+        What the page is about.
+    model : str, optional
+        Name of the model, `score.model` by default.
+    teacher, rdms : Teacher and mapping, optional
+        The targets' RDMs and the model's by layer, those that the score was made from; by default what the score
+        keeps. Without them (`rdms={}`), and where features were compared, the page has no pictures of RDMs and no map.
+    settings : mapping, optional
+        What to state under "Reproduce".
+    command : str, optional
+        The command line to repeat it.
+    others : mapping, optional
+        Other models' scores against the same teacher by model, for bars of several models; with the same resamples
+        (number and seed) these are tested in pairs.
 
-    Raises RSAError for RDMs that lack a layer or a target of the score, others that cannot be compared with it, a name
-    that does not end in .html, and where the file cannot be written.
+    Raises
+    ------
+    TGSageError
+        For RDMs that lack a layer or a target of the score, others that cannot be compared with it, a name that does
+        not end in `.html`, and where the file cannot be written.
     """
-    target = check_report(path)
-    for what, known in (("layer", rdms), ("target", teacher.rdms)) if rdms else ():
+    place = check_report(path)
+    model = model or score.model or "the model"
+    targets = score.targets if teacher is None else teacher.rdms
+    layers = {name: one for name, one in (score.layers if rdms is None else rdms).items() if isinstance(one, RDM)}
+    for what, known in (("layer", layers), ("target", targets)) if layers else ():
         missing = [str(name) for name in score.table.indexes[what] if str(name) not in known]
         if missing:
             raise RSAError(f"the score has {what} {listing(missing)}, which has no RDM here")
     if model in (others or {}):
         raise RSAError(f"two models of a report are called {model}")
-    page = _render(_context(model, teacher, score, rdms, settings or {}, command, others or {}))
-    with replacing(target) as temporary:
+    page = _render(_context(model, score, layers, targets, settings or {}, command, others or {}))
+    with replacing(place) as temporary:
         temporary.write_text(page, encoding="utf-8")
 
 
@@ -77,16 +97,19 @@ def _render(context: dict[str, Any]) -> str:
 
 def _context(
     model: str,
-    teacher: Teacher,
     score: TeacherScore,
     rdms: Mapping[str, RDM],
+    known: Mapping[str, RDM],
     settings: Mapping[str, Any],
     command: str,
     others: Mapping[str, TeacherScore],
 ) -> dict[str, Any]:
     names = [str(layer) for layer in score.table.indexes["layer"]]
     targets = [str(target) for target in score.table.indexes["target"]]
-    layers, wanted = {name: rdms[name] for name in names if rdms}, {target: teacher.rdms[target] for target in targets}
+    layers, wanted = (
+        {name: rdms[name] for name in names if rdms},
+        {target: known[target] for target in targets if known},
+    )
     if layers:
         own, theirs = align(layers, wanted, allow_subset=True)
         layers, wanted = dict(zip(names, own, strict=True)), dict(zip(targets, theirs, strict=True))
@@ -98,7 +121,7 @@ def _context(
     paragraph, cited = words.methods(model, score, layers, wanted)
     pictures, how = _pictures(score, layers, wanted) if layers else ([], "")
     mapped, mapping = _map(score, layers, wanted) if layers else (None, "")
-    note = str(teacher.attrs.get("note") or score.attrs.get("teacher_note") or "")
+    note = str(score.attrs.get("teacher_note") or "")
     facts = {**settings, **{key: value for key, value in score.attrs.items() if value not in (None, "")}}
     if score.draws is not None:
         facts |= {"draws": score.draws.sizes["draw"], **{f"bootstrap {k}": v for k, v in score.draws.attrs.items()}}

@@ -162,7 +162,7 @@ def test_a_built_teacher_keeps_its_own(folder: Path, tmp_path: Path) -> None:
     assert spearman["attrs"]["teacher_ceiling"] == "none for spearman: those of this teacher are for pearson"
     assert cka["tg"] == pytest.approx(expected(folder, "cka").max(axis=0).mean())
     for option in (["--window", 70, 170], ["--missing", "drop"], ["--splits", 5]):
-        with pytest.raises(RSAError, match=f"{option[0]} is for recordings, and .*t.h5 holds RDMs"):
+        with pytest.raises(RSAError, match=f"{option[0].removeprefix('--')} is for recordings, and .*t.h5 holds RDMs"):
             run(folder, *own, *option)
     teacher.from_rdms("bare", teacher.rdms).save(tmp_path / "bare.h5")
     with pytest.raises(RSAError, match=r"bare.h5 holds RDMs only"):
@@ -173,12 +173,12 @@ def test_a_built_teacher_keeps_its_own(folder: Path, tmp_path: Path) -> None:
     ("options", "words"),
     [
         (["--similarity", "cca"], "unknown similarity 'cca'; did you mean svcca"),
-        (["--similarity", "cka", "--method", "spearman"], "--method is for --similarity rdm; cka compares features"),
-        (["--similarity", "cka", "--metric", "cosine"], "--metric is for --similarity rdm"),
-        (["--similarity", "cka", "--bootstrap", "100"], "--bootstrap is for --similarity rdm"),
-        (["--similarity", "ridge", "--splits", "100"], "--splits is for --similarity rdm"),
-        (["--similarity", "cka", "--groups", "object_name"], "--groups is for rdm .* and ridge .*, not cka"),
-        (["--groups", "object_name", "--bootstrap", "0"], "--bootstrap 0 resamples nothing"),
+        (["--similarity", "cka", "--method", "spearman"], "method is for similarity rdm; cka compares features"),
+        (["--similarity", "cka", "--metric", "cosine"], "metric is for similarity rdm"),
+        (["--similarity", "cka", "--bootstrap", "100"], "bootstrap is for similarity rdm"),
+        (["--similarity", "ridge", "--splits", "100"], "splits is for similarity rdm"),
+        (["--similarity", "cka", "--groups", "object_name"], "groups are for rdm .* and ridge .*, not cka"),
+        (["--groups", "object_name", "--bootstrap", "0"], "bootstrap 0 resamples nothing"),
         (["--similarity", "svcca"], "0 and V4: 24 stimuli are too few"),
         (["--missing", "keep"], "missing is 'raise' or 'drop', not 'keep'"),
         (["--window", "70", "170"], "time"),

@@ -365,7 +365,7 @@ def test_numbers_of_numpy_are_stored_and_what_cannot_be_is_said() -> None:
     nan = assess(lambda architecture: Evaluation(score=0.5, p=float("nan"), loss=np.float32("nan")), {})  # type: ignore[arg-type]
     assert (nan.status, nan.reason, nan.score) == ("failed", "the evaluation's p, loss is NaN", None)
     bad = assess(lambda architecture: Evaluation(score=0.5, attrs={"a": object()}), {})  # type: ignore[dict-item]
-    assert bad.reason.startswith("RSAError: the evaluation: attribute a must be text, a number or None, got object")
+    assert bad.reason.startswith("TGSageError: the evaluation: attribute a must be text, a number or None, got object")
     bad = assess(lambda architecture: Evaluation(score=0.5, table={"a": {"b": object()}}), {})  # type: ignore[dict-item]
     assert bad.reason == "the evaluation cannot be stored: object is not JSON-able"
 

@@ -1,5 +1,6 @@
 """Pictures of a score: the order of RDMs, and files that are whole or not there."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -39,7 +40,8 @@ def test_without_categories_what_is_alike_stands_together() -> None:
 def test_a_score_is_drawn_whole_or_not_at_all(tmp_path: Path) -> None:
     rdm = clustered()
     teacher = Teacher.from_rdms("t", {"V4": rdm}, {"V4": (0.5, 0.9)})
-    figure = score_figure("m", teacher.score({"layer": rdm}, bootstrap=5), {"layer": rdm}, teacher)
+    score = replace(teacher.score({"layer": rdm}, bootstrap=5), model="m", layers={"layer": rdm}, targets=teacher.rdms)
+    figure = score_figure(score)
     save_figure(figure, tmp_path / "score.png")
     with Image.open(tmp_path / "score.png") as picture:
         assert picture.size[0] > 1000

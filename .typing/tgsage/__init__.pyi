@@ -1,0 +1,1 @@
+../../front/__init__.pyi

@@ -1,0 +1,218 @@
+"""A model against a teacher in one call: what `tgsage score` and `tgsage.score` do."""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..rsa import RDM, Features, Guidance, RSAError, Stimuli, Teacher, TeacherScore, load_model
+from ..rsa.inference.resampling import LEAST
+from ..rsa.networks.stimuli import Images, as_stimuli
+from ..rsa.similarity.table import check_similarity
+from .catalogue.images import images
+from .teacher import as_teacher, load_teacher, publishes_rdms
+
+if TYPE_CHECKING:
+    import torch
+    import xarray
+
+    from ..rsa.networks.models import Preprocess
+_DEFAULTS = {"by": "stimulus", "level": "subregion", "scale": "none", "window": None, "missing": None, "splits": None}
+_SPLITS, _DRAWS = 100, 1000
+
+
+def score(
+    model: "str | torch.nn.Module | Mapping[str, RDM] | Mapping[str, Features]",
+    teacher: "str | Path | Teacher | xarray.DataArray" = "simulated",
+    stimuli: "str | Path | Images | None" = None,
+    *,
+    layers: str | Sequence[str] = "auto",
+    targets: str | Sequence[str] = (),
+    similarity: str = "rdm",
+    by: str = "stimulus",
+    level: str = "subregion",
+    scale: str = "none",
+    window: tuple[float, float] | None = None,
+    missing: str | None = None,
+    splits: int | None = None,
+    method: str | None = None,
+    metric: str | None = None,
+    n_features: int | None = 8192,
+    bootstrap: int | None = None,
+    groups: str | None = None,
+    seed: int = 0,
+    weights: str | Path | None = None,
+    preprocess: "Preprocess | None" = None,
+    data_dir: str | Path | None = None,
+    batch_size: int = 64,
+    device: "str | torch.device | None" = None,
+    progress: bool = False,
+) -> TeacherScore:
+    """Score a model against a teacher, as `tgsage score` does.
+
+    Parameters
+    ----------
+    model : str, torch.nn.Module or mapping
+        A name that `load_model` knows, a network, or ready RDMs (Features for another similarity) by layer.
+    teacher : str, Path, Teacher or xarray.DataArray
+        A name or file that `load_teacher` knows, a teacher, or a recording.
+    stimuli : str, Path or images, optional
+        Images to show, or a name or path that `images` knows; those of the teacher by default.
+    layers : str or sequence of str
+        Names, globs (`"layer*.1"`) or `"auto"`, the stages of the network.
+    targets : str or sequence of str
+        Targets of the teacher to compare with; all by default.
+    similarity : str
+        `"rdm"`, or one of `SIMILARITIES`, which compare features.
+    by, level, scale, window, missing
+        How the RDMs of a recording are made, as in `as_teacher`; windows are in ms.
+    splits : int, optional
+        Random split halves behind a recording's noise ceilings, 100 by default; 0 for no ceilings.
+    method, metric : str, optional
+        Comparison of RDMs, and dissimilarity of the model's; the teacher's own by default.
+    n_features : int, optional
+        Random features per layer, drawn by `seed` and the layer's name; None or 0 for all.
+    bootstrap : int, optional
+        Resamples of the stimuli behind intervals and tests; 1000 for RDMs of 5 or more conditions by default, 0 for
+        none.
+    groups : str, optional
+        Column of the stimuli whose groups are resampled together, or stay in one fold of ridge.
+    seed : int
+        Seed of features, split halves, resamples and folds.
+    weights : str or Path, optional
+        File with a state dict for a model given by name.
+    preprocess : callable, optional
+        What makes an image a tensor for a network given as a module; a named model has its own.
+    data_dir : str or Path, optional
+        Folder of recordings; `$TGSAGE_DATA`, then the cache, by default.
+    batch_size, device
+        Images per forward pass, and where the network runs.
+    progress : bool
+        Show on stderr how far the work is.
+
+    Returns
+    -------
+    TeacherScore
+        With the RDMs or features behind it in `layers` and `targets`, which its `plot` shows.
+
+    Raises
+    ------
+    TGSageError
+        For unknown names and files, arguments that would have no effect, and as `load_model`, `load_teacher`, `images`,
+        `Guidance` and `Teacher.score` do.
+
+    Examples
+    --------
+    >>> import numpy as np, tgsage
+    >>> rng = np.random.default_rng(0)
+    >>> v4 = tgsage.compute_rdm(rng.normal(size=(8, 30)))
+    >>> teacher = tgsage.Teacher.from_rdms("monkey", {"V4": v4})
+    >>> result = tgsage.score({"conv1": v4, "conv2": tgsage.compute_rdm(rng.normal(size=(8, 30)))}, teacher)
+    >>> result.best_layer, round(result.tg, 3)
+    ({'V4': 'conv1'}, 1.0)
+    """
+    _check_similarity(
+        similarity, groups, {"method": method, "metric": metric, "bootstrap": bootstrap, "splits": splits}
+    )
+    name, module, ready = "", model, isinstance(model, Mapping)
+    if isinstance(model, str):
+        _refuse({"preprocess": preprocess}, f"is for a module, and {model} has its own")
+        name, (module, preprocess) = model, load_model(model, weights)
+    else:
+        _refuse({"weights": weights}, "is for a model given by name; load the state dict into the module")
+        name = "" if ready else type(model).__name__
+    settings = {"by": by, "level": level, "scale": scale, "window": window, "missing": missing, "splits": splits}
+    chosen = _teacher(teacher, settings, similarity, method, seed, data_dir, progress)
+    if targets:
+        chosen = chosen.keep([targets] if isinstance(targets, str) else targets)
+    if ready:
+        unused = {
+            "stimuli": stimuli,
+            "layers": None if layers == "auto" else layers,
+            "metric": metric,
+            "device": device,
+        }
+        _refuse(unused, "is for a network, and the layers' RDMs or features are given")
+        made: Any = model
+    else:
+        guide = Guidance(
+            chosen, _shown(chosen, stimuli, groups, data_dir), preprocess=preprocess,
+            layers=layers if isinstance(layers, str) else list(layers), metric=metric, n_features=n_features or None,
+            method=method, similarity=similarity, seed=seed, batch_size=batch_size, device=device,
+        )  # fmt: skip
+        with _bar(progress, f"{name}: forward passes", len(guide.stimuli), "images") as done:
+            made = guide.layers(module, progress=done)
+    if bootstrap is None:
+        enough = groups is not None or len(next(iter(chosen.rdms.values()))) >= LEAST
+        bootstrap = _DRAWS if similarity == "rdm" and enough else 0
+    with _bar(progress, f"{len(made)} layers against {len(chosen.rdms)} targets, {bootstrap} resamples"):
+        result = chosen.score(made, similarity=similarity, method=method, bootstrap=bootstrap, groups=groups, seed=seed)
+    return replace(result, model=name, layers=made, targets=chosen.rdms)
+
+
+def _teacher(
+    teacher: "str | Path | Teacher | xarray.DataArray", settings: dict[str, Any], similarity: str, method: str | None,
+    seed: int, data_dir: str | Path | None, progress: bool,
+) -> Teacher:  # fmt: skip
+    """The teacher that a name, a file or a recording stands for; settings: how a recording's RDMs are made."""
+    if isinstance(teacher, Teacher):
+        own = {"by": teacher.by, **teacher.attrs}
+        changed = {key: v for key, v in settings.items() if v not in (_DEFAULTS[key], own.get(key))}
+        _refuse(changed, f"is for recordings, and teacher {teacher.name!r} is ready")
+        return teacher
+    named = isinstance(teacher, str | Path)
+    if named and publishes_rdms(teacher):
+        of_responses = {key: settings[key] for key in ("window", "missing", "splits")}
+        _refuse(of_responses, f"is for recordings, and {teacher} holds RDMs as they are")
+    splits = (_SPLITS if settings["splits"] is None else settings["splits"]) if similarity == "rdm" else 0
+    settings = {
+        **settings, "missing": settings["missing"] or "raise", "splits": splits, "seed": seed,
+        "method": method or "pearson", "features": similarity != "rdm",
+    }  # fmt: skip
+    with _bar(progress, f"{teacher if named else 'recording'}: split halves", splits) as done:
+        if named:
+            return load_teacher(teacher, data_dir=data_dir, advance=done, **settings)
+        return as_teacher(teacher, advance=done, **settings)
+
+
+def _shown(
+    teacher: Teacher, stimuli: "str | Path | Images | None", groups: str | None, data_dir: str | Path | None
+) -> Stimuli:
+    if stimuli is None and not teacher.stimuli:
+        raise RSAError(f"{teacher.name} does not say which images it is about; give stimuli")
+    where = teacher.stimuli if stimuli is None else stimuli
+    shown = images(where, data_dir=data_dir) if isinstance(where, str | Path) else as_stimuli(where)
+    if groups is not None:
+        shown.column(groups)
+    return shown
+
+
+def _bar(
+    shown: bool, label: str, total: int | None = None, unit: str = ""
+) -> AbstractContextManager[Callable[[int], object]]:
+    if not shown:
+        return nullcontext(lambda steps: None)
+    from ..rsa.cli.console import progress
+
+    return progress(label, total, unit)
+
+
+def _refuse(arguments: Mapping[str, object], why: str) -> None:
+    """Raise RSAError for the first argument that was given and would have no effect."""
+    for name, value in arguments.items():
+        if value is not None:
+            raise RSAError(f"{name} {why}")
+
+
+def _check_similarity(similarity: str, groups: str | None, of_rdms: "Mapping[str, str | int | None]") -> None:
+    if similarity == "rdm":
+        if groups is not None and of_rdms["bootstrap"] == 0:
+            raise RSAError("groups are resampled together, and bootstrap 0 resamples nothing")
+        return
+    check_similarity(similarity)
+    _refuse(
+        {key: value or None for key, value in of_rdms.items()}, f"is for similarity rdm; {similarity} compares features"
+    )
+    if groups is not None and similarity != "ridge":
+        raise RSAError(f"groups are for rdm (resampled together) and ridge (kept in one fold), not {similarity}")
