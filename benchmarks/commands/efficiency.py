@@ -65,10 +65,8 @@ def efficiency(
     """
     from ...rsa.cli.console import progress
     from ...rsa.io.storage import check_writable
-    from ..efficiency.comparison import compare
-    from ..efficiency.results import collect, write_plan, write_results
-    from ..efficiency.runs import Study, Watch
-    from ..efficiency.workers import perform
+    from ..efficiency.comparison import collect, compare, write_results
+    from ..efficiency.searches import Study, counts, perform, write_plan
     from ..speed.environment import command, machine
 
     if json is not None:
@@ -84,21 +82,21 @@ def efficiency(
     )  # fmt: skip
     study = Study(cache, goals, folder, names, seeds, samples, longer_samples, first_seed)
     write_plan(study, command=command("bench efficiency"), machine=machine())
-    watch = Watch(study.runs())
-    written, shown = watch.finished(), sum(watch())
-    with progress("searches", sum(run.samples for run in watch.runs), "samples") as done:
-        done(shown)
+    runs = study.runs()
+    written = 0
+    with progress("searches", sum(run.samples for run in runs), "samples") as done:
 
         def look() -> None:
-            nonlocal written, shown
-            now = sum(watch())
-            done(now - shown)
-            shown = now
-            if json is not None and watch.finished() > written:
-                written = watch.finished()
+            nonlocal written
+            now = counts(folder, runs)
+            done(sum(now) - done.done)
+            finished = sum(run.samples == n for run, n in zip(runs, now, strict=True))
+            if json is not None and finished > written:
+                written = finished
                 found = collect(folder)
                 write_results(json, found, compare(found))
 
+        look()
         perform(study, workers, look)
     _show(folder, json, workers)
 
@@ -153,24 +151,23 @@ def _show(folder: Path, json: Path | None, workers: int) -> None:
     import math
 
     from ...rsa.cli.console import duration, print_table
-    from ..efficiency.comparison import compare
+    from ..efficiency.comparison import collect, compare, write_results
     from ..efficiency.page import table_1, table_2
-    from ..efficiency.results import collect, read_plan, write_results
-    from ..efficiency.runs import rest
+    from ..efficiency.searches import expected, histories, read_plan
 
+    runs = read_plan(folder)[2]
+    made = histories(folder, runs)
+    done, total, seconds = sum(map(len, made)), sum(run.samples for run in runs), expected(runs, made, workers)
     found = collect(folder)
-    done, total, seconds = rest(read_plan(folder)[2], workers)
     rows = compare(found)
     if json is not None:
         write_results(json, found, rows)
     head, cells = table_1(found, rows)
     shown = [[*cell[:5], *(("*" if "**" in text else "") + text.replace("**", "") for text in cell[5:])]
              for cell in cells]  # fmt: skip
-    expected = (
-        "" if done == total or math.isnan(seconds) else f", about {duration(seconds)} to go with --workers {workers}"
-    )
+    rest = "" if done == total or math.isnan(seconds) else f", about {duration(seconds)} to go with --workers {workers}"
     notes = [
-        f"{done} of {total} samples, {found.about['finished']} of {found.about['planned']} searches{expected}",
+        f"{done} of {total} samples, {found.about['finished']} of {found.about['planned']} searches{rest}",
         "mature performance of the final top 5 in %, mean over seeds with standard error; p by flipped signs",
         "* the first teacher over all searchers lies above P (from 6 seeds on); other rows are for orientation",
     ]

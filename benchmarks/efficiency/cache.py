@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
+from filelock import FileLock
 
 from ...plugins.spaces import Architecture, Space
 from ...rsa import RSAError
@@ -18,8 +19,8 @@ from ...rsa.errors import listing, reason
 from ..pool.making import Maker
 from ..pool.plans import CANDIDATES
 from ..pool.pool import Member, Pool
-from .locks import locked
 
+LOCKS = "locks"  # folder of lock files in that of a study
 OPEN = ("checkpoints", "views", "stimuli", "seed")  # settings in which files that serve each other may differ
 LATER = ("classes", "mean", "std", "training images", "validation images", "space definition")  # older files lack them
 
@@ -100,8 +101,9 @@ class Cache:
         part = maker.part(architecture)
         if (found := self._find(architecture, seed, examples)) is not None:
             return found
-        maker.folder.mkdir(parents=True, exist_ok=True)
-        with locked(self.folder / "evaluations.lock", str(part.relative_to(self.folder))):
+        for folder in (maker.folder, self.folder / LOCKS):
+            folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(self.folder / LOCKS / f"cell-{part.stem[:2]}.lock"):  # few files; a shared one only costs waiting
             if (found := self._find(architecture, seed, examples)) is not None:
                 return found
             made = maker(self.space.canonical(architecture))

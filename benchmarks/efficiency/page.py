@@ -3,13 +3,16 @@
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ...rsa.report.figures import save_figure
+import numpy as np
+
+from ...rsa.report.figures import COLOURS, save_figure
 from ..markdown import table
-from .comparison import ALL, Row, base_of, compare
-from .figure import efficiency_figure
-from .results import Results, read_results
+from .comparison import ALL, Results, Row, compare, read_results
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 _LEAST_SEEDS, _LEVEL = 6, 0.05  # the exact p of five differences cannot be below .06
 _CAPTION = (
@@ -66,7 +69,7 @@ def answer(found: Results, rows: Sequence[Row]) -> str:
         if not mine:
             continue
         whole = mine[-1]  # all searchers, or the only one
-        plain = next(row for row in rows if (row["searcher"], row["goal"]) == (whole["searcher"], base_of(found)))
+        plain = next(row for row in rows if (row["searcher"], row["goal"]) == (whole["searcher"], found.base))
         there = "at no time" if whole["reached"] is None else f"after {whole['reached']:,.0f}"
         p = "" if whole["top p"] is None else f", p {whole['top p']:.2f}"
         lines.append(
@@ -114,7 +117,7 @@ def table_1(found: Results, rows: Sequence[Row]) -> tuple[list[str], list[list[s
 def table_2(found: Results, rows: Sequence[Row]) -> tuple[list[str], list[list[str]]]:
     head = ["searcher", "score", "samples", "different cells", "examples", "seconds", "to P's end", "searches there",
             "teacher's examples"]  # fmt: skip
-    base, cells = base_of(found), []
+    base, cells = found.base, []
     for row in rows:
         goal = found.goals[row["goal"]]
         there = "never" if row["reached"] is None else f"{row['reached']:,.0f}"
@@ -169,3 +172,45 @@ def _settings(found: Results, versions: dict[str, str], path: Path, page: Path) 
         f"- versions: {', '.join(f'{name} {number}' for name, number in versions.items())}",
     ]  # fmt: skip
     return "\n".join(filter(None, lines))
+
+
+def efficiency_figure(found: Results) -> "Figure":
+    """Mature performance of the current top 5 against examples trained: a panel per searcher, a line per goal.
+
+    Lines are means over seeds, bands one standard error; dotted: where P alone comes to. The upper row is the mean of
+    the top 5, the lower one their best.
+    """
+    from matplotlib.figure import Figure
+
+    searchers, base = found.searchers, found.base
+    figure = Figure(figsize=(3.6 * len(searchers) + 1, 7.4), layout="constrained")
+    panels = figure.subplots(2, len(searchers), squeeze=False, sharex=True, sharey="row")
+    lows = ([], [])  # type: tuple[list[float], list[float]]
+    for column, searcher in zip(panels.T, searchers, strict=True):
+        for i, goal in enumerate(found.goals):
+            runs = list(found.of(searcher, i).values())
+            if not runs:
+                continue
+            x = runs[0].step * np.arange(1, runs[0].samples + 1) / 1000
+            colour = "black" if i == base else COLOURS[i % (len(COLOURS) - 1)]
+            for axes, key, low in zip(column, ("mean", "best"), lows, strict=True):
+                curves = 100 * np.stack([getattr(run, key) for run in runs])
+                mean, error = curves.mean(axis=0), curves.std(axis=0, ddof=min(1, len(runs) - 1)) / len(runs) ** 0.5
+                label = f"{goal['name']}, {goal['examples']:,} examples a sample"
+                axes.plot(x, mean, color=colour, linewidth=1.8, drawstyle="steps-post", label=label)
+                axes.fill_between(x, mean - error, mean + error, color=colour, alpha=0.15, linewidth=0, step="post")
+                low.append(float(np.nanquantile(mean, 0.1)))
+                if i == base:
+                    axes.axhline(mean[-1], color="black", linewidth=0.8, linestyle=":")
+        column[0].set_title(f"{searcher}, {len(found.of(searcher, base))} seeds", fontweight="bold")
+        column[1].set_xlabel("thousand examples trained")
+    for row, low, label in zip(panels, lows, ("mean of the current top 5", "best of the current top 5"), strict=True):
+        if low:
+            row[0].set_ylim(min(low), None)
+        row[0].set_ylabel(f"{label}:\nmature performance (%)")
+        for axes in row:
+            axes.grid(alpha=0.25)
+            axes.spines[["top", "right"]].set_visible(False)
+    lines = dict(zip(*reversed(panels[0, 0].get_legend_handles_labels()), strict=True))
+    figure.legend(lines.values(), lines.keys(), loc="outside lower center", ncols=2, frameon=False, fontsize=9)
+    return figure

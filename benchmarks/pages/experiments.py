@@ -12,8 +12,8 @@ from ...rsa import RSAError
 from ...rsa.errors import listing
 from ...rsa.io.storage import check_writable, replacing
 from ...rsa.report.figures import save_figure
+from ..efficiency.comparison import KIND as EFFICIENCY
 from ..efficiency.page import efficiency_section
-from ..efficiency.results import KIND as EFFICIENCY
 from ..markdown import table
 from ..teachers.comparison import ANY, OVER, Comparison
 from ..teachers.figures import FIGURES, best_place

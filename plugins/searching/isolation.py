@@ -21,6 +21,10 @@ _LONGEST = 500  # characters of a reason
 _TERMINATED = 4  # processes that one candidate may have, where something sends them SIGTERM
 
 
+class SearchStopped(RSAError):
+    """Raised by an objective that cannot go on, whatever the candidate: it is given back and the search ends."""
+
+
 @runtime_checkable
 class ObjectiveFactory(Protocol):
     """Stands for an objective that every worker makes for itself: small, picklable, and told the worker's device."""
@@ -34,7 +38,10 @@ def make_objective(objective: "Scorer | ObjectiveFactory", device: str | None = 
 
 
 def assess(objective: Scorer, architecture: Architecture) -> Evaluation:
-    """What the objective says about an architecture; failed, with the reason, where it says nothing usable."""
+    """What the objective says about an architecture; failed, with the reason, where it says nothing usable.
+
+    Raises SearchStopped where the objective does.
+    """
     start = time.perf_counter()
 
     def failed(why: str) -> Evaluation:
@@ -42,6 +49,8 @@ def assess(objective: Scorer, architecture: Architecture) -> Evaluation:
 
     try:
         value = objective(dict(architecture))
+    except SearchStopped:
+        raise
     except (Exception, SystemExit) as error:
         return failed(f"{type(error).__name__}: {reason(error)}")
     if not isinstance(value, Evaluation):

@@ -8,9 +8,12 @@ from typing import Any
 
 import numpy as np
 from tgsage.benchmarks.efficiency.cache import Evaluated
+from tgsage.benchmarks.efficiency.comparison import Results, searched
 from tgsage.benchmarks.efficiency.goals import Goal
+from tgsage.benchmarks.efficiency.searches import Run, Study, read_plan, write_plan
 from tgsage.benchmarks.pool.pool import Member, Pool
 from tgsage.benchmarks.validity.nasbench201 import accuracy, read_table
+from tgsage.plugins import Candidate, Evaluation, get_searcher
 from tgsage.plugins.spaces import Space, get_space
 
 from .pools import LAYERS, TARGET, known_pool, random_rdm, teacher
@@ -60,3 +63,29 @@ def read_table_once() -> Mapping[tuple[int, ...], float]:
 
 def goals() -> list[Goal]:
     return [Goal(SHORT), Goal(LONG), Goal(SHORT, teacher(), 1.0, cost=5000)]
+
+
+def by_hand(study: Study, run: Run) -> list[Candidate]:
+    """The samples of a search, without the engine of searches: the reference for it, and faster."""
+    searcher = get_searcher(run.searcher)(study.evaluations.space, seed=run.seed)
+    history = []
+    for number in range(run.samples):
+        architecture = searcher.ask(number, repeats=True)
+        found = study.evaluations(architecture, run.seed, run.examples)
+        score, tg = study.goals[run.goal](found)
+        searcher.tell(number, architecture, score)
+        status = "failed" if score is None else "ok"
+        seconds = {"evaluation": found.seconds}
+        evaluation = Evaluation(
+            status, tg=tg, score=score, examples=found.examples, seconds=seconds, attrs={"mature": found.mature}
+        )
+        history.append(Candidate(number, status, architecture, evaluation))
+    return history
+
+
+def made_results(study: Study, **about: Any) -> Results:
+    """What such a study finds."""
+    write_plan(study, **about)
+    kept, planned, _ = read_plan(study.folder)
+    runs = [searched(run, by_hand(study, run)) for run in study.runs()]
+    return Results({**kept, "finished": len(runs), "planned": len(runs)}, planned, runs)

@@ -1,6 +1,6 @@
 """Searches compared at equal cost: with evaluations whose numbers are known."""
 
-import json
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
@@ -10,10 +10,9 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr, ttest_1samp
 from tgsage.benchmarks import compare_teachers
-from tgsage.benchmarks.efficiency.comparison import ALL, compare
+from tgsage.benchmarks.efficiency.comparison import ALL, Results, Searched, collect, compare
 from tgsage.benchmarks.efficiency.goals import Goal, guidance
-from tgsage.benchmarks.efficiency.results import Results, Searched, collect, read_plan, write_plan
-from tgsage.benchmarks.efficiency.runs import Study, Watch, rest
+from tgsage.benchmarks.efficiency.searches import Study, counts, expected, histories, perform, read_plan, write_plan
 from tgsage.benchmarks.efficiency.statistics import (
     area,
     current_best,
@@ -23,39 +22,45 @@ from tgsage.benchmarks.efficiency.statistics import (
     sign_flip,
     value_at,
 )
-from tgsage.benchmarks.efficiency.workers import perform
-from tgsage.benchmarks.validity.nasbench201 import accuracy
-from tgsage.plugins import get_searcher
+from tgsage.plugins import Candidate
 from tgsage.plugins.spaces import get_space
 from tgsage.rsa import RSAError, p_plus_tg
 
 from ..pools import known_pool, random_rdm, teacher
-from ..studies import LONG, SHORT, Made, goals, read_table_once
+from ..studies import LONG, SHORT, Made, by_hand, goals, made_results
 
 
 @pytest.fixture(scope="module")
 def found(tmp_path_factory: pytest.TempPathFactory) -> Results:
     folder = tmp_path_factory.mktemp("study")
-    study = Study(Made(fails=True), goals(), folder, ("random", "evolution"), seeds=8, samples=32)
-    write_plan(study)
-    perform(study)
-    return collect(folder)
+    return made_results(Study(Made(fails=True), goals(), folder, ("random", "evolution"), seeds=8, samples=32))
 
 
-def test_a_run_is_the_searchers_own_search(tmp_path: Path) -> None:
-    study = Study(Made(), [Goal(SHORT, teacher(), 2.0)], tmp_path, ("tpe",), seeds=2, samples=24)
-    perform(study)
+@pytest.mark.parametrize("searcher", ["tpe", "evolution"])
+def test_a_run_is_the_searchers_own_search(tmp_path: Path, searcher: str) -> None:
     guided = Goal(SHORT, teacher(), 2.0)
-    for run in study.runs():
-        searcher = get_searcher("tpe")(get_space("nasbench201"), seed=run.seed)
-        for number, sample in enumerate(run.history()):
-            architecture = searcher.ask(number, repeats=True)
-            assert sample["architecture"] == architecture
-            made = Made()(architecture, run.seed, SHORT)
-            assert sample["mature"] == accuracy(read_table_once(), architecture) / 100
-            assert sample["score"] == pytest.approx(p_plus_tg(sample["p"], sample["tg"], 2.0))
-            assert sample["score"] == guided(made)[0]
-            searcher.tell(number, architecture, sample["score"])
+    study = Study(Made(fails=True), [guided], tmp_path, (searcher,), seeds=1, samples=24)
+    perform(study)
+    (run,) = study.runs()
+    (history,) = histories(tmp_path, [run])
+    for one, other in zip(history, by_hand(study, run), strict=True):
+        assert _known(one) == _known(other)
+        if one.evaluation is not None and one.score is not None:
+            p, tg = one.evaluation.p, one.evaluation.tg
+            assert p is not None
+            assert one.score == pytest.approx(p_plus_tg(p, tg, 2.0))
+
+
+def _known(one: Candidate) -> tuple[Any, ...]:
+    """All of a sample but how long it was waited for."""
+    made = one.evaluation
+    assert made is not None
+    about = made.tg, made.examples, made.seconds["evaluation"], made.attrs["mature"]
+    return one.number, one.status, dict(one.architecture), one.score, *about
+
+
+def known(study: Study) -> list[list[tuple[Any, ...]]]:
+    return [[_known(one) for one in history] for history in histories(study.folder, study.runs())]
 
 
 def test_tg_is_that_of_the_comparison_of_teachers_and_of_the_teacher_itself() -> None:
@@ -85,49 +90,55 @@ def test_a_candidate_without_rdms_has_p_but_no_tg() -> None:
 
 
 def test_an_interrupted_study_goes_on_and_is_the_same(tmp_path: Path) -> None:
-    whole = Study(Made(), goals(), tmp_path / "whole", ("evolution", "random"), seeds=1, samples=25)
-    parts = replace(whole, evaluations=Made(tmp_path / "calls"), folder=tmp_path / "parts")
-    perform(whole)
-    assert [run.seed for run in replace(whole, seeds=2, first_seed=3).runs()[:2]] == [3, 4]
-    for stop in (1, 7, 26):
-        for number, _ in enumerate(parts.work(), 1):
-            if number == stop:
-                break
-    perform(parts)
-    without = ("waited",)
-    for one, other in zip(whole.runs(), parts.runs(), strict=True):
-        assert one.file.name == other.file.name
-        assert _less(one.history(), without) == _less(other.history(), without)
+    few = [Goal(SHORT), Goal(SHORT, teacher())]
+    study = Study(Made(tmp_path / "calls"), few, tmp_path / "study", ("evolution", "random"), seeds=1, samples=22)
+    assert [run.seed for run in replace(study, seeds=2, first_seed=3).runs()[:2]] == [3, 4]
+    for stop in (2, 9, 26):
+        with pytest.raises(KeyboardInterrupt):
+            perform(study, progress=_interrupting(stop))
+    perform(study)
+    assert known(study) == [[_known(one) for one in by_hand(_uncounted(study), run)] for run in study.runs()]
     calls = (tmp_path / "calls").read_text().splitlines()
-    assert len(calls) == sum(run.samples for run in parts.runs())  # no sample was looked at twice
-    longer = replace(parts, samples=27)
+    assert len(calls) == sum(run.samples for run in study.runs())  # no sample was looked at twice
+    perform(study)
+    longer = replace(study, samples=24)
     perform(longer)
-    assert len((tmp_path / "calls").read_text().splitlines()) == len(calls) + 2 * 2 * 2
-    assert _less(longer.runs()[-1].history()[:25], without) == _less(parts.runs()[-1].history(), without)
+    assert len((tmp_path / "calls").read_text().splitlines()) == len(calls) + 2 * len(study.runs())
+    assert [history[:22] for history in known(longer)] == known(study)
 
 
-def _less(samples: list[dict[str, Any]], names: tuple[str, ...]) -> list[dict[str, Any]]:
-    return [{key: value for key, value in sample.items() if key not in names} for sample in samples]
+def _uncounted(study: Study) -> Study:
+    return replace(study, evaluations=Made())
+
+
+def _interrupting(stop: int) -> Callable[[], None]:
+    calls = iter(range(stop))
+
+    def progress() -> None:
+        if next(calls, None) is None:
+            raise KeyboardInterrupt
+
+    return progress
 
 
 @pytest.mark.slow
 def test_workers_share_the_searches_out_and_find_the_same(tmp_path: Path) -> None:
-    alone = Study(Made(), goals(), tmp_path / "alone", ("random",), seeds=2, samples=10)
-    shared = replace(alone, evaluations=Made(tmp_path / "calls"), folder=tmp_path / "shared")
+    study = Study(Made(tmp_path / "calls"), goals(), tmp_path / "shared", ("random", "evolution"), seeds=2, samples=10)
     looks: list[int] = []
-    perform(alone)
-    perform(shared, workers=2, notify=lambda: looks.append(sum(Watch(shared.runs())())))
-    for one, other in zip(alone.runs(), shared.runs(), strict=True):
-        assert _less(one.history(), ("waited",)) == _less(other.history(), ("waited",))
-    assert len((tmp_path / "calls").read_text().splitlines()) == sum(run.samples for run in shared.runs())
-    assert looks[-1] == sum(run.samples for run in shared.runs())
+    perform(study, workers=2, progress=lambda: looks.append(sum(counts(study.folder, study.runs()))))
+    assert known(study) == [[_known(one) for one in by_hand(_uncounted(study), run)] for run in study.runs()]
+    assert len((tmp_path / "calls").read_text().splitlines()) == sum(run.samples for run in study.runs())
+    assert looks == sorted(looks)
+    assert looks[-1] == sum(run.samples for run in study.runs())
 
 
-@pytest.mark.slow
-def test_what_a_worker_cannot_do_is_said(tmp_path: Path) -> None:
-    study = Study(Made(), [Goal(SHORT, teacher("odd", goal=random_rdm(1, 12)))], tmp_path, ("random",), 1, 2)
-    with pytest.raises(RSAError, match="conditions"):
-        perform(study, workers=2)
+@pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.slow)])
+def test_what_stops_a_search_stops_the_study_and_is_no_failed_sample(tmp_path: Path, workers: int) -> None:
+    study = Study(Made(), [Goal(SHORT, teacher("odd", goal=random_rdm(1, 12)))], tmp_path, ("random",), 2, 2)
+    for _ in range(2):
+        with pytest.raises(RSAError, match=r"^teacher 'odd'.*conditions"):
+            perform(study, workers)
+    assert counts(tmp_path, study.runs()) == [0, 0]
 
 
 def test_what_is_planned_and_what_is_left_is_told_from_the_folder_alone(tmp_path: Path) -> None:
@@ -135,20 +146,26 @@ def test_what_is_planned_and_what_is_left_is_told_from_the_folder_alone(tmp_path
     write_plan(study)
     about, kept, runs = read_plan(tmp_path)
     assert [goal["name"] for goal in kept] == ["P", "P", "P + TG, good"]
-    assert [run.file for run in runs] == [run.file for run in study.runs()]
-    assert rest(runs)[:2] == (0, 2 * (16 + 2 + 16))
-    assert np.isnan(rest(runs)[2])
+    assert runs == study.runs()
     assert about["seeds"] == 2
-    for number, _ in enumerate(study.work(), 1):
-        if number == 5:
-            break
-    histories = [run.history() for run in runs]
-    waited = {n: np.mean([s["waited"] for h, r in zip(histories, runs, strict=True) if r.examples == n for s in h])
+    assert counts(tmp_path, runs) == [0] * 6
+    assert np.isnan(expected(runs, histories(tmp_path, runs)))
+    with pytest.raises(KeyboardInterrupt):
+        perform(study, progress=_interrupting(14))
+    made = histories(tmp_path, runs)
+    assert [len(history) for history in made] == counts(tmp_path, runs)
+    done = sum(map(len, made))
+    assert 0 < done < sum(run.samples for run in runs) == 2 * (16 + 2 + 16)
+    waited = {n: [_waited(one) for history, run in zip(made, runs, strict=True) if run.examples == n for one in history]
               for n in (SHORT, LONG)}  # fmt: skip
-    done, total, seconds = rest(runs)
-    assert (done, total) == (5, 68)
-    assert seconds == pytest.approx(63 * waited[SHORT])
+    assert len(waited[LONG]) == 4
+    assert expected(runs, made) == pytest.approx((68 - done) * np.mean(waited[SHORT]))
     assert collect(tmp_path).about["finished"] == 2
+
+
+def _waited(one: Candidate) -> float:
+    assert one.evaluation is not None
+    return one.evaluation.seconds["waited"]
 
 
 def test_current_best_is_by_score_each_cell_once_and_never_a_failed_one() -> None:
@@ -280,10 +297,8 @@ def test_impossible_goals_and_damaged_files_are_named(tmp_path: Path) -> None:
         Goal(0)
     study = Study(Made(), [Goal(5)], tmp_path, ("random",), 1, 2)
     perform(study)
-    file = study.runs()[0].file
-    for text in ("{", "[]", json.dumps({"samples": [{"score": 1}]})):
-        file.write_text(text)
-        with pytest.raises(RSAError, match=file.name):
-            perform(study)
+    (tmp_path / "searches.db").write_text("no database" * 500)
+    with pytest.raises(RSAError, match=r"searches\.db"):
+        perform(study)
     with pytest.raises(RSAError, match="no folder of a study"):
         collect(tmp_path)

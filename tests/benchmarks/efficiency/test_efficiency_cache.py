@@ -3,13 +3,13 @@
 import subprocess
 import sys
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from tgsage.benchmarks.efficiency.cache import LATER, Cache
-from tgsage.benchmarks.efficiency.locks import locked
+from tgsage.benchmarks.efficiency.cache import LATER, LOCKS, Cache
 from tgsage.benchmarks.pool.making import Maker, make_pool
 from tgsage.benchmarks.pool.plans import reduce, validation_views
 from tgsage.benchmarks.pool.pool import Pool
@@ -140,25 +140,29 @@ def test_lengths_are_examples(cache: Cache, lengths: tuple[int, ...]) -> None:
         replace(cache, maker=replace(cache.maker, mature=None, epochs=1))
 
 
-def test_a_lock_is_held_by_one_process_and_goes_with_it(tmp_path: Path) -> None:
+def test_a_cell_that_another_process_trains_is_waited_for_until_that_is_killed(
+    cache: Cache, architecture: Architecture
+) -> None:
+    lock = cache.folder / LOCKS / f"cell-{cache.maker.part(architecture).stem[:2]}.lock"
+    lock.parent.mkdir()
     script = f"""
 import sys
-from pathlib import Path
-from tgsage.benchmarks.efficiency.locks import locked
-with locked(Path({str(tmp_path / "lock")!r}), "one") as mine:
-    print(mine, flush=True)
+from filelock import FileLock
+with FileLock({str(lock)!r}):
+    print("held", flush=True)
     sys.stdin.read()
 """
     with subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
-        assert process.stdout.readline() == b"True\n"
-        with locked(tmp_path / "lock", "one", wait=False) as mine:
-            assert not mine
-        with locked(tmp_path / "lock", "two", wait=False) as mine:
-            assert mine
-        process.kill()
-        with locked(tmp_path / "lock", "one") as mine:
-            assert mine
+        assert process.stdout.readline() == b"held\n"
+        with ThreadPoolExecutor() as pool:
+            waiting = pool.submit(cache, architecture, 0, 64)
+            with pytest.raises(TimeoutError):
+                waiting.result(timeout=0.3)
+            assert files(cache) == {}
+            process.kill()
+            assert waiting.result().member is not None
+    assert len(files(cache)) == 1
 
 
 def test_a_file_about_other_images_is_refused_and_one_of_an_older_version_is_not(

@@ -5,18 +5,16 @@ from pathlib import Path
 
 import pytest
 from scipy.stats import ttest_1samp
-from tgsage.benchmarks.efficiency.comparison import compare
+from tgsage.benchmarks.efficiency.comparison import Results, compare, read_results, write_results
 from tgsage.benchmarks.efficiency.page import answer, table_1
-from tgsage.benchmarks.efficiency.results import Results, collect, read_results, write_plan, write_results
-from tgsage.benchmarks.efficiency.runs import Study
-from tgsage.benchmarks.efficiency.workers import perform
+from tgsage.benchmarks.efficiency.searches import Study
 from tgsage.benchmarks.pages.experiments import write_page
 from tgsage.benchmarks.pool.making import Maker
 from tgsage.rsa import RSAError
 from tgsage.rsa.cli.app import main
 
 from ..pools import teacher
-from ..studies import Made, goals
+from ..studies import Made, goals, made_results
 
 TINY = ("--data", "digits", "--recipe", "digits", "--train", "120", "--valid", "60", "--examples", "60")
 
@@ -25,9 +23,7 @@ TINY = ("--data", "digits", "--recipe", "digits", "--train", "120", "--valid", "
 def found(tmp_path_factory: pytest.TempPathFactory) -> Results:
     folder = tmp_path_factory.mktemp("study")
     study = Study(Made(), goals(), folder, ("random", "evolution"), seeds=2, samples=16)
-    write_plan(study, machine="made up", command="as it was")
-    perform(study)
-    return collect(folder)
+    return made_results(study, machine="made up", command="as it was")
 
 
 def test_a_result_file_gives_back_what_was_found(found: Results, tmp_path: Path) -> None:
