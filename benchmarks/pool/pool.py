@@ -1,4 +1,4 @@
-"""A pool: architectures, what is known of each after a little training, and how good they become (paper, section 4.1).
+"""A pool: architectures, what is known of each after little training, and how good they become (paper, section 4.1).
 
 RDMs are kept and not only scores, so that any teacher can be tried afterwards without training again.
 """
@@ -29,11 +29,24 @@ _NUMBERS = ("p", "loss", "examples", "seconds")  # of a member at every checkpoi
 
 @dataclass(frozen=True, eq=False)
 class View:
-    """One set of stimuli that every candidate is shown, and what its RDMs are by.
+    """One set of stimuli that every candidate is shown, and how its RDMs group them.
 
-    reference: where the stimuli come from, as in a teacher ("cifar10-jpeg/valid", "cowley2023/190923"). labels: the
-    conditions, in the order of the RDMs. stimulus_ids: the stimuli behind them. categories: the category of each
-    condition, empty where it has none. pixels: (pairs,) the RDM of the images as the candidates take them.
+    Attributes
+    ----------
+    name : str
+        Name within the pool.
+    reference : str
+        Where the stimuli come from, as in a teacher ("cifar10-jpeg/valid", "cowley2023/190923").
+    by : str
+        Column of the stimuli whose values are the conditions.
+    labels : tuple of str
+        The conditions, in the order of the RDMs.
+    stimulus_ids : tuple of str
+        The stimuli behind them.
+    categories : tuple of str
+        Category of each condition, empty where it has none.
+    pixels : numpy.ndarray
+        Condensed RDM of the images as the candidates take them, (pairs,).
     """
 
     name: str
@@ -45,15 +58,25 @@ class View:
     pixels: Array
 
     def same(self, other: "View") -> bool:
-        """Whether RDMs over both can be compared."""
+        """Say whether RDMs over both views can be compared.
+
+        Parameters
+        ----------
+        other : View
+
+        Returns
+        -------
+        bool
+        """
         keys = ("name", "reference", "by", "labels", "stimulus_ids")
         return all(getattr(self, key) == getattr(other, key) for key in keys)
 
     def controls(self) -> list[Teacher]:
-        """Teachers that know nothing: the pixels, noise, and where the categories tell conditions apart these alone.
+        """Make the teachers that know nothing about vision.
 
-        "noise" is the RDM of random features; what it gains is what chance gives. "labels" has distance 0 within a
-        category and 1 between two: what an ideal classifier's features would have.
+        "pixels" is the RDM of the images. "noise" is that of random features: what it gains is due to chance. "labels",
+        where categories group the conditions, has distance 0 within a category and 1 between two, as the features of
+        an ideal classifier.
         """
         features = np.random.default_rng(zlib.crc32(self.name.encode())).normal(size=(len(self.labels), _NOISY))
         found = {"pixels": self.pixels, "noise": compute_rdm(features.astype(np.float32), labels=self.labels).values}
@@ -61,14 +84,11 @@ class View:
             first, second = np.triu_indices(len(self.labels), 1)
             kinds = np.array(self.categories)
             found["labels"] = (kinds[first] != kinds[second]).astype(np.float32)
-        return [
-            Teacher.from_rdms(name, {name: RDM(values, self.labels, name=name, by=self.by)}, stimuli=self.reference,
-                              stimulus_ids=self.stimulus_ids)
-            for name, values in found.items()
-        ]  # fmt: skip
+        about: dict[str, Any] = {"stimuli": self.reference, "stimulus_ids": self.stimulus_ids}
+        rdms = {name: RDM(values, self.labels, name=name, by=self.by) for name, values in found.items()}
+        return [Teacher.from_rdms(name, {name: rdm}, **about) for name, rdm in rdms.items()]
 
-    def write(self, group: "h5py.Group") -> None:
-        """Store into an open HDF5 group."""
+    def _write(self, group: "h5py.Group") -> None:
         for key in ("name", "reference", "by"):
             group.attrs[key] = getattr(self, key)
         for key in ("labels", "stimulus_ids", "categories"):
@@ -76,8 +96,7 @@ class View:
         write_array(group, "pixels", self.pixels)
 
     @classmethod
-    def read(cls, group: "h5py.Group") -> "View":
-        """Read from an open HDF5 group. Raises RSAError for parts that do not fit together."""
+    def _read(cls, group: "h5py.Group") -> "View":
         name, reference, by = (read_text(group, attribute) for attribute in ("name", "reference", "by"))
         labels, ids, kinds = (
             tuple(map(str, read_column(group, part))) for part in ("labels", "stimulus_ids", "categories")
@@ -92,9 +111,19 @@ class View:
 class Member:
     """One candidate at every checkpoint.
 
-    p, loss: (checkpoints,) validation accuracy and cross-entropy. examples, seconds: of training until there, the
-    seconds with the evaluations. mature: its mature performance, a fraction. layers: names, shallow to deep.
-    rdms: view -> (checkpoints, layers, pairs) float16, NaN for a layer that has none.
+    Attributes
+    ----------
+    architecture : mapping
+    mature : float
+        Mature performance, a fraction.
+    p, loss : numpy.ndarray
+        Validation accuracy, a fraction, and cross-entropy, (checkpoints,).
+    examples, seconds : numpy.ndarray
+        Training examples seen, and time spent including the evaluations, (checkpoints,).
+    layers : tuple of str
+        Names, shallow to deep.
+    rdms : mapping of str to numpy.ndarray
+        View -> condensed RDMs (checkpoints, layers, pairs) as float16, NaN for a layer without one.
     """
 
     architecture: Architecture
@@ -108,12 +137,11 @@ class Member:
 
     @property
     def usable(self) -> bool:
-        """Whether at every checkpoint P and loss are numbers and, in every view, some layer has an RDM."""
+        """Whether P and loss are finite and some layer has an RDM in every view, at every checkpoint."""
         rdms = [np.isfinite(values).all(2).any(1) for values in map(np.asarray, self.rdms.values())]
         return all(bool(known.all()) for known in (np.isfinite([self.p, self.loss]), *rdms))
 
-    def write(self, group: "h5py.Group") -> None:
-        """Store into an open HDF5 group."""
+    def _write(self, group: "h5py.Group") -> None:
         group.attrs["architecture"] = json.dumps(dict(self.architecture))
         group.attrs["mature"] = self.mature
         group.attrs["layers"] = json.dumps(self.layers)
@@ -124,8 +152,7 @@ class Member:
             group[f"rdms{i}"].attrs["name"] = view
 
     @classmethod
-    def read(cls, group: "h5py.Group") -> "Member":
-        """Read from an open HDF5 group. Raises RSAError for arrays that do not fit together."""
+    def _read(cls, group: "h5py.Group") -> "Member":
         numbers = {key: np.asarray(read_column(group, key)) for key in _NUMBERS}
         layers = tuple(str(name) for name in read_json(group, "layers", list))
         shape = (len(numbers["p"]), len(layers))
@@ -146,7 +173,21 @@ class Member:
 class Pool:
     """Candidates of one space, trained and evaluated alike.
 
-    checkpoints: training examples seen at each. settings: everything that made the pool, JSON-able.
+    Attributes
+    ----------
+    space : str
+    checkpoints : tuple of int
+        Training examples seen at each.
+    views : mapping of str to View
+    members : tuple of Member
+    settings : mapping
+        Everything that made the pool, JSON-able.
+
+    Examples
+    --------
+    >>> from tgsage.benchmarks import Pool, compare_teachers
+    >>> pool = Pool.load("pool/pool.h5")  # doctest: +SKIP
+    >>> compare_teachers(pool, [teacher]).gain  # doctest: +SKIP
     """
 
     space: str
@@ -160,65 +201,97 @@ class Pool:
 
     @property
     def mature(self) -> Array:
-        """(members,) mature performance."""
+        """Mature performance, (members,)."""
         return np.array([member.mature for member in self.members])
 
     @property
     def p(self) -> Array:
-        """(members, checkpoints) premature performance."""
+        """Premature performance, (members, checkpoints)."""
         return np.stack([member.p for member in self.members])
 
     @property
     def loss(self) -> Array:
-        """(members, checkpoints) validation cross-entropy."""
+        """Validation cross-entropy, (members, checkpoints)."""
         return np.stack([member.loss for member in self.members])
 
     def rdms(self, view: str, member: Member, checkpoint: int) -> Iterator[tuple[str, RDM]]:
-        """The layers' RDMs of a member at a checkpoint (its place), shallow to deep, without layers that have none."""
+        """Yield the RDMs of a member's layers, shallow to deep, without layers that have none.
+
+        Parameters
+        ----------
+        view : str
+        member : Member
+        checkpoint : int
+            Index of the checkpoint.
+
+        Yields
+        ------
+        tuple of str and RDM
+            Layer and its RDM.
+        """
         about = self.views[view]
         for layer, values in zip(member.layers, member.rdms[view][checkpoint], strict=True):
             if np.isfinite(values).all():
                 yield layer, RDM(values.astype(np.float32), about.labels, name=layer, by=about.by)
 
     def save(self, path: str | Path) -> None:
-        """One HDF5 file, written whole or not at all."""
+        """Write one HDF5 file, whole or not at all.
+
+        Parameters
+        ----------
+        path : path-like
+        """
         with writing(path, KIND) as file:
             file.attrs["space"] = self.space
             file.attrs["settings"] = json.dumps(dict(self.settings))
             write_array(file, "checkpoints", np.array(self.checkpoints))
             for i, view in enumerate(self.views.values()):
-                view.write(file.create_group(f"view{i}"))
+                view._write(file.create_group(f"view{i}"))
             for i, member in enumerate(self.members):
-                member.write(file.create_group(f"member{i:05d}"))
+                member._write(file.create_group(f"member{i:05d}"))
 
     @classmethod
     def load(cls, path: str | Path) -> "Pool":
-        """What `save` wrote. Raises RSAError naming the file when it is missing, truncated or something else."""
+        """Read what `save` wrote.
+
+        Parameters
+        ----------
+        path : path-like
+
+        Returns
+        -------
+        Pool
+
+        Raises
+        ------
+        RSAError
+            If the file is missing, damaged or something else, or its parts do not fit together.
+        """
         with reading(path, KIND) as file:
             stored = [f"view{i}" for i in range(len(file)) if f"view{i}" in file]
-            views = {view.name: view for view in (View.read(file[key]) for key in stored)}
-            members = tuple(Member.read(file[key]) for key in sorted(file) if key.startswith("member"))
+            views = {view.name: view for view in (View._read(file[key]) for key in stored)}
+            members = tuple(Member._read(file[key]) for key in sorted(file) if key.startswith("member"))
             checkpoints = tuple(int(examples) for examples in read_column(file, "checkpoints"))
             pool = cls(read_text(file, "space"), checkpoints, views, members, read_json(file, "settings"))
-            pool.check()
+            pool._check()
         return pool
 
-    def check(self) -> None:
-        """Raises RSAError when there is no member, or one does not fit the checkpoints or the views."""
+    def _check(self) -> None:
+        """Raise RSAError when there is no member, or one does not fit the checkpoints or the views."""
         if not self.members:
             raise RSAError("the pool is empty")
         sizes = {name: view.pixels.shape for name, view in self.views.items()}
-        wrong = [
-            i for i, member in enumerate(self.members)
-            if member.p.shape != (len(self.checkpoints),) or not np.isfinite(member.mature)
-            or {name: values.shape[2:] for name, values in member.rdms.items()} != sizes
-        ]  # fmt: skip
+        wrong = [i for i, member in enumerate(self.members) if not self._holds(member, sizes)]
         if wrong:
             raise RSAError(f"members {listing(wrong)} do not fit the pool's checkpoints or views")
 
+    def _holds(self, member: Member, sizes: Mapping[str, tuple[int, ...]]) -> bool:
+        seen = {name: values.shape[2:] for name, values in member.rdms.items()}
+        return member.p.shape == (len(self.checkpoints),) and bool(np.isfinite(member.mature)) and seen == sizes
+
 
 def join(pools: Sequence[Pool]) -> Pool:
-    """One pool of several made alike. Raises RSAError naming what differs, and for none."""
+    """Join pools that were made alike. Raises RSAError naming what differs, and for none."""
     if not pools:
         raise RSAError("there is no pool to join")
     first = pools[0]
