@@ -10,11 +10,11 @@ from .report.summary import search_report as search_report
 from .result import Evaluation as Evaluation
 from .searchers.evolution import EvolutionSearcher as EvolutionSearcher
 from .searchers.random import RandomSearcher as RandomSearcher
-from .searchers.registry import get_searcher as get_searcher
-from .searchers.registry import list_searchers as list_searchers
 from .searchers.rl import RLSearcher as RLSearcher
 from .searchers.searcher import Exhausted as Exhausted
 from .searchers.searcher import Searcher as Searcher
+from .searchers.searcher import get_searcher as get_searcher
+from .searchers.searcher import list_searchers as list_searchers
 from .searchers.tpe import TPESearcher as TPESearcher
 from .searching.candidates import Candidate as Candidate
 from .searching.explorer import SearchResult as SearchResult

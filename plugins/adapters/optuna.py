@@ -14,7 +14,7 @@ from optuna.trial import BaseTrial, FrozenTrial, TrialState
 from ...rsa import RSAError
 from ..searchers.searcher import Exhausted, Searcher
 from ..spaces.space import Choice, Space
-from .scores import PassedOver, score_of
+from . import PassedOver, score_of
 
 if TYPE_CHECKING:
     from optuna.study import Study
@@ -23,7 +23,18 @@ _FINISHED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
 
 
 def suggest(space: Space, trial: BaseTrial) -> dict[str, Choice]:
-    """The canonical architecture of an Optuna trial: one categorical parameter for each active dimension, in order."""
+    """Return the canonical architecture of an Optuna trial.
+
+    Each active dimension becomes one categorical parameter, in order; any of Optuna's samplers can choose it.
+
+    Examples
+    --------
+    >>> import optuna
+    >>> from tgsage.plugins.spaces import ToySpace
+    >>> suggest(ToySpace(), optuna.trial.FixedTrial({"n_layers": 1, "layer1/filters": 4, "layer1/kernel": 3,
+    ...                                              "layer1/pool": "max"}))
+    {'n_layers': 1, 'layer1/filters': 4, 'layer1/kernel': 3, 'layer1/pool': 'max'}
+    """
     chosen: dict[str, Choice] = {}
     for dimension in space.dimensions:
         if space.is_active(dimension, chosen):
@@ -32,17 +43,24 @@ def suggest(space: Space, trial: BaseTrial) -> dict[str, Choice]:
 
 
 class OptunaSampler(BaseSampler):
-    """`optuna.create_study(sampler=OptunaSampler(searcher))`; the objective calls `suggest(searcher.space, trial)`.
+    """For `optuna.create_study(sampler=OptunaSampler(searcher))`; the objective calls `suggest(searcher.space, trial)`.
 
-    Before each trial the searcher is told what the study finished since, in order of trial number: a value, turned
-    round where the study minimises, the last report of a pruned trial, None for a failed one. So an untold searcher
-    resumes a stored study. Trials that lack dimensions of the space are not told, nor, with a warning, those that made
-    a choice which the space lacks. Parameters beyond the space, and those that others fix, are not the searcher's;
-    what then is missing in its architecture is drawn uniformly.
+    Before each trial the searcher is told what the study finished since, in order of trial number: the value (negated
+    where the study minimises), the last report of a pruned trial, None for a failed one. So an untold searcher resumes
+    a stored study. Trials that lack dimensions of the space are not told, nor, with a warning, those that made a choice
+    which the space lacks. Parameters beyond the space, and those that others fix, are not the searcher's; what is then
+    missing in its architecture is drawn uniformly.
 
-    repeats: see `Searcher.ask`; without, the study stops after the trial for which no unknown network was left.
+    Parameters
+    ----------
+    searcher : Searcher
+    repeats : bool
+        See `Searcher.ask`; without, the study stops after the trial for which no unknown network was left.
 
-    Raises RSAError, at the first trial, in a study of several objectives.
+    Raises
+    ------
+    RSAError
+        At the first trial of a study with several objectives.
     """
 
     def __init__(self, searcher: Searcher, *, repeats: bool = False) -> None:

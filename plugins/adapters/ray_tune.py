@@ -10,7 +10,7 @@ from ...rsa.errors import reason
 from ...rsa.io.storage import replacing
 from ..searchers.searcher import Exhausted, Searcher
 from ..spaces.space import Choice
-from .scores import score_of
+from . import score_of
 
 _RaySearcher: Any = None
 with suppress(ImportError):
@@ -20,15 +20,26 @@ with suppress(ImportError):
 
 
 class RayTuneSearcher(_RaySearcher or object):  # type: ignore[misc]
-    """`tune.TuneConfig(search_alg=RayTuneSearcher(searcher, metric="score"), num_samples=...)`.
+    """For `tune.TuneConfig(search_alg=RayTuneSearcher(searcher, metric="score"), num_samples=...)`.
 
-    metric: the reported number that is the score; mode: "max", or "min" to turn it round. The trainable's config is the
-    canonical architecture, joined with the constants of `param_space`. Trials are numbered as Ray asks for them; before
-    each the searcher is told what has finished since, in order of number, None for a trial that failed or did not
-    report the metric. `save` writes all this as JSON, and `restore` tells it to a searcher that was told nothing else.
-    repeats: see `Searcher.ask`; without, the search ends where no unknown network is left.
+    The trainable's config is the canonical architecture, joined with the constants of `param_space`. Trials are
+    numbered as Ray asks for them; before each the searcher is told what has finished since, in order of number, None
+    for a trial that failed or did not report the metric.
 
-    Raises RSAError without Ray, and for another mode.
+    Parameters
+    ----------
+    searcher : Searcher
+    metric : str
+        The reported number that is the score.
+    mode : str
+        "max", or "min" if lower is better.
+    repeats : bool
+        See `Searcher.ask`; without, the search ends where no unknown network is left.
+
+    Raises
+    ------
+    RSAError
+        Without Ray, and for another mode.
     """
 
     def __init__(self, searcher: Searcher, *, metric: str, mode: str = "max", repeats: bool = False) -> None:
@@ -64,15 +75,15 @@ class RayTuneSearcher(_RaySearcher or object):  # type: ignore[misc]
             self._finished[self._asked[trial_id]] = score_of(reported, minimised=self.mode == "min")
 
     def save(self, checkpoint_path: str) -> None:
-        """The history and what is running, as JSON."""
+        """Write the history and what is running, as JSON."""
         running = [[number, architecture] for number, architecture in self._running.items()]
-        state = {"asked": self._asked, "history": self._history, "running": running,
-                 "finished": list(self._finished.items())}  # fmt: skip
+        state = {"format": "tgsage-ray-tune", "version": 1, "asked": self._asked, "history": self._history}
+        state |= {"running": running, "finished": list(self._finished.items())}
         with replacing(checkpoint_path) as temporary:
-            temporary.write_text(json.dumps({"format": "tgsage-ray-tune", "version": 1, **state}))
+            temporary.write_text(json.dumps(state))
 
     def restore(self, checkpoint_path: str) -> None:
-        """What `save` wrote. Raises RSAError for any other file, and after a search has begun."""
+        """Tell a searcher that was told nothing else what `save` wrote. Raises RSAError for any other file."""
         if self._asked:
             raise RSAError("a search that has begun cannot be restored; give a new RayTuneSearcher a new searcher")
         try:

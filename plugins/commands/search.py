@@ -176,8 +176,7 @@ def search(
     from ..report.live import LiveView
     from ..report.page import write_search_report
     from ..report.summary import reasons, search_report
-    from ..searchers.registry import get_searcher
-    from ..searchers.searcher import make_searcher
+    from ..searchers.searcher import get_searcher, make_searcher
     from ..searching.explorer import agree, default_study, describe_search
     from ..searching.explorer import search as run
     from ..searching.storage import open_storage, sqlite_file

@@ -10,13 +10,23 @@ from .searcher import Searcher, check_counts
 
 
 class EvolutionSearcher(Searcher):
-    """Mutates the best of a few random members of a population, whose oldest member dies with every birth.
+    """Mutate the best of a few random members of a population, whose oldest member dies with every birth.
 
-    population: how many of the newest results are alive; until so many are known, proposals are random. tournament:
-    how many members are drawn, with replacement, for the best of them to be the parent. One dimension changes in a
-    mutation (`Space.mutate`). A failed trial never enters the population.
+    One dimension changes in a mutation (`Space.mutate`). A failed trial never enters the population.
 
-    Raises RSAError unless both are whole numbers from 1 on.
+    Parameters
+    ----------
+    space : Space
+    seed : int
+    population : int
+        Number of the newest results that are alive; until so many are known, proposals are random.
+    tournament : int
+        Number of members drawn, with replacement; the best of them is the parent.
+
+    Raises
+    ------
+    RSAError
+        If one of them is not a whole number of at least 1.
     """
 
     def __init__(self, space: Space, *, seed: int = 0, population: int = 20, tournament: int = 5) -> None:

@@ -7,7 +7,13 @@ from .searcher import Searcher
 
 
 class RandomSearcher(Searcher):
-    """Draws every active dimension uniformly; learns nothing."""
+    """Draw every active dimension uniformly; learn nothing.
+
+    Examples
+    --------
+    >>> from tgsage.plugins.spaces import ToySpace
+    >>> RandomSearcher(ToySpace(), seed=1).ask(0)
+    """
 
     def propose(self, trial: int, rng: np.random.Generator) -> dict[str, Choice]:
         return self.space.sample(rng)

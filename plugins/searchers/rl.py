@@ -13,23 +13,39 @@ from .searcher import Searcher, check_counts, check_positive
 if TYPE_CHECKING:
     import torch
 
-
-_FENCE = 10.0  # how far from the median a score counts, in the units that `_fence` takes
-_MOST = 1e300  # sums of scores up to it, and its fourth root's squares, are finite
+_FENCE = 10.0  # clip scores at this distance from the median, in the units of `_fence`
+_MOST = 1e300  # sums of scores up to this are finite, and so are squares of its fourth root
 
 
 class RLSearcher(Searcher):
-    """Samples a controller's policy and follows the gradient of the expected score; defaults are the paper's.
+    """Sample a controller's policy and follow the gradient of the expected score; the defaults are the paper's.
 
-    hidden: units in each of the controller's two LSTM layers. temperature: above 1 it explores more. batch: told
-    trials per update, whose log-probabilities are those of the controller at the update, so results may be late or
-    from elsewhere. learning_rate: Adam's, with beta1 = 0. clip: limit of the global gradient norm. decay: the baseline
-    is an exponential moving average of the batches' mean scores that keeps this share at each update. A failed trial
-    counts as the lowest score told so far, and is left out while there is none. Scores and the
-    baseline count as at most 10 m away from the median of the scores told, where m is the largest of 1, |median| and
-    the median distance from it: so a huge penalty does not outweigh all that follows.
+    A failed trial counts as the lowest score told so far, and is left out while there is none. Scores and the baseline
+    are clipped to 10 m on either side of the median of the scores told, where m is the largest of 1, |median| and the
+    median distance from it, so that a huge penalty does not outweigh all that follows.
 
-    Raises RSAError for settings out of range.
+    Parameters
+    ----------
+    space : Space
+    seed : int
+    hidden : int
+        Units in each of the controller's two LSTM layers.
+    temperature : float
+        Above 1 it explores more.
+    batch : int
+        Told trials per update. Their log-probabilities are those of the controller at the update, so results may be
+        late or from elsewhere.
+    learning_rate : float
+        Adam's, with beta1 = 0.
+    clip : float
+        Limit of the gradient's global norm.
+    decay : float
+        Share that the baseline, an exponential moving average of the batches' mean scores, keeps at each update.
+
+    Raises
+    ------
+    RSAError
+        For settings out of range.
     """
 
     def __init__(
@@ -82,14 +98,17 @@ class RLSearcher(Searcher):
             self._waiting = []
 
     def diagnostics(self) -> dict[str, float]:
-        """At the last update: `entropy/KIND`, the mean over a kind's choices in nats, `baseline`, `gradient_norm`.
+        """Return what the last update left; empty before the first.
 
-        Empty before the first one. The gradient's norm is that before clipping.
+        Returns
+        -------
+        dict
+            `entropy/KIND`, the mean over a kind's choices in nats; `baseline`; `gradient_norm`, before clipping.
         """
         return dict(self._diagnostics)
 
     def _fence(self) -> tuple[float, float]:
-        """Between which scores count."""
+        """The bounds to which scores are clipped."""
         scores = np.array(self._scores)
         median = float(np.median(scores))
         far = _FENCE * max(1.0, abs(median), float(np.median(np.abs(scores - median))))
@@ -119,7 +138,7 @@ class RLSearcher(Searcher):
 
 
 def _bounded(advantages: "torch.Tensor") -> "torch.Tensor":
-    """The same where they are of any use as they are; else scaled, so that the gradient's norm can be computed."""
+    """Unchanged unless so large that the gradient's norm would overflow; scaled then."""
     return advantages.mul(min(1.0, _MOST**0.25 / max(1.0, float(advantages.abs().max()))))
 
 

@@ -1,18 +1,26 @@
-"""What a searcher is: something that proposes architectures and is told their scores."""
+"""What a searcher is, and how it is found by its name.
+
+To add one: derive a class with `propose` and `learn` from `Searcher`, in a file of this folder (random.py is the
+shortest), and list it among the entry points `tgsage.searchers` of pyproject.toml, as other packages list theirs.
+"""
 
 import inspect
 import math
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
+from importlib.metadata import EntryPoint
 from typing import Any, ClassVar, Self, SupportsFloat, SupportsIndex
 
 import numpy as np
 
-from ...rsa import RSAError
+from ...rsa import RSAError, extensions
 from ...rsa.errors import near
 from ..spaces.space import Architecture, Choice, Space
 
-_STEPS, _NEAR = 1000, 20  # mutations tried in that search, and how many of them start from one network
+GROUP = "tgsage.searchers"  # of entry points
+_STEPS, _NEAR = 1000, 20  # mutations tried for an unknown network, and how many of them start from one network
 
 
 class Exhausted(RSAError):
@@ -20,19 +28,33 @@ class Exhausted(RSAError):
 
 
 class Searcher(ABC):
-    """Proposes architectures of a space; higher scores are better.
+    """Propose architectures of a space; higher scores are better.
 
     What it asks depends on its seed, the trial number, what it was told in which order, and what it is told to be
-    running; on nothing else. So it is resumed by constructing it anew and telling it the history. Any number of asks
-    may be outstanding, and a trial that was asked may never be told. A searcher of your own overrides `propose`, and
-    `learn` where it learns; this class sees to it that no network is proposed twice and no trial learned twice.
+    running, and on nothing else; telling a new one the history resumes a search. Any number of asks may be outstanding,
+    and a trial that was asked may never be told. A subclass overrides `propose`, and `learn` where it learns; this
+    class ensures that no network is proposed twice and no trial learned twice.
     `tgsage.plugins.testing.SearcherContract` tests all this.
 
-    Raises RSAError for a negative seed, and for settings that can be given by position only.
+    Parameters
+    ----------
+    space : Space
+    seed : int
+        At least 0.
+
+    Attributes
+    ----------
+    settings : dict
+        What it was made with, by name: `type(searcher)(searcher.space, **searcher.settings)` is the same, untold.
+
+    Raises
+    ------
+    RSAError
+        For a negative seed, and for settings that can be given by position only.
     """
 
     attempts: ClassVar[int] = 5  # proposals that are drawn before a known one is mutated
-    settings: dict[str, Any]  # what it was made with, by name: `type(s)(s.space, **s.settings)` is it, untold
+    settings: dict[str, Any]
     _heard: dict[int, tuple[str, float | None]]  # trial -> key of the architecture, score
 
     def __new__(cls, *arguments: Any, **settings: Any) -> Self:
@@ -53,13 +75,29 @@ class Searcher(ABC):
         repeats: bool = False,
         fixed: Architecture | None = None,
     ) -> dict[str, Choice]:
-        """The canonical architecture to try as this trial (0, 1, ...).
+        """Return the canonical architecture to try next.
 
-        running: architectures that are being tried at the moment, in any order. A network that was told or is running
-        is not proposed again: another proposal is drawn or, after `attempts`, a mutation of the last one taken.
-        repeats: take the first proposal even so. fixed: choices of some dimensions that replace the proposed ones
-        wherever those are active; dimensions that this activates are drawn. Raises RSAError for a negative trial and
-        for choices that cannot be fixed, Exhausted where no unknown network is left.
+        A network that was told or is running is not proposed again: another proposal is drawn or, after `attempts`, a
+        mutation of the last one taken.
+
+        Parameters
+        ----------
+        trial : int
+            0, 1, ...
+        running : iterable of architectures
+            Those being tried at the moment, in any order.
+        repeats : bool
+            Take the first proposal, known or not.
+        fixed : mapping
+            Choices of some dimensions that replace the proposed ones wherever those are active; dimensions that this
+            activates are drawn.
+
+        Raises
+        ------
+        Exhausted
+            If no unknown network is left.
+        RSAError
+            For a negative trial, and for choices that a dimension lacks.
         """
         busy = {self.space.key(one): one for one in map(self.space.canonical, running)}
         beside = [busy[key] for key in sorted(busy)]
@@ -80,7 +118,7 @@ class Searcher(ABC):
     def _unknown(
         self, start: dict[str, Choice], known: set[str], fixed: dict[str, Choice], rng: np.random.Generator
     ) -> dict[str, Choice]:
-        """At one mutation where one is found, at two, ...; else the first of the whole space."""
+        """Return one that is a mutation away, or two, ...; else the first of the whole space."""
         for step in range(_STEPS if len(known) < self.space.size() else 0):
             try:
                 found = self._with(fixed, self.space.mutate(start, rng), rng)
@@ -96,10 +134,21 @@ class Searcher(ABC):
         raise Exhausted(f"all {len(known)} networks of {self.space.name} were tried")
 
     def tell(self, trial: int, architecture: Architecture, score: float | None) -> None:
-        """What came of a trial: its architecture, asked here or not, and its score (None = it failed).
+        """Take in the result of a trial, asked here or not; one that was told already is not learned again.
 
-        A trial that was told already is not learned again. Raises RSAError for what is no architecture of the space, a
-        score that is not finite, a negative number, and a trial that was told already with another result.
+        Parameters
+        ----------
+        trial : int
+        architecture : mapping
+            Dimension -> choice.
+        score : float or None
+            None if the trial failed.
+
+        Raises
+        ------
+        RSAError
+            For an invalid architecture, a score that is not finite, a negative trial, and a trial that was told before
+            with another result.
         """
         self.rng(trial)
         if score is not None and not math.isfinite(score):
@@ -116,21 +165,18 @@ class Searcher(ABC):
             )
 
     def rng(self, trial: int, attempt: int = 0) -> np.random.Generator:
-        """The randomness of one trial, from its start, or of a further attempt at it.
-
-        Raises RSAError for a negative number.
-        """
+        """Return the random numbers of a trial, or of a further attempt at it. Raises RSAError for a negative trial."""
         if trial < 0:
             raise RSAError(f"a trial's number is 0 or more, not {trial}")
         return np.random.default_rng([self.seed, trial, *([attempt] if attempt else [])])
 
     def diagnostics(self) -> dict[str, float]:
-        """Numbers about its present state worth plotting against trials; none by default."""
+        """Return numbers about the present state that are worth plotting against trials; none by default."""
         return {}
 
     @abstractmethod
     def propose(self, trial: int, rng: np.random.Generator) -> Architecture:
-        """A valid architecture, canonical or not, chosen with no other randomness than this trial's own `rng`.
+        """Return a valid architecture, canonical or not, with no other randomness than `rng`.
 
         It must leave the searcher as it was: asks are not part of the history.
         """
@@ -138,7 +184,7 @@ class Searcher(ABC):
     def propose_beside(
         self, trial: int, rng: np.random.Generator, running: Sequence[dict[str, Choice]]
     ) -> Architecture:
-        """As `propose`, while these canonical architectures are being tried; for searchers that make use of that."""
+        """Propose while these canonical architectures are being tried; by default as `propose`."""
         return self.propose(trial, rng)
 
     def learn(self, trial: int, architecture: dict[str, Choice], score: float | None) -> None:  # noqa: B027
@@ -162,7 +208,7 @@ def _named(searcher: Searcher, arguments: tuple[Any, ...], settings: dict[str, A
 
 
 def make_searcher(kind: type[Searcher], space: Space, *, seed: int, settings: Mapping[str, Any]) -> Searcher:
-    """A searcher by settings that a person wrote. Raises RSAError for one that it lacks."""
+    """Make a searcher by settings that a person wrote. Raises RSAError for one that it lacks."""
     parameters = inspect.signature(kind.__init__).parameters.values()
     known = [one.name for one in parameters if one.kind is one.KEYWORD_ONLY and one.name != "seed"]
     for name in settings:
@@ -172,14 +218,74 @@ def make_searcher(kind: type[Searcher], space: Space, *, seed: int, settings: Ma
 
 
 def check_counts(**settings: Any) -> None:
-    """Raises RSAError unless each is a whole number from 1 on."""
+    """Raise RSAError unless each is a whole number from 1 on."""
     for name, value in settings.items():
         if not isinstance(value, SupportsIndex) or int(value) < 1:
             raise RSAError(f"{name} must be a whole number from 1 on, not {value!r}")
 
 
 def check_positive(**settings: Any) -> None:
-    """Raises RSAError unless each is a finite number above 0."""
+    """Raise RSAError unless each is a finite number above 0."""
     for name, value in settings.items():
         if not isinstance(value, SupportsFloat) or not 0 < float(value) < math.inf:
             raise RSAError(f"{name} must be a number above 0, not {value!r}")
+
+
+@cache
+def list_searchers() -> tuple[str, ...]:
+    """Return the names of all searchers that load, sorted; a broken plug-in is left out with a warning.
+
+    Examples
+    --------
+    >>> list_searchers()
+    ('evolution', 'random', 'rl', 'tpe')
+    """
+    found = []
+    for name, point in _points().items():
+        try:
+            _load(point)
+        except RSAError as error:
+            warnings.warn(f"{error}; it is left out", stacklevel=2)
+        else:
+            found.append(name)
+    return tuple(found)
+
+
+def get_searcher(name: str) -> type[Searcher]:
+    """Return the class of a searcher; call it as `(space, seed=..., ...)`.
+
+    Parameters
+    ----------
+    name : str
+        "random", "tpe", "rl", "evolution", a plug-in's name, or the place of any class as "module:Class". Of two with
+        one name ours is taken, with a warning.
+
+    Raises
+    ------
+    RSAError
+        For an unknown name, and for a plug-in that does not load.
+    """
+    if ":" in name:
+        return _load(EntryPoint(name, name, GROUP))
+    if name not in _points():
+        raise RSAError(f"no searcher {name!r}{near(name, list_searchers())}")
+    return _load(_points()[name])
+
+
+@cache
+def _points() -> dict[str, EntryPoint]:
+    found, refused = extensions.installed(GROUP)
+    for line in refused:
+        warnings.warn(f"searcher {line}; ask for it by its place", stacklevel=2)
+    return found
+
+
+@cache
+def _load(point: EntryPoint) -> type[Searcher]:
+    try:
+        found = extensions.load(point)
+    except RSAError as error:
+        raise RSAError(f"searcher {error}") from error
+    if not (isinstance(found, type) and issubclass(found, Searcher)):
+        raise RSAError(f"searcher {point.name} ({point.value}) is broken: it is no class derived from Searcher")
+    return found

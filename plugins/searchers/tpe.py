@@ -1,29 +1,47 @@
-"""Tree of Parzen estimators (Bergstra et al. 2011), by hyperopt, with the paper's settings (supplement, TPE)."""
+"""Tree of Parzen estimators (Bergstra et al. 2011) by hyperopt's formulas, with the paper's settings (supplement, TPE).
+
+Not by hyperopt itself: its graph of all dimensions, active or not, takes 5 s to build for the 330 of the 20-layer space
+and 0.2 s per proposal. The tests compare the proposals with hyperopt's own.
+"""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from ..spaces.space import Choice, Space
+from ..spaces.space import Choice, Dimension, Space
 from .searcher import Searcher, check_counts, check_positive
 
-_PRIOR_WEIGHT = 1.0  # pseudo-count that hyperopt gives every choice
+_PRIOR = 1.0  # pseudo-count of every choice
+_NEWEST = 25  # trials that count fully; also the most that are good
 
 
 class TPESearcher(Searcher):
-    """hyperopt's TPE over the active dimensions.
+    """Propose what is frequent in good trials and rare in others, one active dimension at a time.
 
-    startup: random proposals until so many trials were told. candidates: draws from the good trials' density l, of
-    which the one with the highest l / g is proposed, per dimension. gamma: the gamma sqrt(N) best of N told trials are
-    good, 25 at most (with .25 the paper's sqrt(N) / 4). In both densities the newest 25 trials count fully and older
-    ones linearly less (hyperopt's linear forgetting). Failed trials are the worst; of equal scores the first told is
-    the better one. Trials that are running count as failed (a constant liar), so that other workers look elsewhere.
+    Failed trials are the worst, and so are running ones (a constant liar), so that other workers look elsewhere. Of
+    equal scores the first told is the better one.
 
-    Raises RSAError for settings that are not positive.
+    Parameters
+    ----------
+    space : Space
+    seed : int
+    startup : int
+        Propose at random until this many trials were told.
+    candidates : int
+        Draws from the density l of the good trials; the one with the highest l / g is proposed, where g is the density
+        of the other trials. In both, the newest 25 trials count fully and older ones linearly less (hyperopt's linear
+        forgetting).
+    gamma : float
+        The best gamma sqrt(N) of N told trials are good, at most 25. The default is the paper's sqrt(N) / 4.
+
+    Raises
+    ------
+    RSAError
+        If a setting is not positive.
     """
 
-    attempts = 1  # a further draw costs as much again, and late in a search finds the same network
+    attempts = 1  # late in a search a further draw finds the same network
 
     def __init__(
         self, space: Space, *, seed: int = 0, startup: int = 20, candidates: int = 24, gamma: float = 0.25
@@ -31,17 +49,10 @@ class TPESearcher(Searcher):
         super().__init__(space, seed=seed)
         check_counts(startup=startup, candidates=candidates)
         check_positive(gamma=gamma)
-        from hyperopt.base import Domain
-        from hyperopt.tpe import build_posterior_wrapper
-
-        from .hyperopt_space import space_of
-
-        self.startup, self.candidates = startup, candidates
-        self._domain = Domain(None, space_of(space))
-        self._observed, self._ranked, self._posterior = build_posterior_wrapper(self._domain, _PRIOR_WEIGHT, gamma)
+        self.startup, self.candidates, self.gamma = startup, candidates, gamma
+        self._order = _hyperopts_order(space)
         self._scores: list[float] = []
-        self._told: dict[str, list[int]] = {dimension.name: [] for dimension in space.dimensions}
-        self._places: dict[str, list[int]] = {dimension.name: [] for dimension in space.dimensions}
+        self._told: list[npt.NDArray[np.int64]] = []  # of each trial `_places`
 
     def propose(self, trial: int, rng: np.random.Generator) -> dict[str, Choice]:
         return self.propose_beside(trial, rng, ())
@@ -51,35 +62,52 @@ class TPESearcher(Searcher):
     ) -> dict[str, Choice]:
         if len(self._scores) < self.startup:
             return self.space.sample(rng)
-        from hyperopt.pyll import rec_eval
-
-        told, places = self._told, self._places
-        scores = [*self._scores, *(-np.inf for _ in running)]
-        if running:
-            told, places = ({name: [*known] for name, known in one.items()} for one in (told, places))
-        n = len(scores)
-        for number, architecture in enumerate(running, start=len(self._scores)):
-            self._place(number, architecture, told, places)
-        losses = np.empty(n, dtype=np.int64)  # ranks: numpy sorts ties differently from processor to processor
-        losses[np.argsort(-np.array(scores), kind="stable")] = np.arange(n)
-        memo: dict[Any, Any] = {
-            self._domain.s_new_ids: list(range(n, n + self.candidates)),
-            self._domain.s_rng: rng,
-            self._observed["idxs"]: told,
-            self._observed["vals"]: places,
-            self._ranked["idxs"]: np.arange(n),
-            self._ranked["vals"]: losses,
-        }
-        _, drawn = rec_eval(self._posterior, memo=memo, print_node_on_error=False)
-        return {d.name: d.choices[int(drawn[d.name][0])] for d in self.space.dimensions if len(drawn[d.name])}
+        scores = np.array([*self._scores, *(-np.inf for _ in running)])
+        places = np.stack([*self._told, *map(self._places, running)], axis=1)  # (n_dimensions, n_trials)
+        n_good = min(int(np.ceil(self.gamma * np.sqrt(len(scores)))), _NEWEST)
+        good = np.isin(np.arange(len(scores)), np.argsort(-scores, kind="stable")[:n_good])
+        chosen: dict[str, Choice] = {}
+        for dimension, known in zip(self._order, places, strict=True):
+            if self.space.is_active(dimension, chosen):
+                active, n = known >= 0, len(dimension.choices)
+                best, other = _density(known[active & good], n), _density(known[active & ~good], n)
+                drawn = rng.multinomial(1, best, size=self.candidates) @ np.arange(n)
+                chosen[dimension.name] = dimension.choices[drawn[np.argmax(np.log(best[drawn]) - np.log(other[drawn]))]]
+        return chosen
 
     def learn(self, trial: int, architecture: dict[str, Choice], score: float | None) -> None:
-        self._place(len(self._scores), architecture, self._told, self._places)
+        self._told.append(self._places(architecture))
         self._scores.append(-np.inf if score is None else score)
 
-    def _place(
-        self, number: int, architecture: dict[str, Choice], told: dict[str, list[int]], places: dict[str, list[int]]
-    ) -> None:
-        for dimension in self.space.active(architecture):
-            told[dimension.name].append(number)
-            places[dimension.name].append(dimension.choices.index(architecture[dimension.name]))
+    def _places(self, architecture: dict[str, Choice]) -> npt.NDArray[np.int64]:
+        """Which of its choices each dimension takes, in the order of drawing; -1 where it is inactive."""
+        places = np.full(len(self._order), -1)
+        for i, dimension in enumerate(self._order):
+            if dimension.name in architecture:
+                places[i] = dimension.choices.index(architecture[dimension.name])
+        return places
+
+
+def _density(places: npt.NDArray[np.int64], n_choices: int) -> npt.NDArray[np.float64]:
+    """Probability of each choice after these, oldest first."""
+    weights = np.ones(len(places))
+    older = max(0, len(places) - _NEWEST)
+    if older:
+        weights[:older] = np.linspace(1 / len(places), 1.0, num=older)
+    counts = np.bincount(places, weights, n_choices) + _PRIOR
+    density: npt.NDArray[np.float64] = counts / counts.sum()
+    return density
+
+
+def _hyperopts_order(space: Space) -> list[Dimension]:
+    """By name from the last to the first, each after its parent."""
+    by_name, order = {dimension.name: dimension for dimension in space.dimensions}, dict[str, Dimension]()
+
+    def visit(name: str) -> None:
+        if name and name not in order:
+            visit(by_name[name].parent)
+            order[name] = by_name[name]
+
+    for name in sorted(by_name, reverse=True):
+        visit(name)
+    return list(order.values())

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 if __name__ == "__main__":
-    from tgsage.plugins.searchers.registry import get_searcher
+    from tgsage.plugins.searchers.searcher import get_searcher
     from tgsage.plugins.searching.explorer import search
     from tgsage.plugins.spaces.toy import ToySpace
 

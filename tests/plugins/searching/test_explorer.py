@@ -11,8 +11,7 @@ import pytest
 from tgsage.plugins import Evaluation
 from tgsage.plugins.searchers.evolution import EvolutionSearcher
 from tgsage.plugins.searchers.random import RandomSearcher
-from tgsage.plugins.searchers.registry import get_searcher
-from tgsage.plugins.searchers.searcher import Searcher
+from tgsage.plugins.searchers.searcher import Searcher, get_searcher
 from tgsage.plugins.searching.explorer import SearchResult, _enqueue, search
 from tgsage.plugins.searching.isolation import assess
 from tgsage.plugins.searching.local import LocalWorkers

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 from tgsage.plugins.searchers.random import RandomSearcher
-from tgsage.plugins.searchers.registry import get_searcher
+from tgsage.plugins.searchers.searcher import get_searcher
 from tgsage.plugins.searching.candidates import Candidate
 from tgsage.plugins.searching.explorer import search
 from tgsage.plugins.searching.leases import new_owner
