@@ -12,8 +12,7 @@ from .public import PACKAGES, public_names
 
 # Packages and modules whose public docstrings are in NumPy's style; in the end all four layers.
 STRICT: tuple[str, ...] = ()
-SECTIONS = ("Parameters", "Attributes", "Returns", "Yields", "Raises", "Warns", "See Also", "Notes", "References",
-            "Examples")  # fmt: skip
+SECTIONS = ["Parameters", "Attributes", "Returns", "Yields", "Raises", "Warns", "Notes", "References", "Examples"]
 
 
 def documented() -> Iterator[tuple[str, Any]]:

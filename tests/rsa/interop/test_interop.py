@@ -1,6 +1,7 @@
 """RDMs go to rsatoolbox and come back, as objects and as files; thingsvision's folders become named features."""
 
 import pickle
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -31,14 +32,12 @@ CATEGORIES = ["face", "car", "face", "car", "face", "car", "face"]
 
 def rdms(metric: str = "correlation", by: str = "stimulus") -> dict[str, RDM]:
     rng = np.random.default_rng(0)
-    made = {
-        name: compute_rdm(
-            rng.normal(size=(N, 9)), metric=metric, labels=NAMES, name=name, by=by,
-            descriptors={"category_name": CATEGORIES, "size": np.arange(N)}, attrs={"neuroids": 9, "scale": name * 2},
-            precision=np.eye(9) if metric == "mahalanobis" else None,
-        )
-        for name in ("V4", "IT")
-    }  # fmt: skip
+    precision = np.eye(9) if metric == "mahalanobis" else None
+    columns = {"category_name": CATEGORIES, "size": np.arange(N)}
+    made = {}
+    for name in ("V4", "IT"):
+        rdm = compute_rdm(rng.normal(size=(N, 9)), metric=metric, labels=NAMES, precision=precision)
+        made[name] = rdm.replace(name=name, by=by, descriptors=columns, attrs={"neuroids": 9, "scale": name * 2})
     return made | {"IT": made["IT"].subset(NAMES[::-1])}
 
 
@@ -129,6 +128,16 @@ def test_rdms_that_do_not_fit_together_are_refused(tmp_path: Path) -> None:
     with pytest.raises(RSAError, match="ASCII only"):
         write_rsatoolbox(tmp_path / "rdms.h5", accented)
     assert not list(tmp_path.iterdir())
+
+
+def test_without_rsatoolbox_files_are_read_and_the_extra_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_rsatoolbox(tmp_path / "rdms.h5", rdms())
+    monkeypatch.setitem(sys.modules, "rsatoolbox.rdm.rdms", None)
+    assert_same(read_rsatoolbox(tmp_path / "rdms.h5"), rdms())
+    with pytest.raises(RSAError, match=r"pip install 'tgsage\[rsatoolbox\]'"):
+        write_rsatoolbox(tmp_path / "rdms.h5", rdms())
 
 
 def test_files_of_strangers_are_refused_by_name(tmp_path: Path) -> None:
