@@ -141,12 +141,14 @@ def write_rsatoolbox(path: str | Path, rdms: Mapping[str, RDM]) -> None:
     RSAError
         As `to_rsatoolbox`, if the file cannot be written, and for non-ASCII text, which rsatoolbox cannot store.
     """
+    import h5py
+
     made: Any = to_rsatoolbox(rdms)  # rsatoolbox declares types for a part of itself only
     for key, column in {**made.rdm_descriptors, **made.pattern_descriptors}.items():
         if odd := [text for text in column if isinstance(text, str) and not text.isascii()]:
             raise RSAError(f"descriptor {key} holds {odd[0]!r}; files of rsatoolbox are ASCII only")
-    with replacing(path) as temporary, steady(temporary) as raw:
-        made.save(raw)
+    with replacing(path) as temporary, steady(temporary) as raw, h5py.File(raw, "w") as file:
+        made.save(file.id)  # which rsatoolbox itself would leave open
 
 
 def read_rsatoolbox(path: str | Path, *, labels: str | None = None) -> dict[str, RDM]:
