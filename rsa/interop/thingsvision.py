@@ -1,4 +1,4 @@
-"""Feature folders as thingsvision writes them."""
+"""Folders of features written by thingsvision."""
 
 import re
 from collections.abc import Iterable
@@ -18,19 +18,31 @@ _LARGEST_LIST = 256 * 2**20
 
 
 def read_thingsvision(folder: str | Path, *, labels: Iterable[object] | None = None) -> dict[str, Features]:
-    """Layer -> features of a folder that thingsvision wrote (`save_features`, `extract_features(output_dir=...)`).
+    """Read the features that thingsvision's `save_features` or `extract_features(output_dir=...)` wrote.
 
-    A folder with features.npy, features.hdf5 or .h5, whole or in parts (features_01.npy, features_0-500.npy, or one
-    HDF5 file with several parts), is one layer, named as the folder; otherwise its folders are the layers. The labels
-    are the names in file_names.txt, in the folder or the one above it, without suffix, and with their path where names
-    repeat (as `images` of a folder has them), unless `labels` gives them. Feature maps are flattened.
+    Parameters
+    ----------
+    folder : str or Path
+        Folder with features.npy, features.hdf5 or .h5, which is one layer, or with a folder of that kind per layer. A
+        layer may be in parts: features_01.npy, features_0-500.npy, or several data sets in one HDF5 file.
+    labels : iterable, optional
+        Names of the images. Default: the lines of file_names.txt, in the folder or the one above it, without suffix,
+        and with their path where names repeat.
 
-    Raises RSAError naming the file: nothing there, numbers that do not fit the names, .pt, .mat and .txt features
-    (save them as npy or hdf5), and npy files of Python objects, which are pickles.
+    Returns
+    -------
+    dict of str to Features
+        Features by the name of the layer's folder; feature maps are flattened.
+
+    Raises
+    ------
+    RSAError
+        If there are no features, if they do not fit the names, for .pt, .mat and .txt files (save features as npy or
+        hdf5), and for npy files of Python objects, which are pickles.
     """
     root = Path(folder)
     if not root.is_dir():
-        raise RSAError(f"{root} is no folder of features")
+        raise RSAError(f"{root} is not a folder")
     inside = sorted(path for path in root.iterdir() if path.is_dir())
     layers = [root] if _parts(root) else [path for path in inside if _parts(path)]
     if not layers:
@@ -54,7 +66,7 @@ def read_thingsvision(folder: str | Path, *, labels: Iterable[object] | None = N
 
 
 def _parts(folder: Path) -> list[Path]:
-    """The files of one layer in the order of their rows. Raises RSAError for two forms of the same."""
+    """The files of one layer in the order of their rows."""
     matches = [(_PART.fullmatch(path.stem), path) for path in folder.iterdir() if path.suffix in _KINDS]
     numbered = sorted((int(match[1] or 0), path) for match, path in matches if match)
     if len({path.suffix for _, path in numbered}) > 1 or len({number for number, _ in numbered}) < len(numbered):
@@ -65,7 +77,7 @@ def _parts(folder: Path) -> list[Path]:
 def _read(path: Path) -> Array:
     if path.suffix == ".npy":
         try:
-            values: Array = np.lib.format.open_memmap(path, mode="r")  # arrays only, and no size taken at its word
+            values: Array = np.lib.format.open_memmap(path, mode="r")  # no pickles; checks the claimed size
         except (OSError, ValueError, EOFError) as error:
             raise RSAError(f"{path} cannot be read: {reason(error)}") from error
         return _flat(path, values)
@@ -78,19 +90,19 @@ def _read(path: Path) -> Array:
 
 def _flat(path: Path, values: Array) -> Array:
     if values.ndim < 2 or values.dtype.kind not in "biuf":
-        raise RSAError(f"{path} holds {values.dtype} of shape {values.shape}, not a row of features for every image")
+        raise RSAError(f"{path} holds {values.dtype} of shape {values.shape}, not one row of features per image")
     return np.array(values.reshape(len(values), -1))
 
 
 def _file_names(layer: Path, root: Path) -> tuple[str, ...]:
-    """Names without suffix, with their path where they would repeat."""
+    """The names of the images without suffix, with their path where they would repeat."""
     path = next((folder / _NAMES for folder in (layer, layer.parent) if (folder / _NAMES).is_file()), None)
     if path is None:
         raise RSAError(f"{root} has no {_NAMES}, so its features have no names; labels= gives them")
     if path.stat().st_size > _LARGEST_LIST:
         raise RSAError(f"{path} is too large for a list of names")
     try:
-        lines = path.read_text("utf-8").split("\n")  # a name may hold other ends of lines
+        lines = path.read_text("utf-8").split("\n")  # names may hold other line separators
     except (OSError, ValueError) as error:
         raise RSAError(f"{path} cannot be read: {reason(error)}") from error
     files = [PurePosixPath(line.strip().replace("\\", "/")) for line in lines if line.strip()]

@@ -1,4 +1,4 @@
-"""Listening to a model's layers: forward hooks that copy outputs before a later in-place operation can change them."""
+"""Forward hooks that copy the outputs of layers, before a later in-place operation can change them."""
 
 import sys
 import threading
@@ -17,9 +17,14 @@ T = TypeVar("T")
 
 
 class Activations(Mapping[str, T]):
-    """Layer name -> what the last forward pass left of it, in the order of the layers and of their calls.
+    """Mapping of layer names to their outputs in the last forward pass, in the order of the layers and their calls.
 
-    A layer that did not run is not in it; asking for it raises RSAError.
+    Layers that did not run are missing; asking for one raises RSAError.
+
+    Parameters
+    ----------
+    chosen : sequence of Layer
+        The layers that are recorded.
     """
 
     def __init__(self, chosen: Sequence[Layer]) -> None:
@@ -28,17 +33,27 @@ class Activations(Mapping[str, T]):
         self._calls: dict[str, int] = {}
 
     def clear(self) -> None:
+        """Forget the last forward pass."""
         self._heard.clear()
         self._calls.clear()
 
     def hear(self, layer: Layer, transform: Callable[[Layer, Tensor], T], output: Any) -> None:
-        """Note one call of a layer."""
+        """Record one call of a layer.
+
+        Parameters
+        ----------
+        layer : Layer
+        transform : callable
+            Makes what is kept of (layer, tensor).
+        output : object
+            What the module returned: a tensor, or tensors in tuples, lists and dicts.
+        """
         self._calls[layer.name] = self._calls.get(layer.name, 0) + 1
         if layer.call in (None, self._calls[layer.name]):
             self._heard.setdefault(layer.name, []).append(transform(layer, _tensor(layer, output)))
 
     def silent(self) -> list[str]:
-        """Layers that were asked for by name and did not run."""
+        """Return the layers that were asked for by name and did not run."""
         return [layer.name for layer in self._chosen if layer.required and layer.name not in self._heard]
 
     def _named(self) -> dict[str, T]:
@@ -70,16 +85,44 @@ class Activations(Mapping[str, T]):
 def record(
     model: nn.Module, layers: str | Iterable[str] = "auto", *, detach: bool = True
 ) -> Iterator[Activations[Tensor]]:
-    """Listen to a model's layers: inside the block, every forward pass leaves copies of their outputs (batch, ...).
+    """Record the outputs of layers in every forward pass inside a `with` block.
 
-        with record(model, ["layer2", "layer4"]) as activations:
-            logits = model(images)              # P and TG from one forward pass
-            features = activations["layer4"]
+    Parameters
+    ----------
+    model : torch.nn.Module
+    layers : str or iterable of str
+        "auto" for the stages of the network, exact names, globs such as "layer*.1", "name#2" for the second call in a
+        pass, "name[1]" for the second tensor that a module returns, "output" for the whole model.
+    detach : bool
+        Whether copies are detached from the graph; False allows to differentiate through them.
 
-    layers: see `choose_layers`. A module called k > 1 times in a pass appears as "name#1" .. "name#k"; of a tuple the
-    first tensor is taken unless "name[1]" was asked for. Only calls of the model itself begin a pass, and only passes
-    of the thread that entered the block are heard. Inside it what was compiled by `torch.compile` runs uncompiled:
-    compiled code calls no hooks. detach=False keeps the graph, to differentiate through them.
+    Yields
+    ------
+    Activations
+        Copies (batch, ...) of the outputs of the last pass. A module called k > 1 times per pass appears as "name#1" to
+        "name#k".
+
+    Raises
+    ------
+    RSAError
+        For layers that the model does not have, and for scripted or exported ones.
+
+    Notes
+    -----
+    Only calls of `model` itself begin a pass, and only passes in the thread that entered the block are recorded. Code
+    compiled by `torch.compile` calls no hooks, so inside the block it runs uncompiled, in all threads.
+
+    Examples
+    --------
+    P and TG from the same forward pass:
+
+    >>> import torch
+    >>> from tgsage.rsa import record
+    >>> model = torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.ReLU(), torch.nn.Linear(3, 2))
+    >>> with record(model, ["0", "1"]) as activations:
+    ...     logits = model(torch.ones(5, 4))
+    >>> {name: tuple(features.shape) for name, features in activations.items()}
+    {'0': (5, 3), '1': (5, 3)}
     """
 
     def copy(layer: Layer, output: Tensor) -> Tensor:
@@ -93,11 +136,11 @@ def record(
 def listening(
     model: nn.Module, chosen: Sequence[Layer], transform: Callable[[Layer, Tensor], T]
 ) -> Iterator[Activations[T]]:
-    """As `record` with layers already chosen; `transform` makes what is kept of every output."""
+    """Record layers that are already chosen; `transform` makes what is kept of every output."""
     activations: Activations[T] = Activations(chosen)
-    model = getattr(model, COMPILED, model)  # what torch.compile wraps
+    model = getattr(model, COMPILED, model)  # hooks go on the module that torch.compile wraps
     listener = threading.get_ident()
-    depth = 0  # a model may call itself inside its own pass
+    depth = 0  # a model may call itself within a pass
 
     def enter(module: nn.Module, args: Any) -> None:
         nonlocal depth
@@ -135,9 +178,9 @@ _lock, _stance, _listeners = threading.Lock(), ExitStack(), 0
 
 @contextmanager
 def _uncompiled() -> Iterator[None]:
-    """Within it compiled code runs as it was written, in all threads, until the last listener has left."""
+    """Run compiled code uncompiled, in all threads, until the last listener has left."""
     global _listeners
-    if "torch._dynamo" not in sys.modules:  # nothing is compiled, and its import takes seconds
+    if "torch._dynamo" not in sys.modules:  # nothing is compiled, and importing it takes seconds
         yield
         return
     with _lock:

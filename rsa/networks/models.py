@@ -1,4 +1,4 @@
-"""Models by name: packaged, torchvision's, or made by a function in the user's own file."""
+"""Models by name: packaged, from torchvision, or made by a function in the user's own file."""
 
 import importlib
 import importlib.util
@@ -25,19 +25,40 @@ Preprocess: TypeAlias = Callable[[Any], Tensor]
 
 
 def load_model(name: str, weights: str | Path | None = None) -> tuple[nn.Module, Preprocess]:
-    """A network in evaluation mode and its preprocessing (any image, see `as_rgb` -> float tensor (3, H, W)).
+    """Load a network in evaluation mode, and its preprocessing.
 
-    name: "efficientnet_lite0", "efficientnet_lite1" (ImageNet weights from the packages of extra `demo`);
-      "torchvision:resnet18" (torchvision's default weights, downloaded at first use) or "torchvision:resnet18@WEIGHTS";
-      "NAME@untrained" for random weights (always the same ones); "pixels", the control without a network: the image at
-      64 x 64; "FILE.py:FACTORY", a function without arguments that returns a module or (module, preprocess).
-    weights: a file with a state dict, loaded without unpickling code, in place of the weights that `name` stands for.
+    Parameters
+    ----------
+    name : str
+        "efficientnet_lite0", "efficientnet_lite1" (ImageNet weights, with `pip install 'tgsage[demo]'`),
+        "torchvision:resnet18" (default weights, downloaded at first use), "torchvision:resnet18@WEIGHTS",
+        "NAME@untrained" for random weights (always the same), "FILE.py:FACTORY" for a function without arguments that
+        returns a module or (module, preprocess), or "pixels", a control without a network: the image at 64 x 64.
+    weights : str or Path, optional
+        File with a state dict, used in place of the weights that `name` stands for. No code in it is run.
 
-    Raises RSAError for an unknown name, a missing package or file, and weights that do not fit or are not a state dict.
+    Returns
+    -------
+    module : torch.nn.Module
+    preprocess : callable
+        Makes a float tensor (3, H, W) of any image that `as_rgb` takes.
+
+    Raises
+    ------
+    RSAError
+        For an unknown name, a missing package or file, and weights that do not fit or are not a state dict.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from tgsage.rsa import load_model
+    >>> model, preprocess = load_model("pixels")
+    >>> preprocess(np.zeros((3, 90, 120), np.uint8)).shape
+    torch.Size([3, 64, 64])
     """
     base, _, choice = name.rpartition("@") if ".py:" not in name.rpartition("@")[2] and "@" in name else (name, "", "")
     if choice and weights is not None:
-        raise RSAError(f"{name} names weights already; leave out {weights}")
+        raise RSAError(f"{name} already names its weights; leave out {weights}")
     initial = UNTRAINED if weights is not None else choice
     with torch.random.fork_rng(devices=()):
         torch.manual_seed(0)
@@ -60,7 +81,7 @@ def load_model(name: str, weights: str | Path | None = None) -> tuple[nn.Module,
 
 
 class ImagePreprocess:
-    """Shorter side to `size` pixels (bicubic), central square, three channels in [0, 1], normalised."""
+    """Resize the shorter side to `size` pixels (bicubic), crop the central square, and normalise RGB in [0, 1]."""
 
     def __init__(self, size: int, mean: tuple[float, ...] = _MEAN, std: tuple[float, ...] = _STD) -> None:
         from torchvision.transforms import InterpolationMode
@@ -75,15 +96,15 @@ class ImagePreprocess:
 
 
 def load_weights(module: nn.Module, path: str | Path) -> None:
-    """Load a state dict (bare, or under "state_dict", "model" or "weights") as data only, never running its code.
+    """Load a state dict (bare, or under "state_dict", "model" or "weights") without unpickling code.
 
-    What DataParallel and torch.compile put before the names is no part of them, in the file and in the module.
+    The prefixes that DataParallel and torch.compile add to names are ignored, in the file and in the module.
     """
     file = Path(path)
     if not file.is_file():
-        raise RSAError(f"{file}: no such file of weights")
+        raise RSAError(f"{file}: no such file")
     try:
-        if zipfile.is_zipfile(file):  # not as torch wrote them before version 1.6
+        if zipfile.is_zipfile(file):  # torch before version 1.6 wrote no zip files
             check_unfolded(file)
         state = torch.load(file, map_location="cpu", weights_only=True)
     except Exception as error:
@@ -120,7 +141,7 @@ def _from_torchvision(name: str, choice: str) -> tuple[nn.Module, Preprocess]:
     default = known.DEFAULT
     if choice not in ("", "DEFAULT", UNTRAINED, *known.__members__):
         raise RSAError(f"torchvision:{name} has no weights {choice!r}{near(choice, [UNTRAINED, *known.__members__])}")
-    chosen = None if choice == UNTRAINED else known[choice] if choice not in ("", "DEFAULT") else default
+    chosen = None if choice == UNTRAINED else default if choice in ("", "DEFAULT") else known[choice]
     try:
         module = models.get_model(name, weights=chosen)
     except OSError as error:
@@ -153,15 +174,15 @@ def _from_file(name: str, choice: str) -> tuple[nn.Module, Preprocess]:
     path, _, function = name.rpartition(":")
     file = Path(path)
     if choice:
-        raise RSAError(f"{name}@{choice}: weights for a model of your own go into --weights FILE (weights=)")
+        raise RSAError(f"{name}@{choice}: pass weights for your own model by --weights FILE (weights=)")
     if not file.is_file():
         raise RSAError(f"{file}: no such file")
     spec = importlib.util.spec_from_file_location(f"_tgsage_model_{file.stem}", file)
     if spec is None or spec.loader is None:
-        raise RSAError(f"{file} is no Python file")
+        raise RSAError(f"{file} is not a Python file")
     source = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = source
-    sys.path.insert(0, str(file.parent.resolve()))  # for helpers beside it
+    sys.path.insert(0, str(file.parent.resolve()))  # for modules beside it
     try:
         spec.loader.exec_module(source)
     except (Exception, SystemExit) as error:

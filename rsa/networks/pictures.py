@@ -1,4 +1,4 @@
-"""Any image as RGB of 8 bits: the one conversion that every reader, every preprocess and every network's input uses."""
+"""Any image as 8-bit RGB: the conversion that all readers, preprocessing and network inputs share."""
 
 import io
 from os import PathLike
@@ -14,7 +14,7 @@ from ..errors import RSAError, reason
 if TYPE_CHECKING:
     from PIL import Image
 
-SCREEN = 128  # the grey behind transparent pixels, as on the screens of the experiments
+SCREEN = 128  # grey level behind transparent pixels, as on the screens of the experiments
 MAX_BYTES, MAX_PIXELS = 64 * 2**20, 64 * 2**20  # of one image
 _FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP", "GIF", "PPM")
 _MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}  # by number of channels
@@ -22,14 +22,14 @@ _ORIENTATION = 0x0112  # EXIF tag
 
 
 def as_rgb(image: Any) -> Any:
-    """A PIL image in mode RGB; of a tensor of floats, a tensor (3, H, W).
+    """Convert an image to a PIL image in mode RGB, or a tensor of floats to a tensor (3, H, W).
 
-    image: a PIL image of any mode, the path of an image file, or a tensor or array (C, H, W) with C of 1 (grey), 2
-    (grey and alpha), 3 or 4 (RGB and alpha): floats in [0, 1], 16 bits (uint16), or other integers in [0, 255].
+    image: a PIL image of any mode, the path of an image file, or a tensor or array (C, H, W) with C = 1 (grey), 2
+    (grey, alpha), 3 (RGB) or 4 (RGB, alpha) of floats in [0, 1], uint16, or other integers in [0, 255].
 
-    Images are turned upright by their EXIF orientation, transparent pixels show grey (128), and 16 bits are divided by
-    257 and rounded. Raises RSAError for images of 32 bits (modes I and F), whose white is unknown, and for values
-    outside these ranges.
+    Images are turned upright according to EXIF, transparent pixels show grey (128), and 16 bits are divided by 257 and
+    rounded. Raises RSAError for values outside these ranges and for 32-bit images (modes I and F), whose white level is
+    unknown.
     """
     image = plain(read_image(image) if isinstance(image, str | PathLike) else image)
     if hasattr(image, "convert"):
@@ -52,7 +52,7 @@ def as_rgb(image: Any) -> Any:
 
 
 def as_input(image: Any) -> Tensor:
-    """What a network is shown without a preprocess: RGB in [0, 1], (3, H, W); tensors of floats stay as they are."""
+    """Convert an image to the input of a network without preprocess: RGB in [0, 1], (3, H, W), or floats as given."""
     if not isinstance(image, str | PathLike) and not hasattr(image, "convert"):
         tensor = _as_tensor(image)
         if tensor.is_floating_point() or tensor.ndim != 3:
@@ -61,7 +61,7 @@ def as_input(image: Any) -> Tensor:
 
 
 def plain(image: Any) -> Any:
-    """A PIL image upright, opaque, in mode L or RGB; anything else as it is. Raises RSAError as `as_rgb` does."""
+    """Make a PIL image upright, opaque and of mode L or RGB; anything else stays as it is. Raises as `as_rgb`."""
     if not hasattr(image, "convert"):
         return image
     from PIL import Image
@@ -83,13 +83,13 @@ def plain(image: Any) -> Any:
     try:
         return image if image.mode in ("L", "RGB") else image.convert("RGB")
     except ValueError as error:
-        raise RSAError(f"an image of mode {image.mode} cannot be turned into RGB: {reason(error)}") from error
+        raise RSAError(f"an image of mode {image.mode} cannot be converted to RGB: {reason(error)}") from error
 
 
 def read_image(file: str | PathLike[str] | bytes) -> "Image.Image":
-    """The RGB image of a file, given by its path or its content.
+    """Read a file, given by its path or its content, as an RGB image.
 
-    Raises RSAError for a file that is missing or too large, too many pixels, and what Pillow cannot decode.
+    Raises RSAError for a file that is missing, too large, of too many pixels, or not decodable by Pillow.
     """
     from PIL import Image
 
@@ -102,12 +102,12 @@ def read_image(file: str | PathLike[str] | bytes) -> "Image.Image":
             return upright
     except RSAError:
         raise
-    except Exception as error:  # whatever a decoder may stumble over
+    except Exception as error:  # decoders raise many types of errors
         raise RSAError(reason(error)) from error
 
 
 def read_bytes(path: Path) -> bytes:
-    """The content of an image file. Raises RSAError where it is missing or too large."""
+    """Read the content of an image file. Raises RSAError if it is missing or too large."""
     try:
         size = path.stat().st_size
         if size > MAX_BYTES:
@@ -123,7 +123,7 @@ def _upright(image: "Image.Image") -> "Image.Image":
     image.load()  # Pillow turns TIFF images itself, while loading
     try:
         turned = image.getexif().get(_ORIENTATION, 1) != 1
-    except Exception:  # damaged EXIF data say nothing about the pixels
+    except Exception:  # damaged EXIF data; the pixels may be fine
         turned = False
     return ImageOps.exif_transpose(image) if turned else image
 
@@ -135,7 +135,7 @@ def _as_tensor(image: Any) -> Tensor:
 
 
 def _from_pixels(pixels: Tensor) -> "Image.Image":
-    """The PIL image of integer pixels (C, H, W)."""
+    """Make a PIL image of integer pixels (C, H, W)."""
     from PIL import Image
 
     values = pixels.permute(1, 2, 0).cpu().numpy()

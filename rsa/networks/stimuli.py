@@ -1,4 +1,4 @@
-"""Images with names: what a model is shown."""
+"""Stimuli: images with names and a table about them."""
 
 import hashlib
 from collections import Counter
@@ -26,16 +26,36 @@ class _Indexed(Protocol):
 class Stimuli:
     """n images and a table about them.
 
-    `stimuli[i]` is an image (PIL, the path of a file, or a tensor (C, H, W)), made when asked for; `table` maps column
-    names to n values each, `stimulus_id` (unique) first, then whatever is known: `object_name`, `category_name`, ...
-    Any object with these three (`len`, `[i]`, `table`) is taken wherever Stimuli are.
+    `stimuli[i]` is an image (PIL, the path of a file, or a tensor (C, H, W)), loaded when asked for. Any object with
+    `len`, `[i]` and `table` is accepted in place of Stimuli.
 
-    images: a sequence of images, or anything with `len` and `[i]`. table: columns of n values, a mapping or DataFrame;
-    without `stimulus_id`, ids are the names that images or columns come with (the index of a Series or DataFrame), else
-    "0", "1", ... A column with an index of its own goes to its images by it. A missing text is empty.
-    reference: where the images come from, for the files of those who used them.
+    Parameters
+    ----------
+    images : sequence of images, or any object with `len` and `[i]`
+    table : mapping of str to n values, or DataFrame, optional
+        Without a column `stimulus_id`, ids are the index of `images` or of the columns (Series, DataFrame, DataArray),
+        otherwise "0", "1", ... A column with an index is aligned to the images by it. Missing texts become empty.
+    reference : str
+        Where the images come from; saved with what is computed from them.
 
-    Raises RSAError for columns of another length or of other images, and for ids that repeat or are missing.
+    Attributes
+    ----------
+    table : dict of str to array (n,)
+        Columns: `stimulus_id` (unique) first, then `object_name`, `category_name` or whatever is known.
+
+    Raises
+    ------
+    RSAError
+        If a column has another length or another index than the images, and for missing or repeated ids.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from tgsage.rsa import Stimuli
+    >>> images = np.zeros((3, 1, 8, 8), np.uint8)
+    >>> stimuli = Stimuli(images, {"stimulus_id": ["a", "b", "c"], "object_name": ["car", "dog", "car"]})
+    >>> stimuli.select("object_name", ["car"]).column("stimulus")
+    ['a', 'c']
     """
 
     def __init__(
@@ -59,10 +79,25 @@ class Stimuli:
         return self.images[index]
 
     def select(self, by: str, labels: Sequence[str]) -> "Stimuli":
-        """The stimuli of these conditions (`by` "stimulus" or a column), in their own order and with these names.
+        """Select the stimuli of some conditions, in their own order.
 
-        Names that differ in spelling only are matched, with a warning (see `respelled`). Raises RSAError for an unknown
-        column and for conditions without a stimulus.
+        Names that differ only in spelling (Unicode form, file suffix) are matched and renamed, with a warning.
+
+        Parameters
+        ----------
+        by : str
+            "stimulus" or a column of the table.
+        labels : sequence of str
+            Conditions.
+
+        Returns
+        -------
+        Stimuli
+
+        Raises
+        ------
+        RSAError
+            For an unknown column, and for conditions without a stimulus.
         """
         column = self.column(by)
         if other := respelled(labels, column, "stimuli" if by == "stimulus" else by):
@@ -82,19 +117,54 @@ class Stimuli:
         return self.take(keep)
 
     def take(self, places: list[int]) -> "Stimuli":
-        """The stimuli at these places, in this order."""
+        """Select stimuli by position.
+
+        Parameters
+        ----------
+        places : list of int
+            Positions, in the order wanted.
+
+        Returns
+        -------
+        Stimuli
+        """
         table = {key: values[places] for key, values in self.table.items()}
         return Stimuli(_Selected(self.images, places), table, reference=self.reference)
 
     def column(self, by: str) -> list[str]:
-        """The condition of every stimulus. Raises RSAError for an unknown column."""
+        """Return the condition of every stimulus.
+
+        Parameters
+        ----------
+        by : str
+            "stimulus" or a column of the table.
+
+        Returns
+        -------
+        list of str
+
+        Raises
+        ------
+        RSAError
+            For an unknown column and missing values.
+        """
         name = "stimulus_id" if by == "stimulus" else by
         if name not in self.table:
             raise RSAError(f"the stimuli have no column {by!r}{near(by, list(self.table))}")
         return check_names(self.table[name], f"{name} of the stimuli")
 
     def descriptors(self, by: str) -> dict[str, Array]:
-        """Columns of the conditions `by`, for an RDM's descriptors: those that are constant within each condition."""
+        """Return the columns that are constant within each condition, for the descriptors of an RDM.
+
+        Parameters
+        ----------
+        by : str
+            "stimulus" or a column of the table.
+
+        Returns
+        -------
+        dict of str to array (n_conditions,)
+        """
         groups = self.column(by)
         first = {group: i for i, group in reversed(list(enumerate(groups)))}
         order = [first[group] for group in dict.fromkeys(groups)]
@@ -103,7 +173,7 @@ class Stimuli:
         return {key: values[order] for key, values in columns.items() if _same(values, values[source])}
 
     def checksum(self) -> str:
-        """SHA-256 over ids and pixels."""
+        """Return the SHA-256 of ids and pixels."""
         digest = hashlib.sha256()
         for i, name in enumerate(self.table["stimulus_id"]):
             image = self._pixels(i)
@@ -126,17 +196,35 @@ class Stimuli:
 
     @classmethod
     def from_dataset(cls, dataset: Any, *, reference: str = "") -> "Stimuli":
-        """From a torchvision-style data set of (image, target); ids are indices.
+        """Make stimuli of a torchvision-style data set of (image, target) pairs; ids are positions.
 
-        A class becomes `category_name`, by the data set's `classes`: all synonyms of one, and where two classes have
-        the same name, their `wnids` or numbers as well. Targets that are vectors (attributes, several labels) become a
-        column per value, named by `attr_names` or `classes`, else `target_0`, ... Of a `Subset` the names are those of
-        the whole. Images that torchvision would read with its own loader, which makes those of 16 bits white, are read
-        as those of folders are. Raises RSAError for other targets, and for a class or vector that the names do not fit.
+        Parameters
+        ----------
+        dataset : sequence of (image, target)
+            Of a `torch.utils.data.Subset`, names are looked up in the whole data set.
+        reference : str
+            Where the images come from.
+
+        Returns
+        -------
+        Stimuli
+            Classes become `category_name`, named by the data set's `classes` (with all synonyms; names shared by two
+            classes are made unique by their `wnids` or numbers). Vectors (attributes, several labels) become one column
+            per value, named by `attr_names` or `classes`, otherwise `target_0`, `target_1`, ...
+
+        Raises
+        ------
+        RSAError
+            For other targets, and for targets that do not fit the names.
+
+        Notes
+        -----
+        Files that torchvision would open with its default loader, which turns 16-bit images white, are read as those of
+        image folders are.
         """
         first = (None, None) if _opens_files(dataset) or not len(dataset) else dataset[0]
         if not (isinstance(first, tuple | list) and len(first) >= 2):
-            raise RSAError("a data set of (image, class) pairs is needed; for images alone use Stimuli(images)")
+            raise RSAError("dataset must hold (image, class) pairs; for images alone use Stimuli(images)")
         targets = _stored_targets(dataset)
         if targets is None:
             targets = [dataset[i][1] for i in range(len(dataset))]
@@ -144,7 +232,7 @@ class Stimuli:
 
 
 def _stored_targets(dataset: Any) -> Any:
-    """What a data set knows without decoding its images, or None."""
+    """The targets that a data set knows without decoding its images, or None."""
     targets, places = getattr(dataset, "targets", None), getattr(dataset, "indices", None)
     if targets is None and places is not None and hasattr(dataset, "dataset"):  # torch.utils.data.Subset
         whole = _stored_targets(dataset.dataset)
@@ -159,7 +247,7 @@ def _target_columns(dataset: Any, targets: Iterable[Any]) -> dict[str, Sequence[
         if not names:
             return {"category_name": check_names(values, "classes of the images")}
         return {"category_name": [_class_name(i, value, names) for i, value in enumerate(values)]}
-    advice = "give what you need of them as columns: Stimuli(images, table)"
+    advice = "pass what you need of them as columns: Stimuli(images, table)"
     if not all(isinstance(value, tuple | list) and all(isinstance(x, int | float) for x in value) for value in values):
         raise RSAError(f"targets must be classes or vectors of numbers, not {_kind(values)}; {advice}")
     widths = sorted({len(value) for value in values})
@@ -174,21 +262,18 @@ def _target_columns(dataset: Any, targets: Iterable[Any]) -> dict[str, Sequence[
 
 def _kind(values: Sequence[Any]) -> str:
     odd = next(value for value in values if not isinstance(value, str | bytes | int | float))
-    return (
-        f"{type(odd).__name__} of {type(odd[0]).__name__}"
-        if isinstance(odd, tuple | list) and odd
-        else type(odd).__name__
-    )
+    inside = f" of {type(odd[0]).__name__}" if isinstance(odd, tuple | list) and odd else ""
+    return type(odd).__name__ + inside
 
 
 def _known(dataset: Any, name: str) -> Any:
-    """An attribute of a data set, or of the whole of which it is a part."""
+    """An attribute of a data set, or of the one of which it is a subset."""
     found = getattr(dataset, name, None)
     return _known(dataset.dataset, name) if found is None and hasattr(dataset, "dataset") else found
 
 
 def _class_names(dataset: Any) -> dict[int, str]:
-    """Number -> name of a data set's classes, every name once."""
+    """The unique names of a data set's classes by number."""
     classes, codes = _known(dataset, "classes"), _known(dataset, "wnids")
     if isinstance(classes, Mapping):  # number -> name, or name -> number
         numbered = dict(classes) if all(isinstance(k, int) for k in classes) else {v: k for k, v in classes.items()}
@@ -218,7 +303,7 @@ def _is_file(image: Any) -> bool:
 
 
 def _table(columns: dict[str, Any], own: list[str] | None, n: int) -> dict[str, Array]:
-    """The columns in the order of n images that come with `own` names, `stimulus_id` first."""
+    """The columns in the order of n images that have `own` names, `stimulus_id` first."""
     given = columns.pop("stimulus_id", None)
     indices = (row_names(column) for column in ([given] if given is not None else columns.values()))
     rows = own or next((index for index in indices if index is not None), None)
@@ -238,13 +323,13 @@ def _table(columns: dict[str, Any], own: list[str] | None, n: int) -> dict[str, 
 
 
 def _same(a: Array, b: Array) -> bool:
-    """Whether two columns agree, NaN with NaN."""
+    """Whether two columns are equal, taking NaN as equal to NaN."""
     both_nan = (a != a) & (b != b)
     return bool(np.all((a == b) | both_nan))
 
 
 class _Rows:
-    """The images of a Series or DataArray by position, read when asked for."""
+    """The images of a Series or DataArray by position, loaded when asked for."""
 
     def __init__(self, images: Any) -> None:
         self.images = images
@@ -279,7 +364,7 @@ class _FirstOfPair:
 
 
 def _image_of(dataset: Any, index: int) -> Any:
-    """The image of a pair; a file that torchvision's own loader would open is read as those of folders are."""
+    """The image of a pair; files that torchvision's default loader would open are read by `read_image`."""
     from .pictures import read_image
 
     if not _opens_files(dataset):
@@ -291,7 +376,7 @@ def _image_of(dataset: Any, index: int) -> Any:
 
 
 def _opens_files(dataset: Any) -> bool:
-    """Whether this is torchvision's data set of files with its own loader, or a part of one."""
+    """Whether this is torchvision's data set of files with its default loader, or a subset of one."""
     from torch.utils.data import Subset
     from torchvision.datasets.folder import DatasetFolder, default_loader
 
@@ -305,7 +390,7 @@ Images: TypeAlias = "Stimuli | torch.Tensor | Array | Sequence[Any]"
 
 
 def as_stimuli(images: Any) -> Stimuli:
-    """Stimuli from Stimuli (or what looks like them), a tensor or array (n, C, H, W), or a list of images."""
+    """Make Stimuli of Stimuli (or an object like them), a tensor or array (n, C, H, W), or a list of images."""
     if isinstance(images, Stimuli):
         return images
     if hasattr(images, "table"):
@@ -315,6 +400,6 @@ def as_stimuli(images: Any) -> Stimuli:
     if not (hasattr(images, "__len__") and hasattr(images, "__getitem__")) or isinstance(images, str | bytes | Mapping):
         raise RSAError(
             f"images must be Stimuli, a tensor (n, C, H, W) or a list of images, not {type(images).__name__}; "
-            "tgsage.neural_data.images reads a folder or an archive"
+            "tgsage.neural_data.images reads folders and archives"
         )
     return Stimuli(images)

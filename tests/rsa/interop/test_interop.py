@@ -244,7 +244,7 @@ def test_folders_that_cannot_be_taken_are_refused_by_name(tmp_path: Path, values
         file["features"] = values
     with pytest.raises(RSAError, match="several forms"):
         read_thingsvision(tmp_path, labels=NAMES)
-    with pytest.raises(RSAError, match="is no folder"):
+    with pytest.raises(RSAError, match="is not a folder"):
         read_thingsvision(tmp_path / "features.h5")
 
 

@@ -204,7 +204,7 @@ def test_a_torchvision_data_set_gives_ids_by_index_and_classes_as_categories() -
         ({"stimuli": "folder"}, "not str"),
         ({"batch_size": 0}, "at least 1"),
         ({"seed": -1}, "seed is a whole number from 0"),
-        ({"layers": [0]}, "named by text, not by int"),
+        ({"layers": [0]}, "layers must be strings, got int"),
         ({"n_features": 0}, "at least 1"),
         ({"layers": "7"}, "no layer '7'"),
         ({"device": "cuda:99"}, "cuda:99 cannot be used"),

@@ -121,7 +121,7 @@ def test_a_name_that_does_not_exist_names_near_ones(wanted: str, words: str) -> 
 
 
 def test_no_layer_asked_for_is_an_error() -> None:
-    with pytest.raises(RSAError, match="no layer asked for"):
+    with pytest.raises(RSAError, match="no layer is named"):
         choose_layers(Plain(), [])
 
 

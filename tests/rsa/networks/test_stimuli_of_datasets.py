@@ -73,7 +73,7 @@ def test_attributes_become_columns(dtype: torch.dtype) -> None:
 @pytest.mark.parametrize(
     ("targets", "attributes", "words"),
     [
-        ([{"boxes": 1}], {}, "classes or vectors of numbers, not dict; give what you need of them as columns"),
+        ([{"boxes": 1}], {}, "classes or vectors of numbers, not dict; pass what you need of them as columns"),
         ([(torch.zeros(4), torch.zeros(2))], {}, "not tuple of Tensor"),
         ([[1, 2], [1]], {"classes": "abc"}, "vectors of 1, 2 values for 3 names"),
         ([[1, 2], [1, 0]], {"classes": "abc"}, "vectors of 2 values for 3 names"),
