@@ -1,4 +1,4 @@
-"""numba's `njit`, with what it compiles kept for the next process where there is room for that."""
+"""numba's `njit` with a cache on disk that is used where possible."""
 
 import pickle
 import warnings
@@ -11,10 +11,10 @@ _told: list[bool] = []
 
 
 def njit(**settings: Any) -> Callable[[Callable[..., Any]], Any]:
-    """`numba.njit(cache=True)`, but a cache that cannot be written or read costs time and one warning only.
+    """As `numba.njit(cache=True)`, but a cache that cannot be read or written costs time and one warning only.
 
-    numba itself refuses to compile where neither its source's folder nor the user's cache is writable (a container of
-    another user, a read-only installation), and raises where the disk is full.
+    numba itself refuses to compile if neither the folder of the source nor the user's cache folder is writable (a
+    container of another user, a read-only installation), and raises if the disk is full.
     """
 
     def decorate(function: Callable[..., Any]) -> Any:
@@ -31,7 +31,7 @@ def njit(**settings: Any) -> Callable[[Callable[..., Any]], Any]:
 
 
 class _Forgiving:
-    """A cache of numba's that is done without where it fails."""
+    """A cache of numba that is bypassed where it fails."""
 
     def __init__(self, cache: Any) -> None:
         self._cache = cache
@@ -56,7 +56,7 @@ def _tell(error: Exception) -> None:
     if not _told:
         _told.append(True)
         warnings.warn(
-            f"compiled code cannot be kept, so that every process compiles again ({error}); "
-            "set NUMBA_CACHE_DIR to a folder that can be written",
+            f"compiled code cannot be kept, so every process compiles it again ({error}); "
+            "set NUMBA_CACHE_DIR to a writable folder",
             stacklevel=3,
         )

@@ -263,7 +263,7 @@ class Teacher:
 
     def save(self, path: str | Path) -> None:
         """One HDF5 file, written whole or not at all."""
-        from .io.storage import write_array, writing
+        from .io.hdf5 import write_array, writing
 
         with writing(path, "teacher") as file:
             for key in ("name", "method", "stimuli", "checksum"):
@@ -281,8 +281,7 @@ class Teacher:
     @classmethod
     def load(cls, path: str | Path) -> "Teacher":
         """What `save` wrote. Raises RSAError naming the file when it is missing, truncated or something else."""
-        from .io.hdf5 import read_column
-        from .io.storage import read_json, read_text, reading
+        from .io.hdf5 import read_column, read_json, read_text, reading
 
         with reading(path, "teacher") as file:
             targets = [str(target) for target in read_json(file, "targets", list)]

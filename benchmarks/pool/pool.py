@@ -15,8 +15,7 @@ import numpy as np
 from ...plugins.spaces import Architecture
 from ...rsa import RDM, RSAError, Teacher, compute_rdm
 from ...rsa.errors import listing
-from ...rsa.io.hdf5 import read_column
-from ...rsa.io.storage import read_json, read_text, reading, write_array, writing
+from ...rsa.io.hdf5 import read_column, read_json, read_text, reading, write_array, writing
 from ...rsa.types import Array
 
 if TYPE_CHECKING:

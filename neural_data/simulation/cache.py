@@ -12,8 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from ...rsa import RSAError
-from ...rsa.io.hdf5 import read_column
-from ...rsa.io.storage import read_text, reading, write_array, writing
+from ...rsa.io.hdf5 import read_column, read_text, reading, write_array, writing
 from ...rsa.types import Array
 
 _KIND = "cache"

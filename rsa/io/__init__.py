@@ -1,1 +1,1 @@
-"""Files: HDF5 that another process reads first, and writing that is whole or not at all."""
+"""Files: HDF5 that another process reads first, and writing that is complete or leaves no trace."""

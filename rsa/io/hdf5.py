@@ -1,5 +1,6 @@
-"""HDF5 files as the data of strangers: opened read-only, and nothing in them taken at its word."""
+"""HDF5 files: those of others are untrusted (opened after a probe, all sizes checked), and so are tgsage's own."""
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,20 +11,21 @@ import numpy as np
 from ..errors import RSAError, reason
 from ..types import Array
 from .probe import AT_ONCE, flaw
+from .storage import replacing, steady
 
 if TYPE_CHECKING:
     import h5py
 
 
-MAX_INFLATION = 1100  # deflate cannot do better than 1032 : 1, so a larger claim is no data
-MAX_BYTES = 2**30  # of one column, of four chunks, and of what is read into memory at once
+MAX_INFLATION = 1100  # deflate compresses 1032 : 1 at most; a file that claims more lies
+MAX_BYTES = 2**30  # of one column, of four chunks, and of anything read into memory at once
 
 
 @contextmanager
 def opened(path: Path) -> Iterator["h5py.File"]:
-    """The file, open for reading, after another process has read it without harm (see `probe`).
+    """Open a file for reading after another process has read it without harm (see `probe`).
 
-    Whatever goes wrong inside the block is an RSAError of one line naming the file.
+    Any error inside the block becomes an RSAError of one line that names the file.
     """
     import h5py
 
@@ -34,26 +36,26 @@ def opened(path: Path) -> Iterator["h5py.File"]:
             yield file
     except RSAError as error:
         raise error if str(path) in str(error) else RSAError(f"{path}: {error}") from error
-    except Exception as error:  # whatever a parser of a stranger's file may stumble over
+    except Exception as error:  # parsers of damaged files raise many types of errors
         raise RSAError(f"{path} cannot be read: {reason(error)}") from error
 
 
 def member(group: "h5py.Group", path: str) -> "h5py.Group | h5py.Dataset":
-    """What lies at this path, when no step of it leads elsewhere. Raises RSAError for links and absent names."""
+    """Return the item at this path. Raises RSAError if a step of it is missing or a link."""
     import h5py
 
     for name in filter(None, path.split("/")):
         link = group.get(name, getlink=True) if isinstance(group, h5py.Group) else None
         if not isinstance(link, h5py.HardLink):
-            raise RSAError(f"{path} is a link, not data" if link is not None else f"it has no {path}")
+            raise RSAError(f"it has no {path}" if link is None else f"{path} is a link, not data")
         group = group[name]
     return group
 
 
 def plain_dataset(group: "h5py.Group", name: str) -> "h5py.Dataset":
-    """A data set that lies in this file and whose bytes can make the size it claims.
+    """Return a data set that is stored in this file and large enough for the size that it claims.
 
-    Raises RSAError for links, external and virtual storage, groups, and sizes beyond what any compression explains.
+    Raises RSAError for links, external and virtual storage, groups, and sizes that no compression could explain.
     """
     import h5py
 
@@ -71,9 +73,9 @@ def plain_dataset(group: "h5py.Group", name: str) -> "h5py.Dataset":
 
 
 def read_column(group: "h5py.Group", name: str, *, limit: float = MAX_BYTES) -> Array:
-    """The whole data set as an array in native byte order, texts and bytes as str; at most `limit` bytes of numbers.
+    """Read a whole data set in native byte order, texts and bytes as str; at most `limit` bytes of numbers.
 
-    Rows of single characters, which netCDF makes of bytes, are texts too.
+    Rows of single characters, as netCDF stores bytes, become texts.
     """
     import h5py
 
@@ -93,15 +95,15 @@ def read_column(group: "h5py.Group", name: str, *, limit: float = MAX_BYTES) -> 
     if data.dtype.kind not in "biuf":
         raise RSAError(f"{name} holds {data.dtype}, not numbers or texts")
     values: Any = data[()]
-    if attribute(data, "dtype") == "bool":  # how xarray writes truth values into netCDF
+    if attribute(data, "dtype") == "bool":  # how xarray stores booleans in netCDF
         values = values.astype(bool)
     return np.asarray(values, values.dtype.newbyteorder("="))
 
 
 def attribute(item: "h5py.Group | h5py.Dataset", name: str) -> str | int | float | None:
-    """A text or number among an item's attributes; None for an absent one and for anything else."""
+    """Return an attribute if it is a text or number, otherwise None."""
     value: Any = item.attrs.get(name)
-    if isinstance(value, np.generic | np.ndarray) and value.size == 1:  # netCDF writes numbers as arrays of one
+    if isinstance(value, np.generic | np.ndarray) and value.size == 1:  # netCDF stores numbers as arrays of one
         value = value.item()
     if isinstance(value, bytes):
         value = value.decode("utf-8", "surrogateescape")
@@ -109,5 +111,60 @@ def attribute(item: "h5py.Group | h5py.Dataset", name: str) -> str | int | float
         try:
             value.encode()
         except UnicodeEncodeError as error:
-            raise RSAError(f"attribute {name} is no UTF-8 text") from error
+            raise RSAError(f"attribute {name} is not UTF-8 text") from error
     return value if isinstance(value, str | int | float) else None
+
+
+@contextmanager
+def writing(path: str | Path, kind: str) -> Iterator["h5py.File"]:
+    """Write a new tgsage file of this kind ("rdm", "teacher", ...), which replaces `path` if the block succeeds."""
+    import h5py
+
+    with replacing(path) as temporary, steady(temporary) as raw, h5py.File(raw, "w") as file:
+        file.attrs["format"], file.attrs["version"] = f"tgsage-{kind}", 1
+        yield file
+
+
+@contextmanager
+def reading(path: str | Path, kind: str) -> Iterator["h5py.File"]:
+    """Open a tgsage file of this kind. Raises RSAError naming the file whatever is wrong with it."""
+    source = Path(path)
+    if not source.is_file():
+        raise RSAError(f"{source}: no such file")
+    with opened(source) as file:
+        found = attribute(file, "format")
+        if found != f"tgsage-{kind}":
+            raise RSAError(f"{source} is not a tgsage {kind} file" + (f" but a {found} file" if found else ""))
+        if attribute(file, "version") != 1:
+            raise RSAError(f"{source} has version {attribute(file, 'version')}; this tgsage reads version 1")
+        yield file
+
+
+def write_array(group: "h5py.Group", name: str, values: Array) -> None:
+    """Write numbers as they are, and everything else as UTF-8 text."""
+    import h5py
+
+    if values.dtype.kind in "biuf":
+        group.create_dataset(name, data=values)
+    else:
+        texts = np.array([value.decode() if isinstance(value, bytes) else str(value) for value in values], object)
+        group.create_dataset(name, data=texts, dtype=h5py.string_dtype())
+
+
+def read_text(group: "h5py.Group", name: str) -> str:
+    """Read a text attribute. Raises RSAError if it is something else or missing."""
+    value = attribute(group, name)
+    if not isinstance(value, str):
+        raise RSAError(f"attribute {name} is {'not text' if name in group.attrs else 'missing'}")
+    return value
+
+
+def read_json(group: "h5py.Group", name: str, kind: type = dict) -> Any:
+    """Read an attribute that holds a dict (or a list) as JSON. Raises RSAError if it does not."""
+    try:
+        value = json.loads(read_text(group, name))
+    except (json.JSONDecodeError, RecursionError) as error:
+        raise RSAError(f"attribute {name} is not JSON: {error}") from error
+    if not isinstance(value, kind):
+        raise RSAError(f"attribute {name} is JSON, but not {'an object' if kind is dict else 'a list'}")
+    return value

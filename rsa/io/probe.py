@@ -1,7 +1,7 @@
-"""HDF5 files of strangers, read first by a process that may crash, hang or run out of memory in place of ours.
+"""Untrusted HDF5 files, read first by a process that may crash, hang or run out of memory instead of this one.
 
-libhdf5 follows the addresses and lengths that a file states about itself, so damaged or hostile bytes can end the
-process that reads them. This module is also the program of that other process, and imports nothing of ours.
+libhdf5 follows the addresses and lengths that a file contains, so damaged or hostile bytes can crash the process. This
+module is also the program of that other process, so it imports nothing of tgsage.
 """
 
 import atexit
@@ -19,17 +19,17 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import h5py
 
-AT_ONCE = 64 * 2**20  # bytes of an array that is read whole; of larger ones, which hold no texts, only large chunks are
-_MEMORY = 2**30  # bytes that reading one item may take
-_LARGE_CHUNK = 2**20  # bytes as stored; fewer cannot inflate to more than 1 GiB
+AT_ONCE = 64 * 2**20  # bytes of arrays that are read completely; of larger ones (numbers only) just large chunks are
+_MEMORY = 2**30  # bytes of memory that one item may take
+_LARGE_CHUNK = 2**20  # stored bytes; smaller chunks cannot inflate to more than 1 GiB
 _SECONDS, _BYTES_PER_SECOND = 10.0, 20e6
 
 
 def flaw(path: Path) -> str:
-    """Why the file is better not opened, in a few words; "" when it was read without harm. Raises OSError.
+    """Return why a file should not be opened, in a few words, or "" if it was read without harm. May raise OSError.
 
-    The first call starts the process, which takes about 0.2 s and stays. A file is read again when it has changed.
-    Where processes cannot fork (Windows), nothing is tried.
+    The first call starts the other process, in about 0.2 s. A file is only read again after a change. Nothing is tried
+    on systems without fork (Windows).
     """
     state = path.stat()
     return _flaw(str(path.absolute()), state.st_ino, state.st_size, state.st_mtime_ns) if hasattr(os, "fork") else ""
@@ -42,12 +42,12 @@ def _flaw(path: str, inode: int, size: int, changed: int) -> str:
 
 @cache
 def _reader(owner: int) -> "_Reader":
-    """One for each process, since a fork shares the pipes."""
+    """The reader of this process: forked processes would share its pipes."""
     return _Reader()
 
 
 class _Reader:
-    """The other process. It forks for every file, so that no file can harm the reading of another."""
+    """The other process. It forks for every file, so that no file affects the reading of another."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -64,7 +64,7 @@ class _Reader:
                 print(json.dumps([path, seconds]), file=process.stdin, flush=True)
                 answer = process.stdout.readline() if process.stdout else ""
             finally:
-                if not answer:  # interrupted or killed: no answer may be left for the next file
+                if not answer:  # interrupted or killed: a late answer must not reach the next file
                     self._end()
             if not answer:
                 raise OSError("the process that reads it first has ended")
@@ -80,7 +80,7 @@ class _Reader:
 
 def _start() -> "subprocess.Popen[str]":
     command = [sys.executable, "-P", __file__]
-    environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}  # since only one thread can fork
+    environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}  # forking needs a single thread
     pipe, nothing = subprocess.PIPE, subprocess.DEVNULL
     return subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=nothing, text=True, env=environment)  # noqa: S603
 
@@ -88,9 +88,9 @@ def _start() -> "subprocess.Popen[str]":
 def _main() -> None:
     import resource
 
-    import h5py  # noqa: F401 - so that no fork has to
+    import h5py  # noqa: F401 - once for all forks
 
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for those who asked
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is meant for the parent
     statm = Path("/proc/self/statm")
     used = int(statm.read_text().split()[0]) * resource.getpagesize() if statm.exists() else 2**31
     for which, limit in ((resource.RLIMIT_AS, used + _MEMORY), (resource.RLIMIT_CORE, 0)):
@@ -116,13 +116,13 @@ def _try(path: str) -> str:
     try:
         with h5py.File(path, "r") as file:
             _read_all(file)
-    except Exception as error:  # out of memory among them, which libhdf5 calls by many names
+    except Exception as error:  # including lack of memory, for which libhdf5 has many names
         return " ".join(str(error).split()).strip("'\"") or type(error).__name__
     return ""
 
 
 def _read_all(file: "h5py.File") -> None:
-    """Read what the file holds itself, each object once, but for types that numpy lacks (TypeError)."""
+    """Read each object in the file itself once, except types that numpy lacks (TypeError)."""
     import h5py
 
     seen: set[int] = set()

@@ -1,27 +1,19 @@
-"""HDF5 files of our own: written whole or not at all, and read as the data of a stranger."""
+"""Files that are written completely or not at all."""
 
 import io
-import json
 import os
 import tempfile
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
-import numpy.typing as npt
+from typing import Any
 
 from ..errors import RSAError
-from .hdf5 import attribute, opened
-
-if TYPE_CHECKING:
-    import h5py
 
 
 def check_writable(path: str | Path) -> Path:
-    """The path, before long work is done for it. Raises RSAError when no file can be written there."""
+    """Return the path to write to; called before long work. Raises RSAError if no file can be written there."""
     target = Path(path).resolve() if Path(path).is_symlink() else Path(path)
     if target.exists() and not target.is_file():
         raise RSAError(f"cannot write {target}: it is {'a folder' if target.is_dir() else 'no regular file'}")
@@ -33,7 +25,7 @@ def check_writable(path: str | Path) -> Path:
 
 
 def make_folder(path: str | Path) -> Path:
-    """The folder, made where it is missing. Raises RSAError when that is not possible or it cannot be written."""
+    """Make the folder unless it exists. Raises RSAError if that fails or no file can be written there."""
     folder = Path(path)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -44,9 +36,9 @@ def make_folder(path: str | Path) -> Path:
 
 @contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:
-    """A temporary path beside `path`, renamed to it when the block ends well and removed when it does not.
+    """Yield a temporary path beside `path`, which is renamed to it if the block succeeds and removed otherwise.
 
-    Raises RSAError when the folder does not exist or cannot be written.
+    Raises RSAError if the file cannot be written.
     """
     target = check_writable(path)
     try:
@@ -68,7 +60,7 @@ def replacing(path: str | Path) -> Iterator[Path]:
 
 
 class _Steady(io.FileIO):
-    """A file that keeps its first error for later, and takes every further write for done."""
+    """A file that keeps its first error for later and pretends that all further writes succeed."""
 
     error: OSError | None = None
 
@@ -87,7 +79,7 @@ class _Steady(io.FileIO):
         if self.error is None:
             return count
         view = memoryview(buffer).cast("B")
-        view[count:] = bytes(len(view) - count)  # what was not written: HDF5 takes other bytes there for pointers
+        view[count:] = bytes(len(view) - count)  # not written; HDF5 would take other bytes for pointers
         return len(view)
 
     def truncate(self, size: int | None = None) -> int:
@@ -100,9 +92,10 @@ class _Steady(io.FileIO):
 
 @contextmanager
 def steady(path: str | Path) -> Iterator[io.FileIO]:
-    """A new file for libraries in C, which crash over a full disk or end in other words: OSError when the block ends.
+    """Open a new file for a C library; the first error of the file is raised (OSError) when the block ends.
 
-    HDF5 within Python can even take the process down when a file that could not be written is closed.
+    Such libraries may crash on a full disk or report other errors. HDF5 can even crash the process when it closes a
+    file that could not be written.
     """
     with _Steady(path, "w+b") as file:
         try:
@@ -115,61 +108,7 @@ def steady(path: str | Path) -> Iterator[io.FileIO]:
 
 
 def check_unfolded(path: Path) -> None:
-    """Raises ValueError where the parts of a zip file are compressed, so that reading could take more than its size."""
+    """Raise ValueError if a zip file holds compressed members, so that reading could take more memory than its size."""
     with zipfile.ZipFile(path) as packed:
         if sum(part.file_size for part in packed.infolist()) > path.stat().st_size:
             raise ValueError("its parts are compressed")
-
-
-@contextmanager
-def writing(path: str | Path, kind: str) -> Iterator["h5py.File"]:
-    """A new HDF5 file of this kind ("rdm", "teacher", ...), in place when the block ends well."""
-    import h5py
-
-    with replacing(path) as temporary, steady(temporary) as raw, h5py.File(raw, "w") as file:
-        file.attrs["format"], file.attrs["version"] = f"tgsage-{kind}", 1
-        yield file
-
-
-@contextmanager
-def reading(path: str | Path, kind: str) -> Iterator["h5py.File"]:
-    """An existing HDF5 file of this kind. Raises RSAError naming the file whatever is wrong with it."""
-    source = Path(path)
-    if not source.is_file():
-        raise RSAError(f"{source}: no such file")
-    with opened(source) as file:
-        found = attribute(file, "format")
-        if found != f"tgsage-{kind}":
-            raise RSAError(f"{source} is not a tgsage {kind} file" + (f" but a {found} file" if found else ""))
-        if attribute(file, "version") != 1:
-            raise RSAError(f"{source} has version {attribute(file, 'version')}; this tgsage reads version 1")
-        yield file
-
-
-def write_array(group: "h5py.Group", name: str, values: npt.NDArray[Any]) -> None:
-    """Numbers as they are, everything else as UTF-8 strings."""
-    import h5py
-
-    if values.dtype.kind in "biuf":
-        group.create_dataset(name, data=values)
-    else:
-        texts = np.array([value.decode() if isinstance(value, bytes) else str(value) for value in values], object)
-        group.create_dataset(name, data=texts, dtype=h5py.string_dtype())
-
-
-def read_text(group: "h5py.Group", name: str) -> str:
-    value = attribute(group, name)
-    if not isinstance(value, str):
-        raise RSAError(f"attribute {name} is {'no text' if name in group.attrs else 'missing'}")
-    return value
-
-
-def read_json(group: "h5py.Group", name: str, kind: type = dict) -> Any:
-    """What the JSON text of an attribute says: a dict, or a list where that is asked for."""
-    try:
-        value = json.loads(read_text(group, name))
-    except (json.JSONDecodeError, RecursionError) as error:
-        raise RSAError(f"attribute {name} is not JSON: {error}") from error
-    if not isinstance(value, kind):
-        raise RSAError(f"attribute {name} is JSON, but no {'object' if kind is dict else 'list'}")
-    return value

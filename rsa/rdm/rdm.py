@@ -155,7 +155,7 @@ class RDM:
 
     def save(self, path: str | Path) -> None:
         """Write one HDF5 file (atomically: the file appears when it is whole)."""
-        from ..io.storage import writing
+        from ..io.hdf5 import writing
 
         with writing(path, "rdm") as file:
             self.write(file)
@@ -163,14 +163,14 @@ class RDM:
     @classmethod
     def load(cls, path: str | Path) -> "RDM":
         """Read what `save` wrote. Raises RSAError naming the file when it is missing, truncated or something else."""
-        from ..io.storage import reading
+        from ..io.hdf5 import reading
 
         with reading(path, "rdm") as file:
             return cls.read(file)
 
     def write(self, group: "h5py.Group") -> None:
         """Store into an open HDF5 group."""
-        from ..io.storage import write_array
+        from ..io.hdf5 import write_array
 
         write_array(group, "values", self.values)
         write_array(group, "labels", np.array(self.labels, object))
@@ -184,8 +184,7 @@ class RDM:
     @classmethod
     def read(cls, group: "h5py.Group") -> "RDM":
         """Read from an open HDF5 group."""
-        from ..io.hdf5 import read_column
-        from ..io.storage import read_json, read_text
+        from ..io.hdf5 import read_column, read_json, read_text
 
         stored = [f"descriptor{i}" for i in range(len(group)) if f"descriptor{i}" in group]
         columns = {read_text(group[place], "name"): read_column(group, place) for place in stored}

@@ -100,7 +100,7 @@ class Features:
 
     def write(self, group: "h5py.Group") -> None:
         """Store into an open HDF5 group."""
-        from ..io.storage import write_array
+        from ..io.hdf5 import write_array
 
         write_array(group, "values", self.values)
         write_array(group, "labels", np.array(self.labels, object))
@@ -114,8 +114,7 @@ class Features:
     @classmethod
     def read(cls, group: "h5py.Group") -> "Features":
         """Read from an open HDF5 group."""
-        from ..io.hdf5 import read_column
-        from ..io.storage import read_json, read_text
+        from ..io.hdf5 import read_column, read_json, read_text
 
         stored = [f"descriptor{i}" for i in range(len(group)) if f"descriptor{i}" in group]
         return cls(

@@ -15,7 +15,8 @@ from matplotlib.figure import Figure
 from tgsage.rsa import RDM, RSAError, Teacher
 from tgsage.rsa.cli.console import write_json
 from tgsage.rsa.interop.rsatoolbox import write_rsatoolbox
-from tgsage.rsa.io.storage import replacing, steady, writing
+from tgsage.rsa.io.hdf5 import writing
+from tgsage.rsa.io.storage import replacing, steady
 from tgsage.rsa.report.figures import save_figure
 
 
@@ -188,11 +189,11 @@ def drop(name: str) -> Callable[[h5py.File], None]:
         (drop("values"), "it has no values"),
         (drop("labels"), "it has no labels"),
         (drop("metric"), "attribute metric is missing"),
-        (set_attribute("metric", 3), "attribute metric is no text"),
+        (set_attribute("metric", 3), "attribute metric is not text"),
         (set_attribute("attrs", "{"), "attribute attrs is not JSON"),
         (set_attribute("attrs", "[" * 10**5), "attribute attrs is not JSON"),
-        (set_attribute("attrs", "[1]"), "attribute attrs is JSON, but no object"),
-        (set_attribute("metric", b"\xff\xfe"), "attribute metric is no UTF-8 text"),
+        (set_attribute("attrs", "[1]"), "attribute attrs is JSON, but not an object"),
+        (set_attribute("metric", b"\xff\xfe"), "attribute metric is not UTF-8 text"),
         (set_attribute("format", "tgsage-teacher"), "is not a tgsage rdm file but a tgsage-teacher file"),
         (drop("format"), "is not a tgsage rdm file$"),
         (set_attribute("version", 2), "has version 2; this tgsage reads version 1"),
