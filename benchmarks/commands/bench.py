@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ...rsa.cli.options import DataDir, Json, Plot, picture, writable
 from .efficiency import efficiency
 from .pool import page, pool, teachers
 
@@ -36,28 +37,25 @@ def speed(
             show_default="all of them",
         ),
     ] = None,
-    json: Annotated[Path | None, typer.Option(help="Also write everything to this file.")] = None,
-    plot: Annotated[Path | None, typer.Option(help="Also draw cost against n (.png, .svg, .pdf), of scaling.")] = None,
+    json: Json = None,
+    plot: Annotated[
+        Path | None, typer.Option(help="Also draw cost against n (.png, .svg, .pdf), of scaling.", callback=picture)
+    ] = None,
 ) -> None:
     """Time RDMs, their comparison and TG against rsatoolbox, bare matrix products and bare forward passes."""
     from dataclasses import asdict
 
     from ...rsa import RSAError
     from ...rsa.cli.console import print_table, progress, write_json
-    from ...rsa.io.storage import check_writable
-    from ...rsa.report.figures import check_picture, save_figure
+    from ...rsa.report.figures import save_figure
     from ..speed.cost_figure import cost_figure
     from ..speed.environment import environment, summary
     from ..speed.measure import choose, measure
     from ..speed.scaling import exponents
 
-    if json is not None:
-        check_writable(json)
     chosen = choose([name for part in rows or () for name in part.split(",")])
-    if plot is not None:
-        check_picture(plot)
-        if "scaling" not in chosen:
-            raise RSAError(f"{plot} would show cost against n, which only --rows scaling measures")
+    if plot is not None and "scaling" not in chosen:
+        raise RSAError(f"{plot} would show cost against n, which only --rows scaling measures")
     with progress("measuring", len(chosen), "rows") as done:
         results = measure(chosen, quick=quick, advance=done)
     place = environment()
@@ -91,31 +89,27 @@ def _cells(result: "Result") -> list[str]:
 @bench.command()
 def plot(
     results: Annotated[Path, typer.Argument(help="What `bench speed --rows scaling --json` wrote.")],
-    picture: Annotated[Path, typer.Argument(help="The picture to write (.png, .svg, .pdf).")],
+    out: Annotated[
+        Path, typer.Argument(metavar="PICTURE", help="The picture to write (.png, .svg, .pdf).", callback=picture)
+    ],
 ) -> None:
     """Draw cost against n from measured results: time and memory, with fitted exponents."""
-    from ...rsa.report.figures import check_picture, save_figure
+    from ...rsa.report.figures import save_figure
     from ..speed.cost_figure import cost_figure, read_results
 
-    check_picture(picture)
-    save_figure(cost_figure(read_results(results)), picture)
+    save_figure(cost_figure(read_results(results)), out)
 
 
 @bench.command()
 def recordings(
     bootstrap: Annotated[int, typer.Option(help="Resamples of the stimuli for 95% intervals; 0 = none.", min=0)] = 1000,
-    data_dir: Annotated[
-        Path | None, typer.Option(help="Folder of recordings.", show_default="$TGSAGE_DATA, then the cache")
-    ] = None,
-    json: Annotated[Path | None, typer.Option(help="Also write everything to this file.")] = None,
+    data_dir: DataDir = None,
+    json: Json = None,
 ) -> None:
     """Score a pretrained network, the same network untrained, and pixels against real macaque and human recordings."""
     from ...rsa.cli.console import print_table, progress, write_json
-    from ...rsa.io.storage import check_writable
     from ..validity.recordings import MODELS, TEACHERS, score_recordings
 
-    if json is not None:
-        check_writable(json)
     with progress("scoring", len(MODELS) * len(TEACHERS), "models x recordings") as done:
         rows = score_recordings(data_dir=data_dir, bootstrap=bootstrap, advance=done)
     columns = ["recording", "target", "scale", "method", "model", "best layer", "similarity", "ceiling"]
@@ -143,20 +137,18 @@ def nasbench201(
         int | None, typer.Option(help="Searches with each searcher.", min=1, show_default="random, evolution 200; 20")
     ] = None,
     json: Annotated[
-        Path | None, typer.Option(help="Also write everything to this file; searches that it holds are not repeated.")
+        Path | None,
+        typer.Option(
+            help="Also write everything to this file; searches that it holds are not repeated.", callback=writable
+        ),
     ] = None,
-    plot: Annotated[Path | None, typer.Option(help="Also draw a picture (.png, .svg, .pdf).")] = None,
+    plot: Plot = None,
 ) -> None:
     """Let our searchers search a table of trained networks, and compare what they find with reference values."""
     from ...rsa.cli.console import print_table, progress
-    from ...rsa.io.storage import check_writable
-    from ...rsa.report.figures import check_picture, save_figure
+    from ...rsa.report.figures import save_figure
     from ..validity.nasbench201 import choose, count, measure, search_figure
 
-    if json is not None:
-        check_writable(json)
-    if plot is not None:
-        check_picture(plot)
     chosen = choose([name for part in searchers or () for name in part.split(",")])
     with progress("searching", sum(count(searcher, seeds) for searcher in chosen), "searches") as done:
         found = measure(chosen, seeds=seeds, file=json, advance=done)
@@ -176,16 +168,16 @@ def nasbench201(
 def coverage(
     repeats: Annotated[int, typer.Option(help="Simulated samples for every row.", min=10)] = 400,
     json: Annotated[
-        Path | None, typer.Option(help="Also write everything to this file; rows that it holds are not repeated.")
+        Path | None,
+        typer.Option(
+            help="Also write everything to this file; rows that it holds are not repeated.", callback=writable
+        ),
     ] = None,
 ) -> None:
     """Measure how often 95% intervals over resampled stimuli hold the truth of simulated populations."""
     from ...rsa.cli.console import print_table, progress
-    from ...rsa.io.storage import check_writable
     from ..validity.coverage import DRAWS, cases, measure
 
-    if json is not None:
-        check_writable(json)
     chosen = cases()
     with progress("coverage", len(chosen), "rows") as done:
         rows = measure(chosen, repeats=repeats, file=json, advance=done)

@@ -5,12 +5,14 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
+from ...rsa.cli.options import DataDir, Workers, writable
+from .pool import DataName, RecipeName, Recordings, Train, Valid, recordings_of
+
 if TYPE_CHECKING:
     from ..efficiency.cache import Cache
     from ..efficiency.goals import Goal
 
 T = TypeVar("T")
-DataDir = Annotated[Path | None, typer.Option(help="Folder of data sets.", show_default="$TGSAGE_DATA, then the cache")]
 
 
 def efficiency(
@@ -45,17 +47,17 @@ def efficiency(
     pool: Annotated[
         list[Path] | None, typer.Option(help="Folder of `bench pool` whose candidates are used; repeat it.")
     ] = None,
-    data: Annotated[str, typer.Option(help="Data set, see: tgsage train.")] = "cifar10-jpeg",
-    train: Annotated[int, typer.Option(help="Training images; 0 = all of them.", min=0)] = 6000,
-    valid: Annotated[int, typer.Option(help="Validation images; 0 = all of them.", min=0)] = 1000,
-    recipe: Annotated[str, typer.Option(help="See: tgsage train.")] = "cifar-cnn",
-    recordings: Annotated[
-        str, typer.Option(help="Recordings whose stimuli are shown as well, and by what, as NAME=BY,NAME=BY.")
-    ] = "",
-    workers: Annotated[int, typer.Option(help="Processes.", min=1)] = 1,
+    data: DataName = "cifar10-jpeg",
+    train: Train = 6000,
+    valid: Valid = 1000,
+    recipe: RecipeName = "cifar-cnn",
+    recordings: Recordings = "",
+    workers: Workers = 1,
     status: Annotated[bool, typer.Option("--status", help="Train nothing; show what is done.")] = False,
     data_dir: DataDir = None,
-    json: Annotated[Path | None, typer.Option(help="Also write the results to this file, as they come.")] = None,
+    json: Annotated[
+        Path | None, typer.Option(help="Also write the results to this file, as they come.", callback=writable)
+    ] = None,
 ) -> None:
     """Search NAS-Bench-201 by P and by P + alpha TG of teachers, and compare what is found at equal cost.
 
@@ -64,13 +66,10 @@ def efficiency(
     rest is expected to take.
     """
     from ...rsa.cli.console import progress
-    from ...rsa.io.storage import check_writable
     from ..efficiency.comparison import collect, compare, write_results
     from ..efficiency.searches import Study, counts, perform, write_plan
     from ..speed.environment import command, machine
 
-    if json is not None:
-        check_writable(json)
     if status:
         _show(folder, json, workers)
         return
@@ -134,7 +133,6 @@ def _cache(
     from ..efficiency.cache import Cache
     from ..pool.layer_similarities import view_of
     from ..pool.plans import plan_pool
-    from .pool import recordings_of
 
     lengths = tuple(dict.fromkeys(goal.examples for goal in goals))
     maker = plan_pool(

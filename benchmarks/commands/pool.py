@@ -6,13 +6,20 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ...rsa.cli.options import DataDir, Json, Workers
+
 if TYPE_CHECKING:
     from ..pool.pool import Pool
 
 _CHECKPOINTS = "0,1500,3000,6000,12000,24000"
 _RECORDINGS = "cowley2023/190923=stimulus,simulated=object_name"
-DataDir = Annotated[Path | None, typer.Option(help="Folder of data sets.", show_default="$TGSAGE_DATA, then the cache")]
-Json = Annotated[Path | None, typer.Option(help="Also write this to a file.")]
+DataName = Annotated[str, typer.Option(help="Data set, see: tgsage train.")]
+Train = Annotated[int, typer.Option(help="Training images; 0 = all of them.", min=0)]
+Valid = Annotated[int, typer.Option(help="Validation images; 0 = all of them.", min=0)]
+RecipeName = Annotated[str, typer.Option(help="See: tgsage train.")]
+Recordings = Annotated[
+    str, typer.Option(help="Recordings whose stimuli are shown as well, and by what, as NAME=BY,NAME=BY.")
+]
 
 
 def pool(
@@ -24,16 +31,14 @@ def pool(
     ] = None,
     every: Annotated[int, typer.Option(help="Samples between two such looks at its best five.", min=1)] = 100,
     space: Annotated[str, typer.Option(help="nasbench201, cnn10, cell, toy (see: tgsage space).")] = "nasbench201",
-    data: Annotated[str, typer.Option(help="Data set, see: tgsage train.")] = "cifar10-jpeg",
-    train: Annotated[int, typer.Option(help="Training images; 0 = all of them.", min=0)] = 6000,
-    valid: Annotated[int, typer.Option(help="Validation images; 0 = all of them.", min=0)] = 1000,
-    recipe: Annotated[str, typer.Option(help="See: tgsage train.")] = "cifar-cnn",
+    data: DataName = "cifar10-jpeg",
+    train: Train = 6000,
+    valid: Valid = 1000,
+    recipe: RecipeName = "cifar-cnn",
     checkpoints: Annotated[str, typer.Option(help="Training examples at which candidates are looked at.")] = (
         _CHECKPOINTS
     ),
-    recordings: Annotated[
-        str, typer.Option(help="Recordings whose stimuli are shown as well, and by what, as NAME=BY,NAME=BY.")
-    ] = _RECORDINGS,
+    recordings: Recordings = _RECORDINGS,
     epochs: Annotated[
         float | None,
         typer.Option(
@@ -41,7 +46,7 @@ def pool(
             show_default="that published for NAS-Bench-201",
         ),
     ] = None,
-    workers: Annotated[int, typer.Option(help="Processes.", min=1)] = 1,
+    workers: Workers = 1,
     seed: Annotated[int, typer.Option(help="Of the draws and of every training.", min=0)] = 0,
     status: Annotated[bool, typer.Option("--status", help="Train nothing; write pool.h5 of what is done.")] = False,
     data_dir: DataDir = None,
@@ -54,14 +59,11 @@ def pool(
     """
     from ...plugins.report.live import LiveView
     from ...rsa import RSAError
-    from ...rsa.io.storage import check_writable
     from ..pool.making import collect, make_pool
     from ..pool.plans import CANDIDATES, plan_pool
     from ..pool.sampling import current_tops, read_search
     from ..speed.environment import command
 
-    if json is not None:
-        check_writable(json)
     out = folder / "pool.h5"
     if status:
         made = collect(folder / CANDIDATES)
@@ -161,12 +163,9 @@ def teachers(
     Files that are there already stay as they are. Pixels and categories need no file: a comparison adds them.
     """
     from ...rsa.cli.console import print_table, progress, write_json
-    from ...rsa.io.storage import check_writable
     from ..pool.pool import Pool
     from ..teachers.making import MODELS, makers
 
-    if json is not None:
-        check_writable(json)
     folder.mkdir(parents=True, exist_ok=True)
     planned = makers(
         Pool.load(pool), networks=network or [], models=[name for name in (MODELS if model is None else model) if name],

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ...rsa.cli.options import DataDir, Json, writable
+
 if TYPE_CHECKING:
     from ...rsa import Teacher
     from ..pool.pool import Pool
@@ -42,10 +44,8 @@ def compare(
     controls: Annotated[bool, typer.Option(help="Add pixels and categories as teachers.")] = True,
     bootstrap: Annotated[int, typer.Option(help="Resamples of the architectures for 95% intervals.", min=1)] = 1000,
     seed: Annotated[int, typer.Option(help="Of the resamples and of the halves.", min=0)] = 0,
-    data_dir: Annotated[
-        Path | None, typer.Option(help="Folder of recordings.", show_default="$TGSAGE_DATA, then the cache")
-    ] = None,
-    json: Annotated[Path | None, typer.Option(help="Also write everything to this file.")] = None,
+    data_dir: DataDir = None,
+    json: Json = None,
     page: Annotated[
         Path | None, typer.Option(help="Also write a page (.md) with tables and pictures; its numbers beside it.")
     ] = None,
@@ -56,7 +56,6 @@ def compare(
     of the architectures and tested on the other.
     """
     from ...rsa.cli.console import progress
-    from ...rsa.io.storage import check_writable
     from ..pages.experiments import check_page, write_page
     from ..pool.layer_similarities import view_of
     from ..pool.pool import Pool
@@ -67,9 +66,7 @@ def compare(
 
     if page is not None:
         check_page(page)
-        json = json or page.with_suffix(".json")
-    if json is not None:
-        check_writable(json)
+        json = json or writable(page.with_suffix(".json"))
     loaded = Pool.load(pool)
     teachers = [made for name in teacher for made in _teachers(name, loaded, by, data_dir)]
     rules = list(rule or (name for name in RULES if name != "weights"))

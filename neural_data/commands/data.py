@@ -5,26 +5,21 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ...rsa.cli.options import DataDir, Json, picture, writable
+from .teacher import By, Level, Scale
+
 if TYPE_CHECKING:
     from ..catalogue.datasets import Dataset
 
 data = typer.Typer(help="List, describe, fetch and convert recordings.", no_args_is_help=True)
-
-DataDir = Annotated[
-    Path | None, typer.Option(help="Folder of recordings.", show_default="$TGSAGE_DATA, then the cache")
-]
-Json = Annotated[Path | None, typer.Option(help="Also write everything to this file.")]
 
 
 @data.command("list")
 def list_(data_dir: DataDir = None, json: Json = None) -> None:
     """The data sets that have a name, and which of them are on disk."""
     from ...rsa.cli.console import print_table, write_json
-    from ...rsa.io.storage import check_writable
     from ..catalogue.lookup import data_folder, list_datasets
 
-    if json is not None:
-        check_writable(json)
     folder = data_folder(data_dir)
     datasets = list_datasets()
     rows = [[f"{item.name}\n  {item.title}", item.kind, _size(item), _presence(item, folder)] for item in datasets]
@@ -38,28 +33,23 @@ def list_(data_dir: DataDir = None, json: Json = None) -> None:
 @data.command()
 def describe(
     name: Annotated[str, typer.Argument(metavar="NAME-or-FILE", help="A data set, recording, RDMs or teacher file.")],
-    by: Annotated[str, typer.Option(help="RDMs by stimulus, or by a column to average over.")] = "stimulus",
-    level: Annotated[str, typer.Option(help="subregion, region, paper, or a column such as animal.")] = "subregion",
-    scale: Annotated[str, typer.Option(help="Scaling of each neuroid over stimuli: none, zscore or max.")] = "none",
+    by: By = "stimulus",
+    level: Level = "subregion",
+    scale: Scale = "none",
     splits: Annotated[int, typer.Option(help="Random split halves behind the reliability.", min=1)] = 100,
     seed: Annotated[int, typer.Option(help="Seed of the split halves.", min=0)] = 0,
     data_dir: DataDir = None,
     json: Json = None,
     plot: Annotated[
-        Path | None, typer.Option(help="Draw neuroid reliability and region RDMs (.png, .svg, .pdf).")
+        Path | None, typer.Option(help="Draw neuroid reliability and region RDMs (.png, .svg, .pdf).", callback=picture)
     ] = None,
 ) -> None:
     """What a recording holds: dims, regions, neuroids, stimuli, repeats, and how reliable they are."""
     from ...rsa.cli.console import print_table, progress, write_json
-    from ...rsa.io.storage import check_writable
-    from ...rsa.report.figures import check_picture, save_figure
+    from ...rsa.report.figures import save_figure
     from ..catalogue.lookup import find
     from ..description import describe as description
 
-    if plot is not None:
-        check_picture(plot)
-    if json is not None:
-        check_writable(json)
     dataset = find(name)
     with progress("split halves", splits) as done:
         found = description(
@@ -90,11 +80,8 @@ def fetch(
 ) -> None:
     """Download the files of a data set into the data folder; a file appears when its checksum is right."""
     from ...rsa.cli.console import print_table, progress, write_json
-    from ...rsa.io.storage import check_writable
     from ..catalogue.download import fetch as fetch_files
 
-    if json is not None:
-        check_writable(json)
     sizes: dict[str, tuple[float, float]] = {}  # file -> megabytes so far, and in all
     with progress(f"downloading {name}", unit="MB") as done:
 
@@ -115,7 +102,7 @@ def fetch(
 @data.command()
 def convert(
     source: Annotated[str, typer.Argument(metavar="IN", help="A name of: tgsage data list, or a file.")],
-    out: Annotated[Path, typer.Argument(metavar="OUT", help="The netCDF file to write.")],
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="The netCDF file to write.", callback=writable)],
     part: Annotated[
         str, typer.Option(help="Of a file that holds several: a netCDF group; trials, averaged or binned (HvM).")
     ] = "",
@@ -124,12 +111,9 @@ def convert(
 ) -> None:
     """Read a recording of any known format and write it in ours, which loads as it was."""
     from ...rsa.cli.console import print_table, progress, write_json
-    from ...rsa.io.storage import check_writable
     from ..catalogue.lookup import load
     from ..recordings.readers.native import save_recording
 
-    for path in filter(None, (out, json)):
-        check_writable(path)
     with progress(f"converting {source}"):
         recording = load(source, data_dir=data_dir, part=part)
         save_recording(recording, out)

@@ -5,6 +5,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ...rsa.cli.options import DataDir, Json, NFeatures, Plot, web_page
+from .teacher import By, Level, Scale, Window
+
 if TYPE_CHECKING:
     from ...rsa import TeacherScore
 
@@ -25,9 +28,7 @@ def score(
         list[str] | None,
         typer.Option(help='Names, globs ("layer*.1") or "auto" (the stages); repeat it, or separate with commas.'),
     ] = None,
-    by: Annotated[
-        str, typer.Option(help="stimulus, or a column to average over: object_name, category_name, ...")
-    ] = "stimulus",
+    by: By = "stimulus",
     target: Annotated[
         list[str] | None,
         typer.Option(help="Of the teacher's targets only this one; repeat it for several.", show_default="all"),
@@ -39,10 +40,8 @@ def score(
             "procrustes, ridge (the target predicted from the layer); by a column, features are averaged over it."
         ),
     ] = "rdm",
-    level: Annotated[str, typer.Option(help="Targets of a recording: subregion, region or paper.")] = "subregion",
-    scale: Annotated[
-        str, typer.Option(help="Scaling of each neuroid over stimuli: none, zscore or max. Unscaled, high rates rule.")
-    ] = "none",
+    level: Level = "subregion",
+    scale: Scale = "none",
     method: Annotated[
         str | None,
         typer.Option(
@@ -57,9 +56,7 @@ def score(
             show_default="the teacher's own, correlation",
         ),
     ] = None,
-    n_features: Annotated[
-        int, typer.Option(help="Random features per layer, drawn by seed and layer name; 0 = all of them.", min=0)
-    ] = 8192,
+    n_features: NFeatures = 8192,
     bootstrap: Annotated[
         int | None,
         typer.Option(
@@ -75,10 +72,7 @@ def score(
             "are not independent."
         ),
     ] = None,
-    window: Annotated[
-        tuple[float, float] | None,
-        typer.Option(help="Start and end in ms, of a recording.", show_default="the recording's own"),
-    ] = None,
+    window: Window = None,
     missing: Annotated[
         str | None,
         typer.Option(
@@ -97,15 +91,14 @@ def score(
     stimuli: Annotated[
         str | None, typer.Option(help="Whose images to show.", show_default="those of the teacher")
     ] = None,
-    data_dir: Annotated[
-        Path | None, typer.Option(help="Folder of recordings.", show_default="$TGSAGE_DATA, then the cache")
-    ] = None,
+    data_dir: DataDir = None,
     batch_size: Annotated[int, typer.Option(help="Images per forward pass.", min=1)] = 64,
     device: Annotated[str | None, typer.Option(help='Where the model runs, such as "cuda:0".')] = None,
-    json: Annotated[Path | None, typer.Option(help="Also write everything to this file.")] = None,
-    plot: Annotated[Path | None, typer.Option(help="Also draw a picture (.png, .svg, .pdf).")] = None,
+    json: Json = None,
+    plot: Plot = None,
     report: Annotated[
-        Path | None, typer.Option(help="Also write a page (.html): answer, intervals, tests, RDMs, methods.")
+        Path | None,
+        typer.Option(help="Also write a page (.html): answer, intervals, tests, RDMs, methods.", callback=web_page),
     ] = None,
 ) -> None:
     """Score MODEL against a teacher: which layer is most like which brain region, and how near the noise ceiling.
@@ -118,17 +111,9 @@ def score(
 
     from ...rsa import write_report
     from ...rsa.cli.console import write_json
-    from ...rsa.io.storage import check_writable
-    from ...rsa.report import check_report
-    from ...rsa.report.figures import check_picture, save_figure, score_figure
+    from ...rsa.report.figures import save_figure, score_figure
     from .. import scoring
 
-    if plot is not None:
-        check_picture(plot)
-    if json is not None:
-        check_writable(json)
-    if report is not None:
-        check_report(report)
     result = scoring.score(
         model, teacher, stimuli, layers=[name for part in layers or ["auto"] for name in part.split(",")],
         targets=target or (), similarity=similarity, by=by, level=level, scale=scale, window=window, missing=missing,

@@ -5,8 +5,22 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ...rsa.cli.options import DataDir, Json, writable
+
 if TYPE_CHECKING:
     from ...rsa import Teacher
+
+By = Annotated[str, typer.Option(help="stimulus, or a column to average over: object_name, category_name, ...")]
+Level = Annotated[
+    str, typer.Option(help="Targets of a recording: subregion, region, paper, or a column such as animal.")
+]
+Scale = Annotated[
+    str, typer.Option(help="Scaling of each neuroid over stimuli: none, zscore or max. Unscaled, high rates rule.")
+]
+Window = Annotated[
+    tuple[float, float] | None,
+    typer.Option(help="Start and end in ms, of a recording.", show_default="the recording's own"),
+]
 
 teacher = typer.Typer(no_args_is_help=True)
 
@@ -19,23 +33,15 @@ def group() -> None:
 @teacher.command()
 def build(
     recording: Annotated[str, typer.Argument(help="A name (see: tgsage data list) or a file, of responses or RDMs.")],
-    out: Annotated[Path, typer.Argument(help="The teacher file to write (HDF5).")],
-    by: Annotated[
-        str, typer.Option(help="stimulus, or a column to average over: object_name, category_name, ...")
-    ] = "stimulus",
-    level: Annotated[str, typer.Option(help="Targets: subregion, region, paper, or a column such as animal.")] = (
-        "subregion"
-    ),
-    scale: Annotated[
-        str, typer.Option(help="Scaling of each neuroid over stimuli: none, zscore or max. Unscaled, high rates rule.")
-    ] = "none",
+    out: Annotated[Path, typer.Argument(help="The teacher file to write (HDF5).", callback=writable)],
+    by: By = "stimulus",
+    level: Level = "subregion",
+    scale: Scale = "none",
     metric: Annotated[str, typer.Option(help="Dissimilarity: correlation, spearman, cosine, euclidean, ...")] = (
         "correlation"
     ),
     method: Annotated[str, typer.Option(help="The comparison it is meant for, also of its ceilings.")] = "pearson",
-    window: Annotated[
-        tuple[float, float] | None, typer.Option(help="Start and end in ms.", show_default="the recording's own")
-    ] = None,
+    window: Window = None,
     missing: Annotated[
         str, typer.Option(help="Neuroids that lack a response to some stimulus: raise, or drop them.")
     ] = "raise",
@@ -44,22 +50,17 @@ def build(
     features: Annotated[
         bool, typer.Option("--features", help="Keep the responses too, for `tgsage score --similarity cka`, ridge, ...")
     ] = False,
-    data_dir: Annotated[
-        Path | None, typer.Option(help="Folder of recordings.", show_default="$TGSAGE_DATA, then the cache")
-    ] = None,
-    json: Annotated[Path | None, typer.Option(help="Also write what was made to this file.")] = None,
+    data_dir: DataDir = None,
+    json: Json = None,
 ) -> None:
     """Make a teacher of RECORDING: the RDM and the noise ceiling of each region, saved as one file."""
     from dataclasses import replace
 
     from ...rsa import RSAError
     from ...rsa.cli.console import progress, write_json
-    from ...rsa.io.storage import check_writable
     from ..catalogue.images import images
     from ..teacher import load_teacher
 
-    for path in filter(None, (out, json)):
-        check_writable(path)
     with progress("split halves", splits) as done:
         made = load_teacher(
             recording, by=by, level=level, scale=scale, window=window, metric=metric, missing=missing,

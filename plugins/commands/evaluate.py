@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .train import DataDir, DataName, Device, Download, Epochs, Examples, RecipeName, Seed, Set
+from ...rsa.cli.options import DataDir, Device, Json
+from .train import DataName, Download, Epochs, Examples, RecipeName, Seed, Set
 
 if TYPE_CHECKING:
     from ..result import Evaluation
@@ -57,7 +58,7 @@ def evaluate(
     data_dir: DataDir = None,
     download: Download = False,
     device: Device = None,
-    json: Annotated[Path | None, typer.Option(help="Also write the evaluation to this file.")] = None,
+    json: Json = None,
 ) -> None:
     """Score NETWORK as a search would: after --epochs of training (none without it), by P + alpha TG.
 
@@ -67,15 +68,12 @@ def evaluate(
 
     from ...rsa import RSAError
     from ...rsa.cli.console import progress, write_json
-    from ...rsa.io.storage import check_writable
     from ..evaluation.evaluator import Evaluator
     from ..training import Checkpoint, get_recipe, load_data, load_network, make_network
     from ..training.models import check_fits
     from ..training.placement import same_threads
     from .train import overrides, run, say
 
-    if json is not None:
-        check_writable(json)
     if teacher is None and (by or layers):
         raise RSAError("--by and --layers are about a teacher; name one with --teacher")
     kept = Path(network).suffix.lower() == ".pt"

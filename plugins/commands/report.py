@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ...rsa.cli.options import Json, web_page, writable
+
 if TYPE_CHECKING:
     from ..report.summary import SearchReport
 
@@ -14,25 +16,23 @@ def report(
     study: Annotated[
         str | None, typer.Option(help="Name of the search.", show_default="the only one of the storage")
     ] = None,
-    html: Annotated[Path | None, typer.Option(help="Write a page with everything, for people.")] = None,
-    csv: Annotated[Path | None, typer.Option(help="Write a row per candidate.")] = None,
-    best: Annotated[
-        Path | None, typer.Option(help="Write the best architecture, for `tgsage train` and `tgsage evaluate`.")
+    html: Annotated[
+        Path | None, typer.Option(help="Write a page with everything, for people.", callback=web_page)
     ] = None,
-    json: Annotated[Path | None, typer.Option(help="Also write everything to this file.")] = None,
+    csv: Annotated[Path | None, typer.Option(help="Write a row per candidate.", callback=writable)] = None,
+    best: Annotated[
+        Path | None,
+        typer.Option(help="Write the best architecture, for `tgsage train` and `tgsage evaluate`.", callback=writable),
+    ] = None,
+    json: Json = None,
 ) -> None:
     """The best candidates of a search, the choices that matter, failures and cost; also while it runs."""
     from ...rsa import RSAError
     from ...rsa.cli.console import write_json
-    from ...rsa.io.storage import check_writable, replacing
-    from ...rsa.report.page import check_report
+    from ...rsa.io.storage import replacing
     from ..report.summary import search_report
     from ..spaces import get_space, write_architecture
 
-    if html is not None:
-        check_report(html)
-    for path in filter(None, (csv, json, best)):
-        check_writable(path)
     found = search_report(storage, study)
     if html is not None:
         from ..report.page import write_search_report

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ...rsa.cli.options import DataDir, Json, web_page
 from .evaluate import Alpha, By
-from .train import DataDir, DataName, Download, RecipeName
+from .train import DataName, Download, RecipeName
 
 if TYPE_CHECKING:
     from ...rsa import Teacher
@@ -156,9 +157,10 @@ def search(
         typer.Option(
             help="Page with the learning curve and the best architectures drawn.",
             show_default="beside a SQLite file, as NAME.html",
+            callback=web_page,
         ),
     ] = None,
-    json: Annotated[Path | None, typer.Option(help="Also write every candidate to this file.")] = None,
+    json: Json = None,
 ) -> None:
     """Search for the architecture with the highest P + alpha TG after little training.
 
@@ -170,8 +172,7 @@ def search(
     """
     from ...rsa import RSAError
     from ...rsa.cli.console import print_table, write_json
-    from ...rsa.io.storage import check_writable, make_folder
-    from ...rsa.report import check_report
+    from ...rsa.io.storage import make_folder
     from ..evaluation.teacher import is_network
     from ..report.live import LiveView
     from ..report.page import write_search_report
@@ -188,12 +189,8 @@ def search(
     from .finals import run_finals
     from .train import overrides, say
 
-    if json is not None:
-        check_writable(json)
     file = sqlite_file(storage)
-    page = html or (None if file is None else file.with_suffix(".html"))
-    if page is not None:
-        check_report(page)
+    page = html or (None if file is None else web_page(file.with_suffix(".html")))
     if not isfinite(alpha):
         raise RSAError(f"alpha is a finite number, not {alpha}")
     if teacher is None and data == "digits":

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ...rsa.cli.options import Json, writable
+
 if TYPE_CHECKING:
     from ..spaces import Architecture, CellPair, Space
 
@@ -26,19 +28,17 @@ def space(
             "... Repeat it for more files."
         ),
     ] = None,
-    json: Annotated[Path | None, typer.Option(help="Also write everything to this file.")] = None,
+    json: Json = None,
 ) -> None:
     """Tell what a search space is, and show architectures of it: drawn at random, from a file, or a known cell."""
     from ...rsa import RSAError
     from ...rsa.cli.console import print_table, write_json
-    from ...rsa.io.storage import check_writable
     from ...rsa.report.figures import PICTURES
     from ..spaces import KNOWN_CELLS
 
     files = [*(out or []), *([Path(f"{architecture.stem if architecture else name}.png")] if draw else [])]
-    for path in filter(None, (*files, json)):
-        check_writable(path)
     for path in files:
+        writable(path)
         if path.suffix.lower() not in (".json", *PICTURES):
             raise RSAError(f"{path}: an architecture is written to .json, or drawn to {', '.join(PICTURES)}")
     if architecture is not None and sample:

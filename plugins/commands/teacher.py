@@ -5,11 +5,15 @@ from typing import Annotated
 
 import typer
 
-from .train import DataDir, DataName, Device, Download, Epochs, RecipeName, Seed, Set
+from ...rsa.cli.options import DataDir, Device, Json, NFeatures, writable
+from .train import DataName, Download, Epochs, RecipeName, Seed, Set
 
 
 def train(
-    out: Annotated[Path, typer.Argument(help="The teacher file to write (HDF5); its checkpoint lies beside it (.pt).")],
+    out: Annotated[
+        Path,
+        typer.Argument(help="Teacher file to write (HDF5); its checkpoint lies beside it (.pt).", callback=writable),
+    ],
     network: Annotated[
         str,
         typer.Option(help="resnet:N (the paper's: resnet:9), nasnet-a, torchvision:NAME, a file of `tgsage space`."),
@@ -26,9 +30,7 @@ def train(
     layers: Annotated[
         list[str] | None, typer.Option(help='Targets: names, globs or "auto" (L1, L2, L3); "output" is the logits.')
     ] = None,
-    n_features: Annotated[
-        int, typer.Option(help="Random features per layer, drawn by seed and layer name; 0 = all of them.", min=0)
-    ] = 8192,
+    n_features: NFeatures = 8192,
     metric: Annotated[str, typer.Option(help="Dissimilarity: correlation, spearman, cosine, euclidean, ...")] = (
         "correlation"
     ),
@@ -37,7 +39,7 @@ def train(
     data_dir: DataDir = None,
     download: Download = False,
     device: Device = None,
-    json: Annotated[Path | None, typer.Option(help="Also write what was made to this file.")] = None,
+    json: Json = None,
 ) -> None:
     """Train NETWORK and write its layers' RDMs over the validation images as a teacher.
 
@@ -47,14 +49,11 @@ def train(
     from ...neural_data.commands.teacher import summary as describe
     from ...rsa import RSAError
     from ...rsa.cli.console import is_first, print_table, progress, write_json
-    from ...rsa.io.storage import check_writable
     from ...rsa.networks.extract import LAYER_METRICS
     from ...rsa.networks.layers import choose_layers
     from ..training import get_recipe, load_data, make_network, network_teacher
     from .train import measure, overrides, run, say, show, summary
 
-    for path in filter(None, (out, json)):
-        check_writable(path)
     checkpoint = out.with_suffix(".pt")
     if checkpoint == out:
         raise RSAError(f"{out} would be the checkpoint of this teacher, too; call the teacher {out.with_suffix('.h5')}")

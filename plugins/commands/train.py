@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ...rsa.cli.options import DataDir, Device, Json, writable
+
 if TYPE_CHECKING:
     from ..training import Data, Moment, Performance, Training
 
@@ -34,9 +36,7 @@ Epochs = Annotated[
 ]
 Examples = Annotated[int | None, typer.Option(help="Stop after so many training images instead.", min=0)]
 Seed = Annotated[int, typer.Option(help="Seed of weights, order and augmentation.", min=0)]
-DataDir = Annotated[Path | None, typer.Option(help="Folder of data sets.", show_default="$TGSAGE_DATA, then the cache")]
 Download = Annotated[bool, typer.Option("--download", help="Fetch cifar10 or cifar100 where the folder lacks it.")]
-Device = Annotated[str | None, typer.Option(help='Where to train, such as "cuda:0".', show_default="a GPU if any")]
 BatchNorm = Annotated[
     str | None,
     typer.Option(
@@ -53,7 +53,7 @@ def train(
     epochs: Epochs = None,
     examples: Examples = None,
     whole: Annotated[bool, typer.Option("--whole", help="Train on the validation images as well.")] = False,
-    out: Annotated[Path | None, typer.Option(help="Checkpoint to write after every epoch.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Checkpoint to write after every epoch.", callback=writable)] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from OUT, if it is there.")] = False,
     keep: Annotated[
         list[float] | None, typer.Option(help="Keep OUT as it is at this epoch, as OUT@EPOCH; repeat it.")
@@ -64,7 +64,7 @@ def train(
     data_dir: DataDir = None,
     download: Download = False,
     device: Device = None,
-    json: Annotated[Path | None, typer.Option(help="Also write results and history to this file.")] = None,
+    json: Json = None,
 ) -> None:
     """Train NETWORK and test it: loss and accuracy of every epoch, then of the validation and test images.
 
@@ -73,12 +73,9 @@ def train(
     """
     from ...rsa import RSAError
     from ...rsa.cli.console import is_first, write_json
-    from ...rsa.io.storage import check_writable
     from ..training import get_recipe, load_data, make_network
     from ..training.batchnorm import check_batchnorm
 
-    for path in filter(None, (out, json)):
-        check_writable(path)
     if batchnorm is not None:
         check_batchnorm(batchnorm)
     if (resume or keep) and out is None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ...rsa import RSAError
-from ...rsa.cli.console import versions
+from ...rsa.io.storage import versions
 from ..identity import flat, identity, searcher_identity, space_identity
 from ..result import Evaluation
 from ..searchers.searcher import Searcher

@@ -3,17 +3,15 @@
 import json
 import math
 import os
-import platform
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from threading import Event, Thread
 from time import monotonic, strftime
 from typing import Any
 
-from ..io.storage import replacing
+from ..io.storage import replacing, versions
 
 FIRST_LINE, BETWEEN_LINES = 10.0, 60.0  # seconds before the first line of a log, and at most between two
 
@@ -160,14 +158,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     return value if isinstance(value, str | int | None) else str(value)
-
-
-def versions() -> dict[str, str]:
-    """Versions of Python and of the packages that numbers depend on."""
-    found = {"python": platform.python_version()}
-    for name in ("tgsage", "numpy", "scipy", "numba", "torch", "torchvision", "xarray"):
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found

@@ -2,10 +2,12 @@
 
 import io
 import os
+import platform
 import tempfile
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -112,3 +114,14 @@ def check_unfolded(path: Path) -> None:
     with zipfile.ZipFile(path) as packed:
         if sum(part.file_size for part in packed.infolist()) > path.stat().st_size:
             raise ValueError("its parts are compressed")
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of the packages that numbers depend on."""
+    found = {"python": platform.python_version()}
+    for name in ("tgsage", "numpy", "scipy", "numba", "torch", "torchvision", "xarray"):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found

@@ -6,9 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from ..cli.console import versions
 from ..errors import RSAError, listing
-from ..io.storage import check_writable, replacing
+from ..io.storage import check_writable, replacing, versions
 from ..rdm.comparison import METHODS, align, compare_all
 from ..rdm.rdm import RDM
 from ..score import TeacherScore
