@@ -26,9 +26,11 @@ def recording(stimuli: Stimuli) -> xarray.DataArray:
     rng = np.random.default_rng(1)
     truth = rng.normal(size=(N, 20))
     return from_arrays(
-        (truth[:, None] + rng.normal(size=(N, 4, 20))).reshape(-1, 20), stimulus_id=np.repeat(NAMES, 4),
-        region=["V4"] * 10 + ["IT"] * 10, presentation={"object_name": np.repeat(stimuli.table["object_name"], 4)},
-    )  # fmt: skip
+        (truth[:, None] + rng.normal(size=(N, 4, 20))).reshape(-1, 20),
+        stimulus_id=np.repeat(NAMES, 4),
+        region=["V4"] * 10 + ["IT"] * 10,
+        presentation={"object_name": np.repeat(stimuli.table["object_name"], 4)},
+    )
 
 
 @pytest.fixture(scope="module")

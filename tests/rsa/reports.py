@@ -42,9 +42,17 @@ class Page(HTMLParser):
 
 
 def study(
-    n: int = 24, layers: int = 4, targets: tuple[str, ...] = ("V4", "IT"), *, name: str = "layer{}",
-    by: str = "stimulus", bootstrap: int = 60, ceilings: bool = True, seed: int = 0, note: str = "",
-) -> tuple[Teacher, TeacherScore, dict[str, RDM]]:  # fmt: skip
+    n: int = 24,
+    layers: int = 4,
+    targets: tuple[str, ...] = ("V4", "IT"),
+    *,
+    name: str = "layer{}",
+    by: str = "stimulus",
+    bootstrap: int = 60,
+    ceilings: bool = True,
+    seed: int = 0,
+    note: str = "",
+) -> tuple[Teacher, TeacherScore, dict[str, RDM]]:
     """A model whose layers come nearer to the targets, one after another."""
     rng = np.random.default_rng(seed)
     labels, category = [f"im{i}" for i in range(n)], [f"kind {i % 4}" for i in range(n)]

@@ -15,14 +15,21 @@ from tgsage.rsa.cli.console import write_json
 
 Teacher: Any = TypedTeacher  # what people put there is of other types, too
 NAMES = list("abc")
-ATTRS = {
-    "path": Path("a/b"), "int": np.int64(3), "float": np.float32(0.5), "bool": np.bool_(True), "text": np.str_("x"),
-    "none": None, "array": np.array([4]), "tensor": torch.tensor(5), "bytes": b"caf\xc3\xa9", np.str_("key"): 1,
-}  # fmt: skip
-PLAIN = {
-    "path": "a/b", "int": 3, "float": 0.5, "bool": True, "text": "x", "none": None, "array": 4, "tensor": 5,
-    "bytes": "café", "key": 1,
-}  # fmt: skip
+ATTRIBUTES = [
+    # name, as given, as it is kept
+    ("path", Path("a/b"), "a/b"),
+    ("int", np.int64(3), 3),
+    ("float", np.float32(0.5), 0.5),
+    ("bool", np.bool_(True), True),
+    ("text", np.str_("x"), "x"),
+    ("none", None, None),
+    ("array", np.array([4]), 4),
+    ("tensor", torch.tensor(5), 5),
+    ("bytes", b"caf\xc3\xa9", "café"),
+    (np.str_("key"), 1, 1),
+]
+ATTRS: dict[str, Any] = {name: given for name, given, _ in ATTRIBUTES}
+PLAIN = {str(name): kept for name, _, kept in ATTRIBUTES}
 
 
 def rdm(**fields: Any) -> RDM:
@@ -35,14 +42,19 @@ def features(**fields: Any) -> Features:
 
 def test_attributes_are_plain_from_the_start_and_come_back(tmp_path: Path) -> None:
     teacher = Teacher(
-        "t", {np.str_("IT"): rdm(attrs=ATTRS)}, {"IT": np.array([0.5, 0.75], np.float32)}, stimuli=Path("x"),
-        attrs=ATTRS, stimulus_ids=np.array(NAMES), features={"IT": features(attrs=ATTRS)},
-    )  # fmt: skip
+        "t",
+        {np.str_("IT"): rdm(attrs=ATTRS)},
+        {"IT": np.array([0.5, 0.75], np.float32)},
+        stimuli=Path("x"),
+        attrs=ATTRS,
+        stimulus_ids=np.array(NAMES),
+        features={"IT": features(attrs=ATTRS)},
+    )
     teacher.save(tmp_path / "t.h5")
     rdm(attrs=ATTRS).save(tmp_path / "r.h5")
     back = Teacher.load(tmp_path / "t.h5")
-    for attrs in (teacher.attrs, back.attrs, back.rdms["IT"].attrs, back.features["IT"].attrs, rdm(attrs=ATTRS).attrs,
-                  RDM.load(tmp_path / "r.h5").attrs):  # fmt: skip
+    loaded = (back, back.rdms["IT"], back.features["IT"], RDM.load(tmp_path / "r.h5"))
+    for attrs in (item.attrs for item in (teacher, rdm(attrs=ATTRS), *loaded)):
         assert dict(attrs) == PLAIN
         assert {type(value) for value in attrs.values()} <= {str, int, float, bool, type(None)}
     assert (back.ceilings, back.stimuli, back.stimulus_ids) == ({"IT": (0.5, 0.75)}, "x", tuple(NAMES))
@@ -83,22 +95,26 @@ def test_nothing_is_a_metric_or_a_kind_of_condition_or_a_ceiling() -> None:
     assert Teacher("t", {"IT": rdm()}, {"IT": None}).ceilings == {}
 
 
+COLUMNS: list[tuple[str, Any, list[object]]] = [
+    # name, as given, as it is kept
+    ("text", ["x", None, np.nan], ["x", "", ""]),
+    ("series", pd.Series([3, 1, 2], list("cab")), [1, 2, 3]),
+    ("bytes", [b"u", b"v", b"w"], ["u", "v", "w"]),
+    ("gaps", [1, None, 3], [1, np.nan, 3]),
+    ("nullable", pd.array([1, None, 3], dtype="Int64"), [1, np.nan, 3]),
+    ("strings", pd.Series(["u", pd.NA, "w"]), ["u", "", "w"]),
+    ("masked", np.ma.array([1, 2, 3], mask=[False, True, False]), [1, np.nan, 3]),
+    ("masked text", np.ma.array(np.array(NAMES), mask=[False, True, False]), ["a", "", "c"]),
+    ("real", ["nan", "None", "1e3"], ["nan", "None", "1e3"]),
+    ("flag", [True, False, True], [True, False, True]),
+    ("category", pd.Categorical(["x", None, "y"]), ["x", "", "y"]),
+]
+
+
 def test_descriptors_keep_numbers_and_texts_and_go_to_their_conditions_by_name(tmp_path: Path) -> None:
-    columns = {
-        "text": ["x", None, np.nan], "series": pd.Series([3, 1, 2], list("cab")), "bytes": [b"u", b"v", b"w"],
-        "gaps": [1, None, 3], "nullable": pd.array([1, None, 3], dtype="Int64"),
-        "strings": pd.Series(["u", pd.NA, "w"]),
-        "masked": np.ma.array([1, 2, 3], mask=[False, True, False]),
-        "masked text": np.ma.array(np.array(NAMES), mask=[False, True, False]),
-        "real": ["nan", "None", "1e3"], "flag": [True, False, True], "category": pd.Categorical(["x", None, "y"]),
-    }  # fmt: skip
-    expected: dict[str, list[object]] = {
-        "text": ["x", "", ""], "series": [1, 2, 3], "bytes": ["u", "v", "w"], "gaps": [1, np.nan, 3],
-        "nullable": [1, np.nan, 3], "strings": ["u", "", "w"], "masked": [1, np.nan, 3], "masked text": ["a", "", "c"],
-        "real": ["nan", "None", "1e3"], "flag": [True, False, True], "category": ["x", "", "y"],
-    }  # fmt: skip
+    columns = {name: given for name, given, _ in COLUMNS}
     made = rdm(descriptors=columns)
     made.save(tmp_path / "r.h5")
     for found in (made, RDM.load(tmp_path / "r.h5"), features(descriptors=columns)):
-        for key, values in expected.items():
-            np.testing.assert_array_equal(found.descriptors[key], values)
+        for name, _, kept in COLUMNS:
+            np.testing.assert_array_equal(found.descriptors[name], kept)

@@ -50,9 +50,8 @@ def test_missing_names_of_arrays_and_columns_are_refused(column: object) -> None
 
 def test_names_keep_their_text() -> None:
     assert check_labels(["07", "1_23", "1e3", "NA", "null", "inf"]) == ("07", "1_23", "1e3", "NA", "null", "inf")
-    assert check_labels([b"a", np.str_("b"), 3, np.int64(4), np.float32(0.5), Path("x/y"), True]) == (
-        "a", "b", "3", "4", "0.5", "x/y", "True",
-    )  # fmt: skip
+    mixed = [b"a", np.str_("b"), 3, np.int64(4), np.float32(0.5), Path("x/y"), True]
+    assert check_labels(mixed) == ("a", "b", "3", "4", "0.5", "x/y", "True")
     assert check_labels(np.array([b"caf\xc3\xa9", b"x"])) == ("café", "x")
     assert check_labels(np.array(["2020-01-01", "2020-01-02"], "M8[ns]")[:1])[0].startswith("2020-01-01")
     assert check_labels(torch.arange(3)) == check_labels(range(3)) == check_labels(np.arange(3)) == ("0", "1", "2")

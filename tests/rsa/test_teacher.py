@@ -75,9 +75,8 @@ def test_a_teacher_survives_its_file(tmp_path: Path) -> None:
     teacher.save(tmp_path / "teacher.h5")
     loaded = Teacher.load(tmp_path / "teacher.h5")
     assert list(loaded.rdms) == ["X", "Y"]
-    assert (loaded.name, loaded.ceilings, loaded.method, loaded.stimuli, loaded.checksum, loaded.attrs) == (
-        teacher.name, teacher.ceilings, teacher.method, teacher.stimuli, teacher.checksum, teacher.attrs,
-    )  # fmt: skip
+    for field in ("name", "ceilings", "method", "stimuli", "checksum", "attrs"):
+        assert getattr(loaded, field) == getattr(teacher, field)
     np.testing.assert_array_equal(loaded.rdms["Y"].values, teacher.rdms["Y"].values)
     assert list(tmp_path.iterdir()) == [tmp_path / "teacher.h5"]
 

@@ -17,10 +17,8 @@ def build(*arguments: object) -> str:
 
 def test_a_built_teacher_is_the_one_that_python_makes(data_dir: Path, tmp_path: Path) -> None:
     out = tmp_path / "v4.h5"
-    shown = build(
-        "cowley2023/210325", out, "--scale", "zscore", "--splits", 5, "--seed", 3,
-        "--data-dir", data_dir, "--json", tmp_path / "v4.json",
-    )  # fmt: skip
+    options = f"--scale zscore --splits 5 --seed 3 --data-dir {data_dir} --json {tmp_path}/v4.json"
+    shown = build("cowley2023/210325", out, *options.split())
     made = Teacher.load(out)
     expected = load_teacher("cowley2023/210325", scale="zscore", splits=5, seed=3, data_dir=data_dir)
     assert made.ceilings == expected.ceilings

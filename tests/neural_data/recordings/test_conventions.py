@@ -162,10 +162,13 @@ def test_truth_values_that_may_be_missing_are_refused(tmp_path: Path) -> None:
 def test_a_unit_since_an_event_is_no_calendar_time(tmp_path: Path) -> None:
     x = np.random.default_rng(0).normal(size=(3, 4, 2))
     coords = {
-        "stimulus_id": ("presentation", ["a", "b", "c"]), "rt": ("presentation", [210.0, 250.0, 300.0]),
-        "neuroid_id": ("neuroid", ["n0", "n1", "n2", "n3"]), "region": ("neuroid", ["IT"] * 4),
-        "time_bin_start": ("time_bin", [0.07, 0.12]), "time_bin_end": ("time_bin", [0.12, 0.17]),
-    }  # fmt: skip
+        "stimulus_id": ("presentation", ["a", "b", "c"]),
+        "rt": ("presentation", [210.0, 250.0, 300.0]),
+        "neuroid_id": ("neuroid", ["n0", "n1", "n2", "n3"]),
+        "region": ("neuroid", ["IT"] * 4),
+        "time_bin_start": ("time_bin", [0.07, 0.12]),
+        "time_bin_end": ("time_bin", [0.12, 0.17]),
+    }
     made = xarray.DataArray(x, coords, ("presentation", "neuroid", "time_bin"), "made.up")
     made["rt"].attrs["units"] = "ms since stimulus onset"
     for name in ("time_bin_start", "time_bin_end"):

@@ -110,9 +110,8 @@ def test_neuroids_are_resampled_whole() -> None:
         rdm = compute_rdm(x[:, chosen])
         expected = [compare(layer, rdm, method="spearman") for layer in layers.values()]
         np.testing.assert_allclose(draws[:, 0, draw], expected, atol=1e-12)
-    np.testing.assert_allclose(draws["estimate"][:, 0], [
-        compare(layer, compute_rdm(x), method="spearman") for layer in layers.values()
-    ])  # fmt: skip
+    whole = [compare(layer, compute_rdm(x), method="spearman") for layer in layers.values()]
+    np.testing.assert_allclose(draws["estimate"][:, 0], whole)
     with pytest.raises(RSAError, match="4 neuroids are too few"):
         bootstrap_neuroids(layers, x[:, :4], labels=range(12))
 

@@ -91,7 +91,7 @@ def many_small(rdm: RDM, path: Path) -> None:
         lambda rdm, path: write_json(path, {"values": rdm.values.tolist()}),
         lambda rdm, path: save_figure(Figure((30, 30)), path.with_suffix(".png")),
     ],
-)  # fmt: skip
+)
 def test_a_full_disk_costs_one_line_and_no_older_file(
     write: Callable[[RDM, Path], object], most: int, rdm: RDM, tmp_path: Path
 ) -> None:

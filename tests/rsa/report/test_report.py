@@ -177,11 +177,15 @@ def test_methods_are_those_of_the_score(tmp_path: Path) -> None:
     _, page = render(tmp_path, (teacher, score, rdms))
     (methods,) = [text for _, text in page.all("p") if text.startswith("Representational dissimilarity matrices")]
     for words in (
-        "3 layers of a model (30 features of each, drawn with seed 7", "1 - Pearson correlation", "z-scored",
-        "V4 (30 neuroids) and IT (30 neuroids) of a teacher", "276 pairs", "Spearman's rho-a",
+        "3 layers of a model (30 features of each, drawn with seed 7",
+        "1 - Pearson correlation",
+        "z-scored",
+        "V4 (30 neuroids) and IT (30 neuroids) of a teacher",
+        "276 pairs",
+        "Spearman's rho-a",
         "40 bootstrap resamples of stimuli (seed 11",
         "No noise ceiling was available (none for rho-a",
-    ):  # fmt: skip
+    ):
         assert words in methods
     references = [text for _, text in page.all("li")]
     assert any("eLife 12: e82566" in reference for reference in references)
