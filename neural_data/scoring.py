@@ -139,7 +139,7 @@ def score(
         guide = Guidance(
             chosen, _shown(chosen, stimuli, groups, data_dir), preprocess=preprocess,
             layers=layers if isinstance(layers, str) else list(layers), metric=metric, n_features=n_features or None,
-            method=method, similarity=similarity, seed=seed, batch_size=batch_size, device=device,
+            method=method, similarity=similarity, batchnorm="running", seed=seed, batch_size=batch_size, device=device,
         )  # fmt: skip
         with _bar(progress, f"{name}: forward passes", len(guide.stimuli), "images") as done:
             made = guide.layers(module, progress=done)

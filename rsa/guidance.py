@@ -1,101 +1,186 @@
-"""Guidance of anybody's loop by a teacher, and P + alpha TG (paper, section 3.2)."""
+"""Teacher guidance: the TG of a network, P + alpha TG, and both inside anybody's search loop (paper, section 3.2).
+
+A network becomes a TG in three steps, the same for `Guidance`, `Evaluator`, pools of candidates and their rules:
+
+1. forward passes over the teacher's stimuli inside `normalising`, which decides what batch normalisation does;
+2. `Collector.rdms(leave_out=True)`, which leaves out dead layers and those whose RDM is flat;
+3. `teacher_guidance` of the table of similarities between layers and targets.
+"""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+import numpy.typing as npt
+
 from .errors import RSAError
+from .networks.readout import N_FEATURES, Layers, Readout
 from .networks.stimuli import Images, as_stimuli
 from .rdm.comparison import check_method
 from .rdm.rdm import RDM
-from .score import TeacherScore
 from .similarity.features import Features
-from .teacher import Teacher
 
 if TYPE_CHECKING:
     import torch
 
+    from .networks.collector import Collector
     from .networks.extract import Progress
     from .networks.models import Preprocess
+    from .score import TeacherScore
+    from .teacher import Teacher
 
 
-class Guidance:
-    """A teacher and its stimuli, ready to score networks inside anybody's own training or search loop.
+def best_similarity(similarity: npt.NDArray[Any], *, empty: float = math.nan) -> npt.NDArray[Any]:
+    """Similarity of the most similar layer to every target.
 
-    `guidance(module)` shows the module every stimulus that the teacher's RDMs are about and returns a TeacherScore;
-    its `tg` goes into `p_plus_tg`. The module's mode, device and gradients are left as they were. similarity: "rdm", or
-    one that compares features, which the teacher must then hold (see `Teacher.score`).
-
-    Raises RSAError at once when the stimuli lack a condition of the teacher or are not the images it was made with, for
-    a teacher without the features that the similarity compares, and for method= or metric= with such a similarity.
+    similarity: (..., n_layers, n_targets), NaN for layers without an RDM. empty: what a target without any layer gets.
+    Returns (..., n_targets).
     """
+    highest = np.where(np.isnan(similarity), -np.inf, similarity).max(axis=-2)
+    return np.where(np.isinf(highest), empty, highest)
 
-    def __init__(
-        self,
-        teacher: Teacher,
-        stimuli: Images,
-        *,
-        preprocess: "Preprocess | None" = None,
-        layers: str | list[str] = "auto",
-        metric: str | None = None,
-        n_features: int | None = 8192,
-        method: str | None = None,
-        similarity: str = "rdm",
-        seed: int = 0,
-        batch_size: int = 64,
-        device: "str | torch.device | None" = None,
-    ) -> None:
-        from .networks.extract import LAYER_METRICS
 
-        if similarity != "rdm":
-            teacher.check_features(similarity)
-            if method or metric:
-                what = f"method={method!r}" if method else f"metric={metric!r}"
-                raise RSAError(f"{what} is for similarity='rdm'; {similarity!r} compares features")
-        elif (metric or teacher.metric) not in LAYER_METRICS:
-            known = ", ".join(LAYER_METRICS)
-            raise RSAError(f"a network's RDMs cannot be made by {metric or teacher.metric}; give metric=: {known}")
-        check_method(method or teacher.method)
-        shown = as_stimuli(stimuli)
-        self.teacher, self.method, self.similarity = teacher, method, similarity
-        self.metric = metric or teacher.metric
-        self.stimuli = teacher.select(shown)
-        if teacher.checksum and teacher.checksum != self.stimuli.checksum():
-            raise RSAError(f"these are not the images that teacher {teacher.name!r} was made with ({teacher.stimuli})")
-        self._settings: dict[str, Any] = {
-            "layers": layers, "by": teacher.by, "preprocess": preprocess, "n_features": n_features, "seed": seed,
-            "batch_size": batch_size, "device": device,
-        }  # fmt: skip
-
-    def __call__(self, module: "torch.nn.Module") -> TeacherScore:
-        return self.teacher.score(self.layers(module), similarity=self.similarity, method=self.method)
-
-    def layers(
-        self, module: "torch.nn.Module", *, progress: "Progress | None" = None
-    ) -> Mapping[str, RDM] | Mapping[str, Features]:
-        """What the similarity compares of the module: `rdms` or `features`."""
-        return (self.rdms if self.similarity == "rdm" else self.features)(module, progress=progress)
-
-    def rdms(self, module: "torch.nn.Module", *, progress: "Progress | None" = None) -> dict[str, RDM]:
-        """The RDMs of the module's layers over the teacher's conditions; raises RSAError as `layer_rdms` does."""
-        from .networks.extract import layer_rdms
-
-        return layer_rdms(module, self.stimuli, metric=self.metric, progress=progress, **self._settings)
-
-    def features(self, module: "torch.nn.Module", *, progress: "Progress | None" = None) -> dict[str, Features]:
-        """The features of the module's layers over the same; raises RSAError as `layer_features` does."""
-        from .networks.extract import layer_features
-
-        return layer_features(module, self.stimuli, progress=progress, **self._settings)
+def teacher_guidance(similarity: npt.NDArray[Any], *, empty: float = math.nan) -> npt.NDArray[Any]:
+    """TG = mean over targets of ( max over layers of r(M_layer, M_target) ); parameters as in `best_similarity`."""
+    return np.asarray(best_similarity(similarity, empty=empty).mean(axis=-1))
 
 
 def p_plus_tg(p: float, tg: float, alpha: float = 1.0) -> float:
-    """P + alpha TG (paper, section 3.2).
+    """Combine validation accuracy and teacher guidance: P + alpha TG (paper, section 3.2).
 
-    Raises RSAError unless p, validation accuracy, is a fraction in [0, 1], and tg is finite.
+    Raises
+    ------
+    RSAError
+        Unless `p` is a fraction in [0, 1] and `tg` is finite.
+
+    Examples
+    --------
+    >>> p_plus_tg(0.5, 0.25, alpha=2.0)
+    1.0
     """
     if not 0.0 <= p <= 1.0:
         raise RSAError(f"p must be a fraction in [0, 1], got {p}" + ("; divide percent by 100" if 1 < p <= 100 else ""))
     if not math.isfinite(tg):
         raise RSAError(f"tg must be a finite number, got {tg}")
     return p + alpha * tg
+
+
+class Guidance:
+    """A teacher and its stimuli, ready to score networks inside anybody's own training or search loop.
+
+    `guidance(module)` shows the module every stimulus that the teacher's RDMs are about and returns a `TeacherScore`,
+    whose `tg` goes into `p_plus_tg`. Layers that cannot be compared (dead ones, and those to which all conditions are
+    alike) are left out and named in `score.attrs["unusable"]`. The module's mode, averages, device and gradients are
+    left as they were.
+
+    Parameters
+    ----------
+    teacher : Teacher
+    stimuli : Stimuli, tensor (n, C, H, W), or list of images
+        The images that the teacher is about, among others if need be.
+    layers, n_features, seed, preprocess, device
+        As in `layer_rdms`.
+    metric, method : str, optional
+        Of the module's RDMs and of their comparison; by default the teacher's own.
+    similarity : str
+        "rdm", or one that compares features, which the teacher must then hold (see `Teacher.score`).
+    batchnorm : {"batch", "running", "recalibrated"}
+        See `normalising`. "batch" suits candidates after few steps; give "running" for mature networks. With "batch"
+        the stimuli are shown in an order mixed by `seed`.
+    calibrate : callable, optional
+        For "recalibrated": called with the module, which it shows training images.
+    batch_size : int, optional
+        By default 500 with batchnorm="batch", whose statistics need large batches, else 64.
+
+    Raises
+    ------
+    RSAError
+        When the stimuli lack a condition of the teacher or are not the images it was made with, for a teacher without
+        the features that the similarity compares, and for method= or metric= with such a similarity. A call raises it
+        when no layer can be compared.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from tgsage.rsa import Guidance, Teacher
+    >>> images = torch.rand(20, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+    >>> network = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.ReLU())
+    >>> guide = Guidance(Teacher.from_network("itself", network, images), images)
+    >>> round(guide(network).tg, 3)
+    1.0
+    """
+
+    def __init__(
+        self,
+        teacher: "Teacher",
+        stimuli: Images,
+        *,
+        preprocess: "Preprocess | None" = None,
+        layers: str | list[str] = "auto",
+        metric: str | None = None,
+        n_features: int | None = N_FEATURES,
+        method: str | None = None,
+        similarity: str = "rdm",
+        batchnorm: str = "batch",
+        calibrate: "Callable[[torch.nn.Module], object] | None" = None,
+        seed: int = 0,
+        batch_size: int | None = None,
+        device: "str | torch.device | None" = None,
+    ) -> None:
+        from .networks.batchnorm import BATCH, check_batchnorm
+
+        if similarity != "rdm":
+            teacher.check_features(similarity)
+            if method or metric:
+                what = f"method={method!r}" if method else f"metric={metric!r}"
+                raise RSAError(f"{what} is for similarity='rdm'; {similarity!r} compares features")
+        check_method(method or teacher.method)
+        check_batchnorm(batchnorm)
+        if (batchnorm == "recalibrated") != (calibrate is not None):
+            raise RSAError("batchnorm='recalibrated' and calibrate=, which shows a module training images, go together")
+        size = batch_size if batch_size is not None else BATCH if batchnorm == "batch" else 64
+        # features have no metric of their own
+        chosen = (metric or teacher.metric) if similarity == "rdm" else "correlation"
+        self.readout = Readout(layers, n_features, seed, preprocess, size, device, chosen)
+        self.teacher, self.method, self.similarity = teacher, method, similarity
+        self.batchnorm, self._calibrate = batchnorm, calibrate
+        self.stimuli = teacher.select(as_stimuli(stimuli))
+        if teacher.checksum and teacher.checksum != self.stimuli.checksum():
+            raise RSAError(f"these are not the images that teacher {teacher.name!r} was made with ({teacher.stimuli})")
+
+    @property
+    def metric(self) -> str:
+        """Of the module's RDMs."""
+        return self.readout.metric
+
+    def __call__(self, module: "torch.nn.Module") -> "TeacherScore":
+        """Score a module. Raises RSAError as `layer_rdms` does, and when no layer can be compared."""
+        return self.teacher.score(self.layers(module), similarity=self.similarity, method=self.method)
+
+    def layers(
+        self, module: "torch.nn.Module", *, progress: "Progress | None" = None
+    ) -> Layers[RDM] | Layers[Features]:
+        """Return what the similarity compares of the module: `rdms` or `features`."""
+        return (self.rdms if self.similarity == "rdm" else self.features)(module, progress=progress)
+
+    def rdms(self, module: "torch.nn.Module", *, progress: "Progress | None" = None) -> Layers[RDM]:
+        """Compute the RDMs of the module's layers over the teacher's conditions, but for those left out."""
+        return self._shown(module, progress).rdms(leave_out=True)
+
+    def features(self, module: "torch.nn.Module", *, progress: "Progress | None" = None) -> Layers[Features]:
+        """Collect the features of the module's layers over the teacher's conditions, but for those left out."""
+        return self._shown(module, progress).features(leave_out=True)
+
+    def _shown(self, module: "torch.nn.Module", progress: "Progress | None") -> "Collector":
+        from .networks.batchnorm import normalising
+        from .networks.collector import MEMORY_BUDGET
+        from .networks.extract import show
+
+        calibrate = self._calibrate
+        budget = MEMORY_BUDGET if self.similarity == "rdm" else None  # features are all in memory in the end
+        with normalising(module, self.batchnorm, None if calibrate is None else lambda: calibrate(module)):
+            return show(
+                module, self.stimuli, self.readout, by=self.teacher.by, mixed=self.batchnorm == "batch", budget=budget,
+                progress=progress,
+            )  # fmt: skip

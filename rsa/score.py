@@ -1,4 +1,4 @@
-"""How similar a candidate is to a teacher: the table of layers and targets, TG, and intervals (paper, section 3.2)."""
+"""What a comparison with a teacher gives: the table of layers and targets, TG, and their intervals."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .guidance import teacher_guidance
 from .inference.intervals import best_layer_interval, interval
 from .types import Attr
 
@@ -21,12 +22,22 @@ if TYPE_CHECKING:
 class TeacherScore:
     """How similar a candidate's layers are to a teacher's targets.
 
-    table: DataArray ("layer", "target") of RDM similarities. ceilings: target -> (lower, upper), where known.
-    attrs: how the candidate's and the teacher's RDMs were made. draws: ("layer", "target", "draw") similarities under
-    resampling of the stimuli, where asked for; `low`, `high` (of layers named beforehand), `best_interval` (of
-    every target's best layer), `tg_low` and `tg_high` are then ends of 95% intervals.
-    crossvalidated: what `crossvalidated_choice` gave, where asked for. model, layers, targets: the model's name, what
-    was compared of its layers, and the targets' RDMs; `tgsage.score` keeps them, and pictures show them.
+    Attributes
+    ----------
+    table : DataArray ("layer", "target")
+        Similarities.
+    ceilings : dict
+        Target -> (lower, upper), where known.
+    method, by, teacher : str
+        The comparison, what the RDMs are by, and the teacher's name.
+    attrs : dict
+        How the candidate's and the teacher's RDMs were made; "unusable" names layers that were left out.
+    draws : DataArray ("layer", "target", "draw"), optional
+        Similarities under resampling of the stimuli.
+    crossvalidated : DataArray, optional
+        What `crossvalidated_choice` returned.
+    model, layers, targets
+        The model's name, what was compared of its layers, and the targets' RDMs; `tgsage.score` keeps them for figures.
     """
 
     table: "xarray.DataArray"
@@ -41,17 +52,17 @@ class TeacherScore:
     layers: "Mapping[str, RDM] | Mapping[str, Features]" = field(default_factory=dict)
     targets: "Mapping[str, RDM]" = field(default_factory=dict)
 
-    @property
+    @cached_property
     def best_layer(self) -> dict[str, str]:
         """The most similar layer for every target."""
         layers = self.table.indexes["layer"]
         best = np.argmax(self.table.to_numpy(), axis=0)
         return {str(target): str(layers[i]) for target, i in zip(self.table.indexes["target"], best, strict=True)}
 
-    @property
+    @cached_property
     def tg(self) -> float:
-        """Teacher guidance: the best layer's similarity, averaged over targets."""
-        return float(self.table.to_numpy().max(axis=0).mean())
+        """Teacher guidance: the best layer's similarity, averaged over targets (see `teacher_guidance`)."""
+        return float(teacher_guidance(self.table.to_numpy()))
 
     @cached_property
     def _ends(self) -> "tuple[xarray.DataArray, xarray.DataArray] | tuple[None, None]":
@@ -59,22 +70,24 @@ class TeacherScore:
 
     @property
     def low(self) -> "xarray.DataArray | None":
+        """Lower ends of 95% intervals, each of a layer named beforehand; None without draws."""
         return self._ends[0]
 
     @property
     def high(self) -> "xarray.DataArray | None":
+        """Upper ends, as `low`."""
         return self._ends[1]
 
     @cached_property
     def best_interval(self) -> dict[str, tuple[float, float]]:
-        """Ends for every target's best layer, chosen by these very similarities (`best_layer_interval`)."""
+        """Target -> 95% interval of its best layer, allowing for its choice by the same similarities."""
         if self.draws is None:
             return {}
         return {target: best_layer_interval(self.draws.sel(target=[target])) for target in self.best_layer}
 
     @cached_property
     def shown(self) -> "tuple[xarray.DataArray, xarray.DataArray] | tuple[None, None]":
-        """Ends as tables and pictures show them: `low` and `high`, at every target's best layer `best_interval`."""
+        """Ends as tables and figures show them: `low` and `high`, at every target's best layer `best_interval`."""
         if self.low is None or self.high is None:
             return None, None
         low, high = self.low.copy(), self.high.copy()
@@ -89,33 +102,27 @@ class TeacherScore:
 
     @property
     def tg_low(self) -> float | None:
+        """Lower end of the 95% interval of `tg`; None without draws."""
         return self._tg_ends[0]
 
     @property
     def tg_high(self) -> float | None:
+        """Upper end, as `tg_low`."""
         return self._tg_ends[1]
 
     @property
     def tg_crossvalidated(self) -> float | None:
-        """TG with the layer chosen on other stimuli than it is scored on: `tg` profits from every layer's noise."""
+        """TG with layers chosen on other stimuli than they are scored on; `tg` gains from every layer's noise."""
         return None if self.crossvalidated is None else float(self.crossvalidated.mean())
 
-    @property
+    @cached_property
     def ceiled(self) -> "xarray.DataArray":
-        """`table` divided by each target's upper ceiling: 1 is what a noiseless model can reach. NaN without one."""
+        """`table` divided by each target's upper ceiling: 1 is what a noiseless model can reach; NaN without one."""
         upper = [self.ceilings.get(str(t), (np.nan, np.nan))[1] for t in self.table.indexes["target"]]
         return self.table / np.array(upper)
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything as JSON-able values."""
-        targets = [str(t) for t in self.table.indexes["target"]]
-
-        def nested(table: "xarray.DataArray | None") -> dict[str, dict[str, float]] | None:
-            if table is None:
-                return None
-            rows = zip(table.indexes["layer"], table.to_numpy().tolist(), strict=True)
-            return {str(layer): dict(zip(targets, row, strict=True)) for layer, row in rows}
-
+        """Return everything as JSON-able values."""
         return {
             "teacher": self.teacher,
             "method": self.method,
@@ -125,8 +132,8 @@ class TeacherScore:
             "best_layer": self.best_layer,
             "ceilings": {target: list(pair) for target, pair in self.ceilings.items()},
             "table": nested(self.table),
-            "low": nested(self.low),
-            "high": nested(self.high),
+            "low": None if self.low is None else nested(self.low),
+            "high": None if self.high is None else nested(self.high),
             "best_interval": {target: list(ends) for target, ends in self.best_interval.items()},
             "tg_low": self.tg_low,
             "tg_high": self.tg_high,
@@ -134,3 +141,12 @@ class TeacherScore:
             "bootstrap": None if self.draws is None else {"draws": self.draws.sizes["draw"], **self.draws.attrs},
             "attrs": dict(self.attrs),
         }
+
+
+def nested(table: "xarray.DataArray") -> dict[str, dict[str, float]]:
+    """Layer -> target -> value."""
+    layers, targets = ([str(name) for name in table.indexes[dim]] for dim in ("layer", "target"))
+    return {
+        layer: dict(zip(targets, row, strict=True))
+        for layer, row in zip(layers, table.to_numpy().tolist(), strict=True)
+    }

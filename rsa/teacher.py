@@ -1,4 +1,4 @@
-"""Teachers: target RDMs, and where they are kept the features behind them (paper, section 3.2)."""
+"""Teachers: target RDMs and, optionally, the features they were computed from (paper, section 3.2)."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,6 +14,7 @@ from .fields import attr_fields, text_field
 from .inference.crossvalidation import crossvalidated_choice
 from .inference.resampling import bootstrap as resample
 from .labels import as_text, check_labels, check_names
+from .networks.readout import N_FEATURES, Layers, Readout
 from .networks.stimuli import Images, Stimuli, as_stimuli
 from .rdm.comparison import SIZED, align, compare_all
 from .rdm.rdm import RDM
@@ -32,11 +33,35 @@ if TYPE_CHECKING:
 class Teacher:
     """A fixed, ordered set of target RDMs: of a network's layers, or of brain regions.
 
-    rdms: target -> RDM. ceilings: target -> (lower, upper) similarity that the targets' noise allows; may lack some.
-    stimuli, checksum: where the images come from, for whoever has to show them to a candidate.
-    method: the comparison this teacher is meant for. stimulus_ids: the stimuli behind RDMs of groups, where known:
-    a candidate is shown these and no others of the same groups. features: none, or of every target over the conditions
-    of its RDM, for the similarities that compare features.
+    Attributes
+    ----------
+    rdms : dict of str to RDM
+        Target -> RDM, all over the same conditions and `by` the same.
+    ceilings : dict
+        Target -> (lower, upper) similarity that the target's noise allows; targets may lack one.
+    method : str
+        The comparison that this teacher, and its ceilings, are meant for.
+    stimuli, checksum : str
+        Where the images come from, and their SHA-256, for whoever has to show them to a candidate.
+    stimulus_ids : tuple of str
+        The stimuli behind RDMs of groups, where known: a candidate is shown these and no others of the same groups.
+    features : dict of str to Features
+        Empty, or the features of every target over the conditions of its RDM, for similarities that compare features.
+
+    Raises
+    ------
+    RSAError
+        For no target, targets of different kinds or conditions, a ceiling without its target, and features of other
+        targets or conditions.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from tgsage.rsa import Teacher, compute_rdm
+    >>> responses = np.random.default_rng(0).normal(size=(12, 30))
+    >>> teacher = Teacher.from_rdms("a brain", {"IT": compute_rdm(responses)})
+    >>> teacher.score({"layer": compute_rdm(responses[:, :15]), "same": compute_rdm(responses)}).best_layer
+    {'IT': 'same'}
     """
 
     name: str
@@ -105,12 +130,9 @@ class Teacher:
         stimulus_ids: Sequence[str] = (),
         features: Mapping[str, Features] | None = None,
     ) -> "Teacher":
-        """From RDMs of one kind (`by`), with their features where these are to be compared too.
-
-        Raises RSAError for none, mixed kinds, a ceiling without its target, and features of other conditions.
-        """
-        kept = (dict(ceilings or {}), method, stimuli, checksum, dict(attrs or {}), tuple(stimulus_ids))
-        return cls(name, dict(rdms), *kept, dict(features or {}))
+        """Make a teacher of RDMs; parameters and errors are those of the class."""
+        optional = (dict(ceilings or {}), method, stimuli, checksum, dict(attrs or {}), tuple(stimulus_ids))
+        return cls(name, dict(rdms), *optional, dict(features or {}))
 
     @classmethod
     def from_network(
@@ -123,49 +145,47 @@ class Teacher:
         by: str = "stimulus",
         preprocess: "Preprocess | None" = None,
         metric: str = "correlation",
-        n_features: int | None = None,
+        n_features: int | None = N_FEATURES,
         seed: int = 0,
         batch_size: int = 64,
         device: "str | torch.device | None" = None,
         features: bool = False,
     ) -> "Teacher":
-        """The RDMs of a network's layers (arguments as in `layer_rdms`), with the checksum of its stimuli.
+        """Make a teacher of a network's layers, with the checksum of its stimuli.
 
-        features: also keep the features, for the similarities that need them.
+        Parameters and errors are those of `layer_rdms`; with `features` the features behind the RDMs are kept as well.
         """
-        from .networks.extract import layer_features, layer_rdms
+        from .networks.collector import MEMORY_BUDGET
+        from .networks.extract import show
 
         shown = as_stimuli(stimuli)
-        settings: dict[str, Any] = {
-            "by": by, "preprocess": preprocess, "n_features": n_features, "seed": seed, "batch_size": batch_size,
-            "device": device,
-        }  # fmt: skip
-        kept = layer_features(model, shown, layers, **settings) if features else {}
-        rdms = {name: item.rdm(metric=metric) for name, item in kept.items()}
-        rdms = rdms or layer_rdms(model, shown, layers, metric=metric, **settings)
-        attrs: dict[str, Attr] = {"seed": seed, "metric": metric, **_features_used(rdms)}
+        readout = Readout(layers, n_features, seed, preprocess, batch_size, device, metric)
+        found = show(model, shown, readout, by=by, budget=None if features else MEMORY_BUDGET)
+        kept = found.features() if features else {}
+        rdms = {target: one.rdm(metric=metric) for target, one in kept.items()} or found.rdms()
+        attrs = readout.attrs() | _features_used(rdms)
         ids = tuple(shown.column("stimulus"))
-        return cls(
-            name, rdms, stimuli=shown.reference, checksum=shown.checksum(), attrs=attrs, stimulus_ids=ids, features=kept
-        )
+        return cls(name, rdms, {}, "pearson", shown.reference, shown.checksum(), attrs, ids, kept)
 
     @property
     def by(self) -> str:
+        """What the RDMs are by: "stimulus", or the column whose groups are the conditions."""
         return next(iter(self.rdms.values())).by
 
     @property
     def metric(self) -> str:
+        """The dissimilarity that the RDMs were made by."""
         return next(iter(self.rdms.values())).metric
 
     def select(self, stimuli: Images) -> Stimuli:
-        """Those of the stimuli that this teacher is about; raises RSAError when some of them are not there."""
+        """Return those of the stimuli that this teacher is about. Raises RSAError when some of them are missing."""
         shown = as_stimuli(stimuli)
         if self.stimulus_ids:
             shown = shown.select("stimulus", self.stimulus_ids)
         return shown.select(self.by, next(iter(self.rdms.values())).labels)
 
     def keep(self, targets: Iterable[str]) -> "Teacher":
-        """With these targets only, in this order. Raises RSAError for one it does not have."""
+        """Return the teacher with these targets only, in this order. Raises RSAError for an unknown one."""
         wanted = list(dict.fromkeys(targets))
         unknown = [target for target in wanted if target not in self.rdms]
         if unknown:
@@ -177,7 +197,7 @@ class Teacher:
         )
 
     def check_features(self, similarity: str) -> None:
-        """Raises RSAError for an unknown similarity, and when this teacher does not hold the features it compares."""
+        """Raise RSAError for an unknown similarity, and unless this teacher holds the features that it compares."""
         from .similarity.table import check_similarity
 
         check_similarity(similarity)
@@ -200,23 +220,39 @@ class Teacher:
     ) -> TeacherScore:
         """Compare a candidate's layers with every target.
 
-        similarity: "rdm" compares RDMs by `method`, the teacher's own unless another is given; any other
-        (`compare_all_features`) compares features, and layers are then Features.
-        bootstrap: number of resamples of the stimuli for intervals (0 = none), of whole `groups` where these are given
-        (see `bootstrap`), drawn by `seed`; with them comes TG with layers chosen on other stimuli than they are scored
-        on (`crossvalidated_choice`; not of "cosine-whitened", which is higher on half of the stimuli). Ceilings belong
-        to the teacher's own method: another has none. Similarities
-        of features have no intervals: copies of a stimulus, of which resamples are full, make any features more alike.
-        With "ridge", `groups` stay in one fold and `seed` draws the folds.
+        Parameters
+        ----------
+        layers : mapping of str to RDM, or of str to Features
+            What the similarity compares.
+        similarity : str
+            "rdm" compares RDMs; for the others, which compare features, see `compare_all_features`.
+        method : str, optional
+            How RDMs are compared; by default the teacher's own, the only one to which its ceilings belong.
+        bootstrap : int
+            Number of resamples of the stimuli for intervals; 0 for none. They also bring the TG with layers chosen on
+            other stimuli than they are scored on (`crossvalidated_choice`; not of "cosine-whitened", which is higher on
+            half of the stimuli). Only for RDMs: resamples are full of copies of stimuli, which make any features alike.
+        groups : str or sequence, optional
+            Stimuli that are resampled together, see `bootstrap`; with "ridge" those that stay in one fold.
+        seed : int
+            Of the resamples, and of the folds of "ridge".
+        allow_subset : bool
+            Compare the common conditions only.
 
-        Raises RSAError as `compare_all` or `compare_all_features` do, for a teacher without features, and for arguments
-        that do not fit the similarity.
+        Raises
+        ------
+        RSAError
+            As `compare_all` or `compare_all_features`; for a teacher without features; for parameters that do not fit
+            the similarity; and when `layers` come from `Guidance` and none of them could be compared.
         """
         kind = RDM if similarity == "rdm" else Features
         if not isinstance(layers, Mapping) or not all(isinstance(layer, kind) for layer in layers.values()):
             raise RSAError(f"similarity={similarity!r} needs a mapping of layer -> {kind.__name__}")
+        unusable = layers.unusable if isinstance(layers, Layers) else {}
+        if unusable and not layers:
+            raise RSAError(f"no layer can be compared: {listing(f'{name}: {why}' for name, why in unusable.items())}")
         attrs = {f"teacher_{key}": value for key, value in self.attrs.items()}
-        attrs |= _how_made(layers)
+        attrs |= _how_made(layers) | ({"unusable": ", ".join(unusable)} if unusable else {})
         draws, crossvalidated = None, None
         if similarity == "rdm":
             rdms = cast("Mapping[str, RDM]", layers)
@@ -262,7 +298,7 @@ class Teacher:
         )
 
     def save(self, path: str | Path) -> None:
-        """One HDF5 file, written whole or not at all."""
+        """Write one HDF5 file, whole or not at all."""
         from .io.hdf5 import write_array, writing
 
         with writing(path, "teacher") as file:
@@ -280,7 +316,7 @@ class Teacher:
 
     @classmethod
     def load(cls, path: str | Path) -> "Teacher":
-        """What `save` wrote. Raises RSAError naming the file when it is missing, truncated or something else."""
+        """Read what `save` wrote. Raises RSAError naming the file when it is missing, truncated or something else."""
         from .io.hdf5 import read_column, read_json, read_text, reading
 
         with reading(path, "teacher") as file:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ...plugins.evaluation.teaching import digest_of
+from ...plugins.training.teachers import digest_of
 from ...rsa import RSAError, Teacher, compare
 from ...rsa.errors import near
 from ..pool.layer_similarities import similarities, view_of

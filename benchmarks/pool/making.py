@@ -4,7 +4,6 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -13,67 +12,53 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from ...plugins.evaluation.evaluator import Presented, perform
 from ...plugins.identity import identity, space_identity
 from ...plugins.result import FAILED, OK, Evaluation
 from ...plugins.searchers.random import RandomSearcher
 from ...plugins.searchers.searcher import Searcher
 from ...plugins.searching.explorer import search
 from ...plugins.spaces import Architecture, Space
-from ...plugins.training import Data, Recipe, evaluate_network, make_network, place, train
-from ...plugins.training.performance import BATCH, NotFinite, batches_of, check_logits, evaluating
-from ...rsa import RDM, RSAError, Stimuli, compute_rdm
+from ...plugins.training import Data, Recipe, evaluate_network, make_network, train
+from ...plugins.training.performance import NotFinite
+from ...rsa import RSAError, Stimuli, compute_rdm
 from ...rsa.errors import listing
 from ...rsa.networks.collector import Collector
+from ...rsa.networks.readout import Readout
 from .pool import Member, Pool, View, join
 from .sampling import Listed
 
 if TYPE_CHECKING:
-    import torch
     from torch import nn
 
     from ...plugins.training.loop import Moment
 
-N_FEATURES = 8192
-FLAT = 2**-9  # of its largest value: an RDM that spreads less is rounding to float16, so the layer has none
+ROUNDING = 2**-9  # of an RDM's largest value: what spreads less is lost in float16, in which a pool keeps RDMs
 Mature = Callable[[Architecture], float]
 
 
 @dataclass(frozen=True, eq=False)
 class Shown:
-    """A view with its images. rows: which of them every validation image is (-1: none), None for other images, which
-    `inputs` holds as the networks take them."""
+    """A view with its images, as networks are presented with them."""
 
     view: View
-    stimuli: Stimuli
-    rows: npt.NDArray[np.int64] | None
-    inputs: "torch.Tensor | None"
+    images: Presented
 
     @cached_property
     def content(self) -> str:
         """A digest of the images and their ids."""
-        return self.stimuli.checksum()[:16]
+        return self.images.stimuli.checksum()[:16]
 
     @classmethod
     def of(cls, name: str, stimuli: Stimuli, by: str, data: Data, seed: int = 0) -> "Shown":
-        """Stimuli of another source are shown in random order: a batch's own statistics need mixed batches."""
-        import torch
-
-        rows = None
-        if stimuli.reference == f"{data.name}/valid":
-            place_of = {key: i for i, key in enumerate(stimuli.column("stimulus"))}
-            rows = np.array([place_of.get(str(key), -1) for key in data.valid.table["stimulus_id"]])
-        else:
-            stimuli = stimuli.take(np.random.default_rng(seed).permutation(len(stimuli)).tolist())
-        inputs = torch.stack([data.preprocess(stimuli[i]) for i in range(len(stimuli))])
-        groups = stimuli.column(by)
-        pixels = compute_rdm(inputs.flatten(1).numpy(), groups=groups, by=by)
+        """The view of these stimuli, whose pixels are those of the inputs that networks are given."""
+        images = Presented(data, stimuli, seed)
+        stimuli = images.stimuli
+        pixels = compute_rdm(images.inputs().flatten(1).numpy(), groups=stimuli.column(by), by=by)
         kinds = stimuli.descriptors(by).get("category_name", [""] * len(pixels))
-        kinds = list(pixels.labels) if by == "category_name" else kinds
-        view = View(
-            name, stimuli.reference, by, pixels.labels, tuple(stimuli.column("stimulus")),
-            tuple(map(str, kinds)), pixels.values,
-        )  # fmt: skip
-        return cls(view, stimuli, rows, None if rows is not None else inputs)
+        categories = pixels.labels if by == "category_name" else tuple(map(str, kinds))
+        ids = tuple(stimuli.column("stimulus"))
+        return cls(View(name, stimuli.reference, by, pixels.labels, ids, categories, pixels.values), images)
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,6 +89,10 @@ class Maker:
             raise RSAError("a pool needs at least one view")
         for epochs in (self.checkpoints[-1] / len(self.data.part("train")), self.epochs or 0):
             self.recipe.check_length(epochs)
+
+    @property
+    def readout(self) -> Readout:
+        return Readout(seed=self.seed)
 
     def __call__(self, architecture: Architecture) -> Evaluation:
         try:
@@ -159,51 +148,22 @@ class Maker:
                       for v in views},
             "stimuli": {shown.view.name: shown.content for shown in self.views},
             "space definition": hashlib.sha256(space.encode()).hexdigest()[:16],
-            "mature": mature, "epochs": self.epochs, "n_features": N_FEATURES, "seed": self.seed, "batchnorm": "batch",
+            "mature": mature, "epochs": self.epochs, "n_features": self.readout.n_features, "seed": self.seed,
+            "batchnorm": "batch",
         }  # fmt: skip
 
     def _look(self, model: "nn.Module", examples: int, start: float) -> "_Look":
-        collectors = [
-            Collector(model, shown.stimuli, by=shown.view.by, n_features=N_FEATURES, seed=self.seed)
-            for shown in self.views
-        ]
-        pairs = list(zip(self.views, collectors, strict=True))
-        own = [(shown.rows, collector) for shown, collector in pairs if shown.rows is not None]
-
-        def take(places: "torch.Tensor", logits: "torch.Tensor") -> None:
-            for rows, collector in own:
-                collector.take(rows[places.numpy()])
-
-        with ExitStack() as stack:
-            for _, collector in own:
-                stack.enter_context(collector)
-            found = evaluate_network(model, self.data, "valid", batchnorm="batch", each=take)
-        for shown, collector in pairs:
-            if shown.inputs is not None:
-                self._show(model, shown.inputs, collector)
-        rdms = {shown.view.name: self._rdms(collector) for shown, collector in pairs}
+        heard = [(one, Collector(model, one.images.stimuli, self.readout, by=one.view.by)) for one in self.views]
+        found = perform(model, self.data, [(one.images, collector) for one, collector in heard])
+        rdms = {one.view.name: _stored(collector) for one, collector in heard}
         return _Look(found.accuracy, found.loss, examples, time.perf_counter() - start, rdms)
 
-    def _show(self, model: "nn.Module", inputs: "torch.Tensor", collector: Collector) -> None:
-        import torch
 
-        where = place(self.data.shape)
-        with evaluating(model, self.data, where, "batch"), collector, torch.no_grad(), where.autocast():
-            for places in batches_of(len(inputs), BATCH):
-                check_logits(model(where.inputs(inputs[places].to(where.device))))
-                collector.take(places.numpy())
-
-    def _rdms(self, collector: Collector) -> dict[str, npt.NDArray[np.float16]]:
-        unusable: dict[str, str] = {}
-        made = collector.rdms(unusable=unusable)
-        n = len(collector.labels)
-        nothing = np.full(n * (n - 1) // 2, np.nan, np.float16)
-
-        def kept(rdm: RDM | None) -> npt.NDArray[np.float16]:
-            flat = rdm is None or np.ptp(rdm.values) <= FLAT * np.abs(rdm.values).max()
-            return nothing if rdm is None or flat else rdm.values.astype(np.float16)
-
-        return {name: kept(made.get(name)) for name in collector.names}
+def _stored(collector: Collector) -> dict[str, npt.NDArray[np.float16]]:
+    """Layer -> its RDM in half precision, NaN for a layer that has none."""
+    made, n = collector.rdms(leave_out=True, rounding=ROUNDING), len(collector.labels)
+    nothing = np.full(n * (n - 1) // 2, np.nan, np.float16)
+    return {name: made[name].values.astype(np.float16) if name in made else nothing for name in collector.names}
 
 
 @dataclass(frozen=True, eq=False)

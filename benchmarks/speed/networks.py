@@ -50,7 +50,7 @@ def tg(quick: bool) -> Iterator[Result]:
         n, size = (64, min(size, 64)) if quick else (n, size)
         images = _images(n, size)
         stimuli = Stimuli(images, {"category_name": [f"c{i % 10}" for i in range(n)]})
-        guidance = Guidance(_teacher(stimuli, by), stimuli, n_features=FEATURES, batch_size=_BATCH)
+        guidance = Guidance(_teacher(stimuli, by), stimuli, n_features=FEATURES, batchnorm="running", batch_size=_BATCH)
         yield on_top(
             "tg", f"{name}, {n} images of {size} px, {'by stimulus' if by == 'stimulus' else 'by category'}",
             lambda model=model, guidance=guidance: guidance(model),  # type: ignore[misc]

@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from ...rsa import RSAError
 from ...rsa.errors import near
+from ...rsa.guidance import best_similarity, teacher_guidance
 from ...rsa.types import Array
 
 
@@ -28,7 +29,7 @@ class Matched:
     @property
     def best(self) -> Array:
         """(members, checkpoints, targets): the most similar layer of each; 0 where no layer has an RDM."""
-        return _highest(self.similarity)
+        return best_similarity(self.similarity, empty=0.0)
 
     def at_depths(self, n: int) -> Array:
         """(members, checkpoints, n, targets): the layers at n equal steps of relative depth; 0 without RDM.
@@ -42,7 +43,7 @@ class Matched:
 
 def paper(matched: Matched) -> Array:
     """Mean over targets of the most similar layer (paper, section 3.2)."""
-    return np.asarray(matched.best.mean(axis=2))
+    return teacher_guidance(matched.similarity, empty=0.0)
 
 
 def depth(matched: Matched) -> Array:
@@ -54,7 +55,7 @@ def depth(matched: Matched) -> Array:
 def deep(matched: Matched) -> Array:
     """The paper's rule over the deeper half of the targets."""
     n = matched.similarity.shape[3]
-    return np.asarray(matched.best[:, :, n // 2 :].mean(axis=2))
+    return teacher_guidance(matched.similarity[..., n // 2 :], empty=0.0)
 
 
 def partial(matched: Matched) -> Array:
@@ -66,12 +67,7 @@ def partial(matched: Matched) -> Array:
         rest = np.sqrt(np.clip((1 - matched.pixels**2) * (1 - matched.shared**2), 0, None))
         above = matched.similarity - matched.pixels * matched.shared
         given = np.where(rest > 1e-3, above / np.maximum(rest, 1e-3), np.where(np.isnan(rest), np.nan, 0.0))
-    return np.asarray(_highest(given).mean(axis=2))
-
-
-def _highest(similarity: Array) -> Array:
-    highest = np.where(np.isnan(similarity), -np.inf, similarity).max(axis=2)
-    return np.where(np.isinf(highest), 0.0, highest)
+    return teacher_guidance(given, empty=0.0)
 
 
 FIXED: Mapping[str, Callable[[Matched], Array]] = {"paper": paper, "depth": depth, "deep": deep, "partial": partial}

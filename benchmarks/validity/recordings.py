@@ -34,7 +34,7 @@ def score_recordings(
             teacher = load_teacher(recording, scale=scale, method=method, data_dir=data_dir)
             if recording not in rdms:
                 shown = images(recording, data_dir=data_dir)
-                rdms[recording] = Guidance(teacher, shown, preprocess=preprocess).rdms(model)
+                rdms[recording] = Guidance(teacher, shown, preprocess=preprocess, batchnorm="running").rdms(model)
             score = teacher.score(rdms[recording], bootstrap=bootstrap)
             for target, layer in score.best_layer.items():
                 here = {"layer": layer, "target": target}

@@ -17,7 +17,10 @@ TeacherName = Annotated[
 ]
 By = Annotated[
     str | None,
-    typer.Option(help="RDMs by stimulus, category_name, ...", show_default="a file's own; stimulus of a recording"),
+    typer.Option(
+        help="RDMs by stimulus, category_name, ...",
+        show_default="the teacher's own: category_name of a network, stimulus of a recording",
+    ),
 ]
 Alpha = Annotated[float, typer.Option(help="The score is P + alpha TG.")]
 Layers = Annotated[
@@ -74,6 +77,8 @@ def evaluate(
     from ..training.placement import same_threads
     from .train import overrides, run, say
 
+    if teacher == "none":
+        teacher = None
     if teacher is None and (by or layers):
         raise RSAError("--by and --layers are about a teacher; name one with --teacher")
     kept = Path(network).suffix.lower() == ".pt"
@@ -120,10 +125,8 @@ def evaluate(
 def _teacher(name: str, by: str | None, data_dir: Path | None) -> Any:
     from ...neural_data import load_teacher
     from ...rsa import RSAError
-    from ...rsa.cli.console import progress
 
-    with progress(f"{name}: split halves", 100) as done:
-        made = load_teacher(name, by=by or "stimulus", data_dir=data_dir, advance=done)
+    made = load_teacher(name, by=by or "stimulus", data_dir=data_dir, splits=0)
     if by and made.by != by:
         raise RSAError(f"{name} holds RDMs by {made.by}, not by {by}; leave out --by")
     return made

@@ -95,7 +95,7 @@ def search(
             show_default="resnet:1 for digits, else none",
         ),
     ] = None,
-    by: By = "category_name",
+    by: By = None,
     alpha: Alpha = 1.0,
     recipe: RecipeName = "digits",
     epochs: Annotated[float, typer.Option(help="Training of every candidate, in epochs.", min=0)] = 2.0,
@@ -173,7 +173,6 @@ def search(
     from ...rsa import RSAError
     from ...rsa.cli.console import print_table, write_json
     from ...rsa.io.storage import make_folder
-    from ..evaluation.teacher import is_network
     from ..report.live import LiveView
     from ..report.page import write_search_report
     from ..report.summary import reasons, search_report
@@ -186,6 +185,7 @@ def search(
     from ..spaces.files import read_architectures
     from ..training import get_recipe
     from ..training.placement import check_device
+    from ..training.teachers import is_network, own_by
     from .finals import run_finals
     from .train import overrides, say
 
@@ -200,8 +200,9 @@ def search(
     made = make_searcher(get_searcher(searcher), where, seed=seed, settings=overrides(set_ or []))
     fixed = _fixed(fix or [], where)
     queue = [architecture for text in enqueue or [] for architecture in read_architectures(text, where)]
+    teacher = None if teacher == "none" else teacher
     objective = SearchObjective(
-        space, data, recipe, epochs, None if teacher == "none" else teacher, alpha, by or "category_name", seed,
+        space, data, recipe, epochs, teacher, alpha, by or own_by(teacher, data_dir), seed,
         None if data_dir is None else str(data_dir), download,
         None if checkpoint_candidates is None else str(make_folder(checkpoint_candidates).resolve()),
     )  # fmt: skip
@@ -311,8 +312,8 @@ def _interruptible(view: Any) -> Iterator[None]:
 def _taught(objective: SearchObjective, network: str, tracker: "Tracker") -> "Teacher":
     """A teacher that is a network's name: trained once for the study, here or by whoever began it."""
     from ...rsa.cli.console import progress
-    from ..evaluation.teacher import study_teacher
     from ..training import get_recipe
+    from ..training.teachers import study_teacher
 
     images, recipe = objective.images, get_recipe(objective.recipe)
     with progress(f"training the teacher {network}", recipe.epochs * len(images.train), "images") as done:

@@ -49,8 +49,8 @@ def train(
     from ...neural_data.commands.teacher import summary as describe
     from ...rsa import RSAError
     from ...rsa.cli.console import is_first, print_table, progress, write_json
-    from ...rsa.networks.extract import LAYER_METRICS
     from ...rsa.networks.layers import choose_layers
+    from ...rsa.networks.readout import Readout
     from ..training import get_recipe, load_data, make_network, network_teacher
     from .train import measure, overrides, run, say, show, summary
 
@@ -61,8 +61,7 @@ def train(
     images = load_data(data, data_dir=data_dir, download=download)
     say(images)
     images.stimuli("valid").column(by)
-    if metric not in LAYER_METRICS:
-        raise RSAError(f"the RDMs of layers are made by {', '.join(LAYER_METRICS)}, not {metric!r}")
+    Readout(layers or "auto", n_features or None, seed, metric=metric)  # refuses a metric before anything is trained
     model = make_network(network, shape=images.shape, n_classes=images.n_classes, seed=seed)
     choose_layers(model, layers or "auto")
     try:

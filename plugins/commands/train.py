@@ -73,8 +73,8 @@ def train(
     """
     from ...rsa import RSAError
     from ...rsa.cli.console import is_first, write_json
+    from ...rsa.networks.batchnorm import check_batchnorm
     from ..training import get_recipe, load_data, make_network
-    from ..training.batchnorm import check_batchnorm
 
     if batchnorm is not None:
         check_batchnorm(batchnorm)

@@ -20,9 +20,9 @@ from ..training.loop import Moment
 from ..training.models import make_network
 from ..training.placement import Choice, place, same_threads
 from ..training.recipes import Recipe, get_recipe
+from ..training.teachers import make_teacher
 from ..training.trainer import train
 from .evaluator import Evaluator
-from .teaching import make_teacher
 
 if TYPE_CHECKING:
     import torch
@@ -32,19 +32,36 @@ Report: TypeAlias = Callable[[float, Evaluation], object]
 
 
 class Objective:
-    """architecture -> Evaluation: premature training by a recipe, then P on validation images and TG on the teacher's.
+    """architecture -> Evaluation: trains a candidate a little, then scores it by P + alpha TG.
 
-    space, data, recipe: objects or their names. epochs, examples: where the training stops (2 epochs in the paper).
-    teacher: a Teacher, a file of one, a name of `load_teacher`, or a network, whose layers over the validation images
-    are then the targets (the name of one, "resnet:1", is first trained by the whole recipe); None = the score is P.
-    data_dir: folder of recordings and data sets that are named. by: what the teacher's RDMs are by. alpha, stimuli and
-    further settings: as in `Evaluator`. build: settings of `Space.build`, such as the number of cells per stage.
-    seed: of the weights, the order of images and the augmentation: the same for every candidate, so that evaluating
-    one twice gives the same numbers. A teacher trained here has seed 0 whatever the candidates' is. checkpoints: a
-    folder in which a candidate's training is kept while it runs, after every epoch and every ten minutes, so that it
-    goes on from there after a kill, to the same numbers; its file is removed when the candidate is evaluated.
+    Parameters
+    ----------
+    space, data, recipe : objects or their names
+    epochs, examples : float, int
+        Where the training stops; by default after 2 epochs, as in the paper.
+    teacher : Teacher, network, name or file, optional
+        A Teacher, a file of one, a name of `load_teacher`, or a network, whose layers over the validation images are
+        the targets. The name of a network, "resnet:1", is first trained by the whole recipe, always with seed 0.
+        Without a teacher the score is P.
+    by : str, optional
+        What the teacher's RDMs are by; by default its own: of a network "category_name", of a recording "stimulus".
+    alpha, stimuli, settings
+        As in `Evaluator`.
+    build : mapping, optional
+        Settings of `Space.build`, such as the number of cells per stage.
+    seed : int
+        Of the weights, the order of images and the augmentation: the same for every candidate, so that evaluating one
+        twice gives the same numbers.
+    data_dir : path, optional
+        Folder of recordings and data sets that are named.
+    checkpoints : path, optional
+        Folder in which a candidate's training is kept while it runs, after every epoch and every ten minutes. After a
+        kill it goes on from there to the same numbers; its file is removed when the candidate is evaluated.
 
-    Raises RSAError for what does not fit together; what is wrong with a single candidate is a failed evaluation.
+    Raises
+    ------
+    RSAError
+        For settings that do not fit together. What is wrong with a single candidate is a failed evaluation.
     """
 
     def __init__(
@@ -58,7 +75,7 @@ class Objective:
         teacher: "Teacher | nn.Module | str | Path | None" = None,
         stimuli: Stimuli | None = None,
         alpha: float = 1.0,
-        by: str = "category_name",
+        by: str | None = None,
         seed: int = 0,
         build: Mapping[str, Any] | None = None,
         data_dir: str | Path | None = None,
@@ -85,31 +102,24 @@ class Objective:
         self.recipe.check_length((self.epochs or 0) if examples is None else examples / len(self.data.part("train")))
         place(self.data.shape, **self._placed)
         with same_threads():
-            made = None
+            made, where = None, None if device is None else str(device)
             if teacher is not None:
-                made = make_teacher(
-                    teacher, self.data, recipe=self.recipe, by=by, data_dir=data_dir,
-                    device=None if device is None else str(device),
-                )  # fmt: skip
-            self.evaluator = Evaluator(
-                self.data, teacher=made, stimuli=stimuli, alpha=alpha, seed=seed, data_dir=data_dir, **self._placed,
-                **settings,
-            )  # fmt: skip
+                made = make_teacher(teacher, self.data, recipe=self.recipe, by=by, data_dir=data_dir, device=where)
+            settings |= {"alpha": alpha, "seed": seed, "data_dir": data_dir, **self._placed}
+            self.evaluator = Evaluator(self.data, teacher=made, stimuli=stimuli, **settings)
 
     def __call__(self, architecture: Architecture, *, report: Report | None = None) -> Evaluation:
-        """Build, train, evaluate; equal architectures give equal evaluations, seconds apart.
+        """Build, train and evaluate; equal architectures give equal evaluations, seconds apart.
 
-        report: called with (epochs done, the evaluation there) after every whole epoch, so that somebody
-        else's loop can prune; what it raises ends the candidate. Each such look costs an evaluation more.
+        report: called with (epochs done, the evaluation there) after every whole epoch, so that an external loop can
+        prune; what it raises ends the candidate. Each report costs one more evaluation.
         Raises RSAError for what is no architecture of the space.
         """
         canonical = self.space.canonical(architecture)
         start = time.perf_counter()
+        described = {"space": self.space.name, "architecture": canonical, "settings": self.build}
         try:
-            model = make_network(
-                {"space": self.space.name, "architecture": canonical, "settings": self.build},
-                shape=self.data.shape, n_classes=self.data.n_classes, seed=self.seed,
-            )  # fmt: skip
+            model = make_network(described, shape=self.data.shape, n_classes=self.data.n_classes, seed=self.seed)
         except RSAError as error:
             return Evaluation(FAILED, str(error))
         built = time.perf_counter() - start
@@ -119,10 +129,10 @@ class Objective:
                 report(moment.epoch, self.evaluator(model))
 
         with self._kept(model) as file:
+            resume = file if file is not None and _is_whole(file) else None
             training = train(
                 model, self.data, self.recipe, epochs=self.epochs, examples=self.examples, seed=self.seed,
-                checkpoint=file, resume=file if file is not None and _is_whole(file) else None,
-                report=look if report is not None else None, **self._placed,
+                checkpoint=file, resume=resume, report=None if report is None else look, **self._placed,
             )  # fmt: skip
             seconds = {"build": built, "train": training.seconds}
             if training.failed:
@@ -146,10 +156,8 @@ class Objective:
 
     def describe(self) -> dict[str, object]:
         """What evaluations must have in common to be of one search, JSON-able."""
-        return {
-            "space": self.space.name, "build": self.build, "recipe": self.recipe.to_dict(), "epochs": self.epochs,
-            "examples": self.examples, "seed": self.seed, **self.evaluator.describe(),
-        }  # fmt: skip
+        own = {key: getattr(self, key) for key in ("build", "epochs", "examples", "seed")}
+        return {"space": self.space.name, "recipe": self.recipe.to_dict()} | own | self.evaluator.describe()
 
 
 def _is_whole(file: Path) -> bool:

@@ -1,5 +1,3 @@
-from .batchnorm import BATCHNORMS as BATCHNORMS
-from .batchnorm import normalising as normalising
 from .checkpoints import Checkpoint as Checkpoint
 from .checkpoints import load_network as load_network
 from .data import Data as Data
@@ -11,8 +9,10 @@ from .datasets import load_stimuli as load_stimuli
 from .loop import Moment as Moment
 from .models import build_seeded as build_seeded
 from .models import make_network as make_network
+from .performance import BATCHNORMS as BATCHNORMS
 from .performance import Performance as Performance
 from .performance import evaluate_network as evaluate_network
+from .performance import normalising as normalising
 from .placement import Placement as Placement
 from .placement import out_of_memory as out_of_memory
 from .placement import place as place

@@ -11,11 +11,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ...rsa import RSAError
-from .batchnorm import normalising
+from ...rsa.networks.batchnorm import BATCH, batches_of
+from ...rsa.networks.batchnorm import BATCHNORMS as BATCHNORMS
+from ...rsa.networks.batchnorm import normalising as normalising
 from .data import Data
 from .placement import Choice, Placement, place, same_threads
 
-BATCH = 500  # images at a time: enough for a batch's statistics to stand for the data's
 CALIBRATION = 4 * BATCH  # training images of a recalibration
 
 Each: TypeAlias = Callable[[Tensor, Tensor], object]
@@ -94,8 +95,3 @@ def evaluating(
 
     with same_threads(), normalising(model, batchnorm, calibrate):
         yield
-
-
-def batches_of(n: int, batch_size: int) -> tuple[Tensor, ...]:
-    """0 .. n - 1 in order, in as few batches as possible, which differ in size by one at most."""
-    return torch.arange(n).tensor_split(max(1, -(-n // batch_size)))

@@ -14,19 +14,17 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import RSAError, reason
-from ..rdm.distances import FOLDED, METRICS
 from ..rdm.rdm import RDM
-from ..similarity.features import Features, averaged_over
+from ..similarity.features import Features
 from ..types import Array
+from .batchnorm import batches_of, evaluation_mode
 from .collector import MEMORY_BUDGET, Collector
 from .models import Preprocess
-from .modes import evaluation_mode
 from .pictures import as_input, plain
+from .readout import N_FEATURES, Readout
 from .stimuli import Images, Stimuli, as_stimuli
 
 Progress: TypeAlias = Callable[[int], object]
-
-LAYER_METRICS = tuple(metric for metric in METRICS if metric not in ("mahalanobis", *FOLDED))
 
 
 def extract(
@@ -41,24 +39,48 @@ def extract(
     device: str | torch.device | None = None,
     progress: Progress | None = None,
 ) -> dict[str, Array]:
-    """Features of every layer: name -> (n_stimuli, n_features) float32, rows in the order of the stimuli.
+    """Show a model some images and return what its layers make of them.
 
-    stimuli: Stimuli, a tensor (n, C, H, W), or a list of images. layers: see `choose_layers`.
-    preprocess: image -> tensor (C, H, W); PIL images come to it upright and opaque, in mode L or RGB. Without it images
-      (PIL, paths of files, tensors of integers) become RGB in [0, 1], and tensors of floats stay as they are.
-    n_features: of layers with more, this many drawn without replacement by (seed, layer name), in ascending order, so
-      they do not depend on the batch size or on the other layers; None = all.
-    device: where to run (the model comes back afterwards); default: where the model is.
-    progress: called with the number of images of every batch done.
+    The model runs in evaluation mode without gradients, in its own precision.
 
-    The model runs in evaluation mode without gradients, in its own precision. Raises RSAError for no stimuli, an
-    image that cannot be read, a model that fails on a batch, an unknown layer, or one asked for by name that never ran.
+    Parameters
+    ----------
+    stimuli : Stimuli, tensor (n, C, H, W), or list of images
+    layers : str or iterable of str
+        Names, globs or "auto"; see `choose_layers`.
+    preprocess : callable, optional
+        Image -> tensor (C, H, W); PIL images reach it upright and opaque, in mode L or RGB. Without it images (PIL,
+        paths of files, tensors of integers) become RGB in [0, 1], and tensors of floats stay as they are.
+    n_features : int, optional
+        Of layers with more features, this many are drawn without replacement by (seed, layer name), in ascending
+        order, so they depend neither on the batch size nor on the other layers. None keeps all.
+    device : str or torch.device, optional
+        Where the model runs (it is moved back afterwards); by default where it is.
+    progress : callable, optional
+        Called with the number of images of every batch done.
+
+    Returns
+    -------
+    dict of str to ndarray
+        Layer -> (n_stimuli, n_features) float32, rows in the order of the stimuli.
+
+    Raises
+    ------
+    RSAError
+        For no stimuli, an image that cannot be read, a model that fails on a batch, an unknown layer, and a layer
+        asked for by name that never runs.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from tgsage.rsa import extract
+    >>> model = torch.nn.Sequential(torch.nn.Conv2d(3, 8, 3), torch.nn.ReLU(), torch.nn.Flatten())
+    >>> {name: values.shape for name, values in extract(model, torch.rand(5, 3, 6, 6), ["0", "1"]).items()}
+    {'0': (5, 128), '1': (5, 128)}
     """
-    shown = as_stimuli(stimuli)
-    found = _collected(
-        model, shown, layers, "stimulus", preprocess, n_features, seed, batch_size, device, progress
-    )  # fmt: skip
-    return {name: features for name, features, _ in found.conditions()}
+    readout = Readout(layers, n_features, seed, preprocess, batch_size, device)
+    collector = show(model, as_stimuli(stimuli), readout, budget=None, progress=progress)
+    return {name: features for name, features, _ in collector.conditions()}
 
 
 def layer_rdms(
@@ -69,26 +91,38 @@ def layer_rdms(
     by: str = "stimulus",
     preprocess: Preprocess | None = None,
     metric: str = "correlation",
-    n_features: int | None = None,
+    n_features: int | None = N_FEATURES,
     seed: int = 0,
     batch_size: int = 64,
     device: str | torch.device | None = None,
     progress: Progress | None = None,
 ) -> dict[str, RDM]:
-    """The RDM of every layer, by stimulus or by the groups of a column of the stimuli's table.
+    """Compute the RDM of every layer.
 
-    Arguments as in `extract`; metric as in `compute_rdm` (those that need neither folds nor precision). By group only
-    running sums are kept. By stimulus, features beyond 512 MB wait in a temporary file and are read back layer by
-    layer. Every RDM's attrs state the number of features used, of how many, and the seed.
+    By group only running sums are kept. By stimulus, features beyond 512 MB wait in a temporary file and are read back
+    layer by layer.
 
-    Raises RSAError as `extract` does, for an unknown column, and naming layer and stimulus of a row without variance.
+    Parameters
+    ----------
+    by : str
+        "stimulus", or a column of the stimuli's table, over whose groups features are averaged.
+    metric : str
+        See `compute_rdm`; those that need folds or a precision matrix are not supported.
+    n_features : int or None
+        As in `extract`.
+
+    Returns
+    -------
+    dict of str to RDM
+        The RDMs' attrs state the number of features used, of how many, the seed and the metric.
+
+    Raises
+    ------
+    RSAError
+        As `extract`; for an unknown column; and for a row without variance, naming layer and stimulus.
     """
-    if metric not in LAYER_METRICS:
-        raise RSAError(f"the RDMs of layers are made by {', '.join(LAYER_METRICS)}, not {metric!r}")
-    shown = as_stimuli(stimuli)
-    return _collected(
-        model, shown, layers, by, preprocess, n_features, seed, batch_size, device, progress, MEMORY_BUDGET
-    ).rdms(metric=metric)
+    readout = Readout(layers, n_features, seed, preprocess, batch_size, device, metric)
+    return show(model, as_stimuli(stimuli), readout, by=by, budget=MEMORY_BUDGET, progress=progress).rdms()
 
 
 def layer_features(
@@ -98,57 +132,52 @@ def layer_features(
     *,
     by: str = "stimulus",
     preprocess: Preprocess | None = None,
-    n_features: int | None = None,
+    n_features: int | None = N_FEATURES,
     seed: int = 0,
     batch_size: int = 64,
     device: str | torch.device | None = None,
     progress: Progress | None = None,
 ) -> dict[str, Features]:
-    """What `layer_rdms` compares: the features of every layer with the names of their stimuli, all of them in memory.
+    """Collect the features of every layer with the names of their stimuli, all of them in memory.
 
-    By another column than "stimulus" they are averaged over the stimuli of each of its groups, and the attrs say so.
-    Arguments and errors as in `layer_rdms`.
+    By another column than "stimulus" they are averaged over the stimuli of each group, and the attrs say so.
+    Parameters and errors are those of `layer_rdms`.
     """
-    shown = as_stimuli(stimuli)
-    found = _collected(model, shown, layers, by, preprocess, n_features, seed, batch_size, device, progress)
-    columns, said = found.descriptors, averaged_over(by)
-    return {
-        name: Features(features, found.labels, name=name, by=by, descriptors=columns, attrs=said | attrs)
-        for name, features, attrs in found.conditions()
-    }
+    readout = Readout(layers, n_features, seed, preprocess, batch_size, device)
+    return show(model, as_stimuli(stimuli), readout, by=by, budget=None, progress=progress).features()
 
 
-def _collected(
+def show(
     model: nn.Module,
     stimuli: Stimuli,
-    layers: str | Iterable[str],
-    by: str,
-    preprocess: Preprocess | None,
-    n_features: int | None,
-    seed: int,
-    batch_size: int,
-    device: str | torch.device | None,
-    progress: Progress | None,
-    budget: int | None = None,
+    readout: Readout,
+    *,
+    by: str = "stimulus",
+    mixed: bool = False,
+    budget: int | None,
+    progress: Progress | None = None,
 ) -> Collector:
-    """What the layers left in one pass over the stimuli."""
-    if batch_size < 1:
-        raise RSAError(f"batch_size must be at least 1, got {batch_size}")
-    collector = Collector(model, stimuli, layers, by=by, n_features=n_features, seed=seed, budget=budget)
-    with _evaluating(model, device) as (target, dtype), collector:
-        for start, images in _batches(stimuli, preprocess, batch_size):
+    """Show all stimuli once, and return what the layers left.
+
+    mixed: in the random order of the readout's seed, so that a batch's own statistics are not those of one category.
+    """
+    collector = Collector(model, stimuli, readout, by=by, budget=budget)
+    order = np.random.default_rng(readout.seed).permutation(len(stimuli)) if mixed else np.arange(len(stimuli))
+    with _evaluating(model, readout.device) as (target, dtype), collector:
+        for places, images in _batches(stimuli, order, readout):
             batch = images.to(target, dtype if images.is_floating_point() else None)
-            _show(model, batch)
-            collector.take(np.arange(start, start + len(images)))
+            _forward(model, batch)
+            collector.take(places)
             if progress is not None:
                 progress(len(images))
-        if collector.ambiguous:
-            _show(model, batch[:1])  # one image alone cannot be taken for its tokens
-            collector.take([-1])
+        if collector.ambiguous:  # one image less cannot be taken for as many tokens
+            rest = batch[1:]
+            _forward(model, rest)
+            collector.take([-1] * len(rest))
     return collector
 
 
-def _show(model: nn.Module, batch: Tensor) -> None:
+def _forward(model: nn.Module, batch: Tensor) -> None:
     try:
         model(batch)
     except RSAError:
@@ -186,26 +215,26 @@ def _evaluating(
                 model.to(home)
 
 
-def _batches(stimuli: Stimuli, preprocess: Preprocess | None, batch_size: int) -> Iterator[tuple[int, Tensor]]:
-    """Batches in order; the next one is read while the model works on the last."""
+def _batches(stimuli: Stimuli, order: Array, readout: Readout) -> Iterator[tuple[Array, Tensor]]:
+    """Places among the stimuli and their images; the next batch is read while the model works on the last."""
 
-    def read(start: int) -> Tensor:
-        images = [_image(stimuli, i, preprocess) for i in range(start, min(start + batch_size, len(stimuli)))]
-        for i, image in enumerate(images, start):
+    def read(places: Array) -> Tensor:
+        images = [_image(stimuli, i, readout.preprocess) for i in places.tolist()]
+        for i, image in zip(places, images, strict=True):
             if image.shape != images[0].shape:
                 names = stimuli.table["stimulus_id"]
-                shapes = f"{names[start]} {tuple(images[0].shape)}, {names[i]} {tuple(image.shape)}"
+                shapes = f"{names[places[0]]} {tuple(images[0].shape)}, {names[i]} {tuple(image.shape)}"
                 raise RSAError(f"images differ in shape ({shapes}); a preprocess that resizes them is needed")
         return torch.stack(images)
 
+    batches = [order[rows.numpy()] for rows in batches_of(len(order), readout.batch_size)]
     with ThreadPoolExecutor(1) as reader:
-        starts = range(0, len(stimuli), batch_size)
-        coming = reader.submit(read, 0)
-        for start in starts:
+        coming = reader.submit(read, batches[0])
+        for places, following in zip(batches, [*batches[1:], None], strict=True):
             images = coming.result()
-            if start + batch_size < len(stimuli):
-                coming = reader.submit(read, start + batch_size)
-            yield start, images
+            if following is not None:
+                coming = reader.submit(read, following)
+            yield places, images
 
 
 def _image(stimuli: Stimuli, index: int, preprocess: Preprocess | None) -> Tensor:

@@ -123,8 +123,7 @@ def test_other_stimuli_are_shown_in_mixed_order_and_the_pixels_are_theirs(digits
     images = torch.randint(0, 255, (12, 1, 8, 8), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     stimuli = Stimuli(images, {"category_name": [f"c{i // 3}" for i in range(12)]}, reference="elsewhere")
     shown = Shown.of("other", stimuli, "stimulus", digits)
-    assert shown.inputs is not None
-    assert shown.rows is None
+    assert shown.images.rows is None
     assert list(shown.view.labels) != stimuli.column("stimulus")
     order = [int(label) for label in shown.view.labels]
     rdm = compute_rdm(digits.normalise(images[order]).flatten(1).numpy())

@@ -11,6 +11,7 @@ from tgsage.plugins.training import Data, evaluate_network, load_data, make_data
 from tgsage.plugins.training.performance import NotFinite
 from tgsage.rsa import RDM, RSAError, Stimuli, Teacher, compare, compute_rdm, extract, layer_rdms, p_plus_tg
 from tgsage.rsa.networks.collector import Collector
+from tgsage.rsa.networks.readout import Readout
 from torch import nn
 
 
@@ -127,7 +128,7 @@ def test_dead_layers_are_left_out_and_named_and_a_dead_network_fails(digits: Dat
     assert (list(found.table), found.attrs["unusable"]) == (["0"], "2")
     found = Evaluator(digits, teacher=teacher, layers=["2"])(model)
     assert (found.status, found.score) == ("failed", None)
-    assert found.reason == "no layer has an RDM: 2: all conditions are alike"
+    assert found.reason == "no layer can be compared: 2: all conditions are alike"
 
 
 def test_combinations_other_than_a_sum_are_functions(digits: Data, teacher: Teacher) -> None:
@@ -198,7 +199,7 @@ def test_a_collector_takes_stimuli_in_any_order_and_mixed_with_others(by: str) -
     model = no_normalisation()
     order = torch.from_numpy(rng.permutation(20))
     for budget in (None, 100):
-        with Collector(model, stimuli, ["0", "2"], by=by, n_features=50, budget=budget) as collector:
+        with Collector(model, stimuli, Readout(["0", "2"], 50), by=by, budget=budget) as collector:
             for places in torch.tensor_split(order, 4):
                 model(images[places])
                 collector.take(np.where(places < 14, places, -1))
@@ -210,7 +211,7 @@ def test_a_collector_takes_stimuli_in_any_order_and_mixed_with_others(by: str) -
 
 def test_a_collector_knows_what_it_was_not_shown() -> None:
     model, images = no_normalisation(), torch.randn(4, 1, 6, 6)
-    with Collector(model, images, ["0"]) as collector:
+    with Collector(model, images, Readout(["0"])) as collector:
         model(images[:3])
         collector.take([0, 1, 1])
     with pytest.raises(RSAError, match="3 of 4 stimuli were not shown exactly once: 1, 2, 3"):
@@ -238,7 +239,7 @@ def test_a_metric_without_meaning_for_layers_is_refused_at_once(digits: Data) ->
     goal = compute_rdm(np.random.default_rng(0).normal(size=(10, 9)), labels=list(digits.classes), by="category_name")
     crossed = RDM(goal.values, goal.labels, metric="crossnobis", by="category_name")
     made = Teacher.from_rdms("t", {"L": crossed}, stimuli="digits/valid")
-    with pytest.raises(RSAError, match="cannot be made by crossnobis; give metric=: correlation"):
+    with pytest.raises(RSAError, match="metric 'crossnobis' is not supported for network layers; give metric= one of"):
         Evaluator(digits, teacher=made)
     assert Evaluator(digits, teacher=made, metric="correlation")(no_normalisation()).status == "ok"
 

@@ -12,7 +12,6 @@ import torch
 from tgsage.plugins.evaluation.evaluator import Evaluator
 from tgsage.plugins.evaluation.finalists import finalists, mature, search_cost, size_of
 from tgsage.plugins.evaluation.objective import Objective
-from tgsage.plugins.evaluation.teaching import cut
 from tgsage.plugins.result import Evaluation
 from tgsage.plugins.spaces import KNOWN_CELLS, CellSpace, ToySpace
 from tgsage.plugins.training import (
@@ -26,6 +25,7 @@ from tgsage.plugins.training import (
     train,
 )
 from tgsage.plugins.training.placement import place
+from tgsage.plugins.training.teachers import cut
 from tgsage.plugins.training.trainer import Training
 from tgsage.rsa import RDM, RSAError, Teacher
 from torch import nn
@@ -135,7 +135,7 @@ def test_a_loss_that_diverges_is_a_failed_evaluation(digits: Data) -> None:
 
 
 def test_what_does_not_fit_together_is_said_at_once(digits: Data, teacher: Teacher) -> None:
-    with pytest.raises(RSAError, match="RDMs by category_name, not by stimulus: say by='category_name'"):
+    with pytest.raises(RSAError, match="RDMs by category_name, not by stimulus: give by='category_name', or none"):
         Objective(SPACE, digits, recipe="digits", teacher=teacher, by="stimulus")
     with pytest.raises(RSAError, match="give one of them"):
         Objective(SPACE, digits, recipe="digits", epochs=1, examples=10)

@@ -10,11 +10,10 @@ import pytest
 import torch
 from tgsage.plugins import Objective, RandomSearcher, search
 from tgsage.plugins.commands.search import SearchObjective
-from tgsage.plugins.evaluation import teacher as trained_teacher
-from tgsage.plugins.evaluation.teaching import digest_of
 from tgsage.plugins.searching.tracker import Tracker
 from tgsage.plugins.spaces import get_space
-from tgsage.plugins.training import Data, get_recipe, load_data
+from tgsage.plugins.training import Data, get_recipe, load_data, teachers
+from tgsage.plugins.training.teachers import digest_of
 from tgsage.rsa import RDM, RSAError, Teacher
 from tgsage.rsa.cli import app as cli
 
@@ -36,7 +35,7 @@ def trainings(monkeypatch: pytest.MonkeyPatch, digits: Data) -> list[Teacher]:
         )
         return made[-1]
 
-    monkeypatch.setattr("tgsage.plugins.evaluation.teacher.trained_teacher", train)
+    monkeypatch.setattr("tgsage.plugins.training.teachers.trained_teacher", train)
     return made
 
 
@@ -46,9 +45,9 @@ def test_whoever_joins_a_study_has_its_teacher_bit_by_bit(
     found = []
     for study in ("a", "a", "b"):
         with Tracker(tmp_path / "a.db", study) as tracker:
-            found.append(trained_teacher.study_teacher(tracker, "resnet:1", digits, get_recipe("digits")))
+            found.append(teachers.study_teacher(tracker, "resnet:1", digits, get_recipe("digits")))
     with Tracker(tmp_path / "a.db", "a") as tracker:
-        found.append(trained_teacher.study_teacher(tracker, "resnet:1", digits, get_recipe("digits", lr=0.5)))
+        found.append(teachers.study_teacher(tracker, "resnet:1", digits, get_recipe("digits", lr=0.5)))
     digests = [digest_of(teacher.rdms) for teacher in found]
     assert digests[0] == digests[1] == digest_of(trainings[0].rdms)
     assert len(set(digests)) == len(trainings) == 3
@@ -111,7 +110,6 @@ def test_the_command_trains_once_and_its_workers_get_that_teacher(
 def test_another_teacher_of_the_same_name_is_refused_with_how_to_share_one(
     trainings: list[Teacher], digits: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tgsage.plugins.evaluation.teaching.trained_teacher", trained_teacher.trained_teacher)
     space = get_space("toy")
     for number in (1, 2):
         objective = Objective(space, digits, recipe="digits", epochs=0, teacher="resnet:1")

@@ -11,8 +11,8 @@ import torchvision
 from PIL import Image
 from scipy.spatial.distance import pdist
 from tgsage.rsa import RSAError, Stimuli, compute_rdm, extract, layer_rdms, record
-from tgsage.rsa.networks.collector import Collector
-from tgsage.rsa.networks.subsample import draw_features
+from tgsage.rsa.networks.collector import Collector, draw_features
+from tgsage.rsa.networks.readout import Readout
 from torch import Tensor, nn
 
 
@@ -235,7 +235,9 @@ def test_an_image_that_cannot_be_decoded_is_named(tmp_path: Path) -> None:
 def test_what_is_no_module_is_named(images: Tensor) -> None:
     with pytest.raises(RSAError, match=r"got tuple; load_model returns \(module, preprocess\)"):
         extract((small_cnn(), None), images)  # type: ignore[arg-type]
-    with pytest.raises(RSAError, match="RDMs of layers are made by correlation"):
+    with pytest.raises(
+        RSAError, match="metric 'manhattan' is not supported for network layers; give metric= one of correlation"
+    ):
         layer_rdms(small_cnn(), images, metric="manhattan")
 
 
@@ -329,7 +331,7 @@ def test_passes_of_somebody_else_that_cannot_tell_tokens_from_images_are_refused
     shown = torch.rand(32, 3, 16, 16)
     model = Tokens(first=False)
     for sizes, told in (((16, 16), False), ((16, 15, 1), True)):
-        with Collector(model, shown, "block") as collector:
+        with Collector(model, shown, Readout("block")) as collector:
             for places in np.split(np.arange(32), np.cumsum(sizes)[:-1]):
                 model(shown[places])
                 collector.take(places)

@@ -6,9 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 import torch
-from tgsage.plugins.training.batchnorm import normalising
 from tgsage.rsa import Guidance, RSAError, Teacher, extract, layer_rdms, record
-from tgsage.rsa.networks.modes import evaluation_mode
+from tgsage.rsa.networks.batchnorm import evaluation_mode, normalising
 from torch import Tensor, nn
 
 
@@ -21,7 +20,7 @@ def test_threads_that_share_a_model_get_their_own_features() -> None:
     model = network()
     shown = [torch.rand(12, 3, 16, 16, generator=torch.Generator().manual_seed(i)) for i in range(6)]
     teacher = Teacher.from_rdms("own", layer_rdms(model, shown[0], "4"))
-    guide = Guidance(teacher, shown[0], layers=["4"])
+    guide = Guidance(teacher, shown[0], layers=["4"], batchnorm="running")
 
     def features(images: Tensor) -> dict[str, np.ndarray]:
         return extract(model, images, ["1", "4"], batch_size=5)

@@ -1,0 +1,71 @@
+"""How the layers of a network are read: which of them, how many of their features, by which forward passes."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+from ..errors import RSAError
+from ..rdm.distances import FOLDED, METRICS
+from ..types import Attr
+
+if TYPE_CHECKING:
+    import torch
+
+    from .models import Preprocess
+
+T = TypeVar("T")
+N_FEATURES = 8192  # of a layer, wherever layers are compared
+LAYER_METRICS = tuple(metric for metric in METRICS if metric not in ("mahalanobis", *FOLDED))
+
+
+@dataclass(frozen=True)
+class Readout:
+    """Settings of one readout, checked once.
+
+    Attributes
+    ----------
+    layers : str or iterable of str
+        See `choose_layers`.
+    n_features : int or None
+        Of layers with more features, this many are drawn without replacement by (seed, layer name), whatever the
+        batches and the other layers are; None keeps all.
+    preprocess : callable, optional
+        Image -> tensor (C, H, W); see `extract`.
+    device : str or torch.device, optional
+        Where the model runs; by default where it is.
+    metric : str
+        Dissimilarity of the RDMs.
+    """
+
+    layers: str | Iterable[str] = "auto"
+    n_features: int | None = N_FEATURES
+    seed: int = 0
+    preprocess: "Preprocess | None" = None
+    batch_size: int = 64
+    device: "str | torch.device | None" = None
+    metric: str = "correlation"
+
+    def __post_init__(self) -> None:
+        if self.n_features is not None and self.n_features < 1:
+            raise RSAError(f"n_features must be at least 1, got {self.n_features}; None keeps all features")
+        if self.seed < 0:
+            raise RSAError(f"a seed is a whole number from 0, got {self.seed}")
+        if self.batch_size < 1:
+            raise RSAError(f"batch_size must be at least 1, got {self.batch_size}")
+        if self.metric not in LAYER_METRICS:
+            known = ", ".join(LAYER_METRICS)
+            raise RSAError(f"metric {self.metric!r} is not supported for network layers; give metric= one of {known}")
+        if not isinstance(self.layers, str):
+            object.__setattr__(self, "layers", tuple(self.layers))
+
+    def attrs(self) -> dict[str, Attr]:
+        """What RDMs made by this readout state about it."""
+        return {"seed": self.seed, "metric": self.metric}
+
+
+class Layers(dict[str, T]):
+    """Layer -> its RDM or features, in the network's order, and `unusable`: layer -> why it has none."""
+
+    def __init__(self, found: Mapping[str, T], unusable: Mapping[str, str]) -> None:
+        super().__init__(found)
+        self.unusable = dict(unusable)
