@@ -72,7 +72,9 @@ def expected(folder: Path, similarity: str, *, by: str = "stimulus", groups: str
     """The table that Python makes."""
     teacher = load_teacher(folder / "recording.nc", level="region", by=by, features=True, splits=0)
     module, preprocess = load_model(f"{folder}/model.py:tiny")
-    guide = Guidance(teacher, images(folder / "images"), preprocess=preprocess, similarity=similarity)
+    guide = Guidance(
+        teacher, images(folder / "images"), preprocess=preprocess, similarity=similarity, batchnorm="running"
+    )
     values: Array = teacher.score(
         guide.layers(module), similarity=similarity, groups=groups, seed=seed
     ).table.to_numpy()

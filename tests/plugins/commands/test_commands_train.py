@@ -102,7 +102,7 @@ def test_an_interrupted_teacher_goes_on_and_becomes_the_same(
     assert all((cut.rdms[target].values == rdm.values).all() for target, rdm in whole.rdms.items())
     data = load_data("digits")
     model = load_network(tmp_path / "whole.pt")
-    score = Guidance(whole, load_stimuli(whole.stimuli), preprocess=data.preprocess)(model)
+    score = Guidance(whole, load_stimuli(whole.stimuli), preprocess=data.preprocess, batchnorm="running")(model)
     assert score.tg == pytest.approx(1.0, abs=1e-5)
     other = [*arguments[:-3], "1", "--device", "cpu"]
     capsys.readouterr()
