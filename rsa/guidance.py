@@ -56,6 +56,7 @@ def p_plus_tg(p: float, tg: float, alpha: float = 1.0) -> float:
 
     Examples
     --------
+    >>> from tgsage.rsa import p_plus_tg
     >>> p_plus_tg(0.5, 0.25, alpha=2.0)
     1.0
     """
