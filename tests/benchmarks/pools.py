@@ -32,11 +32,8 @@ def known_pool(n: int = 60, *, seed: int = 0, learns: bool = True) -> Pool:
         if learns:
             rdms[:, 2] += (0.5 + 0.2 * quality) * (TARGET.values - TARGET.values.mean())
         p = 0.3 + 0.01 * (quality + rng.normal(size=3) * [4, 2, 1])
-        member = Member(
-            {"x": i}, 0.9 + 0.01 * quality, p, 2 - p, np.array(CHECKPOINTS), np.arange(3.0), LAYERS,
-            {view.name: rdms.astype(np.float16)},
-        )  # fmt: skip
-        members.append(member)
+        learned = (np.array(CHECKPOINTS), np.arange(3.0), LAYERS, {view.name: rdms.astype(np.float16)})
+        members.append(Member({"x": i}, 0.9 + 0.01 * quality, p, 2 - p, *learned))
     return Pool("toy", CHECKPOINTS, {view.name: view}, tuple(members), {"data": "made"})
 
 

@@ -46,10 +46,9 @@ class Made:
         rdms = BARE.copy()
         share = max(reached - 0.85, 0) / 0.1
         rdms[2] = share * TARGET.values + (1 - share) * rdms[2]
-        member = Member(
-            architecture, reached, np.array([p]), np.array([2 - p]), np.array([examples]), np.array([1.0]), LAYERS,
-            {"by stimulus": rdms[None].astype(np.float16)},
-        )  # fmt: skip
+        numbers = (np.array([p]), np.array([2 - p]), np.array([examples]), np.array([1.0]))
+        kept = {"by stimulus": rdms[None].astype(np.float16)}
+        member = Member(architecture, reached, *numbers, LAYERS, kept)
         return Evaluated.of(Pool("nasbench201", (examples,), VIEWS, (member,), {}), 0)
 
     def describe(self) -> dict[str, Any]:

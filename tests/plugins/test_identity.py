@@ -128,17 +128,31 @@ def test_equal_things_are_equal_in_any_process_and_others_are_not() -> None:
     other = torch.nn.Linear(2, 2)
     other.load_state_dict(model.state_dict())
     equal: list[tuple[Any, Any]] = [
-        (one, two), (Weighted(1), Weighted(1)), (Named(1), Named(2)), (object(), object()), (model, other),
-        (np.arange(3), np.arange(3)), ({1, 2}, {2, 1}), (float("nan"), float("nan")),
-    ]  # fmt: skip
+        (one, two),
+        (Weighted(1), Weighted(1)),
+        (Named(1), Named(2)),
+        (object(), object()),
+        (model, other),
+        (np.arange(3), np.arange(3)),
+        ({1, 2}, {2, 1}),
+        (float("nan"), float("nan")),
+    ]
     for first, second in equal:
         assert identity(first) == identity(second), first
     torch.nn.init.zeros_(other.weight)
     different: list[tuple[Any, Any]] = [
-        (model, other), (np.arange(3), np.arange(4)), (np.float32(1), np.float32(2)), (1j, 2j), (b"a", b"b"),
-        (math.sin, math.cos), (operator.itemgetter(1), operator.itemgetter(2)), (Path("a"), Path("b")),
-        (range(2), range(3)), (torch.float32, torch.float16), (np.mean, np.median),
-    ]  # fmt: skip
+        (model, other),
+        (np.arange(3), np.arange(4)),
+        (np.float32(1), np.float32(2)),
+        (1j, 2j),
+        (b"a", b"b"),
+        (math.sin, math.cos),
+        (operator.itemgetter(1), operator.itemgetter(2)),
+        (Path("a"), Path("b")),
+        (range(2), range(3)),
+        (torch.float32, torch.float16),
+        (np.mean, np.median),
+    ]
     for first, second in different:
         assert identity(first) != identity(second), first
 
@@ -152,11 +166,13 @@ def test_a_thing_within_itself_has_an_identity() -> None:
 @pytest.mark.parametrize(
     "new",
     [
-        {"width": (8, 16, 32, 64), "depth": (1, 2)}, {"width": (8, 16), "depth": (1, 2)},
-        {"width": (32, 16, 8), "depth": (1, 2)}, {"filters": (8, 16, 32), "depth": (1, 2)},
+        {"width": (8, 16, 32, 64), "depth": (1, 2)},
+        {"width": (8, 16), "depth": (1, 2)},
+        {"width": (32, 16, 8), "depth": (1, 2)},
+        {"filters": (8, 16, 32), "depth": (1, 2)},
         {"width": (8, 16, 32), "depth": (1, 2), "pool": (0, 1)},
     ],
-)  # fmt: skip
+)
 def test_another_space_of_the_same_name_is_named(new: dict[str, tuple[int, ...]], tmp_path: Path) -> None:
     space = Mine(width=(8, 16, 32), depth=(1, 2))
     run(one, tmp_path, 6, space, repeats=True)

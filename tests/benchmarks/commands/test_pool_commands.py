@@ -75,10 +75,9 @@ def test_published_performance_is_the_tables_as_a_fraction() -> None:
 def pool(tmp_path_factory: pytest.TempPathFactory) -> tuple[Pool, Data]:
     digits = reduce(load_data("digits"), 64, 60)
     folder = tmp_path_factory.mktemp("pool")
-    maker = making.Maker(
-        get_space("nasbench201"), digits, get_recipe("digits"), (0, 64), validation_views(digits), folder / "parts",
-        mature=Published(read_table()),
-    )  # fmt: skip
+    views, known = validation_views(digits), Published(read_table())
+    space, recipe = get_space("nasbench201"), get_recipe("digits")
+    maker = making.Maker(space, digits, recipe, (0, 64), views, folder / "parts", mature=known)
     return making.make_pool(maker, samples=9, storage=folder / "search.db"), digits
 
 

@@ -29,10 +29,8 @@ def digits() -> Data:
 
 @pytest.fixture
 def cache(digits: Data, tmp_path: Path) -> Cache:
-    maker = Maker(
-        get_space("toy"), digits, get_recipe("digits", schedule="constant"), (0,), validation_views(digits), tmp_path,
-        mature=known,
-    )  # fmt: skip
+    recipe = get_recipe("digits", schedule="constant")
+    maker = Maker(get_space("toy"), digits, recipe, (0,), validation_views(digits), tmp_path, mature=known)
     return Cache(maker, tmp_path, (64, 192))
 
 

@@ -68,16 +68,22 @@ def test_the_page_is_made_of_the_file_alone(found: Results, tmp_path: Path) -> N
 def test_the_answer_and_the_table_say_what_interval_and_p_say(found: Results) -> None:
     rows = compare(found)
     for low, high, p, seeds, said in (
-        (0.01, 0.02, 0.03, 6, "yes"), (0.01, 0.02, 0.06, 6, "not shown"), (-0.02, 0.02, 0.5, 6, "not shown"),
-        (-0.02, -0.01, 0.03, 6, "no, harm"), (0.01, 0.02, 0.06, 5, "no verdict below 6 seeds"),
-    ):  # fmt: skip
+        (0.01, 0.02, 0.03, 6, "yes"),
+        (0.01, 0.02, 0.06, 6, "not shown"),
+        (-0.02, 0.02, 0.5, 6, "not shown"),
+        (-0.02, -0.01, 0.03, 6, "no, harm"),
+        (0.01, 0.02, 0.06, 5, "no verdict below 6 seeds"),
+    ):
         changed = [row | {"top low": low, "top high": high, "top p": p, "seeds": seeds} for row in rows]
         other, named = answer(found, changed).splitlines()[2:]
         assert named.startswith(f"- P + TG, good, after 100: {said}, ")
         assert f"p {p:.2f} (all, {seeds} seeds)" in named
         assert other.startswith("- P, after 800: not named before, ")
-        bold = [(row["searcher"], row["goal"]) for row, cells in zip(rows, table_1(found, changed)[1], strict=True)
-                if "**" in "".join(cells)]  # fmt: skip
+        bold = [
+            (row["searcher"], row["goal"])
+            for row, cells in zip(rows, table_1(found, changed)[1], strict=True)
+            if "**" in "".join(cells)
+        ]
         assert bold == ([("all", 2)] if said == "yes" else [])
     assert len(answer(found, [row for row in rows if row["searcher"] == "random"]).splitlines()) == 4
 

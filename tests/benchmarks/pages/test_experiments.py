@@ -107,8 +107,11 @@ def test_everything_small_from_nothing_to_the_page(tmp_path: Path, capsys: pytes
     assert main([*built, "--untrained", "resnet:1"]) == 0
     files = sorted(Path(made).glob("*.h5"))
     assert [file.stem for file in files] == [
-        "trained-by-category", "trained-by-stimulus", "untrained-resnet-1-by-category", "untrained-resnet-1-by-stimulus"
-    ]  # fmt: skip
+        "trained-by-category",
+        "trained-by-stimulus",
+        "untrained-resnet-1-by-category",
+        "untrained-resnet-1-by-stimulus",
+    ]
     given = [part for file in files for part in ("--teacher", str(file))]
     compared, searched = str(tmp_path / "teachers.json"), str(tmp_path / "efficiency.json")
     assert main(["teacher", "compare", f"{folder}/pool.h5", *given, "--bootstrap", "200", "--json", compared]) == 0

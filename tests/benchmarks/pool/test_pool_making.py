@@ -38,10 +38,8 @@ def digits() -> Data:
 
 @pytest.fixture
 def maker(digits: Data, tmp_path: Path) -> Maker:
-    return Maker(
-        get_space("toy"), digits, get_recipe("digits"), (0, 64, 256), validation_views(digits), tmp_path / "candidates",
-        mature=Known(),
-    )  # fmt: skip
+    space, recipe, views = get_space("toy"), get_recipe("digits"), validation_views(digits)
+    return Maker(space, digits, recipe, (0, 64, 256), views, tmp_path / "candidates", mature=Known())
 
 
 def test_p_and_rdms_at_a_checkpoint_are_those_of_the_evaluator(maker: Maker, digits: Data) -> None:

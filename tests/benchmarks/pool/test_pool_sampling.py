@@ -35,10 +35,8 @@ def test_a_pool_of_a_search_has_its_best_and_random_ones(tmp_path: Path) -> None
     tops = current_tops(read_search(f"s@{storage}"), every=4, top=1)
     assert done.architecture in tops
     digits = reduce(load_data("digits"), 64, 40)
-    maker = Maker(
-        space, digits, get_recipe("digits"), (0, 64), validation_views(digits), tmp_path / "parts",
-        mature=lambda architecture: 0.5,
-    )  # fmt: skip
+    views, recipe = validation_views(digits), get_recipe("digits")
+    maker = Maker(space, digits, recipe, (0, 64), views, tmp_path / "parts", mature=lambda architecture: 0.5)
     pool = make_pool(maker, samples=2, architectures=tops, storage=tmp_path / "pool.db")
     random = [space.sample(np.random.default_rng([0, trial])) for trial in range(2)]
     expected = {space.key(space.canonical(one)) for one in [*tops, *random]}

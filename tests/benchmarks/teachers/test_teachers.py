@@ -222,7 +222,7 @@ def category(name: str) -> Teacher:
         (lambda: teacher(a=RDM(np.ones(190), TARGET.labels)), "constant"),
         (lambda: teacher(ANY), "different names"),
     ],
-)  # fmt: skip
+)
 def test_a_teacher_that_does_not_fit_is_named(pool: Pool, make: Callable[[], Teacher], said: str) -> None:
     with pytest.raises(RSAError, match=said):
         compare_teachers(pool, [make()], bootstrap=2)

@@ -219,10 +219,9 @@ def minimise(searcher: Searcher, trials: int, history: hyperopt.Trials, algo: An
         score = pretend(searcher.space, architecture)
         return {"status": "fail"} if score is None else {"status": "ok", "loss": -score}
 
-    hyperopt.fmin(
-        function, space_of(searcher.space), algo=algo or hyperopt_algo(searcher), max_evals=trials, trials=history,
-        rstate=np.random.default_rng(0), show_progressbar=False, verbose=False,
-    )  # fmt: skip
+    algo, rng = algo or hyperopt_algo(searcher), np.random.default_rng(0)
+    quiet = {"show_progressbar": False, "verbose": False}
+    hyperopt.fmin(function, space_of(searcher.space), algo, max_evals=trials, trials=history, rstate=rng, **quiet)
     return found
 
 
@@ -260,10 +259,9 @@ def test_fmin_survives_candidates_that_fail_in_every_way() -> None:
 
     searcher, returned, history = Listener(ToySpace(), seed=1), list[Any](), hyperopt.Trials()
     for trials in (10, 20):
-        hyperopt.fmin(
-            function, space_of(searcher.space), algo=hyperopt_algo(searcher), max_evals=trials, trials=history,
-            catch_eval_exceptions=True, show_progressbar=False, verbose=False,
-        )  # fmt: skip
+        quiet = {"catch_eval_exceptions": True, "show_progressbar": False, "verbose": False}
+        algo, space = hyperopt_algo(searcher), space_of(searcher.space)
+        hyperopt.fmin(function, space, algo, max_evals=trials, trials=history, **quiet)
     assert len({trial for trial, _ in searcher.learned}) == len(searcher.learned) >= 19
     assert {score for _, score in searcher.learned} == {None, -1.0}
     assert len(searcher.learned) > len(returned)  # those that raised, too

@@ -37,7 +37,7 @@ def gone(monkeypatch: pytest.MonkeyPatch) -> None:
         ("search --teacher none --samples 1 --epochs 0 --searcher random --storage b.db --json a.json", "b.html"),
         ("report a.db --html a.html --csv a.csv --best best.json --json a.json", "a.html a.csv best.json"),
     ],
-)  # fmt: skip
+)
 def test_files_are_written_before_the_first_table(
     arguments: str, files: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

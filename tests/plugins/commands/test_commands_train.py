@@ -23,10 +23,8 @@ def architecture(folder: Path) -> Path:
 
 def test_an_architecture_file_is_trained_and_tested(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "net.pt"
-    code = main([
-        "train", str(architecture(tmp_path)), "--epochs", "2", "--set", "lr=0.02", "--seed", "3", "--device", "cpu",
-        "--out", str(out), "--keep", "1", "--json", str(tmp_path / "net.out.json"),
-    ])  # fmt: skip
+    options = f"--epochs 2 --set lr=0.02 --seed 3 --device cpu --out {out} --keep 1 --json {tmp_path}/net.out.json"
+    code = main(["train", str(architecture(tmp_path)), *options.split()])
     assert code == 0
     shown = capsys.readouterr().out
     for words in ("on digits by digits, seed 3", "valid: accuracy", "test: accuracy", "BN running", "2,514 examples"):
@@ -113,13 +111,22 @@ def test_an_interrupted_teacher_goes_on_and_becomes_the_same(
 def test_a_teacher_by_stimulus_takes_some_images_and_any_layer(tmp_path: Path) -> None:
     out, facts = tmp_path / "t.h5", tmp_path / "t.json"
     teacher.train(
-        out, network="resnet:1", data="digits", recipe="digits", epochs=0, by="stimulus", limit=30, seed=1,
-        layers=["L1", "output"], n_features=100, device="cpu", json=facts,
-    )  # fmt: skip
+        out,
+        network="resnet:1",
+        data="digits",
+        recipe="digits",
+        epochs=0,
+        by="stimulus",
+        limit=30,
+        seed=1,
+        layers=["L1", "output"],
+        n_features=100,
+        device="cpu",
+        json=facts,
+    )
     made = Teacher.load(out)
-    assert {name: (len(rdm), rdm.attrs["n_features"]) for name, rdm in made.rdms.items()} == {
-        "L1": (30, 100), "output": (30, 10)
-    }  # fmt: skip
+    sizes = {name: (len(rdm), rdm.attrs["n_features"]) for name, rdm in made.rdms.items()}
+    assert sizes == {"L1": (30, 100), "output": (30, 10)}
     assert json.loads(facts.read_text())["training"]["examples"] == 0
 
 

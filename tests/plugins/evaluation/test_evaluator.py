@@ -33,9 +33,14 @@ def no_normalisation(seed: int = 0, channels: int = 1) -> nn.Sequential:
     """A network whose outputs for an image depend on no other image."""
     torch.manual_seed(seed)
     return nn.Sequential(
-        nn.Conv2d(channels, 6, 3, padding=1), nn.ReLU(), nn.Conv2d(6, 8, 3), nn.ReLU(),
-        nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(32, 10),
-    )  # fmt: skip
+        nn.Conv2d(channels, 6, 3, padding=1),
+        nn.ReLU(),
+        nn.Conv2d(6, 8, 3),
+        nn.ReLU(),
+        nn.AdaptiveAvgPool2d(2),
+        nn.Flatten(),
+        nn.Linear(32, 10),
+    )
 
 
 def test_p_tg_and_score_are_those_made_by_hand(digits: Data, teacher: Teacher) -> None:

@@ -207,14 +207,12 @@ def sizes_of(network: nn.Module, images: Tensor) -> list[tuple[int, ...]]:
 def test_stems_and_reductions_set_sizes_and_widths() -> None:
     pair = KNOWN_CELLS["pnasnet-5"]
     cifar = CellSpace().build(pair, repeats=2, filters=4)
-    assert sizes_of(cifar, torch.randn(2, 3, 32, 32)) == [
-        (20, 32, 32), (20, 32, 32), (40, 16, 16), (40, 16, 16), (80, 8, 8), (80, 8, 8)
-    ]  # fmt: skip
+    stages = [(20, 32, 32), (40, 16, 16), (80, 8, 8)]
+    assert sizes_of(cifar, torch.randn(2, 3, 32, 32)) == [size for size in stages for _ in range(2)]
     mobile = CellSpace().build(pair, repeats=1, filters=8, stem="imagenet", stem_filters=6, reduction="extra")
     assert mobile.stages == ("stem1", "stem2", "cell1", "reduction1", "cell2", "reduction2", "cell3")
-    assert sizes_of(mobile, torch.randn(2, 3, 65, 64)) == [
-        (10, 16, 16), (20, 8, 8), (40, 8, 8), (80, 4, 4), (80, 4, 4), (160, 2, 2), (160, 2, 2)
-    ]  # fmt: skip
+    stem, stages = [(10, 16, 16), (20, 8, 8), (40, 8, 8)], [(80, 4, 4), (160, 2, 2)]
+    assert sizes_of(mobile, torch.randn(2, 3, 65, 64)) == stem + [size for size in stages for _ in range(2)]
 
 
 @pytest.mark.parametrize("settings", [{}, {"stem": "imagenet"}, {"reduction": "strided"}])
@@ -268,8 +266,8 @@ def test_all_wrong_settings_are_named_at_once() -> None:
     wrong: dict[str, Any] = {"repeats": 0, "stem": "mnist", "reduction": "none", "stem_filters": 0, "stem_cells": -1}
     with pytest.raises(RSAError) as caught:
         CellPlan(**wrong, drop_path=1.0, dropout=-0.1)
-    for part in ("repeats is 0", "stem is 'mnist'", "reduction is 'none'", "stem_filters is 0", "stem_cells is -1",
-                 "drop_path is 1.0", "dropout is -0.1"):  # fmt: skip
+    named = ("repeats is 0", "stem is 'mnist'", "reduction is 'none'", "stem_filters is 0", "stem_cells is -1")
+    for part in (*named, "drop_path is 1.0", "dropout is -0.1"):
         assert part in str(caught.value)
     with pytest.raises(RSAError, match="filters is 4, not an integer of at least 8"):
         CellPlan(stem="imagenet", filters=4)

@@ -24,9 +24,8 @@ def test_the_stages_are_the_three_stacks() -> None:
     network = ResNet(1, in_channels=1, n_classes=7).eval()
     with record(network) as activations, torch.no_grad():
         logits = network(torch.randn(2, 1, 16, 12))
-    assert {name: tuple(out.shape) for name, out in activations.items()} == {
-        "L1": (2, 16, 16, 12), "L2": (2, 32, 8, 6), "L3": (2, 64, 4, 3)
-    }  # fmt: skip
+    shapes = {name: tuple(out.shape) for name, out in activations.items()}
+    assert shapes == {"L1": (2, 16, 16, 12), "L2": (2, 32, 8, 6), "L3": (2, 64, 4, 3)}
     assert logits.shape == (2, 7)
 
 

@@ -143,9 +143,8 @@ def test_the_cost_of_finalists_is_added(tmp_path: Path) -> None:
         before = answer(search_report(tmp_path / "a.db"))
         tracker.keep_finals(10, 1_350_000)
     assert before[-1].startswith("Cost M1 E1: 1 candidates trained on 90,000 examples")
-    assert answer(search_report(tmp_path / "a.db")) == [
-        *before, "Cost M1 E1 + M2 E2: with 1,350,000 examples of 10 finalists, 1,440,000 in all."
-    ]  # fmt: skip
+    cost = "Cost M1 E1 + M2 E2: with 1,350,000 examples of 10 finalists, 1,440,000 in all."
+    assert answer(search_report(tmp_path / "a.db")) == [*before, cost]
 
 
 @pytest.mark.parametrize("score", [-sys.float_info.max, 1e300])

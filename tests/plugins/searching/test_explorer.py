@@ -329,10 +329,12 @@ def test_settings_written_out_or_left_at_their_defaults_are_the_same_search(
 
 def test_worker_processes_share_the_search_and_get_a_device_each(objectives: ModuleType, tmp_path: Path) -> None:
     log, seen = tmp_path / "log", list[int]()
-    found = run(
-        objectives.Factory(str(log)), tmp_path, samples=16, workers=2, devices=("cpu:0", "cpu:1"), reuse=False,
-        notify=lambda candidates: seen.append(sum(candidate.finished for candidate in candidates)),
-    )  # fmt: skip
+
+    def notify(candidates: list[Any]) -> None:
+        seen.append(sum(candidate.finished for candidate in candidates))
+
+    made, devices = objectives.Factory(str(log)), ("cpu:0", "cpu:1")
+    found = run(made, tmp_path, samples=16, reuse=False, notify=notify, workers=2, devices=devices)
     assert [candidate.number for candidate in found.candidates] == list(range(16))
     assert [c.architecture for c in found.candidates] == [RandomSearcher(SPACE).ask(number) for number in range(16)]
     lines = [line.split(" ", 2)[:2] for line in log.read_text().splitlines()]

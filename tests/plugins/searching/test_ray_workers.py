@@ -41,10 +41,9 @@ def test_a_search_survives_the_loss_of_a_node(objectives: ModuleType, tmp_path: 
             cluster.remove_node(second, allow_graceful=False)
 
     try:
-        found = search(
-            SPACE, RandomSearcher(SPACE), objectives.Toy(str(log), seconds=0.3), samples=40, heartbeat=1.0,
-            storage=tmp_path / "a.db", reuse=False, engine=RayWorkers(2), notify=notify,
-        )  # fmt: skip
+        objective, random = objectives.Toy(str(log), seconds=0.3), RandomSearcher(SPACE)
+        options: dict[str, Any] = {"heartbeat": 1.0, "engine": RayWorkers(2), "notify": notify}
+        found = search(SPACE, random, objective, samples=40, storage=tmp_path / "a.db", reuse=False, **options)
     finally:
         ray.shutdown()
         cluster.shutdown()
@@ -70,10 +69,9 @@ def test_workers_that_are_ended_alone_are_replaced(
             for worker in workers:
                 os.kill(worker, number)
 
-    found = search(
-        SPACE, RandomSearcher(SPACE), objectives.Toy(str(log), seconds=1.0), samples=12, storage=tmp_path / "a.db",
-        reuse=False, engine=RayWorkers(2), notify=notify,
-    )  # fmt: skip
+    objective, random = objectives.Toy(str(log), seconds=1.0), RandomSearcher(SPACE)
+    options: dict[str, Any] = {"engine": RayWorkers(2), "notify": notify}
+    found = search(SPACE, random, objective, samples=12, storage=tmp_path / "a.db", reuse=False, **options)
     assert len(ended) == 2
     assert found.counts["ok"] == 12
     with Tracker(tmp_path / "a.db", "toy-random", create=False) as tracker:
@@ -88,11 +86,9 @@ def test_workers_that_cannot_start_end_the_search_in_one_line(
 ) -> None:
     monkeypatch.setenv("PYTHONPATH", _path())
     monkeypatch.setattr("tgsage.plugins.searching.local._ENDS", 1)
+    storage, engine = tmp_path / "a.db", RayWorkers(1)
     with pytest.raises(RSAError, match=r"^the workers keep dying, the last with .*; what is done stays$"):
-        search(
-            SPACE, RandomSearcher(SPACE), objectives.Deadly(), samples=2, storage=tmp_path / "a.db",
-            engine=RayWorkers(1),
-        )  # fmt: skip
+        search(SPACE, RandomSearcher(SPACE), objectives.Deadly(), samples=2, storage=storage, engine=engine)
 
 
 @pytest.mark.slow
@@ -124,11 +120,9 @@ def test_the_command_runs_on_ray_is_stopped_by_term_and_goes_on(tmp_path: Path) 
 
 
 def test_a_cluster_that_does_not_answer_ends_in_one_line(objectives: ModuleType, tmp_path: Path) -> None:
+    storage, engine = tmp_path / "a.db", RayWorkers(1, address="127.0.0.1:9")
     with pytest.raises(RSAError, match=r"^no Ray cluster at 127\.0\.0\.1:9: .*refused$"):
-        search(
-            SPACE, RandomSearcher(SPACE), objectives.Toy(), samples=1, storage=tmp_path / "a.db",
-            engine=RayWorkers(1, address="127.0.0.1:9"),
-        )  # fmt: skip
+        search(SPACE, RandomSearcher(SPACE), objectives.Toy(), samples=1, storage=storage, engine=engine)
 
 
 def stored(folder: Path) -> list[Candidate]:

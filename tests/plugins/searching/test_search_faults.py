@@ -197,11 +197,9 @@ def test_workers_that_cannot_start_end_the_search_in_one_line(
     objectives: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tgsage.plugins.searching.local._ENDS", 1)
+    storage, engine = tmp_path / "a.db", LocalWorkers(1)
     with pytest.raises(RSAError, match=r"^the workers keep dying, the last with exit code 7; what is done stays$"):
-        search(
-            SPACE, RandomSearcher(SPACE), objectives.Deadly(), samples=2, storage=tmp_path / "a.db",
-            engine=LocalWorkers(1),
-        )  # fmt: skip
+        search(SPACE, RandomSearcher(SPACE), objectives.Deadly(), samples=2, storage=storage, engine=engine)
 
 
 def test_a_search_that_ends_early_says_so(objectives: ModuleType, tmp_path: Path) -> None:

@@ -33,13 +33,12 @@ def script(**values: str) -> str:
 def submit(folder: Path, tasks: int) -> list[subprocess.Popen[str]]:
     """What `sbatch` does with it: bash, in the folder of the script, once for each task."""
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-    return [
-        subprocess.Popen(
-            ["bash", "search.sh"], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-            env={**os.environ, "PATH": path, "SLURM_ARRAY_TASK_ID": str(task), "SLURM_CPUS_PER_TASK": "1"},
-        )
-        for task in range(1, tasks + 1)
-    ]  # fmt: skip
+    pipe, started = subprocess.PIPE, []
+    for task in range(1, tasks + 1):
+        variables = {**os.environ, "PATH": path, "SLURM_ARRAY_TASK_ID": str(task), "SLURM_CPUS_PER_TASK": "1"}
+        command = ["bash", "search.sh"]
+        started.append(subprocess.Popen(command, cwd=folder, stdout=pipe, stderr=pipe, text=True, env=variables))
+    return started
 
 
 def candidates(storage: str) -> list[Candidate]:

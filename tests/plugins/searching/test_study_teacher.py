@@ -137,14 +137,18 @@ IMPOSSIBLE = [
     ("evaluate resnet:1 --epochs 2 --recipe imagenet64-search", "ends after 1 epochs"),
     ("evaluate resnet:1 --batchnorm bach --epochs 1", "did you mean batch"),
     ("evaluate resnet:1 --device cuda:99 --epochs 1", "cuda:99 cannot be used"),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("arguments", "words"), IMPOSSIBLE, ids=[arguments for arguments, _ in IMPOSSIBLE])
 def test_settings_that_cannot_be_are_refused_before_anything_is_trained_or_stored(
-    arguments: str, words: str, trainings: list[Teacher], tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    arguments: str,
+    words: str,
+    trainings: list[Teacher],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
-) -> None:  # fmt: skip
+) -> None:
     def learn(*arguments: object) -> None:
         raise AssertionError("it was trained")
 
@@ -161,9 +165,11 @@ def test_settings_that_cannot_be_are_refused_before_anything_is_trained_or_store
 
 def test_an_objective_is_not_made_with_settings_that_cannot_be(trainings: list[Teacher], digits: Data) -> None:
     for settings, words in (
-        ({"epochs": 301}, "ends after 300 epochs"), ({"examples": 10**9}, "ends after 300 epochs"),
-        ({"epochs": -1}, "at least 0 epochs"), ({"epochs": 1, "device": "cuda:99"}, "cannot be used"),
-    ):  # fmt: skip
+        ({"epochs": 301}, "ends after 300 epochs"),
+        ({"examples": 10**9}, "ends after 300 epochs"),
+        ({"epochs": -1}, "at least 0 epochs"),
+        ({"epochs": 1, "device": "cuda:99"}, "cannot be used"),
+    ):
         with pytest.raises(RSAError, match=words):
             Objective("toy", digits, recipe="cifar-cnn", teacher="resnet:1", **settings)
     assert trainings == []

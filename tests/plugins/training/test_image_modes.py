@@ -160,10 +160,9 @@ def ways_in(mode: str, folder: Path) -> dict[str, Any]:
 @pytest.mark.parametrize("mode", MODES)
 def test_every_way_in_and_every_preprocess_shows_the_same_pixels(mode: str, tmp_path: Path) -> None:
     expected = each_pixel(MODES[mode][1])
-    data = make_data(
-        "own", torch.zeros(2, 3, SIDE, SIDE, dtype=torch.uint8), [0, 1], ["a", "b"], test=np.zeros(2, bool),
-        validation=0, mean=(0.0,) * 3, std=(1.0,) * 3,
-    )  # fmt: skip
+    blank, mean, std = torch.zeros(2, 3, SIDE, SIDE, dtype=torch.uint8), (0.0,) * 3, (1.0,) * 3
+    tested = np.zeros(2, bool)
+    data = make_data("own", blank, [0, 1], ["a", "b"], test=tested, validation=0, mean=mean, std=std)
     seen = {}
     for way, stimuli in ways_in(mode, tmp_path).items():
         for name, preprocess in (

@@ -164,9 +164,13 @@ def test_a_diverging_training_fails_with_a_reason(data: Data) -> None:
 
 
 @pytest.mark.parametrize(
-    "error", [torch.OutOfMemoryError("CUDA out of memory"), MemoryError("no room"),
-              RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes")]
-)  # fmt: skip
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory"),
+        MemoryError("no room"),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"),
+    ],
+)
 def test_memory_that_does_not_suffice_fails_with_a_reason(data: Data, error: Exception) -> None:
     class Hungry(nn.Module):
         def __init__(self) -> None:
@@ -231,10 +235,8 @@ def test_lengths_that_cannot_be_are_told(data: Data) -> None:
 @pytest.mark.slow
 def test_two_processes_train_what_one_trains(data: Data, tmp_path: Path) -> None:
     launcher, source = [sys.executable, "-m", "torch.distributed.run"], Path(__file__).parents[1] / "train_together.py"
-    done = subprocess.run(
-        [*launcher, "--standalone", "--nproc-per-node=2", source, tmp_path / "net.pt"],
-        capture_output=True, text=True, timeout=200, check=False,
-    )  # fmt: skip
+    command = [*launcher, "--standalone", "--nproc-per-node=2", source, tmp_path / "net.pt"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=200, check=False)
     assert done.returncode == 0, done.stderr
     together = Checkpoint.load(tmp_path / "net.pt")
     digits = load_data("digits")

@@ -40,8 +40,11 @@ def test_a_network_is_made_again_from_its_checkpoint(tmp_path: Path, data: Data)
 def test_networks_have_names_and_seeds() -> None:
     shape = (3, 32, 32)
     for name, parameters in (
-        ("resnet:3", 269_722), ("resnet:3B", 272_474), ("nasnet-a", 3_346_538), ("torchvision:resnet18", 11_181_642),
-    ):  # fmt: skip
+        ("resnet:3", 269_722),
+        ("resnet:3B", 272_474),
+        ("nasnet-a", 3_346_538),
+        ("torchvision:resnet18", 11_181_642),
+    ):
         model = make_network(name, shape=shape, n_classes=10)
         assert sum(p.numel() for p in model.parameters() if p.requires_grad) == parameters
     choices = {"n_layers": 1, "layer1/filters": 4, "layer1/kernel": 3, "layer1/pool": "none"}
@@ -92,8 +95,10 @@ def test_recalibrated_statistics_are_the_plain_mean_over_training_images(data: D
 def test_recalibrated_outputs_do_not_depend_on_the_other_images(data: Data) -> None:
     model = network()
     train(model, data, RECIPE, examples=20, device="cpu")
-    found = [evaluate_network(model, data, "valid", batchnorm="recalibrated", batch_size=size, device="cpu", amp=False)
-             for size in (20, 7)]  # fmt: skip
+    found = [
+        evaluate_network(model, data, "valid", batchnorm="recalibrated", batch_size=size, device="cpu", amp=False)
+        for size in (20, 7)
+    ]
     assert found[0].accuracy == found[1].accuracy
     batch = evaluate_network(model, data, "valid", batch_size=7, device="cpu", amp=False)
     assert batch.loss != evaluate_network(model, data, "valid", batch_size=20, device="cpu", amp=False).loss
@@ -101,10 +106,11 @@ def test_recalibrated_outputs_do_not_depend_on_the_other_images(data: Data) -> N
 
 def test_a_listener_gets_every_batch_s_logits(data: Data) -> None:
     model, rows = network(), dict[int, int]()
-    found = evaluate_network(
-        model, data, "test", batch_size=8, device="cpu",
-        each=lambda places, logits: rows.update(zip(places.tolist(), logits.argmax(1).tolist(), strict=True)),
-    )  # fmt: skip
+
+    def note(places: torch.Tensor, logits: torch.Tensor) -> None:
+        rows.update(zip(places.tolist(), logits.argmax(1).tolist(), strict=True))
+
+    found = evaluate_network(model, data, "test", batch_size=8, device="cpu", each=note)
     assert list(rows) == list(range(30))
     assert found.accuracy == np.mean([rows[i] == label for i, label in enumerate(data.test.labels.tolist())])
 
@@ -142,8 +148,10 @@ def test_a_candidate_of_three_layers_learns_the_digits_in_ten_epochs() -> None:
     for j, stride in ((1, 1), (2, 2), (3, 1)):
         choices |= {f"layer{j}/filters": 32, f"layer{j}/kernel_width": 3, f"layer{j}/kernel_height": 3}
         choices |= {f"layer{j}/stride": stride, f"layer{j}/activation": "ReLU", f"layer{j}/normalisation": "BN"}
-        choices |= {f"layer{j}/from_{source}": int(source == f"layer{j - 1}") for source in
-                    ("image", "layer1", "layer2")[: j if j > 1 else 0]}  # fmt: skip
+        choices |= {
+            f"layer{j}/from_{source}": int(source == f"layer{j - 1}")
+            for source in ("image", "layer1", "layer2")[: j if j > 1 else 0]
+        }
     model = make_network({"space": "cnn10", "architecture": choices}, shape=digits.shape, n_classes=10)
     train(model, digits, get_recipe("digits"), epochs=10, device="cpu")
     assert evaluate_network(model, digits, "test", batchnorm="running", device="cpu").accuracy >= 0.95
