@@ -1,4 +1,4 @@
-"""The public names: what the stubs beside a package's `__init__` list."""
+"""The layers, and the public names: what the stubs beside a package's `__init__` list."""
 
 import ast
 from collections.abc import Iterator
@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[1]
-PACKAGES = ("rsa", "neural_data", "plugins", "plugins.spaces", "plugins.training", "benchmarks")
+LAYERS = ("rsa", "neural_data", "plugins", "benchmarks")  # lowest first
+PACKAGES = (*LAYERS, "plugins.spaces", "plugins.training")
 
 
 def public_names(package: str) -> Iterator[tuple[str, Any]]:

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
-LAYERS = ("rsa", "neural_data", "plugins", "benchmarks")  # lowest first
+from .public import LAYERS, ROOT
 
 
 def module_of(file: Path) -> tuple[str, ...]:
@@ -43,7 +42,11 @@ def imports(module: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
             node.body = []
     package = module if file.name == "__init__.py" else module[:-1]
     for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and node.level:
+        if isinstance(node, ast.Import):
+            assert not [name for name in node.names if name.name.startswith("tgsage")], f"{file}: imports are relative"
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "tgsage":
+            pytest.fail(f"{file}: imports are relative")
+        elif isinstance(node, ast.ImportFrom) and node.level:
             target = (*package[: len(package) + 1 - node.level], *(node.module or "").split("."))
             target = tuple(filter(None, target))
             for name in node.names:

@@ -1,10 +1,8 @@
 """What is on disk is what is installed."""
 
 import tomllib
-from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
-LAYERS = ("rsa", "neural_data", "plugins", "benchmarks")
+from .public import LAYERS, ROOT
 
 
 def test_every_folder_with_code_is_a_listed_package() -> None:

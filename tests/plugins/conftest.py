@@ -1,4 +1,4 @@
-"""A PostgreSQL server of our own, and objectives that worker processes can import."""
+"""A PostgreSQL server of our own, objectives that worker processes can import, and the data of most tests."""
 
 import os
 import shutil
@@ -10,6 +10,9 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from tgsage.plugins.training import Data, load_data
+
+from .stripes import stripes
 
 _PROGRAMS = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
 
@@ -62,3 +65,13 @@ def objectives(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     """The module `search_objectives`, also for processes that are started."""
     monkeypatch.syspath_prepend(str(Path(__file__).parent))
     return import_module("search_objectives")
+
+
+@pytest.fixture(scope="session")
+def digits() -> Data:
+    return load_data("digits")
+
+
+@pytest.fixture(scope="session")
+def data() -> Data:
+    return stripes()

@@ -76,11 +76,6 @@ class Mine(Space):
         raise NotImplementedError
 
 
-@pytest.fixture(scope="module")
-def digits() -> Data:
-    return load_data("digits")
-
-
 def run(objective: Any, tmp_path: Path, samples: int = 2, space: Space = SPACE, **settings: Any) -> Any:
     searcher = settings.pop("searcher", None) or RandomSearcher(space)
     return search(space, searcher, objective, samples=samples, storage=tmp_path / "a.db", study="mine", **settings)

@@ -11,20 +11,15 @@ import numpy as np
 import pytest
 from tgsage.benchmarks.efficiency.cache import LATER, LOCKS, Cache
 from tgsage.benchmarks.pool.making import Maker, make_pool
-from tgsage.benchmarks.pool.plans import reduce, validation_views
+from tgsage.benchmarks.pool.plans import validation_views
 from tgsage.benchmarks.pool.pool import Pool
 from tgsage.plugins.spaces import Architecture, get_space
-from tgsage.plugins.training import Data, get_recipe, load_data
+from tgsage.plugins.training import Data, get_recipe
 from tgsage.rsa import RSAError
 
 
 def known(architecture: Mapping[str, object]) -> float:
     return len(architecture) / 100
-
-
-@pytest.fixture(scope="module")
-def digits() -> Data:
-    return reduce(load_data("digits"), 128, 60)
 
 
 @pytest.fixture

@@ -31,11 +31,6 @@ def size(architecture: Mapping[str, object]) -> int:
     return sum(map(len, map(str, architecture.values()))) + len(architecture)
 
 
-@pytest.fixture(scope="module")
-def digits() -> Data:
-    return reduce(load_data("digits"), 128, 60)
-
-
 @pytest.fixture
 def maker(digits: Data, tmp_path: Path) -> Maker:
     space, recipe, views = get_space("toy"), get_recipe("digits"), validation_views(digits)

@@ -7,17 +7,12 @@ import numpy as np
 import pytest
 import torch
 from tgsage.plugins.evaluation.evaluator import Evaluator
-from tgsage.plugins.training import Data, evaluate_network, load_data, make_data, make_network, network_teacher
+from tgsage.plugins.training import Data, evaluate_network, make_data, make_network, network_teacher
 from tgsage.plugins.training.performance import NotFinite
 from tgsage.rsa import RDM, RSAError, Stimuli, Teacher, compare, compute_rdm, extract, layer_rdms, p_plus_tg
 from tgsage.rsa.networks.collector import Collector
 from tgsage.rsa.networks.readout import Readout
 from torch import nn
-
-
-@pytest.fixture(scope="module")
-def digits() -> Data:
-    return load_data("digits")
 
 
 def network(data: Data, seed: int = 0) -> nn.Module:

@@ -14,16 +14,7 @@ from tgsage.plugins.evaluation.finalists import finalists, mature, search_cost, 
 from tgsage.plugins.evaluation.objective import Objective
 from tgsage.plugins.result import Evaluation
 from tgsage.plugins.spaces import KNOWN_CELLS, CellSpace, ToySpace
-from tgsage.plugins.training import (
-    Checkpoint,
-    Data,
-    get_recipe,
-    load_data,
-    make_data,
-    make_network,
-    network_teacher,
-    train,
-)
+from tgsage.plugins.training import Checkpoint, Data, get_recipe, make_data, make_network, network_teacher, train
 from tgsage.plugins.training.placement import place
 from tgsage.plugins.training.teachers import cut
 from tgsage.plugins.training.trainer import Training
@@ -32,11 +23,6 @@ from torch import nn
 
 SPACE = ToySpace()
 FIRST, SECOND = (SPACE.sample(np.random.default_rng(seed)) for seed in (1, 2))
-
-
-@pytest.fixture(scope="module")
-def digits() -> Data:
-    return load_data("digits")
 
 
 @pytest.fixture(scope="module")

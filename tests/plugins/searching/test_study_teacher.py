@@ -12,15 +12,10 @@ from tgsage.plugins import Objective, RandomSearcher, search
 from tgsage.plugins.commands.search import SearchObjective
 from tgsage.plugins.searching.tracker import Tracker
 from tgsage.plugins.spaces import get_space
-from tgsage.plugins.training import Data, get_recipe, load_data, teachers
+from tgsage.plugins.training import Data, get_recipe, teachers
 from tgsage.plugins.training.teachers import digest_of
 from tgsage.rsa import RDM, RSAError, Teacher
 from tgsage.rsa.cli import app as cli
-
-
-@pytest.fixture(scope="module")
-def digits() -> Data:
-    return load_data("digits")
 
 
 @pytest.fixture

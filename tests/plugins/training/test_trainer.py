@@ -23,12 +23,7 @@ from tgsage.plugins.training import (
 from tgsage.rsa import RSAError
 from torch import Tensor, nn
 
-from ..stripes import RECIPE, network, same, stripes, weights
-
-
-@pytest.fixture(scope="module")
-def data() -> Data:
-    return stripes()
+from ..stripes import RECIPE, network, same, weights
 
 
 @pytest.mark.parametrize("amp", [False, True])

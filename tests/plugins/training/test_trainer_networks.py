@@ -20,12 +20,7 @@ from tgsage.plugins.training import (
 from tgsage.rsa import Guidance, RSAError
 from torch import nn
 
-from ..stripes import RECIPE, network, same, stripes, weights
-
-
-@pytest.fixture(scope="module")
-def data() -> Data:
-    return stripes()
+from ..stripes import RECIPE, network, same, weights
 
 
 def test_a_network_is_made_again_from_its_checkpoint(tmp_path: Path, data: Data) -> None:
