@@ -21,6 +21,7 @@ from ...plugins.searching.explorer import search
 from ...plugins.spaces import Architecture, Space
 from ...plugins.training import Data, Recipe, evaluate_network, make_network, train
 from ...plugins.training.performance import NotFinite
+from ...plugins.training.recipes import Budget
 from ...rsa import RSAError, Stimuli, compute_rdm
 from ...rsa.errors import listing
 from ...rsa.networks.collector import Collector
@@ -31,7 +32,7 @@ from .sampling import Listed
 if TYPE_CHECKING:
     from torch import nn
 
-    from ...plugins.training.loop import Moment
+    from ...plugins.training.trainer import Moment
 
 ROUNDING = 2**-9  # of an RDM's largest value: what spreads less is lost in float16, in which a pool keeps RDMs
 Mature = Callable[[Architecture], float]
@@ -87,8 +88,8 @@ class Maker:
             raise RSAError(f"checkpoints are ascending numbers of examples from 0, got {listing(self.checkpoints, 9)}")
         if not self.views:
             raise RSAError("a pool needs at least one view")
-        for epochs in (self.checkpoints[-1] / len(self.data.part("train")), self.epochs or 0):
-            self.recipe.check_length(epochs)
+        for length in (Budget(examples=self.checkpoints[-1]), Budget(self.epochs or 0)):
+            length.images(self.recipe, len(self.data.part("train")))
 
     @property
     def readout(self) -> Readout:

@@ -182,9 +182,10 @@ def search(
     from ..searching.storage import open_storage, sqlite_file
     from ..searching.tracker import Tracker
     from ..spaces import get_space
-    from ..spaces.files import read_architectures
+    from ..spaces.catalogue import read_architectures
     from ..training import get_recipe
     from ..training.placement import check_device
+    from ..training.recipes import Budget
     from ..training.teachers import is_network, own_by
     from .finals import run_finals
     from .train import overrides, say
@@ -211,7 +212,7 @@ def search(
     described = describe_search(where, made, objective, fixed)
     study = study or default_study(described)
     if finalists:
-        get_recipe(recipe).check_length(finalist_epochs or 0)
+        Budget(finalist_epochs).images(get_recipe(recipe), 1)
         objective.images.part("test")
     say(objective.images)
     if objective.teacher is not None and is_network(objective.teacher):

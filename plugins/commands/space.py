@@ -89,8 +89,8 @@ def _list() -> tuple[dict[str, Any], Tables]:
 def _cell(pair: "CellPair", pictures: list[Path]) -> tuple[dict[str, Any], Tables]:
     from ...rsa.report.figures import save_figure
     from ..spaces import CellSpace
+    from ..spaces.cell import cell_graph
     from ..spaces.drawing import graph_figure
-    from ..spaces.graph import cell_graph
 
     parameters = _parameters(CellSpace(), pair, **pair.published)
     settings = ", ".join(f"{key} {value}" for key, value in pair.published.items())

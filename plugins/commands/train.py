@@ -137,9 +137,10 @@ def run(model: Any, images: "Data", recipe: Any, *, label: str, **settings: Any)
     """`train`, telling how far it is, images before a resumed checkpoint included."""
     from ...rsa.cli.console import progress
     from ..training import train as train_network
+    from ..training.recipes import Budget
 
-    epochs, examples, n = settings.get("epochs"), settings.get("examples"), len(images.train)
-    total = examples if examples is not None else int((recipe.epochs if epochs is None else epochs) * n)
+    n = len(images.train)
+    total = Budget(settings.get("epochs"), settings.get("examples")).images(recipe, n)
     with progress(f"training {label}", total, "images") as done:
 
         def note(moment: "Moment") -> None:
@@ -163,7 +164,7 @@ def measure(
         return {
             part: (norm, evaluate_network(
                 model, images, part, batchnorm=norm, each=lambda places, _: done(len(places)),
-                **vars(trained.placement),
+                device=trained.placement,
             ))
             for part, size in parts.items() if size
         }  # fmt: skip

@@ -16,12 +16,11 @@ from ..spaces.space import Architecture, Space
 from ..training.checkpoints import Checkpoint
 from ..training.data import Data
 from ..training.datasets import load_data
-from ..training.loop import Moment
 from ..training.models import make_network
 from ..training.placement import Choice, place, same_threads
-from ..training.recipes import Recipe, get_recipe
+from ..training.recipes import Budget, Recipe, get_recipe
 from ..training.teachers import make_teacher
-from ..training.trainer import train
+from ..training.trainer import Moment, train
 from .evaluator import Evaluator
 
 if TYPE_CHECKING:
@@ -90,16 +89,14 @@ class Objective:
         self.space = get_space(space) if isinstance(space, str) else space
         self.data = load_data(data, data_dir=data_dir) if isinstance(data, str) else data
         self.recipe = get_recipe(recipe) if isinstance(recipe, str) else recipe
-        if epochs is not None and examples is not None:
-            raise RSAError("a training ends after some epochs or after some examples: give one of them")
         self.examples, self.epochs = examples, 2.0 if epochs is None and examples is None else epochs
+        Budget(self.epochs, examples).images(self.recipe, len(self.data.part("train")))
         self.seed, self.build = seed, dict(build or {})
         self.checkpoints = None if checkpoints is None else make_folder(checkpoints)
         if checkpoints is not None:
             trained = self.recipe.to_dict(), self.epochs, self.examples, seed, self.data.describe()
             self._training = json.dumps(trained, sort_keys=True)
         self._placed: dict[str, Any] = {"device": device, "amp": amp, "channels_last": channels_last}
-        self.recipe.check_length((self.epochs or 0) if examples is None else examples / len(self.data.part("train")))
         place(self.data.shape, **self._placed)
         with same_threads():
             made, where = None, None if device is None else str(device)

@@ -1,9 +1,9 @@
 from .catalogue import get_space as get_space
+from .catalogue import read_architecture as read_architecture
+from .catalogue import write_architecture as write_architecture
 from .cell import CellSpace as CellSpace
 from .cnn import CNNSpace as CNNSpace
 from .drawing import draw as draw
-from .files import read_architecture as read_architecture
-from .files import write_architecture as write_architecture
 from .known_cells import KNOWN_CELLS as KNOWN_CELLS
 from .known_cells import CellPair as CellPair
 from .known_cells import separable as separable

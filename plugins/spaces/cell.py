@@ -5,8 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...rsa import RSAError
 from ..networks.structures import STATES, Block, Cell, CellPair, state_name, unread
-from .graph import Graph, cell_graph
-from .space import Architecture, Choice, Dimension, Space
+from .space import Architecture, Choice, Dimension, Graph, Space
 
 if TYPE_CHECKING:
     from torch import nn
@@ -108,3 +107,18 @@ class CellSpace(Space):
             cell = self.cell(self.canonical(architecture))
             pair = CellPair(self.name, cell, cell)
         return CellNetwork(pair, CellPlan(**settings), input_shape=input_shape, n_classes=n_classes)
+
+
+def cell_graph(cell: Cell) -> Graph:
+    """The two inputs, the blocks with an operation on each state that they read, and the concatenation."""
+    nodes = {name: name for name in STATES}
+    edges = []
+    for j, block in enumerate(cell.blocks, start=1):
+        nodes[f"block{j}"] = f"block{j}: sum"
+        operations: dict[int, list[str]] = {}
+        for operation, state in block.operands:
+            operations.setdefault(state, []).append(operation)
+        edges += [(state_name(state), f"block{j}", "\n".join(words)) for state, words in operations.items()]
+    nodes["output"] = "concatenation"
+    edges += [(state_name(state), "output", "") for state in cell.output]
+    return Graph(nodes, tuple(edges))

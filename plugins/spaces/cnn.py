@@ -5,8 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...rsa import RSAError
 from ..networks.structures import ConvLayer, unread_layers
-from .graph import Graph
-from .space import Architecture, Choice, Dimension, Space
+from .space import Architecture, Choice, Dimension, Graph, Space
 
 if TYPE_CHECKING:
     from torch import nn

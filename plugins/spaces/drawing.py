@@ -5,8 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...rsa.report.figures import COLOURS, save_figure
-from .graph import Graph
-from .space import Architecture, Space
+from .space import Architecture, Graph, Space
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

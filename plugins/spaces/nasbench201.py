@@ -3,8 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from ..networks.structures import live_edges
-from .graph import Graph
-from .space import Architecture, Choice, Dimension, Space
+from .space import Architecture, Choice, Dimension, Graph, Space
 
 if TYPE_CHECKING:
     from torch import nn

@@ -19,12 +19,22 @@ from ...rsa.errors import listing, near
 if TYPE_CHECKING:
     from torch import nn
 
-    from .graph import Graph
 
 Choice: TypeAlias = str | int
 Architecture: TypeAlias = Mapping[str, Choice]
 _MOST_HINTS = 20  # unknown names for which a near one is looked up
 _TRIES = 1000  # mutations that changed nothing, before a space is taken to have one architecture only
+
+
+@dataclass(frozen=True)
+class Graph:
+    """A network as boxes and what they read, for pictures.
+
+    nodes: name -> text in the box, each after those that it reads; edges: (source, target, text beside the dot).
+    """
+
+    nodes: Mapping[str, str]
+    edges: tuple[tuple[str, str, str], ...]
 
 
 @dataclass(frozen=True)
@@ -215,10 +225,8 @@ class Space(ABC):
     def describe(self, architecture: Architecture) -> str:
         """The network in words, a line per layer or block."""
 
-    def graph(self, architecture: Architecture) -> "Graph":
+    def graph(self, architecture: Architecture) -> Graph:
         """The network as boxes and arrows; one box with the description where a space draws no better one."""
-        from .graph import Graph
-
         return Graph({"network": self.describe(architecture)}, ())
 
     def check_settings(self, given: Iterable[str], known: Iterable[str]) -> None:

@@ -4,8 +4,7 @@ from collections import OrderedDict
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from .graph import Graph
-from .space import Architecture, Dimension, Space
+from .space import Architecture, Dimension, Graph, Space
 
 if TYPE_CHECKING:
     from torch import nn

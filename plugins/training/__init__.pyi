@@ -6,7 +6,6 @@ from .data import make_data as make_data
 from .datasets import DATASETS as DATASETS
 from .datasets import load_data as load_data
 from .datasets import load_stimuli as load_stimuli
-from .loop import Moment as Moment
 from .models import build_seeded as build_seeded
 from .models import make_network as make_network
 from .performance import BATCHNORMS as BATCHNORMS
@@ -20,5 +19,6 @@ from .recipes import RECIPES as RECIPES
 from .recipes import Recipe as Recipe
 from .recipes import get_recipe as get_recipe
 from .teachers import network_teacher as network_teacher
+from .trainer import Moment as Moment
 from .trainer import Training as Training
 from .trainer import train as train

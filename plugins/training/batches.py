@@ -7,14 +7,15 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from ...rsa import RSAError
-from .augment import DRAWS, shift_and_flip
 from .data import Data
 from .decoding import FileImages
 from .placement import Placement, Team
 from .recipes import Recipe
 
+DRAWS = 4  # uniform numbers that one image needs: row, column, flip, scale
 _RESIDENT = 2**31  # bytes of images that are kept on a GPU
 
 
@@ -88,3 +89,20 @@ class Batches:
                 if i + 1 < len(chosen):
                     coming = reader.submit(read, i + 1)
                 yield ready
+
+
+def shift_and_flip(images: Tensor, draws: Tensor, *, pad: int, flip: bool) -> Tensor:
+    """A random crop of every image (n, C, H, W) padded with `pad` zeros all around, mirrored in half of the cases.
+
+    draws: uniform in [0, 1), (n, DRAWS). The result lies in memory channels last.
+    """
+    n, _, height, width = images.shape
+    device = images.device
+    offsets = (draws[:, :2].to(device) * (2 * pad + 1)).long()
+    rows = torch.arange(height, device=device) + offsets[:, :1]
+    columns = torch.arange(width, device=device) + offsets[:, 1:]
+    if flip:
+        columns = torch.where(draws[:, 2:3].to(device) < 0.5, columns.flip(1), columns)
+    padded = functional.pad(images, (pad, pad, pad, pad))
+    picked = padded[torch.arange(n, device=device)[:, None, None], :, rows[:, :, None], columns[:, None, :]]
+    return picked.permute(0, 3, 1, 2)

@@ -15,7 +15,6 @@ from ...rsa import RSAError, Stimuli
 from ...rsa.errors import listing
 from ...rsa.networks.pictures import as_rgb
 from ...rsa.types import Array
-from .augment import standardise
 from .decoding import FileImages
 
 PARTS = ("train", "valid", "test")
@@ -215,6 +214,16 @@ def make_data(
     everything = Part(source, torch.arange(n), torch.from_numpy(kinds), columns)
     train, valid, tested = (everything.take(torch.from_numpy(places)) for places in (training, validating, testing))
     return Data(name, tuple(classes), train, valid, tested, mean, std, taken)
+
+
+def standardise(images: Tensor) -> Tensor:
+    """Every image (n, C, H, W) to mean 0 and standard deviation 1 over all its pixels, float32.
+
+    The deviation is taken as at least 1 / sqrt(pixels), of pixels in 0..255, so that a blank image becomes zeros.
+    """
+    pixels = images.float()
+    variance, mean = torch.var_mean(pixels, dim=(1, 2, 3), keepdim=True, correction=0)
+    return (pixels - mean) / variance.sqrt().clamp(min=images[0].numel() ** -0.5)
 
 
 class _Shown:

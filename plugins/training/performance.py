@@ -43,7 +43,7 @@ def evaluate_network(
     *,
     batchnorm: str = "batch",
     batch_size: int = BATCH,
-    device: str | torch.device | None = None,
+    device: str | torch.device | Placement | None = None,
     amp: Choice = "auto",
     channels_last: Choice = "auto",
     each: Each | None = None,

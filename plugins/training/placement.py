@@ -42,11 +42,11 @@ class Placement:
 
 def place(
     shape: tuple[int, ...],
-    device: str | torch.device | None = None,
+    device: str | torch.device | Placement | None = None,
     amp: Choice = "auto",
     channels_last: Choice = "auto",
 ) -> Placement:
-    """Decide where images of this shape (C, H, W) are computed.
+    """Decide where images of this shape (C, H, W) are computed; a Placement instead of a device has decided it.
 
     device: without one the first GPU, else the CPU; "cuda" is, under torchrun, the process's own GPU. amp "auto":
     bfloat16 on GPUs and processors that have instructions for it, from 16 x 16 pixels (measured on two cores of an AMD
@@ -55,6 +55,8 @@ def place(
     that equal settings give equal weights on one machine. Raises RSAError for a device that is unknown or cannot be
     used.
     """
+    if isinstance(device, Placement):
+        return device
     if device is None:
         device = "cuda" if torch.cuda.is_available() else "cpu"
     where = check_device(device)

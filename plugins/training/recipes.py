@@ -80,16 +80,6 @@ class Recipe:
             return self.lr * min(0.04 + 0.96 * share / self.warmup, (1 - share) / (1 - self.warmup))
         return self.lr
 
-    def check_length(self, epochs: float) -> None:
-        """Raises RSAError for a length below 0 or beyond the schedule; one-cycle is as long as its training."""
-        if not 0 <= epochs < math.inf:
-            raise RSAError(f"a training has at least 0 epochs, got {epochs}")
-        if self.schedule != "one-cycle" and epochs > self.epochs:
-            raise RSAError(
-                f"recipe {self.name} ends after {self.epochs} epochs; "
-                f"with epochs={math.ceil(epochs)} of its own it goes on"
-            )
-
     def make_optimiser(self, parameters: "Iterable[nn.Parameter]") -> "optim.Optimizer":
         """torch's optimiser with these numbers."""
         from torch import optim
@@ -108,6 +98,35 @@ class Recipe:
     def to_dict(self) -> dict[str, Any]:
         """JSON-able."""
         return asdict(self)
+
+
+@dataclass(frozen=True)
+class Budget:
+    """The length of a training: so many epochs, or so many examples, or with neither the whole recipe."""
+
+    epochs: float | None = None
+    examples: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.epochs is not None and self.examples is not None:
+            raise RSAError("a training ends after some epochs or after some examples: give one of them")
+        length = self.epochs if self.examples is None else self.examples
+        if length is not None and not 0 <= length < math.inf:
+            raise RSAError(f"a training has at least 0 epochs or examples, got {length}")
+
+    def images(self, recipe: Recipe, n: int) -> float:
+        """How many training images to show, n in every epoch.
+
+        Raises RSAError beyond the end of the recipe; a one-cycle schedule is as long as its training.
+        """
+        epochs = recipe.epochs if self.epochs is None else self.epochs
+        images = epochs * n if self.examples is None else float(self.examples)
+        if recipe.schedule != "one-cycle" and images > recipe.epochs * n:
+            raise RSAError(
+                f"recipe {recipe.name} ends after {recipe.epochs} epochs; "
+                f"with epochs={math.ceil(images / n)} of its own it goes on"
+            )
+        return images
 
 
 def get_recipe(name: str, **overrides: Any) -> Recipe:

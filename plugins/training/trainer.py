@@ -1,22 +1,50 @@
 """Training a network by a recipe: stopped where asked for, resumed where it was left."""
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any, TypeAlias
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.nn import functional
 
 from ...rsa import RSAError
+from ...rsa.errors import reason
 from ...rsa.io.storage import check_writable
 from ..result import FAILED, OK
 from .batches import Batches
 from .checkpoints import Checkpoint
 from .data import Data
-from .loop import Loop, Moment, Report
 from .placement import Choice, Placement, Team, out_of_memory, place
-from .recipes import Recipe
+from .recipes import Budget, Recipe
+
+SAVE_EVERY = 600.0  # seconds between two checkpoints within an epoch
+_CHECK_EVERY = 20  # batches between two looks at the loss, each of which waits for a GPU
+
+
+@dataclass(frozen=True)
+class Moment:
+    """Where a training is: epochs and examples so far; rate, and loss and accuracy of this epoch's images as trained.
+
+    loss and accuracy are NaN before the first image of an epoch. seconds: of training so far.
+    """
+
+    epoch: float
+    examples: int
+    lr: float
+    loss: float
+    accuracy: float
+    seconds: float
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, float]) -> "Moment":
+        return cls(**{**values, "examples": int(values["examples"])})  # type: ignore[arg-type]
+
+
+Report: TypeAlias = Callable[[Moment], object]
 
 
 @dataclass(frozen=True)
@@ -49,7 +77,7 @@ def train(
     epochs: float | None = None,
     examples: int | None = None,
     seed: int = 0,
-    device: str | torch.device | None = None,
+    device: str | torch.device | Placement | None = None,
     amp: Choice = "auto",
     channels_last: Choice = "auto",
     checkpoint: str | Path | None = None,
@@ -74,7 +102,7 @@ def train(
     suffice, end the training with status "failed". Raises RSAError for lengths that cannot be and for a checkpoint of
     another training.
     """
-    file = None if checkpoint is None else check_writable(checkpoint)
+    file, length = None if checkpoint is None else check_writable(checkpoint), Budget(epochs, examples)
     where = place(data.shape, device, amp, channels_last)
     team = Team(where.device)
     loop: Loop | None = None
@@ -83,37 +111,178 @@ def train(
         try:
             where.move(model)
             batches = Batches(data, recipe, seed, where, team)
-            loop = Loop(model, recipe, batches, _last_step(batches, recipe, epochs, examples))
+            loop = Loop(model, recipe, batches, batches.step_at(length.images(recipe, batches.n)))
             if resume is not None:
                 loop.restore(Checkpoint.load(resume))
             marks = {batches.step_at(epoch * batches.n): epoch for epoch in moments}
             if beyond := [epoch for step, epoch in marks.items() if epoch < 0 or step > loop.last]:
                 raise RSAError(f"epoch {beyond[0]:g} is not within this training of {loop.last / batches.per_epoch:g}")
-            reason = loop.run(file, marks, report, progress)
+            wrong = loop.run(file, marks, report, progress)
         except (MemoryError, RuntimeError) as error:
             found = out_of_memory(error)
             if found is None or team.size > 1:  # torchrun ends the other processes
                 raise
-            reason = found
+            wrong = found
     model.zero_grad(set_to_none=True)
     model.eval()
     if loop is None:
-        return Training(FAILED, reason, 0, 0.0, False, 0.0, (), where)
+        return Training(FAILED, wrong, 0, 0.0, False, 0.0, (), where)
     now = loop.moment()
     team.part()
-    history = loop.history if math.isnan(now.loss) and not reason else [*loop.history, now]
-    status = FAILED if reason else OK
+    history = loop.history if math.isnan(now.loss) and not wrong else [*loop.history, now]
+    status = FAILED if wrong else OK
     return Training(
-        status, reason, now.examples, now.epoch, loop.finished and not reason, now.seconds, tuple(history), where
+        status, wrong, now.examples, now.epoch, loop.finished and not wrong, now.seconds, tuple(history), where
     )
 
 
-def _last_step(batches: Batches, recipe: Recipe, epochs: float | None, examples: int | None) -> int:
-    """The step before which the training ends."""
-    if epochs is not None and examples is not None:
-        raise RSAError("a training ends after some epochs or after some examples: give one of them")
-    wanted = float(examples) if examples is not None else (recipe.epochs if epochs is None else epochs) * batches.n
-    if not 0 <= wanted < math.inf:
-        raise RSAError(f"a training has at least 0 epochs or examples, got {epochs if examples is None else examples}")
-    recipe.check_length(wanted / batches.n)
-    return batches.step_at(wanted)
+class Loop:
+    """A training on its way: `step` batches are done, at `last` it ends; `span` epochs are the schedule's length."""
+
+    def __init__(self, model: nn.Module, recipe: Recipe, batches: Batches, last: int) -> None:
+        self.model, self.recipe, self.batches, self.last = model, recipe, batches, last
+        self.optimiser = recipe.make_optimiser(model.parameters())
+        self.wrapped = batches.team.wrap(model, batches.where.device)
+        self.span = last / batches.per_epoch if recipe.schedule == "one-cycle" else float(recipe.epochs)
+        self.step, self.earlier, self.history = 0, 0.0, list[Moment]()
+        self.sums = torch.zeros(3, dtype=torch.float64, device=batches.where.device)  # loss, correct answers, images
+        self.started = time.perf_counter()
+
+    def run(
+        self,
+        file: Path | None,
+        moments: Mapping[int, float],
+        report: Report | None,
+        progress: Callable[[int], object] | None,
+    ) -> str:
+        """Train to the end, saving and reporting after every epoch and at `moments` (step -> epoch).
+
+        Returns why it failed, or nothing.
+        """
+        saved = time.monotonic()
+        if self.step and progress is not None:
+            progress(self.batches.examples_at(self.step))
+        if self.step == 0 and 0 in moments:
+            self._keep(file, moments[0])
+            self._tell(report, self.moment())
+        self.wrapped.train()
+        while self.step < self.last:
+            epoch, first = divmod(self.step, self.batches.per_epoch)
+            for inputs, labels, count in self.batches.epoch(epoch, first):
+                self._learn(inputs, labels, count)
+                self.step += 1
+                if progress is not None:
+                    progress(count)
+                ends = self.step % self.batches.per_epoch == 0
+                mark = ends or self.step == self.last or self.step in moments
+                if (mark or self.step % _CHECK_EVERY == 0) and (wrong := self._diverged(mark)):
+                    return wrong
+                now = self.moment() if mark else None
+                if now is not None and ends:
+                    self.history.append(now)
+                    self.sums.zero_()
+                if mark or time.monotonic() - saved > SAVE_EVERY:
+                    self._keep(file, moments.get(self.step))
+                    saved = time.monotonic()
+                if now is not None and (ends or self.step in moments):
+                    self._tell(report, now)
+                if self.step == self.last:
+                    break
+        return ""
+
+    def moment(self) -> Moment:
+        loss, correct, images = self.batches.team.total(self.sums.clone()).tolist()
+        examples, share = self.batches.examples_at(self.step), images or math.nan
+        rate = self.recipe.lr_at(self.step / self.batches.per_epoch, self.span)
+        return Moment(examples / self.batches.n, examples, rate, loss / share, correct / share, self._seconds())
+
+    @property
+    def finished(self) -> bool:
+        """Whether the schedule's end is reached."""
+        return 0 < self.step >= self.span * self.batches.per_epoch
+
+    def restore(self, kept: Checkpoint) -> None:
+        """Go on where a checkpoint was written. Raises RSAError when it is of another training or beyond the end."""
+        kept.check_settings(self._settings())
+        if kept.network != getattr(self.model, "origin", ""):
+            raise RSAError("the checkpoint is of another network")
+        if kept.position > self.last:
+            done = kept.position / self.batches.per_epoch
+            raise RSAError(f"the checkpoint was written after {done:g} epochs, later than this training ends")
+        kept.restore(self.model, self.optimiser)
+        self.step, self.earlier = kept.position, kept.seconds
+        self.sums.copy_(torch.tensor(kept.sums, dtype=torch.float64))
+        try:
+            self.history = [Moment.from_dict(values) for values in kept.history]
+            if not self.batches.team.first:
+                return  # its dropout goes on from its own seed, not from the first process's
+            torch.set_rng_state(kept.random["cpu"])
+            if "cuda" in kept.random and self.batches.where.device.type == "cuda":
+                torch.cuda.set_rng_state(kept.random["cuda"], self.batches.where.device)
+        except (KeyError, RuntimeError, TypeError, ValueError) as error:
+            raise RSAError(f"the checkpoint's history or random numbers cannot be read: {reason(error)}") from error
+
+    def _learn(self, inputs: Tensor, labels: Tensor, count: int) -> None:
+        for group in self.optimiser.param_groups:
+            group["lr"] = self.recipe.lr_at(self.step / self.batches.per_epoch, self.span)
+        with self.batches.where.autocast():
+            outputs = self.wrapped(inputs)
+            logits, *auxiliary = outputs if isinstance(outputs, tuple) else (outputs,)
+            loss = functional.cross_entropy(logits.float(), labels)
+            extra = sum(functional.cross_entropy(output.float(), labels) for output in auxiliary)
+        self.optimiser.zero_grad(set_to_none=True)
+        weight = len(labels) * self.batches.team.size / count  # shares may differ by an image
+        (weight * (loss + self.recipe.auxiliary * extra)).backward()  # type: ignore[no-untyped-call]
+        if self.recipe.clip:
+            nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.clip)
+        self.optimiser.step()
+        with torch.no_grad():
+            correct = (logits.argmax(1) == labels).sum()
+            seen = torch.tensor(len(labels), dtype=torch.float64, device=labels.device)
+            self.sums += torch.stack([loss * seen, correct, seen])
+
+    def _diverged(self, thorough: bool) -> str:
+        after = f"after {self.batches.examples_at(self.step):,} examples"
+        loss = float(self.batches.team.total(self.sums[:1].clone()))
+        if not math.isfinite(loss):
+            return f"the loss became {loss} within the last {_CHECK_EVERY} batches, {after}"
+        if thorough and not all(bool(torch.isfinite(weight).all()) for weight in self.model.parameters()):
+            return f"the weights became infinite {after}"
+        return ""
+
+    def _keep(self, file: Path | None, moment: float | None) -> None:
+        if file is None or not self.batches.team.first:
+            return
+        random = {"cpu": torch.get_rng_state()}
+        if self.batches.where.device.type == "cuda":
+            random["cuda"] = torch.cuda.get_rng_state(self.batches.where.device)
+        loss, correct, images = self.sums.tolist()
+        state = Checkpoint(
+            self.model.state_dict(), self.optimiser.state_dict(), self._settings(), getattr(self.model, "origin", ""),
+            self.step, (loss, correct, images), random, tuple(asdict(moment) for moment in self.history),
+            self._seconds(),
+        )  # fmt: skip
+        state.save(file)
+        if moment is not None:
+            state.save(moment_path(file, moment))
+
+    def _tell(self, report: Report | None, now: Moment) -> None:
+        if report is not None and self.batches.team.first:
+            report(now)
+            self.wrapped.train()  # whatever it did to the model
+
+    def _seconds(self) -> float:
+        return self.earlier + time.perf_counter() - self.started
+
+    def _settings(self) -> dict[str, Any]:
+        """What a training must have in common with the one that it goes on from."""
+        batches = self.batches
+        return {
+            "recipe": self.recipe.to_dict(), "epochs": self.span, "seed": batches.seed, "data": batches.data.name,
+            "training images": batches.n, "content": batches.data.train.content, "processes": batches.team.size,
+        }  # fmt: skip
+
+
+def moment_path(file: Path, epoch: float) -> Path:
+    """Where the copy of a checkpoint at a chosen epoch lies: model.pt -> model@2.pt."""
+    return file.with_name(f"{file.stem}@{epoch:g}{file.suffix}")

@@ -8,7 +8,7 @@ import pytest
 from tgsage.plugins.commands import teacher, train
 from tgsage.plugins.spaces import ToySpace, write_architecture
 from tgsage.plugins.training import Checkpoint, Moment, load_data, load_network, load_stimuli
-from tgsage.plugins.training import loop as loop_module
+from tgsage.plugins.training import trainer as loop_module
 from tgsage.rsa import Guidance, RSAError, Teacher
 from tgsage.rsa.cli import console
 from tgsage.rsa.cli.app import main

@@ -147,7 +147,7 @@ def test_settings_that_cannot_be_are_refused_before_anything_is_trained_or_store
     def learn(*arguments: object) -> None:
         raise AssertionError("it was trained")
 
-    monkeypatch.setattr("tgsage.plugins.training.loop.Loop.run", learn)
+    monkeypatch.setattr("tgsage.plugins.training.trainer.Loop.run", learn)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("TGSAGE_CACHE", str(tmp_path / "cache"))
     assert cli.main(arguments.split()) == 2

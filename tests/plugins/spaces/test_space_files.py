@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 from tgsage.plugins.spaces import KNOWN_CELLS, draw, get_space, read_architecture, write_architecture
-from tgsage.plugins.spaces.files import read_architectures
-from tgsage.plugins.spaces.graph import cell_graph
+from tgsage.plugins.spaces.catalogue import read_architectures
+from tgsage.plugins.spaces.cell import cell_graph
 from tgsage.rsa import RSAError
 from tgsage.rsa.cli.app import main
 

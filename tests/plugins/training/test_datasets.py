@@ -11,7 +11,8 @@ import pytest
 import torch
 from PIL import Image
 from tgsage.plugins.training import Data, load_data, load_stimuli, make_data
-from tgsage.plugins.training.augment import DRAWS, shift_and_flip, standardise
+from tgsage.plugins.training.batches import DRAWS, shift_and_flip
+from tgsage.plugins.training.data import standardise
 from tgsage.rsa import RSAError
 from torchvision.datasets import CIFAR10
 
