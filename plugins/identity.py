@@ -11,24 +11,17 @@ import math
 import sys
 import sysconfig
 import types
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import fields, is_dataclass
 from functools import cache, partial
-from importlib.metadata import PackageNotFoundError, packages_distributions, version
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
 
-from ..rsa.errors import listing
 from .spaces.space import Space
 
-_OURS = __name__.partition(".")[0]
-_KEPT = 300  # characters of a text that are stored; of a longer one its beginning and its digest
-_SINCE = "space class"  # a setting that the descriptions of older versions lack
-_TRAINED = "objective teacher RDMs"
-_HAND_OVER = "A teacher that is trained by its name is not the same on every machine: hand its file over"
-_SHOWN = 60  # characters of a value in a message
+OURS = __name__.partition(".")[0]
 
 
 def identity(thing: Any, _within: tuple[int, ...] = (), _met: dict[int, tuple[int, Any]] | None = None) -> Any:
@@ -88,12 +81,6 @@ def identity(thing: Any, _within: tuple[int, ...] = (), _met: dict[int, tuple[in
     return {"class": inner(type(thing)), **inner(held)}
 
 
-def searcher_identity(kind: type) -> Any:
-    """The identity of a searcher's class, with the version of the package that it comes from."""
-    found, package = identity(kind), kind.__module__.partition(".")[0]
-    return found if package == _OURS or _is_own(kind) else f"{found} {_version(package)}".strip()
-
-
 def space_identity(space: Space) -> dict[str, Any]:
     """Name, class, fields and all dimensions with their choices and conditions."""
     dimensions = "; ".join(
@@ -104,52 +91,6 @@ def space_identity(space: Space) -> dict[str, Any]:
     base = {"name", "dimensions", "_by_name", "_children"}
     held = {key: value for key, value in _fields(space).items() if key not in base}
     return {"name": space.name, "class": identity(type(space)), "dimensions": dimensions, **identity(held)}
-
-
-def flat(name: str, value: Any) -> Iterator[tuple[str, Any]]:
-    """(name, value) of every setting in an identity: "recipe lr" of {"lr": ...}; long texts by their digest."""
-    if isinstance(value, dict):
-        for key, part in value.items():
-            yield from flat(f"{name} {key}", part)
-    else:
-        text = value if isinstance(value, str) else json.dumps(value)
-        if len(text) > _KEPT:
-            yield name, f"{text[: _KEPT // 2]}... (SHA-256 {hashlib.sha256(text.encode()).hexdigest()[:16]})"
-        else:
-            yield name, text if isinstance(value, list) else value
-
-
-def differences(was: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, str]:
-    """setting -> "was ... and is ...", on one line, cut to where they differ."""
-    found = {}
-    for name in dict.fromkeys([*was, *now]):
-        old, new = was.get(name, "not set"), now.get(name, "not set")
-        if old != new:
-            old, new = (" ".join(str(value).split()) for value in (old, new))
-            same = next((i for i, (a, b) in enumerate(zip(old, new, strict=False)) if a != b), min(len(old), len(new)))
-            start = max(0, same - _SHOWN // 3) if max(len(old), len(new)) > _SHOWN else 0
-            found[name] = f"was {_cut(old, start)} and is {_cut(new, start)}"
-    return found
-
-
-def refusal(study: str, was: Mapping[str, Any], now: Mapping[str, Any]) -> str:
-    """Why a study does not go on as another search, in one line, and what to do."""
-    differing = differences(was, now)
-    what = f"is another search: {listing((f'{name} {how}' for name, how in differing.items()), 4)}"
-    if _SINCE in now and _SINCE not in was:
-        new = [name for name in now if name not in was]
-        what = f"was begun by an older version of tgsage, which did not record {listing(new, 4)}"
-    hint = f". {_HAND_OVER}" if _TRAINED in differing else ""
-    if any(name.startswith("objective") for name in differing) and not hint:
-        hint = ". An objective's describe(), a mapping, says what its scores depend on in place of its fields"
-    return (
-        f"study {study} {what}; give this one a new name (study=, --study), "
-        f"or go on in spite of that (allow_changes=True, --allow-changes), which is noted in the study{hint}"
-    )
-
-
-def _cut(text: str, start: int) -> str:
-    return ("..." if start else "") + text[start : start + _SHOWN] + ("..." if len(text) > start + _SHOWN else "")
 
 
 def _bare(thing: Any) -> Any:
@@ -190,13 +131,13 @@ def _fields(thing: Any) -> dict[str, Any]:
     return {**{name: getattr(thing, name) for name in slots if name != "__dict__"}, **getattr(thing, "__dict__", {})}
 
 
-def _is_own(thing: Any) -> bool:
+def is_own(thing: Any) -> bool:
     """Whether a class or function is the user's, neither ours nor a package's or Python's."""
     module = str(getattr(thing, "__module__", None) or "builtins")
     file = getattr(sys.modules.get(module), "__file__", None)
     if module == "__main__":
         return True
-    if module.partition(".")[0] == _OURS or not file or {"site-packages", "dist-packages"} & set(Path(file).parts):
+    if module.partition(".")[0] == OURS or not file or {"site-packages", "dist-packages"} & set(Path(file).parts):
         return False
     return not Path(file).is_relative_to(sysconfig.get_path("stdlib"))
 
@@ -205,23 +146,12 @@ def _named(thing: Any) -> str:
     """The name of what is not the user's, within our package, since files of it move. Versions are noted beside it."""
     module, name = str(getattr(thing, "__module__", None) or "builtins"), getattr(thing, "__qualname__", repr(thing))
     package = module.partition(".")[0]
-    return f"{_OURS} {name}" if package == _OURS else f"{module}.{name}"
-
-
-@cache
-def _version(package: str) -> str:
-    """Of the installed package that this module is of, "" for Python's own."""
-    if package in sys.stdlib_module_names:
-        return ""
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return ", ".join(version(name) for name in dict.fromkeys(packages_distributions().get(package, ())))
+    return f"{OURS} {name}" if package == OURS else f"{module}.{name}"
 
 
 def _class(kind: type) -> Any:
     """Its name, or of the user's own the source, that of its bases, and all that its methods take from around them."""
-    own = [one for one in kind.__mro__ if _is_own(one)]
+    own = [one for one in kind.__mro__ if is_own(one)]
     if not own:
         return _named(kind)
     functions = [value for one in own for value in vars(one).values() if isinstance(value, types.FunctionType)]
@@ -234,7 +164,7 @@ def _class(kind: type) -> Any:
 
 
 def _function(function: types.FunctionType) -> Any:
-    if not _is_own(function):
+    if not is_own(function):
         return _named(function)
     around = _around([function])
     return {"source": _source(function), **around} if around else _source(function)
@@ -255,7 +185,7 @@ def _around(functions: Sequence[types.FunctionType]) -> dict[str, Any]:
                     taken[name] = cell.cell_contents
         for name in _names(one.__code__) - changed:
             value = _bare(one.__globals__.get(name))
-            if isinstance(value, types.FunctionType) and _is_own(value):
+            if isinstance(value, types.FunctionType) and is_own(value):
                 if value not in seen:
                     waiting.append(value)
                     seen.add(value)

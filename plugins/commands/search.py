@@ -177,7 +177,8 @@ def search(
     from ..report.page import write_search_report
     from ..report.summary import reasons, search_report
     from ..searchers.searcher import get_searcher, make_searcher
-    from ..searching.explorer import agree, default_study, describe_search
+    from ..searching.description import default_study, describe_search
+    from ..searching.explorer import agree
     from ..searching.explorer import search as run
     from ..searching.storage import open_storage, sqlite_file
     from ..searching.tracker import Tracker

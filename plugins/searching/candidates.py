@@ -1,26 +1,60 @@
-"""One line of a search's history: a candidate, where it stands, and what came out of it."""
+"""The life of a candidate, from its number to its record: `work` and `_Worker` lead it, `Candidate` is what is known.
 
-from collections.abc import Iterable, Mapping, Sequence
+=========== ========================================================================================================
+claimed     A worker takes the lowest number that nobody has: new, given back, or of a lost worker (`Tracker.claim`).
+told        The worker's searcher learns what has finished since (`_Worker._learn`).
+proposed    The searcher proposes an architecture, unless one was stored under this number (`_Worker._ask`).
+reserved    Its network is kept for this number, so that no other worker tries it (`Tracker.reserve`).
+running     Architecture and diagnostics of the searcher are stored (`Tracker.start`).
+trained,    The objective evaluates it, in this process or one of its own (`isolation.assess`); the result of an equal
+scored      network that succeeded is taken over instead (`Candidate.reused`).
+ok, failed  The evaluation is stored: the end (`Tracker.finish`).
+interrupted Ctrl-C or an error before the end: given back, for whoever claims it next (`Tracker.release`).
+=========== ========================================================================================================
+
+A killed worker leaves its candidate running; it is claimed again once its lease counts as lost (`leases`), and fails
+after four such deaths. Whoever lost a candidate to another worker writes nothing any more.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..result import FAILED, OK, Evaluation
+from ..searchers.searcher import Exhausted
 from ..spaces.space import Choice
+from .isolation import Contained, assess, make_objective
+
+if TYPE_CHECKING:
+    from .explorer import Plan
+    from .tracker import Tracker
 
 RUNNING, INTERRUPTED = "running", "interrupted"
 _REUSED = "reused"
 _HUGE = 1e6  # from here on decimals say nothing
+_DEATHS = 3  # workers that one candidate may cost; those that vanish with the whole command do not count
+_POLL = 0.5  # seconds between looks of a worker for whom there is nothing to do
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """The candidate with this number: the numbers of a search are 0, 1, ... without a gap, whatever was killed.
+    """What is known about a candidate.
 
-    Only where several workers exhaust a space, the last numbers can have gaps.
-
-    status: ok, failed (with the reason in its evaluation), running (also where its worker was killed and nobody has
-    taken it over yet) or interrupted (given back by its worker). diagnostics: what the searcher said about itself when
-    it proposed this. trial: the number of its trial in the Optuna study.
+    Attributes
+    ----------
+    number : int
+        0, 1, ... without a gap, whatever was killed; only where several workers exhaust a space can the last numbers
+        have gaps.
+    status : str
+        "ok", "failed" (the evaluation has the reason), "running" (also if its worker was killed and nobody has taken
+        it over yet) or "interrupted" (given back by its worker).
+    architecture : mapping
+    evaluation : Evaluation or None
+    diagnostics : mapping
+        What the searcher said about itself when it proposed this.
+    trial : int
+        Number of the trial in the Optuna study.
     """
 
     number: int
@@ -32,6 +66,7 @@ class Candidate:
 
     @property
     def finished(self) -> bool:
+        """Whether it is ok or failed."""
         return self.status in (OK, FAILED)
 
     @property
@@ -40,20 +75,24 @@ class Candidate:
         number = None if self.evaluation is None else self.evaluation.attrs.get(_REUSED)
         return number if isinstance(number, int) else None
 
+    @property
+    def score(self) -> float | None:
+        """None if it failed or is not finished."""
+        return self.evaluation.score if self.status == OK and self.evaluation is not None else None
+
     def result_again(self) -> Evaluation:
-        """The evaluation of another candidate with this architecture: the same result, at no cost."""
+        """Return the evaluation of another candidate with this architecture: the same result, at no cost."""
         known = self.evaluation or Evaluation(FAILED)
         return replace(known, examples=0, seconds={}, attrs={**known.attrs, _REUSED: self.number})
 
-    @property
-    def score(self) -> float | None:
-        """None where it failed or is not finished."""
-        return self.evaluation.score if self.status == OK and self.evaluation is not None else None
-
     def to_dict(self) -> dict[str, Any]:
-        """JSON-able."""
+        """Return a JSON-able form."""
         evaluation = None if self.evaluation is None else self.evaluation.to_dict()
         return {**vars(self), "reused": self.reused, "architecture": dict(self.architecture), "evaluation": evaluation}
+
+
+Notify = Callable[[Sequence[Candidate]], object]
+Assess = Callable[[dict[str, Choice]], Evaluation]
 
 
 def figure(value: float | None) -> str:
@@ -74,3 +113,106 @@ def counts(candidates: Sequence[Candidate]) -> dict[str, int]:
     for candidate in candidates:
         found[candidate.status] += 1
     return {**found, "reused": sum(candidate.reused is not None for candidate in candidates)}
+
+
+def work(plan: "Plan", tracker: "Tracker", *, device: str | None = None, notify: Notify | None = None) -> None:
+    """Work at a search until all its candidates are finished, also those that other workers have and may lose.
+
+    notify: called with all candidates at every look at the database. An interruption gives the candidate back.
+    """
+    worker = _Worker(plan, tracker, device)
+    try:
+        with tracker.beating():
+            while True:
+                before = plan.limit(tracker.known)
+                claimed, limit = tracker.claim(before), plan.limit(tracker.known)
+                if notify is not None:
+                    notify(tracker.known)
+                if len(plan.finished(tracker.known)) == limit:
+                    return
+                if claimed is None:
+                    time.sleep(_POLL if limit == before else 0)
+                    continue
+                try:
+                    worker.see_to(*claimed)
+                except Exhausted:
+                    tracker.release(claimed[0])
+                    if all(candidate.finished for candidate in tracker.known):
+                        tracker.exhaust()
+                        return
+                    time.sleep(_POLL)
+                except BaseException:
+                    tracker.release(claimed[0])
+                    raise
+    finally:
+        worker.close()
+
+
+class _Worker:
+    def __init__(self, plan: "Plan", tracker: "Tracker", device: str | None) -> None:
+        self._plan, self._tracker, self._device = plan, tracker, device
+        self._searcher = plan.searcher(plan.space, **plan.settings)
+        self._told: set[int] = set()
+        self._known: dict[str, Candidate] = {}  # the first candidate that succeeded with an architecture
+        self._assess: Assess | None = None
+
+    def see_to(self, number: int, deaths: int) -> None:
+        """Bring the claimed candidate to its end, unless another worker has taken it over."""
+        stored = self._learn(number)
+        diagnostics: dict[str, float] = {}
+        if stored is None:
+            architecture = self._ask(number)
+            diagnostics = self._searcher.diagnostics()
+        else:
+            architecture = dict(stored.architecture)
+        evaluate = self._evaluator(architecture, stored, deaths)
+        if self._tracker.start(number, architecture, diagnostics):
+            self._tracker.finish(number, evaluate(architecture))
+
+    def _learn(self, number: int) -> Candidate | None:
+        """Tell the searcher what had finished when this number was claimed; return the candidate stored under it."""
+        stored = None
+        for candidate in self._tracker.known:
+            if candidate.number == number:
+                stored = candidate
+            if candidate.finished and candidate.number not in self._told:
+                self._told.add(candidate.number)
+                self._searcher.tell(candidate.number, candidate.architecture, candidate.score)
+                if candidate.score is not None:
+                    self._known.setdefault(self._plan.space.key(candidate.architecture), candidate)
+        return stored
+
+    def _ask(self, number: int) -> dict[str, Choice]:
+        """A network that no other candidate has, unless repeats are allowed."""
+        space, others = self._plan.space, (c for c in self._tracker.known if c.number != number and not c.finished)
+        running = [candidate.architecture for candidate in others]
+        while True:
+            architecture = space.canonical(
+                self._searcher.ask(number, running=running, repeats=self._plan.repeats, fixed=self._plan.fixed)
+            )
+            if self._plan.repeats or self._tracker.reserve(number, space.key(architecture)):
+                return architecture
+            running.append(architecture)
+
+    def _evaluator(self, architecture: dict[str, Choice], stored: Candidate | None, deaths: int) -> Assess:
+        if stored is not None and (evaluation := stored.evaluation) is not None:  # killed between two writes
+            return lambda _: evaluation
+        if deaths > _DEATHS:
+            return lambda _: Evaluation(FAILED, f"its worker died {deaths} times")
+        twin = self._known.get(self._plan.space.key(architecture)) if self._plan.reuse else None
+        if twin is not None:
+            return lambda _: twin.result_again()
+        if self._assess is None:
+            self._assess = self._assessor()
+        return self._assess
+
+    def _assessor(self) -> Assess:
+        plan = self._plan
+        if plan.timeout is not None:
+            return Contained(plan.objective, self._device, plan.timeout)
+        objective = make_objective(plan.objective, self._device)
+        return lambda architecture: assess(objective, architecture)
+
+    def close(self) -> None:
+        if isinstance(self._assess, Contained):
+            self._assess.close()

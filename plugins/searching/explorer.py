@@ -4,24 +4,68 @@ A search is its database: whoever calls `search` with the same storage, study an
 it was interrupted or at the same time on another machine.
 """
 
-import inspect
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ...rsa import RSAError
 from ...rsa.io.storage import versions
-from ..identity import flat, identity, searcher_identity, space_identity
 from ..result import Evaluation
 from ..searchers.searcher import Searcher
 from ..spaces.space import Architecture, Choice, Space
-from .candidates import Candidate, best_of, counts
+from .candidates import Candidate, Notify, best_of, counts, work
+from .description import default_study, describe_search
 from .isolation import ObjectiveFactory, Scorer
 from .local import LocalWorkers
 from .storage import storage_url
 from .tracker import Tracker
-from .worker import Notify, Plan, work
+
+_TRIED = 10  # candidates per sample, at most, where only successes count as samples
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All that a worker has to know; `search` explains the fields."""
+
+    space: Space
+    searcher: type[Searcher]
+    settings: dict[str, Any]
+    objective: "Scorer | ObjectiveFactory"
+    samples: int
+    storage: str
+    study: str
+    timeout: float | None = None
+    reuse: bool = True
+    repeats: bool = False
+    successes: bool = False
+    params: bool = False
+    fixed: dict[str, Choice] = field(default_factory=dict)
+    patience: float = 300.0
+    heartbeat: float = 10.0
+
+    def tracker(self, owner: str | None = None) -> Tracker:
+        """A view of the database for one worker."""
+        params = self.space if self.params else None
+        return Tracker(
+            self.storage, self.study, patience=self.patience, heartbeat=self.heartbeat, owner=owner, params=params
+        )
+
+    def limit(self, candidates: Sequence[Candidate]) -> int:
+        """How many candidates are to be finished, as far as is known: those with lower numbers."""
+        limit = self.samples
+        if self.successes:
+            for candidate in candidates:  # by number
+                if candidate.number >= limit or limit >= _TRIED * self.samples:
+                    break
+                limit += candidate.finished and (candidate.score is None or candidate.reused is not None)
+        return limit
+
+    def finished(self, candidates: Sequence[Candidate]) -> list[Candidate]:
+        """Those that this search counts."""
+        limit = self.limit(candidates)
+        return [candidate for candidate in candidates if candidate.finished and candidate.number < limit]
+
 
 Engine = Callable[[Plan, Tracker, Notify], None]
 
@@ -185,11 +229,6 @@ def _enqueue(plan: Plan, tracker: Tracker, queue: Sequence[dict[str, Choice]]) -
         tracker.release(claimed[0])
 
 
-def default_study(description: Mapping[str, Any]) -> str:
-    """SPACE-SEARCHER."""
-    return f"{description['space']}-{description['searcher']}"
-
-
 def agree(tracker: Tracker, space: Space, description: Mapping[str, Any], *, allow_changes: bool = False) -> None:
     """`Tracker.agree`. Raises RSAError, too, where a changed space lacks a candidate: no searcher can be told of it."""
     for candidate in tracker.candidates() if allow_changes else ():
@@ -201,23 +240,3 @@ def agree(tracker: Tracker, space: Space, description: Mapping[str, Any], *, all
                 "give this search a new name"
             ) from error
     tracker.agree(description, allow_changes=allow_changes)
-
-
-def describe_search(
-    space: Space, searcher: Searcher, objective: "Scorer | ObjectiveFactory", fixed: Architecture | None = None
-) -> dict[str, Any]:
-    """What has to be the same when a search goes on: flat, JSON-able, one entry per setting."""
-    made = inspect.signature(type(searcher).__init__).bind(searcher, space, **searcher.settings)
-    made.apply_defaults()
-    settings = {key: value for key, value in made.arguments.items() if value is not space and value is not searcher}
-    about = space_identity(space)
-    scores = identity(objective)
-    return {
-        "space": about.pop("name"),
-        **dict(flat("space", about)),
-        **{f"fixed {name}": choice for name, choice in (fixed or {}).items()},
-        "searcher": type(searcher).__name__.removesuffix("Searcher").lower(),
-        **dict(flat("searcher class", searcher_identity(type(searcher)))),
-        **dict(flat("searcher", identity(settings))),
-        **dict(flat("objective", scores if isinstance(scores, dict) else {"function": scores})),
-    }

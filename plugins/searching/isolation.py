@@ -1,24 +1,30 @@
-"""One candidate put to an objective, whatever the objective does: raise, return nonsense, crash or hang."""
+"""Evaluate a candidate whatever its objective does (raise, return nonsense, crash, hang), and start processes for that.
+
+Processes that we start belong to us: Ctrl-C is ours to answer, and they end with us.
+"""
 
 import json
 import multiprocessing
+import os
 import pickle
 import signal
+import threading
 import time
 from collections.abc import Callable
 from math import isnan
-from multiprocessing.connection import Connection
+from multiprocessing import resource_tracker
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 from ...rsa import RSAError
 from ...rsa.errors import listing, reason
 from ..result import FAILED, Evaluation
 from ..spaces.space import Architecture
-from .children import belong_to_parent, start_child
 
 Scorer: TypeAlias = Callable[[dict[str, Any]], "Evaluation | float"]
 _LONGEST = 500  # characters of a reason
-_TERMINATED = 4  # processes that one candidate may have, where something sends them SIGTERM
+_TERMINATED = 4  # processes that one candidate may use up where something sends them SIGTERM
 
 
 class SearchStopped(RSAError):
@@ -27,13 +33,13 @@ class SearchStopped(RSAError):
 
 @runtime_checkable
 class ObjectiveFactory(Protocol):
-    """Stands for an objective that every worker makes for itself: small, picklable, and told the worker's device."""
+    """An objective that every worker makes for itself: small, picklable, told the worker's device."""
 
     def make(self, device: str | None) -> Scorer: ...
 
 
 def make_objective(objective: "Scorer | ObjectiveFactory", device: str | None = None) -> Scorer:
-    """The objective, or the one that a factory makes for a device."""
+    """Return the objective, or the one that a factory makes for the device."""
     return objective.make(device) if isinstance(objective, ObjectiveFactory) else objective
 
 
@@ -74,7 +80,7 @@ def _plain(value: Any) -> Any:
 
 
 def packed(thing: object, what: str) -> bytes:
-    """Pickled for a process of its own. Raises RSAError when that cannot be done."""
+    """Pickle something for another process. Raises RSAError if that cannot be done."""
     try:
         return pickle.dumps(thing)
     except Exception as error:
@@ -87,13 +93,13 @@ def packed(thing: object, what: str) -> bytes:
 class Contained:
     """An objective in a process of its own, which is killed when a candidate takes longer than `timeout` seconds.
 
-    Candidates that time out, or take their process down, have failed; the next one gets a new process. Making the
-    objective does not count. Raises RSAError when the objective cannot be pickled or made.
+    Candidates that time out or take their process down have failed; the next one gets a new process. The time for
+    making the objective does not count. Raises RSAError if it cannot be pickled or made.
     """
 
     def __init__(self, objective: "Scorer | ObjectiveFactory", device: str | None, timeout: float) -> None:
         self._payload, self._device, self.timeout = packed(objective, "the objective"), device, timeout
-        self._process: multiprocessing.process.BaseProcess | None = None
+        self._process: BaseProcess | None = None
         self._line: Connection | None = None
         self._begin()
 
@@ -160,3 +166,29 @@ def _serve(line: Connection, payload: bytes, device: str | None) -> None:
         except EOFError:
             return
         line.send(assess(objective, architecture).to_dict())
+
+
+def start_child(process: BaseProcess) -> None:
+    """Start a process that Ctrl-C never reaches; here it takes effect once the process has begun."""
+    if not hasattr(signal, "pthread_sigmask"):
+        process.start()
+        return
+    resource_tracker.ensure_running()  # starting the first process starts this one too, which would let signals through
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        process.start()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def belong_to_parent() -> None:
+    """Called in such a process: leave Ctrl-C to the parent, and end as soon as it is gone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+
+        def watch() -> None:
+            wait([parent.sentinel])
+            os._exit(1)
+
+        threading.Thread(target=watch, daemon=True).start()

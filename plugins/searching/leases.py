@@ -1,32 +1,36 @@
-"""Who works on which candidate: one row per candidate beside Optuna's tables, claimed by one statement.
+"""What workers share beside Optuna's tables: who works on which candidate, whose a network is, and files.
 
-Optuna can hand a waiting trial to two workers on SQLite. Here a candidate's number is the key of its row, so that only
-one INSERT can succeed, and a row changes hands by an UPDATE that names its owner: the same on every database.
+Optuna can hand a waiting trial to two workers on SQLite, and its heartbeats compare clocks. Here candidates, networks
+and files are keys of rows, so that only one INSERT can succeed, a row changes hands by an UPDATE that names its owner,
+and silence is measured by the observer's own clock: the same on every database.
 """
 
 import os
 import socket
 import time
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
+from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sqlalchemy.engine import Connection, Engine
+    from sqlalchemy import Column
+    from sqlalchemy.engine import Connection, Engine, Row
     from sqlalchemy.sql.elements import ColumnElement
 
 NOBODY = ""
 _GRACE = 6  # heartbeats missed until a worker is taken for lost
-_OVER = "over"  # instead of the start of a process that has ended and that nobody has asked about yet
-_HERE: set[str] = set()  # the owners of this process that have not ended
+_OVER = "over"  # in place of the start of a process that has ended but is still in the process table
+_HERE: set[str] = set()  # owners of this process that have not ended
 
 
 @dataclass(frozen=True)
 class Lease:
-    """owner: who has it, or NOBODY. renewed: changes whenever the owner says that it lives. deaths: see `bury`."""
+    """Who has a candidate (or NOBODY), a time that changes whenever the owner reports, and how many workers it cost."""
 
     owner: str
     renewed: datetime
@@ -34,19 +38,19 @@ class Lease:
 
 
 def new_owner() -> str:
-    """A name for a worker of this process, machine:process:start:token. `end_owner` ends it."""
+    """Name a worker of this process, machine:process:start:token; `end_owner` ends it."""
     owner = f"{_machine()}:{os.getpid()}:{_started(os.getpid())}:{uuid.uuid4().hex[:8]}"
     _HERE.add(owner)
     return owner
 
 
 def end_owner(owner: str) -> None:
-    """What this owner still has is lost."""
+    """Count what this owner still has as lost."""
     _HERE.discard(owner)
 
 
 def ended(owner: str) -> bool:
-    """Whether the process that made this owner is known to have ended: one of this machine, since it was booted."""
+    """Whether the process of this owner is known to have ended; only of this machine, since it was booted."""
     machine, _, process = owner.partition(":")
     number, _, start = process.rpartition(":")[0].partition(":")
     if machine != _machine() or not number.isdigit():
@@ -65,9 +69,9 @@ def ended(owner: str) -> bool:
 
 @cache
 def _machine() -> str:
-    """This machine, since it was booted; on Linux with the namespace in which its process numbers hold.
+    """Name this machine since it was booted, on Linux with the namespace of its process numbers.
 
-    Names of machines are not unique (cloned images, containers, "localhost"), and numbers of processes begin again.
+    Host names are not unique (cloned images, containers, "localhost"), and process numbers begin again.
     """
     boot, namespace = Path("/proc/sys/kernel/random/boot_id"), Path("/proc/self/ns/pid")
     try:
@@ -78,7 +82,7 @@ def _machine() -> str:
 
 
 def _started(process: int) -> str:
-    """When a process began, in clock ticks since the machine was booted; nothing where that is not to be known."""
+    """When a process began, in clock ticks since the machine was booted; "" if unknown."""
     try:
         state, *more = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
     except (OSError, UnicodeDecodeError, ValueError):
@@ -86,38 +90,67 @@ def _started(process: int) -> str:
     return _OVER if state in ("Z", "X") else more[18]
 
 
-class Leases:
-    """The rows of one study, as one worker sees them: `owner`, who says that it lives every `heartbeat` seconds."""
+class _Rows:
+    """The rows of one study in a table of ours, which is made where it is missing."""
+
+    def __init__(self, engine: "Engine", study: int, table: str, *columns: "Column[Any]") -> None:
+        from sqlalchemy import Column, Integer, MetaData, Table
+
+        self._engine, self._study = engine, study
+        key = Column("study", Integer, primary_key=True, autoincrement=False)
+        self._table = Table(table, MetaData(), key, *columns)
+        self._table.metadata.create_all(engine)
+
+    def _where(self, **values: Any) -> "list[ColumnElement[bool]]":
+        return [self._table.c[name] == value for name, value in {"study": self._study, **values}.items()]
+
+    def _read(self, *names: str, where: "Sequence[ColumnElement[bool]]") -> "Sequence[Row[Any]]":
+        from sqlalchemy import select
+
+        with self._engine.connect() as connection:
+            return connection.execute(select(*(self._table.c[name] for name in names)).where(*where)).all()
+
+    def _insert(self, *, instead: "Sequence[ColumnElement[bool]]" = (), **values: Any) -> bool:
+        """Add a row, instead of other ones; False if its key is taken."""
+        from sqlalchemy.exc import IntegrityError
+
+        try:
+            with self._engine.begin() as connection:
+                if instead:
+                    connection.execute(self._table.delete().where(*instead))
+                connection.execute(self._table.insert().values(study=self._study, **values))
+        except IntegrityError:
+            return False
+        return True
+
+
+class Leases(_Rows):
+    """Who works on which candidate, as one worker sees it: `owner`, who reports every `heartbeat` seconds."""
 
     def __init__(self, engine: "Engine", study: int, owner: str, heartbeat: float) -> None:
-        from sqlalchemy import Column, DateTime, Integer, MetaData, String, Table
+        from sqlalchemy import Column, DateTime, Integer, String
 
-        self._engine, self._study, self._owner, self._heartbeat = engine, study, owner, heartbeat
-        self._silence: dict[int, tuple[Lease, float]] = {}  # number -> a lease, and the seconds for which it was that
-        self._looked = time.monotonic()
-        self._table = Table(
-            "tgsage_leases", MetaData(),
-            Column("study", Integer, primary_key=True, autoincrement=False),
+        super().__init__(
+            engine,
+            study,
+            "tgsage_leases",
             Column("number", Integer, primary_key=True, autoincrement=False),
             Column("owner", String(200), nullable=False),
             Column("renewed", DateTime(timezone=True), nullable=False),
             Column("deaths", Integer, nullable=False),
-        )  # fmt: skip
-        self._table.metadata.create_all(engine)
+        )
+        self._owner, self._heartbeat = owner, heartbeat
+        self._silence: dict[int, tuple[Lease, float]] = {}  # number -> a lease, and the seconds for which it was that
+        self._looked = time.monotonic()
 
     def read(self, first: int) -> dict[int, Lease]:
-        """number -> lease, of the candidates from number `first` on.
+        """Return number -> lease of the candidates from number `first` on.
 
-        It also notes for how long each has stayed as it is, by our own clock. What lies between two looks counts as one
-        heartbeat at most: who was asleep takes nobody else for dead.
+        This also notes for how long each has stayed as it is, by our own clock. The time between two looks counts as
+        one heartbeat at most: a worker that was asleep takes nobody else for dead.
         """
-        from sqlalchemy import select
-
-        row = self._table.c
-        columns = row.number, row.owner, row.renewed, row.deaths
-        with self._engine.connect() as connection:
-            found = connection.execute(select(*columns).where(row.study == self._study, row.number >= first)).all()
-        leases = {number: Lease(*values) for number, *values in found}
+        rows = self._read("number", "owner", "renewed", "deaths", where=[*self._where(), self._table.c.number >= first])
+        leases = {number: Lease(*values) for number, *values in rows}
         before, self._looked, known = self._looked, time.monotonic(), self._silence
         passed = min(self._looked - before, self._heartbeat)
         self._silence = {
@@ -127,44 +160,35 @@ class Leases:
         return leases
 
     def free(self, number: int, lease: Lease) -> bool:
-        """Whether a lease that `read` gave can be taken: nobody's, our own, or one of a lost owner."""
+        """Whether a lease that `read` returned can be taken: nobody's, our own, or a lost owner's."""
         silent = self._silence[number][1] > _GRACE * self._heartbeat
         return lease.owner in (NOBODY, self._owner) or silent or ended(lease.owner)
 
     def take(self, number: int, owner: str, previous: Lease | None) -> bool:
-        """Claim a candidate that nobody had, or take it over; False where somebody else was faster."""
-        from sqlalchemy.exc import IntegrityError
-
+        """Claim a candidate that nobody had, or take it over; False if another worker was faster."""
         if previous is not None:
             return self._change(number, previous.owner, owner)
-        values = {"study": self._study, "number": number, "owner": owner, "renewed": _now(), "deaths": 0}
-        try:
-            with self._engine.begin() as connection:
-                connection.execute(self._table.insert().values(values))
-        except IntegrityError:
-            return False
-        return True
+        return self._insert(number=number, owner=owner, renewed=_now(), deaths=0)
 
     def renew(self, number: int, owner: str, within: "Connection | None" = None) -> bool:
-        """Say that the owner lives; False where somebody else has taken it over.
+        """Report that the owner lives; False if another worker has taken the candidate over.
 
         within: a transaction that is to be committed only together with this.
         """
         return self._change(number, owner, owner, within)
 
     def release(self, number: int, owner: str) -> bool:
-        """Give it back; False where it was no longer the owner's."""
+        """Give a candidate back; False if it was no longer the owner's."""
         return self._change(number, owner, NOBODY)
 
     def bury(self, number: int, owner: str) -> bool:
-        """Give back what a worker had that died alone, the search around it lived on: count that."""
+        """Give back the candidate of a worker that died alone, while the search around it lived on, and count that."""
         return self._change(number, owner, NOBODY, deaths=self._table.c.deaths + 1)
 
     def _change(
         self, number: int, owner: str, new: str, within: "Connection | None" = None, **values: "ColumnElement[int]"
     ) -> bool:
-        row = self._table.c
-        theirs = (row.study == self._study, row.number == number, row.owner == owner)
+        theirs = self._where(number=number, owner=owner)
         change = self._table.update().where(*theirs).values(owner=new, renewed=_now(), **values)
         if within is not None:
             return within.execute(change).rowcount == 1
@@ -172,6 +196,42 @@ class Leases:
             return connection.execute(change).rowcount == 1
 
 
+class Reservations(_Rows):
+    """Which candidate may try which network: workers that ask at once do not know of each other's proposals yet."""
+
+    def __init__(self, engine: "Engine", study: int) -> None:
+        from sqlalchemy import Column, Integer, String
+
+        network = Column("network", String(64), primary_key=True)
+        super().__init__(engine, study, "tgsage_networks", network, Column("number", Integer, nullable=False))
+
+    def take(self, number: int, key: str) -> bool:
+        """Keep the network of this key for a candidate, instead of what it had; False if another candidate has it."""
+        network = sha256(key.encode()).hexdigest()
+        if self._insert(instead=self._where(number=number), network=network, number=number):
+            return True
+        return self._read("number", where=self._where(network=network)) == [(number,)]
+
+
+class KeptFiles(_Rows):
+    """Files that one worker makes for all, such as the study's teacher, by their keys."""
+
+    def __init__(self, engine: "Engine", study: int) -> None:
+        from sqlalchemy import Column, LargeBinary, String
+
+        content = Column("content", LargeBinary(2**32 - 1), nullable=False)
+        super().__init__(engine, study, "tgsage_files", Column("key", String(64), primary_key=True), content)
+
+    def read(self, key: str) -> bytes | None:
+        """Return a file, or None if nobody has made it yet."""
+        rows = self._read("content", where=self._where(key=key))
+        return bytes(rows[0][0]) if rows else None
+
+    def write(self, key: str, content: bytes) -> None:
+        """Keep a file, unless there is one: that of whoever was faster stays."""
+        self._insert(key=key, content=content)
+
+
 def _now() -> datetime:
-    """For people who look at the table; here it only tells that a lease was renewed, whatever the clocks say."""
+    """For people who look at the table; otherwise it only shows that a lease was renewed, whatever the clocks say."""
     return datetime.now(UTC)

@@ -10,14 +10,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ...rsa import RSAError
-from .children import belong_to_parent, start_child
-from .isolation import packed
+from .candidates import Notify, work
+from .isolation import belong_to_parent, packed, start_child
 from .leases import end_owner, new_owner
-from .tracker import Tracker
-from .worker import Notify, Plan, work
+
+if TYPE_CHECKING:
+    from .explorer import Plan
+    from .tracker import Tracker
 
 _LOOK = 0.5  # seconds between looks at the database
 GIVING_BACK = 10.0  # seconds for an interrupted worker to give its candidate back
@@ -29,7 +31,7 @@ DONE, INTERRUPTED = "done", "SIGTERM"  # what a worker says when it ends; nothin
 class Watch:
     """What the parent of `workers` workers does about those that end before the search."""
 
-    def __init__(self, plan: Plan, tracker: Tracker, workers: int) -> None:
+    def __init__(self, plan: "Plan", tracker: "Tracker", workers: int) -> None:
         self._plan, self._tracker, self._workers = plan, tracker, workers
         self._ends, self._progress = 0, 0
 
@@ -61,7 +63,7 @@ class LocalWorkers:
     workers: int
     devices: Sequence[str] = ()
 
-    def __call__(self, plan: Plan, tracker: Tracker, notify: Notify) -> None:
+    def __call__(self, plan: "Plan", tracker: "Tracker", notify: Notify) -> None:
         """Run the search to its end. Raises what a worker raised, and RSAError when workers keep dying."""
         packed(plan.objective, "the objective")
         payload = packed(plan, "the search")

@@ -7,15 +7,18 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ...rsa import RSAError
 from ...rsa.errors import reason
+from .candidates import Notify
 from .isolation import packed
 from .leases import end_owner, new_owner
 from .local import GIVING_BACK, INTERRUPTED, Watch, interrupt, run_worker
-from .tracker import Tracker
-from .worker import Notify, Plan
+
+if TYPE_CHECKING:
+    from .explorer import Plan
+    from .tracker import Tracker
 
 _LOOK = 1.0  # seconds between looks at the database
 _AWAY = 10.0  # seconds for a cluster's port to answer; Ray itself would wait for minutes
@@ -35,7 +38,7 @@ class RayWorkers:
     gpus: float = 0.0
     cpus: float = 1.0
 
-    def __call__(self, plan: Plan, tracker: Tracker, notify: Notify) -> None:
+    def __call__(self, plan: "Plan", tracker: "Tracker", notify: Notify) -> None:
         """Run the search to its end. Raises what a worker raised, and RSAError when workers keep dying."""
         try:
             import ray

@@ -1,34 +1,34 @@
 """The tracker: the database in which every candidate of a search is kept, with its status, results and cost.
 
-It is an Optuna study, so that optuna-dashboard and every other tool for studies can look at it; a candidate is a trial
-whose architecture and evaluation are one user attribute each.
+It is an Optuna study, so that optuna-dashboard and other tools can read it; a candidate is a trial whose architecture
+and evaluation are one user attribute each. `candidates` tells what a candidate goes through.
 """
 
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from ...rsa import RSAError
-from ..identity import differences, refusal
 from ..result import FAILED, OK, Evaluation
 from ..spaces.space import Architecture, Space
 from .candidates import INTERRUPTED, RUNNING, Candidate
-from .kept import KeptFiles
-from .leases import Leases, end_owner, new_owner
-from .reservations import Reservations
+from .description import differences, refusal
+from .leases import KeptFiles, Leases, Reservations, end_owner, new_owner
 from .storage import Patience, away, check_name, open_storage, quiet, shown, storage_url
 
 if TYPE_CHECKING:
-    from optuna.trial import FrozenTrial, TrialState
+    from optuna.trial import FrozenTrial
     from sqlalchemy.orm import Session
 
 _SEARCH, _FINALS, _NUMBER, _EXHAUSTED = "search", "finals", "candidate", "exhausted"
 _VERSIONS, _CHANGES = "versions", "changes"
 _ARCHITECTURE, _EVALUATION, _DIAGNOSTICS = "architecture", "evaluation", "diagnostics"
-_MAKING = -1  # the number under which a worker has the making of the study's files
+_STATUS = {"COMPLETE": OK, "FAIL": FAILED, "PRUNED": FAILED, "WAITING": INTERRUPTED}  # of a trial's states
+_MAKING = -1  # the number under which a worker leases the making of the study's files
 _JOINING = 5.0  # seconds that a worker who joins waits for the one who has just begun the study
 
 
@@ -37,13 +37,29 @@ class _TakenOver(Exception):
 
 
 class Tracker:
-    """One worker's view of a search. Every method waits while the database is away, `patience` seconds at most.
+    """One worker's view of a search; every method waits while the database is away.
 
-    storage: URL or path of the database. study: the name of the search in it; made where `create`. heartbeat: seconds
-    between two signs of life of this worker; a candidate whose worker was silent for six of them goes to another one.
-    owner: what this worker is called in the database; the parent of a worker names it, so that it can `bury` it.
-    params: a space whose dimensions are written as Optuna's parameters, too, for its importances and its dashboard.
-    Raises RSAError when the database cannot be opened, and in every method when it was away for too long.
+    Parameters
+    ----------
+    storage : str or Path
+        Path of a SQLite file, or URL of a database.
+    study : str
+        Name of the search in it.
+    create : bool
+        Begin the study if there is none.
+    patience : float
+        Seconds to wait for a database that is away, or for a full disk.
+    heartbeat : float
+        Seconds between two signs of life; a candidate whose worker was silent for six of them is taken over.
+    owner : str or None
+        Name of this worker in the database; a parent gives it, so that it can `bury` the worker.
+    params : Space or None
+        Also write the dimensions of this space as Optuna's parameters, for its importances and its dashboard.
+
+    Raises
+    ------
+    RSAError
+        If the database cannot be opened; from every method, if it was away for too long.
     """
 
     def __init__(
@@ -70,7 +86,6 @@ class Tracker:
         try:
             self._new, self._id = self._patiently(lambda: self._join(create))
             self._leases = self._patiently(lambda: Leases(self._database.engine, self._id, self.owner, heartbeat))
-            self._reservations = Reservations(self._database.engine, self._id)
         except BaseException:
             self.close()
             raise
@@ -105,73 +120,89 @@ class Tracker:
         except KeyError as error:
             raise RSAError(f"{self.place} has no study {self.study}") from error
 
+    def _stored(self, key: str) -> Any:
+        return self._patiently(lambda: self._storage.get_study_user_attrs(self._id)).get(key)
+
+    def _store(self, key: str, value: Any) -> None:
+        self._patiently(lambda: self._storage.set_study_user_attr(self._id, key, value))
+
     @property
     def description(self) -> dict[str, Any]:
         """What makes this search this search, as `agree` stored it."""
-        found = self._patiently(lambda: self._storage.get_study_user_attrs(self._id)).get(_SEARCH)
+        found = self._stored(_SEARCH)
         return found if isinstance(found, dict) else {}
 
     @property
     def finals(self) -> tuple[int, int]:
-        """M2 and M2 E2 of the cost: how many finalists were trained after the search, on how many examples in all."""
-        found = self._patiently(lambda: self._storage.get_study_user_attrs(self._id)).get(_FINALS)
+        """Finalists trained after the search, and examples in all that they took: M2 and M2 E2 of the cost."""
+        found = self._stored(_FINALS)
         return (int(found[0]), int(found[1])) if isinstance(found, list) and len(found) == 2 else (0, 0)
 
     def keep_finals(self, finalists: int, examples: int) -> None:
-        """Store what `finals` gives back."""
-        self._patiently(lambda: self._storage.set_study_user_attr(self._id, _FINALS, [finalists, examples]))
+        """Store `finals`."""
+        self._store(_FINALS, [finalists, examples])
 
     @property
     def exhausted(self) -> bool:
         """Whether a worker found that every network of the space has been tried."""
-        return bool(self._patiently(lambda: self._storage.get_study_user_attrs(self._id)).get(_EXHAUSTED))
+        return bool(self._stored(_EXHAUSTED))
 
     def exhaust(self) -> None:
-        """Store that `exhausted` is so."""
-        self._patiently(lambda: self._storage.set_study_user_attr(self._id, _EXHAUSTED, True))
+        """Store that every network of the space has been tried."""
+        self._store(_EXHAUSTED, True)
 
     def agree(self, description: Mapping[str, Any], *, allow_changes: bool = False) -> None:
         """Store what makes this search this search, or compare it with what is stored.
 
-        A study in which nobody has worked yet, because its objective could not be made, becomes this one.
-        Raises RSAError naming what differs, or with `allow_changes` notes it in the study's history.
+        A study in which nobody has worked yet, because its objective could not be made, takes on the description.
+
+        Parameters
+        ----------
+        description : mapping
+        allow_changes : bool
+            Note differences in the study's history and go on.
+
+        Raises
+        ------
+        RSAError
+            If they differ, naming how.
         """
         deadline = time.monotonic() + _JOINING
         while not (stored := self.description) and not self._new and time.monotonic() < deadline:
             time.sleep(0.1)
-        if not stored or (stored != dict(description) and self._untouched()):
-            self._patiently(lambda: self._storage.set_study_user_attr(self._id, _SEARCH, dict(description)))
+        changed = differences(stored, description)
+        if stored and not changed:
             return
-        if not (differing := differences(stored, description)):
-            return
-        if not allow_changes:
-            raise RSAError(refusal(self.study, stored, description))
-        self._append(_CHANGES, differing)
-        self._patiently(lambda: self._storage.set_study_user_attr(self._id, _EXHAUSTED, False))
-        self._patiently(lambda: self._storage.set_study_user_attr(self._id, _SEARCH, dict(description)))
+        if stored and not self._untouched():
+            if not allow_changes:
+                raise RSAError(refusal(self.study, stored, description))
+            self._append(_CHANGES, changed)
+            self._store(_EXHAUSTED, False)
+        self._store(_SEARCH, dict(description))
 
     def history(self, of: str) -> list[tuple[int, dict[str, str]]]:
-        """What was noted about the study, each with the number of candidates that there were before.
+        """Return what was noted about the study, each with the number of candidates that there were before.
 
-        of: "versions" (package -> version, where they changed) or "changes" (setting -> was and is, where allowed).
+        Parameters
+        ----------
+        of : str
+            "versions" (package -> version, where they changed) or "changes" (setting -> was and is, where allowed).
         """
-        found = self._patiently(lambda: self._storage.get_study_user_attrs(self._id)).get(of, [])
-        return [(int(candidates), dict(entry)) for candidates, entry in found]
+        return [(int(candidates), dict(entry)) for candidates, entry in self._stored(of) or []]
 
     def note_versions(self, versions: Mapping[str, str]) -> None:
-        """Keep the versions of packages that candidates are made with from now on."""
+        """Note the versions of packages with which candidates are made from now on."""
         known = self.history(_VERSIONS)
         if not known or known[-1][1] != dict(versions):
             self._append(_VERSIONS, versions)
 
     def _append(self, to: str, entry: Mapping[str, str]) -> None:
-        entries = [*self.history(to), (len(self.candidates()), dict(entry))]
-        self._patiently(lambda: self._storage.set_study_user_attr(self._id, to, entries))
+        self._store(to, [*self.history(to), (len(self.candidates()), dict(entry))])
 
     def kept(self, key: str, make: Callable[[], bytes]) -> bytes:
-        """A file of the study: found in its database, or made here by `make`, once for all who work at the study.
+        """Return a file of the study from its database, or make it by `make`, once for all who work at the study.
 
-        Who comes while another worker makes it waits, and makes it when that one is lost.
+        A worker that comes while another one makes it waits, and makes it if that one is lost.
         """
         files = self._patiently(lambda: KeptFiles(self._database.engine, self._id))
         while (found := self._patiently(lambda: files.read(key))) is None:
@@ -201,7 +232,7 @@ class Tracker:
         return not self.candidates() and all(self._leases.free(number, lease) for number, lease in leases.items())
 
     def candidates(self) -> list[Candidate]:
-        """All that were proposed so far, in order of their numbers."""
+        """Return all that were proposed so far, in order of their numbers."""
         self._patiently(self._look)
         return self.known
 
@@ -222,10 +253,18 @@ class Tracker:
                     self._unfinished[number], self._trials[number] = candidate, trial._trial_id
 
     def claim(self, samples: int, *, new: bool = False) -> tuple[int, int] | None:
-        """A candidate for this worker, and how many workers it has cost; None where there is none to be had now.
+        """Claim the lowest number below `samples` that nobody has: given back, left by a lost worker, or new.
 
-        The lowest number below `samples` that nobody has: given back, left by a lost worker, or new. new: one whose
-        architecture is not decided yet.
+        Parameters
+        ----------
+        samples : int
+        new : bool
+            Only a number without an architecture.
+
+        Returns
+        -------
+        tuple or None
+            The number, and how many workers it has cost; None if there is none to be had now.
         """
         return self._patiently(lambda: self._claim(samples, new))
 
@@ -240,7 +279,7 @@ class Tracker:
                 continue
             mine = lease is not None and lease.owner == self.owner  # claimed, but the answer did not arrive
             if mine or self._leases.take(number, self.owner, lease):
-                if lease is not None and not mine:  # a lost worker's last words can be younger than our look
+                if lease is not None and not mine:  # a lost worker's last write can be younger than our look
                     self._look()
                     if number in self._finished:
                         continue
@@ -255,7 +294,7 @@ class Tracker:
         return next(number for number in range(len(self._finished) + 1) if number not in self._finished)
 
     def bury(self, owner: str, *, alone: bool) -> None:
-        """Give back what a worker of ours still had when it ended; where it died `alone` that counts as a death."""
+        """Give back what a worker of ours still had when it ended; if it died `alone`, count a death."""
         end_owner(owner)
 
         def give_back() -> None:
@@ -268,7 +307,7 @@ class Tracker:
         self._patiently(give_back)
 
     def start(self, number: int, architecture: Architecture, diagnostics: Mapping[str, Any] | None = None) -> bool:
-        """Store that this candidate is being evaluated, and what it is. False where another worker has taken it."""
+        """Store that this candidate is being evaluated, and what it is; False if another worker has taken it over."""
         try:
             self._patiently(lambda: self._start(number, architecture, diagnostics or {}), self._look)
         except _TakenOver:
@@ -294,9 +333,9 @@ class Tracker:
 
     @contextmanager
     def _holding(self, number: int) -> Iterator[None]:
-        """Optuna's transactions within it are committed only if this worker still has the candidate, else _TakenOver.
+        """Let Optuna commit within it only while this worker still has the candidate; else raise _TakenOver.
 
-        So a worker that slept while another one took its candidate over writes nothing.
+        Optuna's own locks do not know of owners: a worker that slept while another one took over must write nothing.
         """
         from sqlalchemy import event
 
@@ -318,12 +357,16 @@ class Tracker:
         kinds = {d.name: CategoricalDistribution(d.choices) for d in self._params.active(architecture)}
         return {"params": dict(architecture), "distributions": kinds}
 
+    @cached_property
+    def _reservations(self) -> Reservations:
+        return Reservations(self._database.engine, self._id)
+
     def reserve(self, number: int, key: str) -> bool:
-        """Keep a network, by its key, for this candidate; False where another candidate has it already."""
+        """Keep a network, by its key, for this candidate; False if another candidate has it already."""
         return self._patiently(lambda: self._reservations.take(number, key))
 
     def finish(self, number: int, evaluation: Evaluation) -> bool:
-        """Store the result of a started candidate. False where another worker has taken it over."""
+        """Store the result of a started candidate; False if another worker has taken it over."""
         try:
             return self._patiently(lambda: self._finish(number, evaluation))
         except _TakenOver:
@@ -351,9 +394,9 @@ class Tracker:
         return True
 
     def release(self, number: int) -> None:
-        """Give an unfinished candidate back, so that the next worker takes it at once. Does not wait for the database.
+        """Give an unfinished candidate back for the next worker, without waiting for the database.
 
-        Where that fails it is taken over later, as that of a killed worker.
+        If that fails it is taken over later, as that of a killed worker.
         """
         from optuna.exceptions import UpdateFinishedTrialError
         from optuna.trial import TrialState
@@ -372,7 +415,7 @@ class Tracker:
 
     @contextmanager
     def beating(self) -> Iterator[None]:
-        """Within it, the candidate that this worker has claimed is kept from being taken over."""
+        """Keep the candidate that this worker has claimed from being taken over, within the block."""
         stop = threading.Event()
 
         def beat() -> None:
@@ -394,7 +437,7 @@ class Tracker:
 
 
 def list_studies(storage: str | Path) -> list[str]:
-    """The names of the searches in a database, by age. Raises RSAError when it cannot be opened."""
+    """Return the names of the searches in a database, by age. Raises RSAError if it cannot be opened."""
     database = open_storage(storage, create=False)
     try:
         return [study.study_name for study in database.get_all_studies()]
@@ -407,13 +450,9 @@ def _candidate(number: int, trial: "FrozenTrial") -> Candidate:
     stored = trial.user_attrs
     try:
         evaluation = Evaluation.from_dict(stored[_EVALUATION]) if _EVALUATION in stored else None
+        architecture, diagnostics = dict(stored[_ARCHITECTURE]), dict(stored.get(_DIAGNOSTICS, {}))
         return Candidate(
-            number, _status(trial.state), dict(stored[_ARCHITECTURE]), evaluation,
-            diagnostics=dict(stored.get(_DIAGNOSTICS, {})), trial=trial.number,
-        )  # fmt: skip
+            number, _STATUS.get(trial.state.name, RUNNING), architecture, evaluation, diagnostics, trial.number
+        )
     except (KeyError, TypeError, ValueError) as error:
         raise RSAError(f"trial {trial.number} of the study is damaged: {error}") from error
-
-
-def _status(state: "TrialState") -> str:
-    return {"COMPLETE": OK, "FAIL": FAILED, "PRUNED": FAILED, "WAITING": INTERRUPTED}.get(state.name, RUNNING)

@@ -17,9 +17,9 @@ import numpy as np
 import pytest
 import torch
 from tgsage.plugins import Objective, RandomSearcher, search
-from tgsage.plugins.identity import differences, flat, identity
+from tgsage.plugins.identity import identity
 from tgsage.plugins.report.summary import search_report
-from tgsage.plugins.searching.explorer import describe_search
+from tgsage.plugins.searching.description import describe_search, differences, flat
 from tgsage.plugins.searching.tracker import Tracker
 from tgsage.plugins.spaces import get_space
 from tgsage.plugins.spaces.space import Dimension, Space

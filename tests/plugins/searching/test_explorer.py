@@ -12,12 +12,12 @@ from tgsage.plugins import Evaluation
 from tgsage.plugins.searchers.evolution import EvolutionSearcher
 from tgsage.plugins.searchers.random import RandomSearcher
 from tgsage.plugins.searchers.searcher import Searcher, get_searcher
-from tgsage.plugins.searching.explorer import SearchResult, _enqueue, search
+from tgsage.plugins.searching.candidates import work
+from tgsage.plugins.searching.explorer import Plan, SearchResult, _enqueue, search
 from tgsage.plugins.searching.isolation import assess
 from tgsage.plugins.searching.local import LocalWorkers
 from tgsage.plugins.searching.storage import quiet, storage_url
 from tgsage.plugins.searching.tracker import Tracker
-from tgsage.plugins.searching.worker import Plan, work
 from tgsage.plugins.spaces import get_space
 from tgsage.plugins.spaces.space import Choice, Dimension, Space
 from tgsage.plugins.spaces.toy import ToySpace

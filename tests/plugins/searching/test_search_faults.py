@@ -17,11 +17,10 @@ import pytest
 from tgsage.plugins.searchers.random import RandomSearcher
 from tgsage.plugins.searchers.searcher import get_searcher
 from tgsage.plugins.searching.candidates import Candidate
-from tgsage.plugins.searching.explorer import search
+from tgsage.plugins.searching.explorer import Plan, search
 from tgsage.plugins.searching.leases import new_owner
 from tgsage.plugins.searching.local import DONE, INTERRUPTED, LocalWorkers, Watch
 from tgsage.plugins.searching.tracker import Tracker
-from tgsage.plugins.searching.worker import Plan
 from tgsage.plugins.spaces.toy import ToySpace
 from tgsage.rsa import RSAError
 

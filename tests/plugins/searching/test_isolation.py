@@ -8,13 +8,13 @@ import sys
 import time
 from multiprocessing.connection import Connection
 
-from tgsage.plugins.searching.children import belong_to_parent, start_child
+from tgsage.plugins.searching.isolation import belong_to_parent, start_child
 
 _PARENT = """
 import multiprocessing, os, sys, time
 sys.path.insert(0, sys.argv[1])
-from test_children import wait_long
-from tgsage.plugins.searching.children import start_child
+from test_isolation import wait_long
+from tgsage.plugins.searching.isolation import start_child
 if __name__ == "__main__":
     process = multiprocessing.get_context("spawn").Process(target=wait_long)
     start_child(process)
