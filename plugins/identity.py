@@ -1,4 +1,4 @@
-"""What a thing is as far as scores depend on it, JSON-able: equal in every process that makes the same thing again."""
+"""What a thing is as far as scores depend on it: JSON-able, and equal in every process that makes the same thing."""
 
 import ast
 import dis
@@ -25,12 +25,11 @@ OURS = __name__.partition(".")[0]
 
 
 def identity(thing: Any, _within: tuple[int, ...] = (), _met: dict[int, tuple[int, Any]] | None = None) -> Any:
-    """Numbers and texts as they are, arrays by their digest, functions by their source, objects by class and fields.
+    """Return numbers and texts as they are, arrays by digest, functions by source, objects by class and fields.
 
-    A function's source is that of its own text and of the functions of its module that it calls, with its defaults,
-    the variables that it encloses and the constants of its module that it uses. A class of ours or of an installed
-    package is its name. What has a `describe()` that returns a mapping is what that says. An object met again is its
-    number.
+    A function's source comes with that of the functions of its module that it calls, its defaults, the variables that
+    it encloses and the constants of its module that it uses. A class of ours or of an installed package is its name.
+    Whatever has a `describe()` that returns a mapping is that mapping. An object met again is its number.
     """
     met: dict[int, tuple[int, Any]] = {} if _met is None else _met
     thing = _bare(thing)
@@ -50,7 +49,7 @@ def identity(thing: Any, _within: tuple[int, ...] = (), _met: dict[int, tuple[in
         return sorted((inner(value) for value in thing), key=str)
     if isinstance(thing, Space):
         return space_identity(thing)
-    if isinstance(thing, logging.Logger | io.IOBase):  # what it writes is no score
+    if isinstance(thing, logging.Logger | io.IOBase):  # no score depends on what it writes
         return type(thing).__qualname__
     if hasattr(thing, "__array__") and hasattr(thing, "shape") and not isinstance(thing, type):
         return _array(thing)
@@ -65,24 +64,21 @@ def identity(thing: Any, _within: tuple[int, ...] = (), _met: dict[int, tuple[in
         return inner(_function(thing))
     if isinstance(thing, type):
         return inner(_class(thing))
-    if hasattr(thing, "__qualname__"):
+    if hasattr(thing, "__qualname__"):  # built in
         of = getattr(thing, "__self__", None)
-        return (
-            _named(thing)
-            if of is None or isinstance(of, types.ModuleType)
-            else {"function": _named(thing), "of": inner(of)}
-        )
+        bound = of is not None and not isinstance(of, types.ModuleType)
+        return {"function": _named(thing), "of": inner(of)} if bound else _named(thing)
     held = {} if isinstance(thing, Path | types.ModuleType) else _fields(thing)
     if not held and " at 0x" not in repr(thing):
         return repr(thing)
     if id(thing) in met:
         return f"object {met[id(thing)][0]} again"
-    met[id(thing)] = len(met) + 1, thing  # which keeps it, and so its id
+    met[id(thing)] = len(met) + 1, thing  # keeps it alive, so that its id stays its own
     return {"class": inner(type(thing)), **inner(held)}
 
 
 def space_identity(space: Space) -> dict[str, Any]:
-    """Name, class, fields and all dimensions with their choices and conditions."""
+    """Return name, class, fields and all dimensions with their choices and conditions."""
     dimensions = "; ".join(
         f"{one.name}: {', '.join(map(repr, one.choices))}"
         + (f" where {one.parent} is {', '.join(map(repr, one.when))}" if one.parent else "")
@@ -91,6 +87,11 @@ def space_identity(space: Space) -> dict[str, Any]:
     base = {"name", "dimensions", "_by_name", "_children"}
     held = {key: value for key, value in _fields(space).items() if key not in base}
     return {"name": space.name, "class": identity(type(space)), "dimensions": dimensions, **identity(held)}
+
+
+def digest(data: bytes) -> str:
+    """Return the first 16 hexadecimal digits of a SHA-256."""
+    return hashlib.sha256(data).hexdigest()[:16]
 
 
 def _bare(thing: Any) -> Any:
@@ -107,7 +108,7 @@ def _described(thing: Any) -> Mapping[str, Any] | None:
         return None
     try:
         said = describe()
-    except TypeError:  # it is about something else, and wants to know what
+    except TypeError:  # it takes arguments, so it does not describe the thing itself
         return None
     return said if isinstance(said, Mapping) else None
 
@@ -120,8 +121,8 @@ def _array(thing: Any) -> Any:
         return identity(values.tolist())
     if values.ndim == 0:
         return identity(values.item())
-    digest = hashlib.sha256(f"{values.shape} {values.dtype.str}".encode() + np.ascontiguousarray(values).tobytes())
-    return f"{values.shape} SHA-256 {digest.hexdigest()[:16]}"
+    data = f"{values.shape} {values.dtype.str}".encode() + np.ascontiguousarray(values).tobytes()
+    return f"{values.shape} SHA-256 {digest(data)}"
 
 
 def _fields(thing: Any) -> dict[str, Any]:
@@ -132,7 +133,7 @@ def _fields(thing: Any) -> dict[str, Any]:
 
 
 def is_own(thing: Any) -> bool:
-    """Whether a class or function is the user's, neither ours nor a package's or Python's."""
+    """Whether a class or function is the user's, neither ours nor an installed package's or Python's."""
     module = str(getattr(thing, "__module__", None) or "builtins")
     file = getattr(sys.modules.get(module), "__file__", None)
     if module == "__main__":
@@ -143,14 +144,18 @@ def is_own(thing: Any) -> bool:
 
 
 def _named(thing: Any) -> str:
-    """The name of what is not the user's, within our package, since files of it move. Versions are noted beside it."""
+    """The name of what is not the user's: of ours without its module, since our files move."""
     module, name = str(getattr(thing, "__module__", None) or "builtins"), getattr(thing, "__qualname__", repr(thing))
     package = module.partition(".")[0]
     return f"{OURS} {name}" if package == OURS else f"{module}.{name}"
 
 
+def _function(function: types.FunctionType) -> Any:
+    return _with_around(_source(function), [function]) if is_own(function) else _named(function)
+
+
 def _class(kind: type) -> Any:
-    """Its name, or of the user's own the source, that of its bases, and all that its methods take from around them."""
+    """Its name; or of the user's own the source, that of its bases, and all that its methods take from around them."""
     own = [one for one in kind.__mro__ if is_own(one)]
     if not own:
         return _named(kind)
@@ -159,15 +164,12 @@ def _class(kind: type) -> Any:
         text = "\n".join(ast.unparse(ast.parse(dedent(inspect.getsource(one)))) for one in own)
     except (OSError, TypeError, SyntaxError):  # typed into a console
         text = "\n".join([f"class {kind.__qualname__}", *map(_source, functions)])
+    return _with_around(text, functions)
+
+
+def _with_around(text: str, functions: Sequence[types.FunctionType]) -> Any:
     around = _around(functions)
     return {"source": text, **around} if around else text
-
-
-def _function(function: types.FunctionType) -> Any:
-    if not is_own(function):
-        return _named(function)
-    around = _around([function])
-    return {"source": _source(function), **around} if around else _source(function)
 
 
 def _around(functions: Sequence[types.FunctionType]) -> dict[str, Any]:
@@ -207,46 +209,39 @@ def _names(code: types.CodeType) -> set[str]:
 
 
 def _source(function: types.FunctionType) -> str:
-    """The function's own text without comments and layout; where there is none, its digest."""
+    """The function's own text without comments and layout; its digest if that cannot be found."""
     code = function.__code__
+    places = [(line, column) for line, _, column, end in code.co_positions() if line and column is not None and end]
     try:
-        nodes = [
-            node for node in _parsed("".join(inspect.findsource(code)[0])) if _first_line(node) == code.co_firstlineno
-        ]
+        nodes = _parsed("".join(inspect.findsource(code)[0]))
     except (OSError, TypeError, SyntaxError):
         nodes = []
-    places = [(line, column) for line, _, column, end in code.co_positions() if line and column is not None and end]
-    if len(nodes) > 1 and places:
-        nodes = [node for node in nodes if all(_start(node) <= place <= _end(node) for place in places)]
-        nodes = [
-            node for node in nodes if not any(other is not node and _start(node) < _start(other) for other in nodes)
-        ]
-    return ast.unparse(nodes[0]) if len(nodes) == 1 else f"{function.__qualname__} SHA-256 {_compiled(code)}"
+    nodes = [node for node in nodes if _first_line(node) == code.co_firstlineno]
+    if len(nodes) > 1:  # lambdas; the innermost that holds all of this code
+        nodes = [node for node in nodes if places and all(_holds(node, place) for place in places)][-1:]
+    return ast.unparse(nodes[0]) if nodes else f"{function.__qualname__} SHA-256 {_compiled(code)}"
 
 
 @cache
 def _parsed(text: str) -> "list[ast.Lambda | ast.FunctionDef | ast.AsyncFunctionDef]":
+    """All functions of a file, outer ones first."""
     kinds = ast.Lambda | ast.FunctionDef | ast.AsyncFunctionDef
     return [node for node in ast.walk(ast.parse(text)) if isinstance(node, kinds)]
 
 
 def _first_line(node: "ast.Lambda | ast.FunctionDef | ast.AsyncFunctionDef") -> int:
-    above = [] if isinstance(node, ast.Lambda) else [one.lineno for one in node.decorator_list]
-    return min([node.lineno, *above])
+    decorators = [] if isinstance(node, ast.Lambda) else node.decorator_list
+    return min(one.lineno for one in (node, *decorators))
 
 
-def _start(node: ast.expr | ast.stmt) -> tuple[int, int]:
-    return node.lineno, node.col_offset
-
-
-def _end(node: ast.expr | ast.stmt) -> tuple[int, int]:
-    return node.end_lineno or node.lineno, node.end_col_offset or node.col_offset
+def _holds(node: ast.expr | ast.stmt, place: tuple[int, int]) -> bool:
+    return (node.lineno, node.col_offset) <= place <= (node.end_lineno or 0, node.end_col_offset or 0)
 
 
 def _compiled(code: types.CodeType) -> str:
-    constants = [
-        _compiled(part) if isinstance(part, types.CodeType)
-        else repr(sorted(part, key=repr) if isinstance(part, frozenset) else part)  # in one order in every process
-        for part in code.co_consts
-    ]  # fmt: skip
-    return hashlib.sha256(code.co_code + json.dumps([constants, code.co_names]).encode()).hexdigest()[:16]
+    def constant(part: object) -> str:
+        if isinstance(part, types.CodeType):
+            return _compiled(part)
+        return repr(sorted(part, key=repr) if isinstance(part, frozenset) else part)  # in one order in every process
+
+    return digest(code.co_code + json.dumps([[*map(constant, code.co_consts)], code.co_names]).encode())

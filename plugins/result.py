@@ -17,10 +17,24 @@ OK, FAILED = "ok", "failed"
 class Evaluation:
     """P, TG, their score, and the cost; a failed one has a reason and no score.
 
-    p: validation accuracy, a fraction. loss: mean cross-entropy of the validation images. tg: teacher guidance
-    (None without a teacher). score: what a search maximises. table: layer -> target -> similarity. examples: how many
-    training examples were seen (images x epochs). seconds: phase -> duration ("build", "train", "evaluate", "rdms").
-    parameters: trainable ones. attrs: the settings that made it.
+    Attributes
+    ----------
+    status, reason : str
+        "ok", or "failed" and why.
+    p, loss : float or None
+        Accuracy (a fraction) and mean cross-entropy of the validation images.
+    tg, score : float or None
+        Teacher guidance (None without a teacher), and what a search maximises.
+    table : mapping
+        Layer -> target -> similarity.
+    examples : int
+        Training examples seen (images x epochs).
+    seconds : mapping
+        Phase ("build", "train", "evaluate", "rdms") -> duration.
+    parameters : int
+        Trainable ones.
+    attrs : mapping
+        The settings that made it.
     """
 
     status: str = OK
@@ -46,15 +60,16 @@ class Evaluation:
 
     @property
     def failed(self) -> bool:
+        """Whether the status is "failed"."""
         return self.status == FAILED
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-able; `from_dict` gives it back."""
+        """Return a JSON-able form that `from_dict` reads."""
         return asdict(self)
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "Evaluation":
-        """What `to_dict` made. Raises RSAError for unknown fields."""
+        """Read what `to_dict` returned. Raises RSAError for unknown fields."""
         strange = set(values) - {field.name for field in fields(cls)}
         if strange:
             raise RSAError(f"an evaluation has no {listing(sorted(strange))}")

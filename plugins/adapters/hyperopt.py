@@ -54,18 +54,10 @@ def hyperopt_algo(searcher: Searcher, *, repeats: bool = False) -> Callable[...,
     The function gets a canonical architecture and returns a loss; the searcher is told its negative, None for a trial
     that failed (status "fail", a NaN, an exception that fmin catches), in order of trial id. With `trials=` of an
     earlier call the searcher, untold or the same, resumes it; trials of another space are passed over with a warning.
-    The proposals follow the searcher's seed, not fmin's `rstate`.
+    The proposals follow the searcher's seed, not fmin's `rstate`. repeats: see `Searcher.ask`; without, fmin ends where
+    no unknown network is left.
 
-    Parameters
-    ----------
-    searcher : Searcher
-    repeats : bool
-        See `Searcher.ask`; without, fmin ends where no unknown network is left.
-
-    Raises
-    ------
-    RSAError
-        Within fmin, if fmin's space is not `space_of(searcher.space)`.
+    Raises RSAError, within fmin, if fmin's space is not `space_of(searcher.space)`.
     """
     dimensions = {dimension.name: dimension for dimension in searcher.space.dimensions}
     told: set[int] = set()

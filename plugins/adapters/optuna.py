@@ -29,11 +29,11 @@ def suggest(space: Space, trial: BaseTrial) -> dict[str, Choice]:
 
     Examples
     --------
-    >>> import optuna
-    >>> from tgsage.plugins.spaces import ToySpace
-    >>> suggest(ToySpace(), optuna.trial.FixedTrial({"n_layers": 1, "layer1/filters": 4, "layer1/kernel": 3,
-    ...                                              "layer1/pool": "max"}))
-    {'n_layers': 1, 'layer1/filters': 4, 'layer1/kernel': 3, 'layer1/pool': 'max'}
+    >>> from optuna.trial import FixedTrial
+    >>> from tgsage.plugins.spaces import get_space
+    >>> edges = dict.fromkeys(["0-1", "0-2", "0-3", "1-2", "1-3", "2-3"], "conv3x3")
+    >>> suggest(get_space("nasbench201"), FixedTrial(edges)) == edges
+    True
     """
     chosen: dict[str, Choice] = {}
     for dimension in space.dimensions:
@@ -51,16 +51,8 @@ class OptunaSampler(BaseSampler):
     which the space lacks. Parameters beyond the space, and those that others fix, are not the searcher's; what is then
     missing in its architecture is drawn uniformly.
 
-    Parameters
-    ----------
-    searcher : Searcher
-    repeats : bool
-        See `Searcher.ask`; without, the study stops after the trial for which no unknown network was left.
-
-    Raises
-    ------
-    RSAError
-        At the first trial of a study with several objectives.
+    repeats: see `Searcher.ask`; without, the study stops after the trial for which no unknown network was left.
+    Raises RSAError at the first trial of a study with several objectives.
     """
 
     def __init__(self, searcher: Searcher, *, repeats: bool = False) -> None:

@@ -26,20 +26,9 @@ class RayTuneSearcher(_RaySearcher or object):  # type: ignore[misc]
     numbered as Ray asks for them; before each the searcher is told what has finished since, in order of number, None
     for a trial that failed or did not report the metric.
 
-    Parameters
-    ----------
-    searcher : Searcher
-    metric : str
-        The reported number that is the score.
-    mode : str
-        "max", or "min" if lower is better.
-    repeats : bool
-        See `Searcher.ask`; without, the search ends where no unknown network is left.
-
-    Raises
-    ------
-    RSAError
-        Without Ray, and for another mode.
+    metric: the reported number that is the score. mode: "max", or "min" if lower is better. repeats: see
+    `Searcher.ask`; without, the search ends where no unknown network is left. Raises RSAError without Ray, and for
+    another mode.
     """
 
     def __init__(self, searcher: Searcher, *, metric: str, mode: str = "max", repeats: bool = False) -> None:

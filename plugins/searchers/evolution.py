@@ -16,17 +16,10 @@ class EvolutionSearcher(Searcher):
 
     Parameters
     ----------
-    space : Space
-    seed : int
     population : int
         Number of the newest results that are alive; until so many are known, proposals are random.
     tournament : int
         Number of members drawn, with replacement; the best of them is the parent.
-
-    Raises
-    ------
-    RSAError
-        If one of them is not a whole number of at least 1.
     """
 
     def __init__(self, space: Space, *, seed: int = 0, population: int = 20, tournament: int = 5) -> None:

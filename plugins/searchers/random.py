@@ -12,7 +12,8 @@ class RandomSearcher(Searcher):
     Examples
     --------
     >>> from tgsage.plugins.spaces import ToySpace
-    >>> RandomSearcher(ToySpace(), seed=1).ask(0)
+    >>> RandomSearcher(ToySpace(), seed=1).ask(0)["n_layers"]
+    2
     """
 
     def propose(self, trial: int, rng: np.random.Generator) -> dict[str, Choice]:

@@ -26,8 +26,6 @@ class RLSearcher(Searcher):
 
     Parameters
     ----------
-    space : Space
-    seed : int
     hidden : int
         Units in each of the controller's two LSTM layers.
     temperature : float
@@ -41,11 +39,6 @@ class RLSearcher(Searcher):
         Limit of the gradient's global norm.
     decay : float
         Share that the baseline, an exponential moving average of the batches' mean scores, keeps at each update.
-
-    Raises
-    ------
-    RSAError
-        For settings out of range.
     """
 
     def __init__(

@@ -36,12 +36,6 @@ class Searcher(ABC):
     class ensures that no network is proposed twice and no trial learned twice.
     `tgsage.plugins.testing.SearcherContract` tests all this.
 
-    Parameters
-    ----------
-    space : Space
-    seed : int
-        At least 0.
-
     Attributes
     ----------
     settings : dict
@@ -50,7 +44,7 @@ class Searcher(ABC):
     Raises
     ------
     RSAError
-        For a negative seed, and for settings that can be given by position only.
+        For settings out of range, and for those that can be given by position only.
     """
 
     attempts: ClassVar[int] = 5  # proposals that are drawn before a known one is mutated
@@ -82,8 +76,6 @@ class Searcher(ABC):
 
         Parameters
         ----------
-        trial : int
-            0, 1, ...
         running : iterable of architectures
             Those being tried at the moment, in any order.
         repeats : bool
@@ -136,13 +128,7 @@ class Searcher(ABC):
     def tell(self, trial: int, architecture: Architecture, score: float | None) -> None:
         """Take in the result of a trial, asked here or not; one that was told already is not learned again.
 
-        Parameters
-        ----------
-        trial : int
-        architecture : mapping
-            Dimension -> choice.
-        score : float or None
-            None if the trial failed.
+        The score is None if the trial failed.
 
         Raises
         ------

@@ -24,8 +24,6 @@ class TPESearcher(Searcher):
 
     Parameters
     ----------
-    space : Space
-    seed : int
     startup : int
         Propose at random until this many trials were told.
     candidates : int
@@ -34,11 +32,6 @@ class TPESearcher(Searcher):
         forgetting).
     gamma : float
         The best gamma sqrt(N) of N told trials are good, at most 25. The default is the paper's sqrt(N) / 4.
-
-    Raises
-    ------
-    RSAError
-        If a setting is not positive.
     """
 
     attempts = 1  # late in a search a further draw finds the same network

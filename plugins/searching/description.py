@@ -1,6 +1,5 @@
 """What has to be the same when a study goes on: its description, and what differs between two of them."""
 
-import hashlib
 import inspect
 import json
 import sys
@@ -11,7 +10,7 @@ from os.path import commonprefix
 from typing import Any
 
 from ...rsa.errors import listing
-from ..identity import OURS, identity, is_own, space_identity
+from ..identity import OURS, digest, identity, is_own, space_identity
 from ..searchers.searcher import Searcher
 from ..spaces.space import Architecture, Space
 from .isolation import ObjectiveFactory, Scorer
@@ -73,7 +72,7 @@ def flat(name: str, value: Any) -> Iterator[tuple[str, Any]]:
     else:
         text = value if isinstance(value, str) else json.dumps(value)
         if len(text) > _STORED:
-            yield name, f"{text[: _STORED // 2]}... (SHA-256 {hashlib.sha256(text.encode()).hexdigest()[:16]})"
+            yield name, f"{text[: _STORED // 2]}... (SHA-256 {digest(text.encode())})"
         else:
             yield name, text if isinstance(value, list) else value
 

@@ -1,7 +1,7 @@
 """The explorer: joins space, searcher, objective and tracker into a search that can be stopped and continued anywhere.
 
-A search is its database: whoever calls `search` with the same storage, study and settings works at the same one, after
-it was interrupted or at the same time on another machine.
+A search is its database: every call of `search` with the same storage, study and settings works at the same one, after
+an interruption or at the same time on another machine.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -72,9 +72,16 @@ Engine = Callable[[Plan, Tracker, Notify], None]
 
 @dataclass(frozen=True)
 class SearchResult:
-    """A finished search: its candidates in order of their numbers, and where they are kept.
+    """A finished search.
 
-    exhausted: whether it ended because every network of the space had been tried.
+    Attributes
+    ----------
+    storage, study : str
+        Where it is kept.
+    candidates : tuple of Candidate
+        In order of their numbers.
+    exhausted : bool
+        Whether it ended because every network of the space had been tried.
     """
 
     storage: str
@@ -84,7 +91,7 @@ class SearchResult:
 
     @property
     def best(self) -> Candidate | None:
-        """The candidate with the highest score, the earliest of equals; None where all failed."""
+        """The candidate with the highest score, the earliest of equals; None if all failed."""
         return best_of(self.candidates)
 
     @property
@@ -131,40 +138,81 @@ def search(
     The same call continues an interrupted search; on another machine or in another process, with the same storage, it
     joins in. With one worker an interrupted search proposes what an uninterrupted one does.
 
-    searcher: taken as it was made; what it was told before does not count. objective: any callable that makes an
-    Evaluation or a score of an architecture, or a factory, `make(device) -> objective`, which every worker calls once.
-    Where it raises or returns no finite number the candidate has failed: recorded, told to the searcher as None, and
-    counted among the finished ones. storage: a SQLite file or its URL, or that of a server
-    (postgresql://USER:PASSWORD@HOST/NAME), which several machines need. study: the name of this search in it,
-    SPACE-SEARCHER by default.
+    Parameters
+    ----------
+    searcher : Searcher
+        What it was told before does not count.
+    objective : callable
+        Returns an `Evaluation` or a score of an architecture; or a factory with `make(device) -> objective`, which
+        every worker calls once. If it raises or returns no finite number the candidate has failed: it is recorded, told
+        to the searcher as None, and counts as finished.
+    storage : str or Path
+        A SQLite file or its URL, or the URL of a server (postgresql://USER:PASSWORD@HOST/NAME), which several machines
+        need.
+    study : str or None
+        Name of this search in the storage; None = SPACE-SEARCHER.
+    workers, devices : int, sequence of str
+        Processes of this machine, and the devices for them in turn; with more than one worker, space, searcher and
+        objective must be picklable.
+    timeout : float or None
+        Seconds for one candidate, after which it has failed; it is then evaluated in a process of its own, which is
+        killed. Without one, an objective that hangs blocks its worker.
+    reuse : bool
+        Take over the result of an equal architecture that succeeded, at no cost, instead of evaluating it again.
+    repeats : bool
+        Let the searcher propose an architecture that another candidate has. Without, a search also ends, `exhausted`,
+        when all networks of the space were tried.
+    successes : bool
+        Count only evaluations that succeeded as samples, neither failed nor reused ones; at most ten candidates per
+        sample are tried.
+    params : bool
+        Also write architectures as Optuna's parameters, for its importances and its dashboard, at five times the time
+        per write.
+    enqueue : sequence of architectures
+        Try these next, before the searcher is asked, except those that the study already has: each is tried once,
+        however often the call is repeated. They count as samples, and the searcher is told of them.
+    fixed : mapping or None
+        Choices of dimensions for all that the searcher proposes, wherever those are active; part of what makes two
+        searches the same.
+    patience, heartbeat : float
+        Seconds to wait for a database that goes away or a full disk, and between two signs of life of a worker, which
+        counts as lost after six without one.
+    allow_changes : bool
+        Go on although the search differs (see Notes). The changes are kept in the study, with the number of the
+        candidate they came before, and shown in its report; earlier scores stay as they are, and are reused.
+    engine : callable or None
+        Runs the workers instead of processes of this machine.
+    notify : callable or None
+        Called with all candidates again and again.
 
+    Raises
+    ------
+    RSAError
+        If the study holds another search (naming what differs), the database cannot be reached, something cannot be
+        sent to a worker, or workers keep dying. What is done stays then, and after KeyboardInterrupt.
+
+    Notes
+    -----
     A study goes on as the same search only: the same space (every dimension), searcher, settings, seed and objective.
-    Functions are told apart by their source, objects by class and fields (see `identity`), unless the objective names
-    itself: what its `describe()` returns (name -> JSON-able value) then stands for it. allow_changes: go on in spite of
-    changes, which are kept in the study with the number of the candidate they came before, and shown in its report;
-    earlier scores stay as they are, and are reused. Versions of packages are kept and shown, too, and may change.
+    Functions are compared by their source and objects by class and fields (see `identity`), unless the objective has a
+    `describe()` that returns a mapping name -> JSON-able value, which then stands for it. Versions of packages are kept
+    and shown, but may change.
 
-    workers: processes of this machine; with more than one, space, searcher and objective must be picklable. devices:
-    for the workers in turn. timeout: seconds for one candidate; it is then evaluated in a process of its own, which is
-    killed, and has failed. Without one, an objective that hangs holds its worker up. reuse: an architecture that
-    already succeeded is not evaluated again; the candidate takes over that result, at no cost. repeats: whether a
-    searcher may propose an architecture that another candidate has; without, a search also ends, `exhausted`, when all
-    networks of the space were tried. successes: `samples` counts evaluations that succeeded, and neither failed nor
-    reused ones; at most ten candidates per sample are tried. params: architectures are also written as Optuna's
-    parameters, so that its importances and its dashboard show them, at five times the time per write. enqueue:
-    architectures to try next, before the searcher is asked; those that the study has already are left out, so that
-    each is tried once however often the call is repeated. They count as samples, and the searcher is told of them.
-    fixed: dimension -> choice for all that the searcher proposes, where the dimension is active; part of what makes
-    two searches the same.
+    A worker that dies is replaced and its candidate taken over; the candidate fails when more than three died of it,
+    not counting those that ended with the whole search.
 
-    Workers that die are replaced. A candidate whose worker died is taken over by another one, and fails when more than
-    three died of it: those of an engine, that is, not those that ended with the whole search.
-    patience: seconds for which a database that goes away, or a full disk, is waited for. heartbeat: seconds between two
-    signs of life of a worker; after six without one it counts as lost. engine: who runs the workers, instead of
-    processes of this machine. notify: called with all candidates again and again.
-
-    Raises RSAError when the study holds another search (naming what differs), the database cannot be reached,
-    something cannot be sent to a worker, or workers keep dying. What is done stays then, and after KeyboardInterrupt.
+    Examples
+    --------
+    >>> import tempfile
+    >>> from tgsage.plugins import RandomSearcher
+    >>> from tgsage.plugins.spaces import ToySpace
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     found = search(
+    ...         ToySpace(), RandomSearcher(ToySpace()), lambda architecture: architecture["n_layers"],
+    ...         samples=5, storage=f"{folder}/a.db",
+    ...     )
+    >>> found.best.score, found.counts["ok"]
+    (3.0, 5)
     """
     if samples < 1 or workers < 1:
         raise RSAError(f"a search needs at least one sample and one worker, not {samples} and {workers}")
@@ -178,10 +226,22 @@ def search(
     described = describe_search(space, searcher, objective, only)
     name = study or default_study(described)
     plan = Plan(
-        space, type(searcher), searcher.settings, objective, samples, storage_url(storage), name,
-        timeout=timeout, reuse=reuse, repeats=repeats, successes=successes, params=params, fixed=only,
-        patience=patience, heartbeat=heartbeat,
-    )  # fmt: skip
+        space,
+        type(searcher),
+        searcher.settings,
+        objective,
+        samples,
+        storage_url(storage),
+        name,
+        timeout=timeout,
+        reuse=reuse,
+        repeats=repeats,
+        successes=successes,
+        params=params,
+        fixed=only,
+        patience=patience,
+        heartbeat=heartbeat,
+    )
     told = notify or (lambda candidates: None)
     with plan.tracker() as tracker:
         agree(tracker, space, described, allow_changes=allow_changes)

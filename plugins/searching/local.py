@@ -1,4 +1,4 @@
-"""Workers as processes of this machine: started, watched, replaced when they are killed."""
+"""Workers as processes of this machine: started, watched, and replaced when they are killed."""
 
 import multiprocessing
 import os
@@ -23,23 +23,23 @@ if TYPE_CHECKING:
 
 _LOOK = 0.5  # seconds between looks at the database
 GIVING_BACK = 10.0  # seconds for an interrupted worker to give its candidate back
-_ENDS = 5  # workers that end before the search does in a row, per worker, without any candidate finished in between
+_ENDS = 5  # ends of workers in a row, per worker, before the search's end and without any candidate finished in between
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
-DONE, INTERRUPTED = "done", "SIGTERM"  # what a worker says when it ends; nothing where it was killed
+DONE, INTERRUPTED = "done", "SIGTERM"  # what a worker reports when it ends; "" if it was killed
 
 
 class Watch:
-    """What the parent of `workers` workers does about those that end before the search."""
+    """Decides for the parent of `workers` workers about those that end."""
 
     def __init__(self, plan: "Plan", tracker: "Tracker", workers: int) -> None:
         self._plan, self._tracker, self._workers = plan, tracker, workers
         self._ends, self._progress = 0, 0
 
     def replaces(self, owner: str, said: str, how: str, *, alone: bool) -> bool:
-        """Whether a new worker has to be started for this one, whose candidate is given back.
+        """Whether a new worker has to be started for one that ended, whose candidate is given back.
 
-        said: its last word. how: what ended it. alone: whether none ended with it, as when memory runs out: only then
-        its candidate may be to blame. Raises RSAError when workers keep ending without any progress.
+        said: what it reported. how: what ended it. alone: whether no other ended with it (as when memory runs out):
+        only then may its candidate be to blame. Raises RSAError if workers keep ending without any progress.
         """
         if said == DONE:
             end_owner(owner)
@@ -55,16 +55,23 @@ class Watch:
 
 @dataclass
 class LocalWorkers:
-    """An engine: so many spawned processes, the i-th with device i of `devices`, in turn; CPU threads are shared out.
+    """Run the workers of a search as spawned processes, for `search(..., engine=...)`.
 
-    Everything in the plan must be picklable, and a script that starts workers needs `if __name__ == "__main__":`.
+    The CPU's threads are divided among them. Space, searcher and objective must be picklable, and a script that starts
+    workers needs `if __name__ == "__main__":`.
+
+    Parameters
+    ----------
+    workers : int
+    devices : sequence of str
+        For the workers in turn.
     """
 
     workers: int
     devices: Sequence[str] = ()
 
     def __call__(self, plan: "Plan", tracker: "Tracker", notify: Notify) -> None:
-        """Run the search to its end. Raises what a worker raised, and RSAError when workers keep dying."""
+        """Run the search to its end. Raises what a worker raised, and RSAError if workers keep dying."""
         packed(plan.objective, "the objective")
         payload = packed(plan, "the search")
         watch = Watch(plan, tracker, self.workers)
@@ -104,7 +111,7 @@ class _Process:
         theirs.close()
 
     def outcome(self) -> str:
-        """What it said before it ended; nothing where it was killed. Raises what it raised."""
+        """What it reported before it ended, "" if it was killed. Raises what it raised."""
         try:
             said = self._line.recv()
         except EOFError:
@@ -135,7 +142,7 @@ def _run(line: Connection, payload: bytes, device: str | None, owner: str) -> No
 
 
 def run_worker(payload: bytes, device: str | None, owner: str) -> str | Exception:
-    """Work at a pickled plan to its end, or until interrupted; its last word, or what went wrong, fit to be sent."""
+    """Work at a pickled plan to its end or until interrupted; return a report, or what went wrong, fit to be sent."""
     try:
         plan: Plan = pickle.loads(payload)  # noqa: S301 - made by our own parent
         with plan.tracker(owner) as tracker:
@@ -150,13 +157,13 @@ def run_worker(payload: bytes, device: str | None, owner: str) -> str | Exceptio
 
 
 def interrupt(number: int, frame: Any) -> None:
-    """A handler of signals."""
+    """Handle a signal as Ctrl-C."""
     raise KeyboardInterrupt
 
 
 @contextmanager
 def threads_shared(workers: int) -> Iterator[None]:
-    """What the processes started within it inherit: each its share of the cores, where nobody has set another."""
+    """Give each process started within the block its share of the cores, unless the user has set another."""
     share = str(max(1, len(os.sched_getaffinity(0)) // workers if hasattr(os, "sched_getaffinity") else 1))
     mine = [name for name in _THREADS if name not in os.environ]
     os.environ.update(dict.fromkeys(mine, share))

@@ -1,4 +1,4 @@
-"""Workers as Ray tasks, on one machine or on a cluster; those that die and those of a lost node are replaced."""
+"""Workers as Ray tasks, on one machine or a cluster; those that die and those of a lost node are replaced."""
 
 import os
 import signal
@@ -26,11 +26,22 @@ _AWAY = 10.0  # seconds for a cluster's port to answer; Ray itself would wait fo
 
 @dataclass
 class RayWorkers:
-    """An engine: so many tasks with `gpus` GPUs (fractions share one) and `cpus` cores each.
+    """Run the workers of a search as Ray tasks, for `search(..., engine=...)`.
 
-    address: of a Ray cluster; None = $RAY_ADDRESS, or a cluster of this machine for as long as the search. The storage
-    must be reachable from every node: PostgreSQL where there are several.
-    Raises RSAError where ray is not installed, no cluster answers, or this machine has too few GPUs.
+    The storage must be reachable from every node: PostgreSQL if there are several.
+
+    Parameters
+    ----------
+    workers : int
+    address : str or None
+        Of a Ray cluster; None = $RAY_ADDRESS, or a cluster of this machine for the time of the search.
+    gpus, cpus : float
+        GPUs (fractions share one) and cores per worker.
+
+    Raises
+    ------
+    RSAError
+        When called, if Ray is not installed, no cluster answers, or this machine has too few GPUs.
     """
 
     workers: int
@@ -39,7 +50,7 @@ class RayWorkers:
     cpus: float = 1.0
 
     def __call__(self, plan: "Plan", tracker: "Tracker", notify: Notify) -> None:
-        """Run the search to its end. Raises what a worker raised, and RSAError when workers keep dying."""
+        """Run the search to its end. Raises what a worker raised, and RSAError if workers keep dying."""
         try:
             import ray
         except ImportError as error:
@@ -77,7 +88,7 @@ class RayWorkers:
 
 
 def _task(payload: bytes, device: str | None, owner: str) -> str | Exception:
-    """Ray uses the process for others' tasks afterwards."""
+    """Restore the handler: Ray uses the process for other tasks afterwards."""
     before = signal.signal(signal.SIGTERM, interrupt)
     try:
         return run_worker(payload, device, owner)
@@ -86,7 +97,7 @@ def _task(payload: bytes, device: str | None, owner: str) -> str | Exception:
 
 
 def _outcome(ray: Any, ended: Any) -> tuple[str, str]:
-    """The last word of a task, and what ended it. Raises what it raised."""
+    """What a task reported, and what ended it. Raises what it raised."""
     try:
         said = ray.get(ended)
     except (ray.exceptions.WorkerCrashedError, ray.exceptions.OutOfMemoryError) as error:
@@ -100,7 +111,7 @@ def _outcome(ray: Any, ended: Any) -> tuple[str, str]:
 
 @contextmanager
 def _cluster(ray: Any, address: str | None, gpus: float) -> Iterator[None]:
-    """Connected to a cluster, the one that this process is connected to already if any. SIGTERM does what it did."""
+    """Connect to a cluster, unless this process is connected to one; SIGTERM does what it did before."""
     ours, main = not ray.is_initialized(), threading.current_thread() is threading.main_thread()
     before, named = signal.getsignal(signal.SIGTERM), address or os.environ.get("RAY_ADDRESS", "")
     if ours:

@@ -1,4 +1,4 @@
-"""The database of a search: how its URL is read, opened, and outlasted when it goes away for a while."""
+"""The database of a search: its URL, opening it, and waiting while it is away."""
 
 import os
 import time
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
     from optuna.storages import RDBStorage
 
 T = TypeVar("T")
-_AT_START = 5.0  # seconds for a database that is just being made by another worker; one that is away is not awaited
-_TRIES = 5  # at the start, at least: on a busy machine one can take longer than all are given
+_AT_START = 5.0  # seconds at the start, for a database that another worker is just making
+_TRIES = 5  # at least, at the start: on a busy machine one can take longer than those seconds
 _BUSY = 60.0  # seconds that SQLite waits for another process's write
 _SQLITE, _POSTGRES = "sqlite:///", "postgresql+psycopg://"
 
 
 def storage_url(storage: str | Path) -> str:
-    """The URL of a database: as it is, or of the SQLite file at a path; PostgreSQL with the driver psycopg."""
+    """Return the URL of a database, or of the SQLite file at a path; PostgreSQL with the driver psycopg."""
     text = str(storage)
     if "://" not in text:
         return f"{_SQLITE}{text}"
@@ -30,13 +30,13 @@ def storage_url(storage: str | Path) -> str:
 
 
 def sqlite_file(storage: str | Path) -> Path | None:
-    """The SQLite file behind a path or URL; None for a server."""
+    """Return the SQLite file behind a path or URL; None for a server."""
     url = storage_url(storage)
     return Path(url.removeprefix(_SQLITE).partition("?")[0]) if url.startswith(_SQLITE) else None
 
 
 def shown(url: str) -> str:
-    """The URL without its password, for messages."""
+    """Return the URL without its password, for messages."""
     from sqlalchemy.engine import make_url
     from sqlalchemy.exc import ArgumentError
 
@@ -47,15 +47,15 @@ def shown(url: str) -> str:
 
 
 def check_name(what: str, name: str) -> None:
-    """Raises RSAError for bytes that are no UTF-8, which file names and arguments can hold."""
+    """Raise RSAError for bytes that are no UTF-8, which file names and arguments can hold."""
     if not name.isascii() and name != name.encode("utf-8", "replace").decode():
         raise RSAError(f"the {what} {name!a} is no UTF-8 text; give it another name")
 
 
 def open_storage(storage: str | Path, *, create: bool = True) -> "RDBStorage":
-    """Optuna's storage at this URL or path. Raises RSAError in one line when there is none to open.
+    """Open Optuna's storage at this URL or path, and if `create`, make a SQLite file that is missing.
 
-    create: whether a SQLite file that is missing is made.
+    Raises RSAError if it cannot be opened.
     """
     url = storage_url(storage)
     check_name("storage", url)
@@ -97,14 +97,14 @@ def _open(url: str) -> "RDBStorage":
 
 
 def _fewer_syncs(connection: Any, record: object) -> None:
-    """Ten times faster commits, as safe on a network folder and when processes are killed."""
+    """Commit ten times faster, as safely on a network folder and when processes are killed."""
     connection.execute("PRAGMA journal_mode = TRUNCATE")
     connection.execute("PRAGMA synchronous = NORMAL")
 
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Optuna's log only from errors on, and as before afterwards."""
+    """Let Optuna log errors only, within the block."""
     import optuna
 
     before = optuna.logging.get_verbosity()
@@ -116,10 +116,11 @@ def quiet() -> Iterator[None]:
 
 
 class Patience:
-    """Calls an operation again, ever later, while the database is away, locked or full; at most this many seconds.
+    """Repeat an operation, ever more slowly, while the database is away, locked or full.
 
-    Then, and after at least so many `tries`, it raises RSAError, which begins with `phrase`. An answer can be lost
-    after the work was done: the operation has to be harmless when it comes again, after `before_again`.
+    After so many seconds, and at least so many `tries`, it raises RSAError beginning with `phrase`. An answer can be
+    lost after the work was done, so the operation must be harmless when it is repeated, after `before_again`. Optuna
+    only retries within one call to a reachable database.
     """
 
     def __init__(self, seconds: float, phrase: str, *, tries: int = 1) -> None:
@@ -143,7 +144,7 @@ class Patience:
 
 
 def away(error: BaseException) -> bool:
-    """Whether the database failed, or another worker was faster; not a mistake in what was asked of it."""
+    """Whether the database failed or another worker was faster, as against a mistake of ours."""
     from optuna.exceptions import StorageInternalError
     from sqlalchemy.exc import DBAPIError
     from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -152,7 +153,7 @@ def away(error: BaseException) -> bool:
 
 
 def _cause(error: BaseException) -> str:
-    """The driver's own words, which other libraries wrap in theirs."""
+    """The driver's own message, which other libraries wrap in theirs."""
     while error.__cause__ is not None or getattr(error, "orig", None) is not None:
         error = error.__cause__ or error.orig  # type: ignore[attr-defined]
     return reason(error)

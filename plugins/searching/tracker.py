@@ -41,16 +41,10 @@ class Tracker:
 
     Parameters
     ----------
-    storage : str or Path
-        Path of a SQLite file, or URL of a database.
-    study : str
-        Name of the search in it.
+    storage, study, patience, heartbeat
+        As in `search`.
     create : bool
         Begin the study if there is none.
-    patience : float
-        Seconds to wait for a database that is away, or for a full disk.
-    heartbeat : float
-        Seconds between two signs of life; a candidate whose worker was silent for six of them is taken over.
     owner : str or None
         Name of this worker in the database; a parent gives it, so that it can `bury` the worker.
     params : Space or None
@@ -156,16 +150,7 @@ class Tracker:
 
         A study in which nobody has worked yet, because its objective could not be made, takes on the description.
 
-        Parameters
-        ----------
-        description : mapping
-        allow_changes : bool
-            Note differences in the study's history and go on.
-
-        Raises
-        ------
-        RSAError
-            If they differ, naming how.
+        Raises RSAError naming what differs, or with `allow_changes` notes it in the study's history.
         """
         deadline = time.monotonic() + _JOINING
         while not (stored := self.description) and not self._new and time.monotonic() < deadline:
@@ -183,10 +168,7 @@ class Tracker:
     def history(self, of: str) -> list[tuple[int, dict[str, str]]]:
         """Return what was noted about the study, each with the number of candidates that there were before.
 
-        Parameters
-        ----------
-        of : str
-            "versions" (package -> version, where they changed) or "changes" (setting -> was and is, where allowed).
+        of: "versions" (package -> version, where they changed) or "changes" (setting -> was and is, where allowed).
         """
         return [(int(candidates), dict(entry)) for candidates, entry in self._stored(of) or []]
 
@@ -255,16 +237,8 @@ class Tracker:
     def claim(self, samples: int, *, new: bool = False) -> tuple[int, int] | None:
         """Claim the lowest number below `samples` that nobody has: given back, left by a lost worker, or new.
 
-        Parameters
-        ----------
-        samples : int
-        new : bool
-            Only a number without an architecture.
-
-        Returns
-        -------
-        tuple or None
-            The number, and how many workers it has cost; None if there is none to be had now.
+        new: only a number without an architecture. Returns the number and how many workers it has cost, or None if
+        there is none to be had now.
         """
         return self._patiently(lambda: self._claim(samples, new))
 
