@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from .errors import RSAError, listing, reason
 
+KINDS = ("object_name", "category_name")  # descriptors by which stimuli are alike
 MISSING = ("", "nan", "NaN", "NaT", "None", "<NA>")  # as Python, numpy and pandas print a missing value
 _TELLING = ("stimulus_id", "stimulus", "neuroid_id")  # coordinates that name rows, whatever else is known of them
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from .guidance import teacher_guidance
 from .inference.intervals import best_layer_interval, interval
+from .rdm.comparison import METHODS
 from .types import Attr
 
 if TYPE_CHECKING:
@@ -51,6 +52,11 @@ class TeacherScore:
     model: str = ""
     layers: "Mapping[str, RDM] | Mapping[str, Features]" = field(default_factory=dict)
     targets: "Mapping[str, RDM]" = field(default_factory=dict)
+
+    @property
+    def compared(self) -> str:
+        """What the method compares: "RDM" or "feature"."""
+        return "RDM" if self.method in METHODS else "feature"
 
     @cached_property
     def best_layer(self) -> dict[str, str]:

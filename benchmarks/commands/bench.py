@@ -47,7 +47,7 @@ def speed(
 
     from ...rsa import RSAError
     from ...rsa.cli.console import print_table, progress, write_json
-    from ...rsa.report.figures import save_figure
+    from ...rsa.plots.figures import save_figure
     from ..speed.cost_figure import cost_figure
     from ..speed.environment import environment, summary
     from ..speed.measure import choose, measure
@@ -94,7 +94,7 @@ def plot(
     ],
 ) -> None:
     """Draw cost against n from measured results: time and memory, with fitted exponents."""
-    from ...rsa.report.figures import save_figure
+    from ...rsa.plots.figures import save_figure
     from ..speed.cost_figure import cost_figure, read_results
 
     save_figure(cost_figure(read_results(results)), out)
@@ -146,7 +146,7 @@ def nasbench201(
 ) -> None:
     """Let our searchers search a table of trained networks, and compare what they find with reference values."""
     from ...rsa.cli.console import print_table, progress
-    from ...rsa.report.figures import save_figure
+    from ...rsa.plots.figures import save_figure
     from ..validity.nasbench201 import choose, count, measure, search_figure
 
     chosen = choose([name for part in searchers or () for name in part.split(",")])

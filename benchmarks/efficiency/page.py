@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...rsa.report.figures import COLOURS, save_figure
+from ...rsa.plots.figures import COLOURS, save_figure
 from ..markdown import table
 from .comparison import ALL, Results, Row, compare, read_results
 

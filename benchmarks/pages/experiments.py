@@ -11,7 +11,7 @@ import numpy as np
 from ...rsa import RSAError
 from ...rsa.errors import listing
 from ...rsa.io.storage import check_writable, replacing
-from ...rsa.report.figures import save_figure
+from ...rsa.plots.figures import save_figure
 from ..efficiency.comparison import KIND as EFFICIENCY
 from ..efficiency.page import efficiency_section
 from ..markdown import table

@@ -10,7 +10,7 @@ import numpy as np
 
 from ...rsa import RSAError
 from ...rsa.errors import reason
-from ...rsa.report.figures import COLOURS, MARKERS
+from ...rsa.plots.figures import COLOURS, MARKERS
 from .scaling import LEAST_MEGABYTES, LONGEST, OURS, costs, exponents
 from .timing import Result
 

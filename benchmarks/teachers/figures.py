@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...rsa.report.figures import COLOURS, MARKERS
+from ...rsa.plots.figures import COLOURS, MARKERS
 from .comparison import ANY, Comparison
 
 if TYPE_CHECKING:

@@ -185,7 +185,7 @@ def search_figure(runs: Mapping[str, Mapping[str, Run]]) -> "Figure":
     """Best accuracy so far against trials: the mean over seeds with two standard errors, and the reference's points."""
     from matplotlib.figure import Figure
 
-    from ...rsa.report.figures import COLOURS, MARKERS
+    from ...rsa.plots.figures import COLOURS, MARKERS
 
     figure = Figure(figsize=(8, 5), layout="constrained")
     axes = figure.subplots()

@@ -46,7 +46,7 @@ def describe(
 ) -> None:
     """What a recording holds: dims, regions, neuroids, stimuli, repeats, and how reliable they are."""
     from ...rsa.cli.console import print_table, progress, write_json
-    from ...rsa.report.figures import save_figure
+    from ...rsa.plots.figures import save_figure
     from ..catalogue.lookup import find
     from ..description import describe as description
 

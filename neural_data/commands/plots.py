@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ...rsa import RDM, RSAError
-from ...rsa.report.figures import COLOURS, display_order, draw_rdm
+from ...rsa.plots.figures import COLOURS
+from ...rsa.plots.rdms import display_order, draw_rdm
 from ...rsa.types import Array
 
 if TYPE_CHECKING:

@@ -111,7 +111,8 @@ def score(
 
     from ...rsa import write_report
     from ...rsa.cli.console import write_json
-    from ...rsa.report.figures import save_figure, score_figure
+    from ...rsa.plots.figures import save_figure
+    from ...rsa.plots.scores import score_figure
     from .. import scoring
 
     result = scoring.score(

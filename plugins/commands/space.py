@@ -33,7 +33,7 @@ def space(
     """Tell what a search space is, and show architectures of it: drawn at random, from a file, or a known cell."""
     from ...rsa import RSAError
     from ...rsa.cli.console import print_table, write_json
-    from ...rsa.report.figures import PICTURES
+    from ...rsa.plots.figures import PICTURES
     from ..spaces import KNOWN_CELLS
 
     files = [*(out or []), *([Path(f"{architecture.stem if architecture else name}.png")] if draw else [])]
@@ -62,7 +62,7 @@ def space(
 
 
 def _is_picture(path: Path) -> bool:
-    from ...rsa.report.figures import PICTURES
+    from ...rsa.plots.figures import PICTURES
 
     return path.suffix.lower() in PICTURES
 
@@ -87,7 +87,7 @@ def _list() -> tuple[dict[str, Any], Tables]:
 
 
 def _cell(pair: "CellPair", pictures: list[Path]) -> tuple[dict[str, Any], Tables]:
-    from ...rsa.report.figures import save_figure
+    from ...rsa.plots.figures import save_figure
     from ..spaces import CellSpace
     from ..spaces.cell import cell_graph
     from ..spaces.drawing import graph_figure

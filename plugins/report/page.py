@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...rsa.io.storage import replacing
-from ...rsa.report.page import check_report
-from ...rsa.report.svg import Drawing, printable, spread, ticks
+from ...rsa.plots.figures import COLOURS, Picture, picture, printable, shortened
+from ...rsa.report import check_report
 from ..result import FAILED, OK
 from ..searching.candidates import figure
 from .summary import LEAST, SearchReport
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
     from ..spaces.space import Architecture, Space
 
-_WIDTH, _HEIGHT, _LEFT, _TOP, _FOOT = 350, 260, 56, 34, 40
-_LETTER = 6.6  # px, of a tick's label, at most
 _MOST = 1e300  # beyond it a value is drawn there, so that ranges are finite
 _SHOWN = 20  # choices in the table of importances
 
@@ -84,76 +84,41 @@ def numbers_of(one: dict[str, Any]) -> str:
     return ", ".join([*(f"{name} {figure(value)}" for name, value in shown), *parameters])
 
 
-def _charts(report: SearchReport) -> list[Drawing]:
+def _charts(report: SearchReport) -> list[Picture]:
     curve = [(number, best, examples) for number, best, examples in report.curve if best is not None]
     charts = []
     if curve:
         numbers, bests, examples = zip(*curve, strict=True)
-        charts.append(_chart("Best score", "candidates", numbers, bests))
+        charts.append(("Best score", "candidates", numbers, bests, True))
         if examples[-1] > 0:
-            charts.append(_chart("Best score", "training examples", examples, bests))
+            charts.append(("Best score", "training examples", examples, bests, True))
     both = [(p, tg) for _, p, tg, _ in report.scatter if p is not None and tg is not None]
     if both:
-        p, tg = zip(*both, strict=True)
-        charts.append(_chart("TG", "P", p, tg, joined=False))
+        charts.append(("TG", "P", *zip(*both, strict=True), False))
     for name, points in report.searcher.items():
-        numbers, values = zip(*points, strict=True)
-        charts.append(_chart(name, "candidates", numbers, values))
-    return charts
+        charts.append((name, "candidates", *zip(*points, strict=True), True))
+    return [_chart(f"chart{i}", *chart) for i, chart in enumerate(charts)]
 
 
-def _chart(up: str, right: str, xs: Sequence[float], ys: Sequence[float], *, joined: bool = True) -> Drawing:
+def _chart(name: str, up: str, right: str, xs: Sequence[float], ys: Sequence[float], joined: bool) -> Picture:
     """One panel: a line through the points, or the points themselves."""
     xs, ys = (np.clip(np.array(values, float), -_MOST, _MOST).tolist() for values in (xs, ys))
-    low, high = spread(np.array(xs))
-    floor, roof = spread(np.array(ys))
-    ranges = f"{right} from {_short(low)} to {_short(high)}, {up} from {_short(floor)} to {_short(roof)}"
+    ranges = f"{right} from {min(xs):.4g} to {max(xs):.4g}, {up} from {min(ys):.4g} to {max(ys):.4g}"
     words = f"{up} against {right}: {len(xs)} points, {ranges}"
-    drawing = Drawing(
-        _WIDTH, _HEIGHT, f"{up} against {right}", f"{words}, at the end {_short(ys[-1])}." if joined else f"{words}."
-    )
-    bottom, edge = _HEIGHT - _FOOT, _WIDTH - 12
 
-    def x(value: float) -> float:
-        return _LEFT + (value - low) / (high - low) * (edge - _LEFT)
+    def draw(axes: "Axes") -> None:
+        axes.plot(xs, ys, "-" if joined and len(xs) > 1 else "o", color=COLOURS[0], markersize=4)
+        axes.set_title(shortened(up, 40), loc="left", fontweight="bold")
+        axes.set_xlabel(printable(right), fontsize="small")
+        axes.locator_params(nbins=5)
+        if right != "P":
+            axes.xaxis.set_major_formatter(EngFormatter(sep=""))
+        axes.grid(axis="y", color="0.9")
 
-    def y(value: float) -> float:
-        return bottom - (value - floor) / (roof - floor) * (bottom - _TOP)
+    from matplotlib.ticker import EngFormatter
 
-    drawing.add("text", "strong", printable(up), x=_LEFT, y=16)
-    drawing.add("text", "end", printable(right), x=edge, y=_HEIGHT - 6)
-    for tick, label in _labelled(ticks(floor, roof, 5)):
-        drawing.add("line", "grid", x1=_LEFT, x2=edge, y1=y(tick), y2=y(tick))
-        drawing.add("text", "end", label, x=_LEFT - 6, y=y(tick) + 4)
-    for tick, label in _labelled(ticks(low, high, 4)):
-        inside = _WIDTH - len(label) * _LETTER / 2
-        drawing.add("text", "middle", label, x=min(x(tick), inside), y=bottom + 16)
-    points = [(x(a), y(b)) for a, b in zip(xs, ys, strict=True)]
-    if joined and len(points) > 1:
-        drawing.line("line colour0", points)
-        return drawing
-    for at, over in points:
-        drawing.add("circle", "point colour0", cx=at, cy=over, r=3)
-    return drawing
-
-
-def _labelled(places: Sequence[float]) -> list[tuple[float, str]]:
-    """Each with its label; more than four digits only where they would read the same."""
-    for digits in range(4, 8):
-        labels = [_short(place, digits) for place in places]
-        if len(set(labels)) == len(labels):
-            break
-    return list(zip(places, labels, strict=True))
-
-
-def _short(value: float, digits: int = 4) -> str:
-    """0.7432, 691, 4,146, 20k, 1.5M, 1e+300."""
-    if abs(value) >= 1e15:
-        return f"{value:.{digits}g}"
-    for least, unit, letter in ((1e9, 1e9, "G"), (1e6, 1e6, "M"), (1e4, 1e3, "k")):
-        if abs(value) >= least:
-            return f"{value / unit:.{digits}g}{letter}"
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.{digits}g}"
+    said = f"{words}, at the end {ys[-1]:.4g}." if joined else f"{words}."
+    return picture(name, f"{up} against {right}", said, (282, 186), (56, 14, 34, 42), draw)
 
 
 def _image(space: "Space | None", architecture: "Architecture") -> str:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ...rsa.report.figures import COLOURS, save_figure
+from ...rsa.plots.figures import COLOURS, save_figure
 from .space import Architecture, Graph, Space
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ def writable(path: Path | None) -> Path | None:
 
 def picture(path: Path | None) -> Path | None:
     """The path as it is. Raises RSAError when no picture can be written there."""
-    from ..report.figures import check_picture
+    from ..plots.figures import check_picture
 
     if path is not None:
         check_picture(path)

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import RSAError, listing
-from ..labels import beside, check_names
+from ..labels import KINDS, beside, check_names
 from ..rdm.comparison import RANKED, align, check_method
 from ..rdm.rdm import RDM
 from ..types import Array
@@ -23,7 +23,6 @@ from .influence import influences, places
 if TYPE_CHECKING:
     import xarray
 
-KINDS = ("object_name", "category_name")  # descriptors by which stimuli are alike
 LEAST = 5  # stimuli or groups; with fewer, draws repeat each other
 _CONSTANT = 1e-12  # share of its raw squares below which an RDM's centred squares are rounding
 _ROWS = 256  # rows of the matrices in work at once

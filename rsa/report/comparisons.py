@@ -1,15 +1,16 @@
 """Which of several things differ, and which are above zero: the tests of a report, and what its bars show of them."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..errors import RSAError
 from ..inference.intervals import benjamini_hochberg, layer_differences, standard_error
+from ..plots.scores import Panel
 from ..score import TeacherScore
 from ..types import Array
-from .charts import Panel
 
 if TYPE_CHECKING:
     import xarray
@@ -140,14 +141,10 @@ def check_comparable(scores: Mapping[str, TeacherScore]) -> list[str]:
     return [str(target) for target in first.table.indexes["target"]]
 
 
-def layer_panel(score: TeacherScore, k: int, tests: PairTests, low: Array | None, high: Array | None) -> Panel:
-    """One target's similarities over the model's layers."""
-    target, values = str(score.table.indexes["target"][k]), score.table.to_numpy()[:, k]
-    return Panel(
-        target, [str(layer) for layer in score.table.indexes["layer"]], values,
-        None if low is None else low[:, k], None if high is None else high[:, k], score.ceilings.get(target),
-        above_zero(score.draws, k, score.method), tests.joined(k, int(np.argmax(values))), k,
-    )  # fmt: skip
+def tested(panel: Panel, score: TeacherScore, tests: PairTests) -> Panel:
+    """The panel of layers with its stars and lines."""
+    above = above_zero(score.draws, panel.number, score.method)
+    return replace(panel, above=above, joined=tests.joined(panel.number, panel.best))
 
 
 def model_panel(models: Models, k: int, score: TeacherScore) -> Panel:
@@ -157,8 +154,6 @@ def model_panel(models: Models, k: int, score: TeacherScore) -> Panel:
     if target == TG and len(score.ceilings) == len(models.targets) - 1:
         lower, upper = np.mean(list(score.ceilings.values()), axis=0).tolist()
         ceiling = (lower, upper)
-    return Panel(
-        target, models.names, values, None if models.low is None else models.low[:, k],
-        None if models.high is None else models.high[:, k], ceiling,
-        (), models.tests.joined(k, int(np.argmax(values))), k,
-    )  # fmt: skip
+    low, high = (None if side is None else side[:, k] for side in (models.low, models.high))
+    joined = models.tests.joined(k, int(np.argmax(values)))
+    return Panel(target, models.names, values, low, high, ceiling, joined=joined, number=k)

@@ -2,24 +2,25 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..errors import RSAError, listing
 from ..io.storage import check_writable, replacing, versions
+from ..plots.figures import Picture, picture, printable, shortened
+from ..plots.rdms import MOST_NAMES, PIXELS, category_order, display_order, draw_map, draw_rdm, planar_map
+from ..plots.scores import LEVEL_NAMES, Panel, between, draw_bars, draw_layers, layer_panels
 from ..rdm.comparison import METHODS, align, compare_all
 from ..rdm.rdm import RDM
 from ..score import TeacherScore
 from ..teacher import Teacher
 from . import words
-from .charts import Panel, bar_chart, between, layer_chart, map_chart
-from .comparisons import CENTRED, LEVEL, Models, PairTests, layer_panel, model_panel
-from .figures import MOST_NAMES, category_order, display_order
+from .comparisons import CENTRED, LEVEL, Models, PairTests, model_panel, tested
 from .literature import MEASURES, REFERENCES
-from .mds import planar_map
-from .rdm_images import PIXELS, rdm_drawing
-from .svg import Drawing, printable
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 _MAPPED = 640  # conditions at most in the map: its distances are between all pairs of RDMs
 
@@ -113,8 +114,7 @@ def _context(
         own, theirs = align(layers, wanted, allow_subset=True)
         layers, wanted = dict(zip(names, own, strict=True)), dict(zip(targets, theirs, strict=True))
     tests = PairTests(score.draws)
-    low, high = (None if side is None else side.to_numpy() for side in score.shown)
-    panels = [layer_panel(score, k, tests, low, high) for k in range(len(targets))]
+    panels = [tested(panel, score, tests) for panel in layer_panels(score)]
     models = Models({model: score, **others}) if others else None
     bars = panels if models is None else [model_panel(models, k, score) for k in range(len(models.targets))]
     paragraph, cited = words.methods(model, score, layers, wanted)
@@ -132,10 +132,10 @@ def _context(
         "question": printable(words.question(model, score)),
         "answer": [tuple(map(printable, pair)) for pair in words.answer(score, tests)],
         "table": _table(score, panels, tests),
-        "layers": [layer_chart(panel) for panel in panels],
+        "layers": [_chart(panel, "layers") for panel in panels],
         "names": [printable(name) for name in names],
         "pairs": [_pairs(k, target, names, tests) for k, target in enumerate(targets)] if tests else [],
-        "bars": [bar_chart(panel) for panel in bars],
+        "bars": [_chart(panel, "bars") for panel in bars],
         "bars_of": "models" if models else "layers",
         "bars_tested": bool(models.tests if models else tests),
         "starred": score.draws is not None and score.method in CENTRED and not models,
@@ -162,7 +162,7 @@ def _table(score: TeacherScore, panels: Sequence[Panel], tests: PairTests) -> di
         [
             {
                 "value": f"{panel.values[i]:.3f}",
-                "interval": _interval(panel, i),
+                "interval": panel.interval(i),
                 "best": i == panel.best,
                 "equal": i in equal[k],
             }
@@ -185,8 +185,20 @@ def _table(score: TeacherScore, panels: Sequence[Panel], tests: PairTests) -> di
     }
 
 
-def _interval(panel: Panel, i: int) -> str:
-    return "" if panel.low is None or panel.high is None else f"[{panel.low[i]:.3f}, {panel.high[i]:.3f}]"
+def _chart(panel: Panel, kind: str) -> Picture:
+    """Layers as a line, or layers or models as bars."""
+    shown = [min(len(name), 18) for name in panel.names]
+    slot = max(17.0, min(90.0, 290 / len(shown)))
+    foot = 16 + 5.3 * max(shown) if len(shown) * max(shown) > LEVEL_NAMES else 24
+    heading = 30 if kind == "layers" else 34 + 9 * len(panel.joined)
+
+    def draw(axes: "Axes") -> None:
+        draw_layers(axes, [panel], legend=False) if kind == "layers" else draw_bars(axes, panel)
+        axes.set_title(shortened(panel.title, 34), loc="left", fontweight="bold", y=1, pad=heading - 20)
+
+    title = f"Similarity to {panel.title} over layers" if kind == "layers" else f"Comparison for {panel.title}"
+    size, margins = (max(290.0, slot * len(shown)), 180.0), (48.0, 12.0, heading, foot)
+    return picture(f"{kind}{panel.number}", title, panel.words(), size, margins, draw)
 
 
 def _pairs(k: int, target: str, names: Sequence[str], tests: PairTests) -> dict[str, Any]:
@@ -204,7 +216,7 @@ def _probability(p: float) -> str:
 
 def _pictures(
     score: TeacherScore, layers: Mapping[str, RDM], targets: Mapping[str, RDM]
-) -> tuple[list[list[Drawing]], str]:
+) -> tuple[list[list[Picture]], str]:
     """Every target's RDM beside its best layer's, all in one order, and the words that say which."""
     rdms = [*targets.values(), *layers.values()]
     source = next((rdm for rdm in rdms if category_order(rdm)), rdms[0])
@@ -215,20 +227,28 @@ def _pictures(
         if len(labels) <= MOST_NAMES:
             marks = [(label, 1) for label in labels]
     drawings = []
-    for target, rdm in targets.items():
+    for k, (target, rdm) in enumerate(targets.items()):
         best = score.best_layer[target]
         value = float(score.table.sel(layer=best, target=target))
         pair = (
-            (rdm, target, f"RDM of target {target}, {how}"),
-            (layers[best], f"{best}\nbest layer for {target}: {value:.3f}", f"RDM of layer {best}, in the same order"),
-        )
-        drawings.append([rdm_drawing(each.subset(labels), marks, title, said) for each, title, said in pair])
+            (rdm, f"{shortened(target, 30)}\ntarget", f"RDM of target {target}, {how}"),
+            (
+                layers[best], f"{shortened(best, 30)}\nbest layer for {shortened(target)}: {value:.3f}",
+                f"RDM of layer {best}, in the same order",
+            ),
+        )  # fmt: skip
+        drawings.append([_rdm(f"rdm{k}{i}", each.subset(labels), marks, *said) for i, (each, *said) in enumerate(pair)])
     if len(labels) > PIXELS:
         how += f"; every pixel is the mean of about {(len(labels) / PIXELS) ** 2:.0f} pairs"
     return drawings, how
 
 
-def _map(score: TeacherScore, layers: Mapping[str, RDM], targets: Mapping[str, RDM]) -> tuple[Drawing | None, str]:
+def _rdm(name: str, rdm: RDM, marks: Sequence[tuple[str, int]], title: str, words: str) -> Picture:
+    size, margins = (210.0, 210.0), (84.0, 56.0, 36.0, 8.0)
+    return picture(name, title, words, size, margins, lambda axes: draw_rdm(axes, rdm, title, marks))
+
+
+def _map(score: TeacherScore, layers: Mapping[str, RDM], targets: Mapping[str, RDM]) -> tuple[Picture | None, str]:
     """All RDMs as points whose distances approach 1 - similarity; none for fewer than 3."""
     rdms = [*layers.values(), *targets.values()]
     if len(rdms) < 3:
@@ -243,11 +263,16 @@ def _map(score: TeacherScore, layers: Mapping[str, RDM], targets: Mapping[str, R
     sampled = "" if len(labels) == len(rdms[0]) else f", over {_MAPPED} of the conditions drawn at random (seed 0)"
     quality = "good" if stress < 0.1 else "fair" if stress < 0.2 else "poor: single distances mislead"
     said = (
-        f"Distances between points approach 1 - similarity ({method}) between RDMs{sampled}; metric "
+        f"Distances between points approach 1 - similarity ({method}) between RDMs{sampled}; classical "
         f"multidimensional scaling, Kruskal's stress-1 {stress:.3f} ({quality})."
     )
     near = [
         f"nearest to {target} is {list(layers)[int(np.argmin(np.hypot(*(places[: len(layers)] - place).T)))]}"
         for target, place in zip(targets, places[len(layers) :], strict=True)
     ]
-    return map_chart(places, list(layers), list(targets), f"{said} On this map, {'; '.join(near)}."), said
+    words = f"{said} On this map, {'; '.join(near)}."
+
+    def draw(axes: "Axes") -> None:
+        draw_map(axes, places, list(layers), list(targets))
+
+    return picture("plane", "Map of RDMs", words, (420, 380), (10, 10, 10, 10), draw), said

@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from ..plots.scores import between
 from ..rdm.comparison import SIZED
 from ..rdm.rdm import RDM
 from ..score import TeacherScore
 from ..types import Attr
-from .charts import between
 from .comparisons import PairTests
 from .literature import CITED, MEASURES, METRICS
 

@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 
 import pytest
 from tgsage.plugins import Evaluation
-from tgsage.plugins.report.page import _labelled, answer, write_search_report
+from tgsage.plugins.report.page import answer, write_search_report
 from tgsage.plugins.report.summary import LEAST, search_report
 from tgsage.plugins.searchers.random import RandomSearcher
 from tgsage.plugins.searchers.rl import RLSearcher
@@ -96,9 +96,6 @@ def test_the_page_is_whole_and_escaped(found: SearchResult, storage: Path, tmp_p
     assert ">40k<" in page  # of the axis of training examples
     for drawing in re.findall(r"<svg.*?</svg>", page, re.DOTALL):
         parts = ElementTree.fromstring(drawing)  # noqa: S314
-        for label in parts.iter("{*}text"):
-            wide = 6.6 * len(label.text or "") / (2 if label.get("class") == "middle" else 1)
-            assert float(label.get("x", 0)) + (0 if label.get("class") == "end" else wide) <= 350
         assert parts.get("role") == "img"
         assert all(parts.find(tag) is not None for tag in ("title", "desc"))
     assert page.count("<svg") == 3
@@ -118,11 +115,6 @@ def test_a_controllers_entropy_becomes_a_curve(objectives: ModuleType, tmp_path:
     assert report.importance == {}
     write_search_report(tmp_path / "a.html", report)
     assert f"it takes {LEAST}" in (tmp_path / "a.html").read_text()
-
-
-def test_ticks_that_lie_close_together_read_differently() -> None:
-    assert [label for _, label in _labelled([1.0984, 1.0985, 1.0986])] == ["1.0984", "1.0985", "1.0986"]
-    assert [label for _, label in _labelled([0.0, 15_000.0, 2e6])] == ["0", "15k", "2M"]
 
 
 def test_a_search_that_has_only_begun_has_a_report(tmp_path: Path) -> None:
@@ -159,8 +151,11 @@ def test_scores_of_any_size_have_a_page_and_a_table(
     assert f"score {shown}" in page.read_text()
     assert shown in capsys.readouterr().out
     for drawing in re.findall(r"<svg.*?</svg>", page.read_text(), re.S):
-        numbers = re.findall(r' (?:c?[xy][12]?|points)="([^"]*)"', drawing)
-        assert all(abs(float(one)) < 1000 for some in numbers for one in re.split("[ ,]", some))
+        numbers = re.findall(
+            r"-?\d[\d.]*(?:e[+-]\d+)?", " ".join(re.findall(r' (?:x|y|d|transform)="([^"]*)"', drawing))
+        )
+        assert numbers
+        assert all(abs(float(one)) < 1000 for one in numbers)
 
 
 def test_an_error_text_that_is_no_utf_8_costs_neither_page_nor_database(

@@ -17,7 +17,7 @@ from tgsage.rsa.cli.console import write_json
 from tgsage.rsa.interop.rsatoolbox import write_rsatoolbox
 from tgsage.rsa.io.hdf5 import writing
 from tgsage.rsa.io.storage import replacing, steady
-from tgsage.rsa.report.figures import save_figure
+from tgsage.rsa.plots.figures import save_figure
 
 
 @pytest.fixture
