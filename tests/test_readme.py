@@ -35,3 +35,25 @@ def test_every_command_is_named() -> None:
     text = README.read_text() + (ROOT / "CONTRIBUTING.md").read_text()
     for point in entry_points(group="tgsage.commands"):
         assert f"tgsage {point.name.replace('.', ' ')}" in text
+
+
+LINK = re.compile(r"\]\(([^)#]+)(?:#([^)]+))?\)")
+
+
+@pytest.mark.parametrize(
+    "page", [README, ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))], ids=lambda p: p.name
+)
+def test_links_lead_somewhere(page: Path) -> None:
+    for target, anchor in LINK.findall(page.read_text()):
+        if "://" in target:
+            continue
+        file = page.parent / target
+        assert file.exists(), target
+        if anchor:
+            titles = re.findall(r"^#+ (.*)$", file.read_text(), re.MULTILINE)
+            assert anchor in {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+def test_the_pages_are_linked_from_the_readme() -> None:
+    linked = {target for target, _ in LINK.findall(README.read_text())}
+    assert {f"docs/{page.name}" for page in (ROOT / "docs").glob("*.md")} <= linked
