@@ -2,7 +2,9 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
@@ -68,7 +70,8 @@ class Stimuli:
         if table is not None and not hasattr(table, "keys"):
             raise RSAError(f"table must be a mapping of columns or a DataFrame, not {type(table).__name__}")
         n, own = len(images), row_names(images)
-        self.images = _Rows(images) if hasattr(images, "iloc") or hasattr(images, "coords") else images
+        indexed = hasattr(images, "iloc") or hasattr(images, "coords")
+        self.images = _Lazy(n, partial(_row, images)) if indexed else images
         self.table: dict[str, Array] = _table({} if table is None else dict(table.items()), own, n)
         self.reference = str(reference or "")
 
@@ -129,7 +132,7 @@ class Stimuli:
         Stimuli
         """
         table = {key: values[places] for key, values in self.table.items()}
-        return Stimuli(_Selected(self.images, places), table, reference=self.reference)
+        return Stimuli(_Lazy(len(places), partial(_selected, self.images, places)), table, reference=self.reference)
 
     def column(self, by: str) -> list[str]:
         """Return the condition of every stimulus.
@@ -228,7 +231,8 @@ class Stimuli:
         targets = _stored_targets(dataset)
         if targets is None:
             targets = [dataset[i][1] for i in range(len(dataset))]
-        return cls(_FirstOfPair(dataset), _target_columns(dataset, targets), reference=reference)
+        images = _Lazy(len(dataset), partial(_image_of, dataset))
+        return cls(images, _target_columns(dataset, targets), reference=reference)
 
 
 def _stored_targets(dataset: Any) -> Any:
@@ -328,39 +332,27 @@ def _same(a: Array, b: Array) -> bool:
     return bool(np.all((a == b) | both_nan))
 
 
-class _Rows:
-    """The images of a Series or DataArray by position, loaded when asked for."""
+@dataclass
+class _Lazy:
+    """n images, each made when asked for."""
 
-    def __init__(self, images: Any) -> None:
-        self.images = images
-
-    def __len__(self) -> int:
-        return len(self.images)
-
-    def __getitem__(self, index: int) -> Any:
-        return self.images.iloc[index] if hasattr(self.images, "iloc") else self.images[index].to_numpy()
-
-
-class _Selected:
-    def __init__(self, images: _Indexed, keep: list[int]) -> None:
-        self.images, self.keep = images, keep
+    n: int
+    image: Callable[[int], Any]
 
     def __len__(self) -> int:
-        return len(self.keep)
+        return self.n
 
     def __getitem__(self, index: int) -> Any:
-        return self.images[self.keep[index]]
+        return self.image(index)
 
 
-class _FirstOfPair:
-    def __init__(self, dataset: Any) -> None:
-        self.dataset = dataset
+def _row(images: Any, index: int) -> Any:
+    """An image of a Series or DataArray by position."""
+    return images.iloc[index] if hasattr(images, "iloc") else images[index].to_numpy()
 
-    def __len__(self) -> int:
-        return len(self.dataset)
 
-    def __getitem__(self, index: int) -> Any:
-        return _image_of(self.dataset, index)
+def _selected(images: _Indexed, places: list[int], index: int) -> Any:
+    return images[places[index]]
 
 
 def _image_of(dataset: Any, index: int) -> Any:
