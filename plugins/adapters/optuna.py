@@ -30,6 +30,7 @@ def suggest(space: Space, trial: BaseTrial) -> dict[str, Choice]:
     Examples
     --------
     >>> from optuna.trial import FixedTrial
+    >>> from tgsage.plugins import suggest
     >>> from tgsage.plugins.spaces import get_space
     >>> edges = dict.fromkeys(["0-1", "0-2", "0-3", "1-2", "1-3", "2-3"], "conv3x3")
     >>> suggest(get_space("nasbench201"), FixedTrial(edges)) == edges

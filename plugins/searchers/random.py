@@ -11,6 +11,7 @@ class RandomSearcher(Searcher):
 
     Examples
     --------
+    >>> from tgsage.plugins import RandomSearcher
     >>> from tgsage.plugins.spaces import ToySpace
     >>> RandomSearcher(ToySpace(), seed=1).ask(0)["n_layers"]
     2

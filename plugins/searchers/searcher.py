@@ -223,6 +223,7 @@ def list_searchers() -> tuple[str, ...]:
 
     Examples
     --------
+    >>> from tgsage.plugins import list_searchers
     >>> list_searchers()
     ('evolution', 'random', 'rl', 'tpe')
     """

@@ -204,7 +204,7 @@ def search(
     Examples
     --------
     >>> import tempfile
-    >>> from tgsage.plugins import RandomSearcher
+    >>> from tgsage.plugins import RandomSearcher, search
     >>> from tgsage.plugins.spaces import ToySpace
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     found = search(
