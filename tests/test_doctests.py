@@ -14,6 +14,9 @@ from .public import PACKAGES, public_names
 STRICT: tuple[str, ...] = (
     "benchmarks.pool.pool",
     "neural_data.scoring",
+    "plugins.networks",
+    "plugins.spaces",
+    "plugins.training",
     "rsa.errors",
     "rsa.interop",
     "rsa.networks.hooks",

@@ -1,6 +1,7 @@
 """Convolutional networks whose layers read any of the layers before them (Zoph & Le 2017)."""
 
 from collections.abc import Sequence
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -30,11 +31,9 @@ class CNN(nn.Module):
         widths = [input_shape[0]]
         for name, layer, sources in zip(self.stages, layers, self.inputs, strict=True):
             before = sum(widths[source] for source in sources)
-            conv = Conv(
-                before, layer.filters, layer.kernel, layer.stride,
-                bias=not layer.norm, activation="relu" if layer.relu else "linear",
-            )  # fmt: skip
-            parts: list[nn.Module] = [conv]
+            activation: Literal["relu", "linear"] = "relu" if layer.relu else "linear"
+            size = (layer.filters, layer.kernel, layer.stride)
+            parts: list[nn.Module] = [Conv(before, *size, bias=not layer.norm, activation=activation)]
             parts += [nn.BatchNorm2d(layer.filters)] * layer.norm + [nn.ReLU()] * layer.relu
             self.add_module(name, nn.Sequential(*parts))
             widths.append(layer.filters)

@@ -43,9 +43,17 @@ class Cell:
 
 @dataclass(frozen=True)
 class CellPair:
-    """The cells of a network: one where the size stays and one that halves it.
+    """The cells of a network.
 
-    published: the settings of its publication for CIFAR, for `CellSpace.build`; source: the publication.
+    Attributes
+    ----------
+    name : str
+    normal, reduction : Cell
+        The cell that keeps the size, and the one that halves it.
+    published : mapping
+        Settings of the publication for CIFAR, for `CellSpace.build`.
+    source : str
+        The publication.
     """
 
     name: str
@@ -55,7 +63,12 @@ class CellPair:
     source: str = ""
 
     def describe(self) -> str:
-        """Both cells in words, or the one that serves as both."""
+        """Describe both cells in words, or the one that serves as both.
+
+        Returns
+        -------
+        str
+        """
         if self.normal == self.reduction:
             return self.normal.describe()
         return f"normal cell\n{self.normal.describe()}\nreduction cell\n{self.reduction.describe()}"

@@ -21,9 +21,29 @@ _MOST_BYTES = 1 << 20
 
 
 def get_space(name: str) -> Space:
-    """The space of this name: "cnn10", "cnn20", "cell", "nasbench201", "toy"; "cnn7" and "cell4" stand for other sizes.
+    """Get a search space by name.
 
-    Raises RSAError for another name, listing the known ones.
+    Parameters
+    ----------
+    name : str
+        "cnn10", "cnn20", "cell", "nasbench201" or "toy"; also other sizes, such as "cnn7" (layers) and "cell4"
+        (blocks).
+
+    Returns
+    -------
+    Space
+
+    Raises
+    ------
+    RSAError
+        For another name.
+
+    Examples
+    --------
+    >>> from tgsage.plugins.spaces import get_space
+    >>> space = get_space("nasbench201")
+    >>> len(space.dimensions), space.size()
+    (6, 15625)
     """
     sized = _SIZED.fullmatch(name)
     if sized:
@@ -36,16 +56,40 @@ def get_space(name: str) -> Space:
 
 
 def write_architecture(path: str | Path, space: Space, architecture: Architecture) -> None:
-    """Write the canonical form, whole or not at all. Raises RSAError for a choice or a path that cannot be."""
+    """Write an architecture, in its canonical form, to a JSON file.
+
+    Parameters
+    ----------
+    path : path
+    space : Space
+    architecture : mapping
+
+    Raises
+    ------
+    RSAError
+        For an invalid architecture, and for a path that cannot be written.
+    """
     content = {"space": space.name, "architecture": space.canonical(architecture)}
     with replacing(path) as temporary:
         temporary.write_text(json.dumps(content, indent=2) + "\n")
 
 
 def read_architecture(path: str | Path) -> tuple[Space, dict[str, Choice]]:
-    """The space and the canonical architecture of a file.
+    """Read the space and the canonical architecture of a file.
 
-    Raises RSAError naming the file where it is missing, too large, no such JSON, or no architecture of its space.
+    Parameters
+    ----------
+    path : path
+
+    Returns
+    -------
+    space : Space
+    architecture : dict
+
+    Raises
+    ------
+    RSAError
+        Naming the file: it is missing, too large, not such JSON, or no architecture of its space.
     """
     content = _content(Path(path))
     try:
@@ -56,9 +100,9 @@ def read_architecture(path: str | Path) -> tuple[Space, dict[str, Choice]]:
 
 
 def read_architectures(text: str, space: Space) -> list[dict[str, Choice]]:
-    """Architectures of a space, from JSON or the name of a file of it: one or a list, as mappings or as files of one.
+    """Architectures of a space from JSON text or a JSON file: one or a list, as mappings or as an architecture file.
 
-    Raises RSAError for what is none, naming the file and which of several it is.
+    Raises RSAError for an invalid one, naming the file and its number in the list.
     """
     inline = text.lstrip().startswith(("{", "["))
     try:

@@ -10,30 +10,30 @@ from .space import Architecture, Choice, Dimension, Graph, Space
 if TYPE_CHECKING:
     from torch import nn
 
-SEARCHED = (
-    "identity",
-    "avgpool3x3",
-    "maxpool3x3",
-    "dilated3x3",
-    "conv1x7-7x1",
-    "separable3x3",
-    "separable5x5",
-    "separable7x7",
-)
+SEARCHED = ("identity", "avgpool3x3", "maxpool3x3", "dilated3x3", "conv1x7-7x1")
+SEARCHED += ("separable3x3", "separable5x5", "separable7x7")
 _MOST_BLOCKS = 20
 
 
 class CellSpace(Space):
-    """Cells of B blocks; one cell is stacked to a network and serves, strided, as the reduction cell too.
+    """Cells of several blocks; one cell is stacked into a network and serves, strided, as its reduction cell too.
 
     A block adds two operations, each on a state: the output of the previous cell ("cell-1"), of the cell before it
     ("cell-2") or of an earlier block. Blocks and cell inputs that no block reads are concatenated; two more choices
     force the inputs into that concatenation even where they are read. Step j - 1 of a sequential controller chooses
-    block j; the last step the two forced outputs. The states that block j may read begin with those of block j - 1.
+    block j, the last step the two forced outputs. The states that block j may read begin with those of block j - 1.
 
     Canonical form: the operands of a block in the order of states and operations; an input that no block reads counts
     as forced into the output. Not collapsed: the order of blocks that do not read each other.
-    Raises RSAError for a number of blocks outside 1 .. 20.
+
+    Parameters
+    ----------
+    blocks : int
+        1 to 20.
+
+    References
+    ----------
+    Bashivan et al. 2019, section 4.3 and supplement.
     """
 
     def __init__(self, blocks: int = 5) -> None:
@@ -52,7 +52,16 @@ class CellSpace(Space):
             yield Dimension(f"output/{name}", (0, 1), self.blocks, f"output/{name}")
 
     def cell(self, architecture: Architecture) -> Cell:
-        """The blocks and the output of a valid architecture, as they are written."""
+        """Get the blocks and the output of a valid architecture, in the order given.
+
+        Parameters
+        ----------
+        architecture : mapping
+
+        Returns
+        -------
+        Cell
+        """
         blocks = tuple(
             Block(
                 str(architecture[f"block{j}/operation_a"]),
@@ -91,11 +100,22 @@ class CellSpace(Space):
         n_classes: int = 10,
         **settings: Any,
     ) -> "nn.Module":
-        """The network of stacked cells, from an architecture or one of KNOWN_CELLS.
+        """Build the network of stacked cells.
 
-        settings: repeats=2, filters=32, stem="cifar", reduction="extra" and the others of `CellPlan`. The defaults are
-          the paper's search: 8 cells, so 8 outputs to compare. A known cell brings its own `reduction` only; its
-          `published` settings are for you to pass.
+        Parameters
+        ----------
+        architecture : mapping or CellPair
+            One of this space, or one of `KNOWN_CELLS`. Of a known cell's `published` settings only `reduction` applies
+            by itself; pass the others.
+        input_shape, n_classes
+            As in `Space.build`.
+        **settings
+            repeats=2, filters=32, stem="cifar", reduction="extra" and the other fields of `CellPlan`. The defaults are
+            those of the paper's search: 8 cells, so 8 layers to compare.
+
+        Returns
+        -------
+        torch.nn.Module
         """
         from ..networks.cells import CellNetwork, CellPlan
 

@@ -22,16 +22,24 @@ _MOST_LAYERS = 100
 
 
 class CNNSpace(Space):
-    """1 to `max_layers` convolutions; each reads any subset of the image and the layers before it.
+    """Convolutional networks in which each layer reads any subset of the image and the layers before it.
 
     A layer's inputs are zero-padded to the largest and concatenated in depth; a layer without inputs takes the image;
-    layers that nobody reads are concatenated before the classifier. Dimensions: the number of layers (step 0), then for
+    layers that none reads are concatenated before the classifier. Dimensions: the number of layers (step 0), then for
     layer j (step j) six settings and, for j > 1, one connection to the image and to each earlier layer: 115 for 10
-    layers, 330 for 20. Kernels are height x width in words.
+    layers, 330 for 20.
 
-    Canonical form: a layer without inputs has its connection to the image set. Nothing is unreachable, since unread
+    Canonical form: a layer without inputs has its connection to the image set. No layer is unreachable, since unread
     layers reach the classifier. Not collapsed: the order of layers that do not read each other.
-    Source: Bashivan et al. 2019, supplement. Raises RSAError for a number of layers outside 1 .. 100.
+
+    Parameters
+    ----------
+    max_layers : int
+        1 to 100.
+
+    References
+    ----------
+    Bashivan et al. 2019, supplement.
     """
 
     def __init__(self, max_layers: int = 10) -> None:
@@ -51,7 +59,16 @@ class CNNSpace(Space):
                 yield Dimension(_connection(i, j), (0, 1), j, "connection", *condition, source=i, target=j)
 
     def layers(self, architecture: Architecture) -> list[ConvLayer]:
-        """The layers of a valid architecture, as they are written."""
+        """List the layers of a valid architecture.
+
+        Parameters
+        ----------
+        architecture : mapping
+
+        Returns
+        -------
+        list of ConvLayer
+        """
         found = []
         for j in range(1, int(architecture["n_layers"]) + 1):
             setting = {kind: architecture[f"layer{j}/{kind}"] for kind in _SETTINGS}

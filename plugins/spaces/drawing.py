@@ -17,7 +17,20 @@ _MARGIN, _TITLE = 0.15, 0.45
 
 
 def draw(space: Space, architecture: Architecture, path: str | Path) -> None:
-    """Write a picture (.png, .svg, .pdf) of the network. Raises RSAError for a wrong choice or path."""
+    """Draw the network to a picture file.
+
+    Parameters
+    ----------
+    space : Space
+    architecture : mapping
+    path : path
+        Ending in .png, .svg or .pdf.
+
+    Raises
+    ------
+    RSAError
+        For an invalid architecture or path.
+    """
     save_figure(graph_figure({space.name: space.graph(architecture)}), path)
 
 

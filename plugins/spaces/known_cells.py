@@ -99,9 +99,17 @@ def separable(cell: CellPair) -> CellPair: ...
 @overload
 def separable(cell: Architecture) -> dict[str, Choice]: ...
 def separable(cell: CellPair | Architecture) -> CellPair | dict[str, Choice]:
-    """The cell with a 7x7 separable convolution in place of every 1x7-7x1 convolution: the paper's "-sep" (Table 2).
+    """Replace every 1x7-7x1 convolution by a separable 7x7 one: the paper's "-sep" (Table 2).
 
-    cell: an architecture of a `CellSpace`, or a known cell, whose name then ends in "-sep".
+    Parameters
+    ----------
+    cell : mapping or CellPair
+        An architecture of a `CellSpace`, or a known cell.
+
+    Returns
+    -------
+    dict or CellPair
+        A known cell's name then ends in "-sep".
     """
     if isinstance(cell, CellPair):
         normal, reduction = separable_cell(cell.normal), separable_cell(cell.reduction)

@@ -1,4 +1,4 @@
-"""The space of NAS-Bench-201 (Dong & Yang 2020, Extending the scope of reproducible neural architecture search)."""
+"""The space of NAS-Bench-201 (Dong & Yang 2020)."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -13,16 +13,20 @@ _OPERATIONS = ("none", "skip", "conv1x1", "conv3x3", "avgpool")
 
 
 class NASBench201(Space):
-    """Cells of four nodes: node 0 is the input, node 3 the output; each of the six edges has one of five operations.
+    """Cells of four nodes, from the input, node 0, to the output, node 3: five operations for each of six edges.
 
-    Canonical form: an edge that carries nothing to the output ("dead": no path of edges other than "none" from node 0
-    through it to node 3) is "none". Not collapsed: skip connections that make two nodes the same, and the exchange of
-    nodes 1 and 2.
+    Canonical form: an edge that carries nothing to the output ("dead": no path of edges other than "none" leads from
+    node 0 through it to node 3) is "none". Not collapsed: skip connections that make two nodes the same, and the
+    exchange of nodes 1 and 2.
+
+    References
+    ----------
+    Dong & Yang 2020, Extending the scope of reproducible neural architecture search, ICLR.
     """
 
     def __init__(self) -> None:
-        super().__init__("nasbench201", (Dimension(_name(edge), _OPERATIONS, i, "operation")
-                                         for i, edge in enumerate(EDGES)))  # fmt: skip
+        edges = (Dimension(_name(edge), _OPERATIONS, i, "operation") for i, edge in enumerate(EDGES))
+        super().__init__("nasbench201", edges)
 
     def _simplify(self, architecture: dict[str, Choice]) -> dict[str, Choice]:
         live = live_edges({edge: str(architecture[_name(edge)]) for edge in EDGES})
@@ -52,7 +56,23 @@ class NASBench201(Space):
         channels: int = 16,
         **settings: Any,
     ) -> "nn.Module":
-        """As in `Space`. cells: per stage (published: 5); channels: of the first stage, doubled twice."""
+        """Build the network.
+
+        Parameters
+        ----------
+        architecture, input_shape, n_classes
+            As in `Space.build`.
+        cells : int
+            Per stage; 5 as published.
+        channels : int
+            Of the first stage; doubled twice.
+        **settings
+            There are no others.
+
+        Returns
+        -------
+        torch.nn.Module
+        """
         from ..networks.nasbench201 import NASBench201Network
 
         self.check_settings(settings, ("cells", "channels"))

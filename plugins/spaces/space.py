@@ -1,7 +1,7 @@
 """A search space: named categorical dimensions, some of which exist only under a condition.
 
-Every searcher, also someone else's, can treat any space the same: go through `dimensions` in order, choose for those
-that are active, and hand the choices to `canonical`.
+Any searcher, external ones included, treats all spaces alike: go through `dimensions` in order, choose for those that
+are active, and pass the choices to `canonical`.
 """
 
 import json
@@ -41,10 +41,19 @@ class Graph:
 class Dimension:
     """One categorical choice.
 
-    step: which step of a sequential controller makes it (0, 1, ...: the number of layers first, then layer by layer).
-    kind: dimensions of one kind mean the same thing at different steps and can share what is learned about them.
-    parent, when: it is active where the dimension `parent` is active and takes one of the choices `when`; always,
-      without a parent. source, target: the steps that a connection joins (0 = the image), for connections only.
+    Attributes
+    ----------
+    name : str
+    choices : tuple
+    step : int
+        At which step a sequential controller makes it: first the number of layers, then layer by layer.
+    kind : str
+        Dimensions of one kind mean the same thing at different steps, and can share what is learned about them.
+    parent, when : str, tuple
+        It is active where the dimension `parent` is active and takes one of the choices `when`; without a parent,
+        always.
+    source, target : int, optional
+        The steps that a connection joins (0 is the image).
     """
 
     name: str
@@ -60,9 +69,31 @@ class Dimension:
 class Space(ABC):
     """Named categorical dimensions, and how to build the network that a choice of them describes.
 
-    An architecture is a mapping dimension -> choice over the active dimensions only, JSON-able and canonical: equal
-    networks are equal mappings. `get_space(space.name)` is the same space again. Raises RSAError unless every dimension
-    has a name of its own and comes after its parent.
+    An architecture is a JSON-able mapping from the active dimensions to choices, and canonical: equal networks are
+    equal mappings. A subclass defines `describe` and `build`, and `_simplify` where several choices describe one
+    network.
+
+    Parameters
+    ----------
+    name : str
+        For which `get_space` returns the same space.
+    dimensions : iterable of Dimension
+        Each after its parent.
+
+    Raises
+    ------
+    RSAError
+        For a dimension that occurs twice, or before its parent.
+
+    Examples
+    --------
+    >>> from tgsage.plugins.spaces import ToySpace
+    >>> space = ToySpace()
+    >>> architecture = space.complete({"n_layers": 1, "layer1/kernel": 3})
+    >>> architecture
+    {'n_layers': 1, 'layer1/filters': 4, 'layer1/kernel': 3, 'layer1/pool': 'none'}
+    >>> print(space.describe(architecture))
+    layer1: 4 filters 3x3, ReLU
     """
 
     name: str
@@ -89,15 +120,45 @@ class Space(ABC):
         return hash((self.name, self.dimensions))
 
     def is_active(self, dimension: Dimension, architecture: Architecture) -> bool:
-        """Whether its condition holds; the choices of the dimensions before it suffice."""
+        """Tell whether a dimension's condition holds.
+
+        Parameters
+        ----------
+        dimension : Dimension
+        architecture : mapping
+            The choices of the dimensions before it suffice.
+
+        Returns
+        -------
+        bool
+        """
         return not dimension.parent or architecture.get(dimension.parent) in dimension.when
 
     def active(self, architecture: Architecture) -> list[Dimension]:
-        """The dimensions that this architecture has to choose, in order."""
+        """List the dimensions that an architecture has to choose, in order.
+
+        Parameters
+        ----------
+        architecture : mapping
+
+        Returns
+        -------
+        list of Dimension
+        """
         return [dimension for dimension in self.dimensions if self.is_active(dimension, architecture)]
 
     def validate(self, architecture: Architecture) -> None:
-        """Raises RSAError naming everything that is wrong: unknown, missing and inactive dimensions, wrong choices."""
+        """Check an architecture.
+
+        Parameters
+        ----------
+        architecture : mapping
+
+        Raises
+        ------
+        RSAError
+            Naming everything that is wrong: unknown, missing and inactive dimensions, and invalid choices.
+        """
         if not isinstance(architecture, Mapping):
             raise RSAError(f"an architecture is a mapping dimension -> choice, not {type(architecture).__name__}")
         active = {dimension.name: dimension.choices for dimension in self.active(architecture)}
@@ -120,24 +181,58 @@ class Space(ABC):
             raise RSAError(f"not an architecture of {self.name}: {'; '.join(wrong)}")
 
     def canonical(self, architecture: Architecture) -> dict[str, Choice]:
-        """The one mapping that stands for every choice of the same network; dimensions in order.
+        """Return the one mapping that stands for all descriptions of the same network.
 
-        Raises RSAError as `validate` does.
+        Parameters
+        ----------
+        architecture : mapping
+
+        Returns
+        -------
+        dict
+            With the dimensions in order.
+
+        Raises
+        ------
+        RSAError
+            As `validate`.
         """
         self.validate(architecture)
         simple = self._simplify(dict(architecture))
         return {dimension.name: simple[dimension.name] for dimension in self.active(simple)}
 
     def _simplify(self, architecture: dict[str, Choice]) -> dict[str, Choice]:
-        """A valid mapping of the same network, the same one for all that describe it."""
+        """Return a valid mapping of the same network: the same one for all mappings that describe it."""
         return architecture
 
     def sample(self, rng: np.random.Generator) -> dict[str, Choice]:
-        """Every active dimension drawn uniformly, in order."""
+        """Draw an architecture: every active dimension uniformly, in order.
+
+        Parameters
+        ----------
+        rng : numpy.random.Generator
+
+        Returns
+        -------
+        dict
+            Canonical.
+        """
         return self.complete({}, rng)
 
     def complete(self, architecture: Architecture, rng: np.random.Generator | None = None) -> dict[str, Choice]:
-        """Canonical, with inactive dimensions dropped and missing ones drawn uniformly (without `rng`: the first)."""
+        """Complete an architecture: drop inactive dimensions and choose the missing ones.
+
+        Parameters
+        ----------
+        architecture : mapping
+        rng : numpy.random.Generator, optional
+            Draws the missing choices uniformly; without it the first choice is taken.
+
+        Returns
+        -------
+        dict
+            Canonical.
+        """
         return self.canonical(self._complete(architecture, rng))
 
     def _complete(self, architecture: Architecture, rng: np.random.Generator | None) -> dict[str, Choice]:
@@ -152,10 +247,25 @@ class Space(ABC):
         return chosen
 
     def mutate(self, architecture: Architecture, rng: np.random.Generator) -> dict[str, Choice]:
-        """Another network: one random active dimension takes another choice; dimensions that this activates are drawn.
+        """Change one random active dimension; dimensions that this activates are drawn.
 
-        A change that leaves the network as it was stays and another one follows: two edges that lead nowhere alone can
-        make a path together. Raises RSAError where the space has no other network.
+        A change that leaves the network as it was is kept and followed by another one, since two edges that lead
+        nowhere alone can make a path together.
+
+        Parameters
+        ----------
+        architecture : mapping
+        rng : numpy.random.Generator
+
+        Returns
+        -------
+        dict
+            Another network, canonical.
+
+        Raises
+        ------
+        RSAError
+            Where the space has no other network.
         """
         start = self.canonical(architecture)
         changed = start
@@ -172,7 +282,17 @@ class Space(ABC):
         raise RSAError(f"{self.name} has no other architecture near this one")
 
     def neighbours(self, architecture: Architecture) -> list[dict[str, Choice]]:
-        """All other networks at one change; dimensions that a change activates take their first choice."""
+        """List all other networks at one change; dimensions that it activates take their first choice.
+
+        Parameters
+        ----------
+        architecture : mapping
+
+        Returns
+        -------
+        list of dict
+            Canonical.
+        """
         start = self.canonical(architecture)
         found = {self.key(start): start}
         for dimension in self.active(start):
@@ -182,7 +302,17 @@ class Space(ABC):
         return list(found.values())[1:]
 
     def check_fixed(self, fixed: Architecture) -> None:
-        """Raises RSAError for a name that is no dimension, and for a choice that its dimension does not have."""
+        """Check choices that a search is to keep fixed.
+
+        Parameters
+        ----------
+        fixed : mapping
+
+        Raises
+        ------
+        RSAError
+            For a name that is no dimension, and for a choice that its dimension does not have.
+        """
         for name, choice in fixed.items():
             if name not in self._by_name:
                 raise RSAError(f"{self.name} has no dimension {name!r:.80}{near(str(name), list(self._by_name))}")
@@ -190,9 +320,17 @@ class Space(ABC):
                 raise RSAError(f"{name} of {self.name} is one of {listing(choices, 12)}, not {choice!r:.80}")
 
     def architectures(self, fixed: Architecture | None = None) -> Iterator[dict[str, Choice]]:
-        """Every network, canonical, in the order of dimensions and choices; as often as choices describe it.
+        """Iterate over all networks, in the order of dimensions and choices, each as often as choices describe it.
 
-        fixed: the only choice of some dimensions.
+        Parameters
+        ----------
+        fixed : mapping, optional
+            The only choice of some dimensions.
+
+        Returns
+        -------
+        iterator of dict
+            Canonical.
         """
         only = fixed or {}
 
@@ -210,7 +348,12 @@ class Space(ABC):
         return extend({}, 0)
 
     def size(self) -> int:
-        """How many choices of active dimensions there are (several can describe one network)."""
+        """Count the choices of active dimensions, several of which can describe one network.
+
+        Returns
+        -------
+        int
+        """
         return prod(self._count(dimension) for dimension in self._children.get("", []))
 
     def _count(self, dimension: Dimension) -> int:
@@ -218,19 +361,56 @@ class Space(ABC):
         return sum(prod(self._count(c) for c in children if choice in c.when) for choice in dimension.choices)
 
     def key(self, architecture: Architecture) -> str:
-        """One line of text for a canonical architecture, for caches and files."""
+        """Return one line of text for a canonical architecture, for caches and files.
+
+        Parameters
+        ----------
+        architecture : mapping
+
+        Returns
+        -------
+        str
+        """
         return json.dumps(dict(architecture), separators=(",", ":"))
 
     @abstractmethod
     def describe(self, architecture: Architecture) -> str:
-        """The network in words, a line per layer or block."""
+        """Describe the network in words, a line per layer or block.
+
+        Parameters
+        ----------
+        architecture : mapping
+
+        Returns
+        -------
+        str
+        """
 
     def graph(self, architecture: Architecture) -> Graph:
-        """The network as boxes and arrows; one box with the description where a space draws no better one."""
+        """Return the network as boxes and arrows; by default one box with the description.
+
+        Parameters
+        ----------
+        architecture : mapping
+
+        Returns
+        -------
+        Graph
+        """
         return Graph({"network": self.describe(architecture)}, ())
 
     def check_settings(self, given: Iterable[str], known: Iterable[str]) -> None:
-        """Raises RSAError for a setting that `build` does not have."""
+        """Check the names of settings for `build`.
+
+        Parameters
+        ----------
+        given, known : iterable of str
+
+        Raises
+        ------
+        RSAError
+            For a name that is not known.
+        """
         for name in given:
             if name not in (allowed := list(known)):
                 hint = near(name, allowed) if allowed else "; it has none"
@@ -245,9 +425,22 @@ class Space(ABC):
         n_classes: int = 10,
         **settings: Any,
     ) -> "nn.Module":
-        """The torch module, with random weights from torch's generator: (n, *input_shape) -> (n, n_classes) logits.
+        """Build the torch module, with random weights from torch's generator.
 
-        Its `stages` name the modules whose outputs are the candidate's layers, so that `layer_rdms` finds them.
+        Parameters
+        ----------
+        architecture : mapping
+        input_shape : tuple of int
+            (C, H, W).
+        n_classes : int
+        **settings
+            Of the space; most have none.
+
+        Returns
+        -------
+        torch.nn.Module
+            (n, C, H, W) to (n, n_classes) logits. Its `stages` name the modules whose outputs are the candidate's
+            layers.
         """
 
 

@@ -1,4 +1,4 @@
-"""A space of a few hundred small networks, for tests, docs and searches that end in seconds."""
+"""A space of small networks, for tests, documentation and searches that end in seconds."""
 
 from collections import OrderedDict
 from itertools import pairwise

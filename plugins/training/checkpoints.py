@@ -1,4 +1,4 @@
-"""A training's state in one file, from which it goes on as if it had never stopped."""
+"""Checkpoints: the state of a training in one file, from which it continues as if it had never stopped."""
 
 import json
 import math
@@ -21,11 +21,26 @@ _FORMAT, _VERSION = "tgsage-checkpoint", 1
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Weights, optimiser, and the place in the training that they were left at.
+    """Weights, optimiser and position of a training.
 
-    settings: what the training was (recipe, seed, data, length); another one does not go on from here. network: how to
-    make the network again (see `make_network`), "" where nobody said. position: batches done, in all. sums: of the
-    epoch's loss, correct answers and images so far. random: torch's generators. history: moments, as dicts.
+    Attributes
+    ----------
+    model, optimiser : mapping
+        State dicts.
+    settings : mapping
+        What defines the training (recipe, seed, data, length); no other training may continue from here.
+    network : str
+        From which `load_network` rebuilds the network (see `make_network`); "" where unknown.
+    position : int
+        Batches done.
+    sums : tuple of float
+        Of this epoch's losses, correct answers and images so far.
+    random : mapping
+        States of torch's generators.
+    history : tuple of mapping
+        Moments, as dicts.
+    seconds : float
+        Training time so far.
     """
 
     model: Mapping[str, Tensor]
@@ -39,19 +54,35 @@ class Checkpoint:
     seconds: float
 
     def save(self, path: str | Path) -> None:
-        """Written whole or not at all; `rsa.load_model(..., weights=path)` finds the weights in it, too."""
-        values = {
-            "format": _FORMAT, "version": _VERSION, "model": dict(self.model), "optimiser": self.optimiser,
-            "settings": json.dumps(self.settings), "network": self.network, "position": self.position,
-            "sums": list(self.sums), "random": dict(self.random), "history": json.dumps(self.history),
-            "seconds": self.seconds,
-        }  # fmt: skip
+        """Write it completely or not at all; `rsa.load_model(..., weights=path)` also finds the weights in it.
+
+        Parameters
+        ----------
+        path : path
+        """
+        plain = {"model": dict(self.model), "sums": list(self.sums), "random": dict(self.random)}
+        texts = {"settings": json.dumps(self.settings), "history": json.dumps(self.history)}
+        values = {"format": _FORMAT, "version": _VERSION, **vars(self), **plain, **texts}
         with replacing(path) as temporary, steady(temporary) as file:
             torch.save(values, file)
 
     @classmethod
     def load(cls, path: str | Path) -> "Checkpoint":
-        """What `save` wrote, read as data only. Raises RSAError naming the file whatever is wrong with it."""
+        """Read what `save` wrote, as data only: nothing in the file is executed.
+
+        Parameters
+        ----------
+        path : path
+
+        Returns
+        -------
+        Checkpoint
+
+        Raises
+        ------
+        RSAError
+            Naming the file, whatever is wrong with it.
+        """
         file = Path(path)
         if not file.is_file():
             raise RSAError(f"{file}: no such checkpoint")
@@ -74,17 +105,16 @@ class Checkpoint:
             if int(values["position"]) < 0:
                 raise ValueError("its position lies before its beginning")
             loss, correct, images = map(float, values["sums"])
-            return cls(
-                values["model"], values["optimiser"], settings, str(values["network"]),
-                int(values["position"]), (loss, correct, images), values["random"],
-                tuple(json.loads(values["history"])), float(values["seconds"]),
-            )  # fmt: skip
+            kept = {key: values[key] for key in ("model", "optimiser", "random")} | {"settings": settings}
+            numbers = {"position": int(values["position"]), "seconds": float(values["seconds"])}
+            history = tuple(json.loads(values["history"]))
+            return cls(**kept, **numbers, network=str(values["network"]), sums=(loss, correct, images), history=history)
         except (KeyError, TypeError, ValueError, RecursionError) as error:
             raise RSAError(f"{file} is an incomplete checkpoint: {reason(error)}") from error
 
     @property
     def mature(self) -> bool:
-        """Whether its schedule had ended, after one epoch at least; raises RSAError where the settings do not say."""
+        """Whether its schedule had ended, after at least one epoch; RSAError where the settings do not tell."""
         try:
             per_epoch = math.ceil(self.settings["training images"] / self.settings["recipe"]["batch_size"])
             return bool(self.position >= max(1.0, self.settings["epochs"]) * per_epoch)
@@ -92,9 +122,19 @@ class Checkpoint:
             raise RSAError(f"the checkpoint does not say how long its training is: {reason(error)}") from error
 
     def check_settings(self, settings: Mapping[str, Any]) -> None:
-        """Raises RSAError naming the first setting of this training that differs.
+        """Check that a training may continue from here.
 
-        The images' content was not written by older versions: a checkpoint without it goes on by the data's name.
+        Older versions did not record the images' content; their checkpoints are compared by the data's name.
+
+        Parameters
+        ----------
+        settings : mapping
+            Of that training.
+
+        Raises
+        ------
+        RSAError
+            Naming the first setting that differs.
         """
         wanted = json.loads(json.dumps(settings))
         if "content" not in self.settings:
@@ -108,7 +148,18 @@ class Checkpoint:
                 raise RSAError(f"the checkpoint is of another training: {key} was {was!r} and is {now!r} now")
 
     def restore(self, model: nn.Module, optimiser: torch.optim.Optimizer | None = None) -> None:
-        """Put weights (and the optimiser's state) back. Raises RSAError when they are of another network."""
+        """Load the weights, and the optimiser's state, into a network and its optimiser.
+
+        Parameters
+        ----------
+        model : torch.nn.Module
+        optimiser : torch.optim.Optimizer, optional
+
+        Raises
+        ------
+        RSAError
+            When they are of another network.
+        """
         own = model.state_dict()
         wrong = [key for key in own if key not in self.model or self.model[key].shape != own[key].shape]
         extra = [key for key in self.model if key not in own]
@@ -152,10 +203,21 @@ def _same(stored: object, own: object) -> bool:
 
 
 def load_network(path: str | Path) -> nn.Module:
-    """The network of a checkpoint, with its weights, in evaluation mode.
+    """Rebuild the network of a checkpoint, with its weights, in evaluation mode.
 
-    Raises RSAError for what is no checkpoint, for a network that only its maker can build, and for one that is larger
-    than the weights in the file, before it takes their memory.
+    Parameters
+    ----------
+    path : path
+
+    Returns
+    -------
+    torch.nn.Module
+
+    Raises
+    ------
+    RSAError
+        For a file that is no checkpoint, for one that does not tell how to build its network, and, before memory is
+        taken, for a network larger than the weights in the file.
     """
     from .models import rebuild
 

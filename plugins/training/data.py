@@ -24,10 +24,16 @@ SPLIT_SEED = 0  # of the validation images: one split for everybody, whatever a 
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """Some images of a source: `places` in it, labels (n,) int64, and columns of n values, `stimulus_id` first.
+    """Some images of a source, in random order, so that any batch is a fair sample of the part.
 
-    source: one uint8 tensor (N, C, H, W) that parts share, possibly mapped from disk, or images decoded when asked for.
-    Images are in random order, so that any batch is a fair sample of the part.
+    Attributes
+    ----------
+    source : torch.Tensor or FileImages
+        uint8 (N, C, H, W), shared by the parts and possibly mapped from disk; or image files, decoded when indexed.
+    places, labels : torch.Tensor
+        Indices into the source and classes, both (n,) int64.
+    table : mapping
+        Columns of n values, `stimulus_id` first.
     """
 
     source: Tensor | FileImages
@@ -39,17 +45,28 @@ class Part:
         return len(self.places)
 
     def batch(self, index: Tensor) -> Tensor:
-        """Images (len(index), C, H, W) uint8, as they are shown to a trained network."""
+        """Get images without augmentation.
+
+        Parameters
+        ----------
+        index : torch.Tensor
+            Positions in the part, (k,) int64.
+
+        Returns
+        -------
+        torch.Tensor
+            uint8 (k, C, H, W).
+        """
         return self.source[self.places[index]]
 
     @property
     def images(self) -> Tensor:
-        """All of them, as one tensor."""
+        """All images, uint8 (n, C, H, W)."""
         return self.batch(torch.arange(len(self)))
 
     @cached_property
     def content(self) -> str:
-        """A digest of ids, labels and pixels; of files undecoded bytes. Of a large part 1,000 images are read."""
+        """Digest of ids, labels and pixels (of files: bytes); of a large part it covers 1,000 of the images."""
         digest = hashlib.sha256("\n".join(map(str, self.table["stimulus_id"])).encode())
         digest.update(self.labels.numpy().tobytes())
         few = math.prod(self.source.shape[1:]) * len(self) <= _DIGESTED
@@ -63,12 +80,31 @@ class Part:
         return digest.hexdigest()[:16]
 
     def take(self, index: Tensor) -> "Part":
-        """These of its images, in this order."""
+        """Select images.
+
+        Parameters
+        ----------
+        index : torch.Tensor
+            Positions in the part, (k,) int64, in the wanted order.
+
+        Returns
+        -------
+        Part
+        """
         columns = {key: values[index.numpy()] for key, values in self.table.items()}
         return Part(self.source, self.places[index], self.labels[index], columns)
 
     def joined(self, other: "Part") -> "Part":
-        """Its images, then those of another part of the same source."""
+        """Append the images of another part of the same source.
+
+        Parameters
+        ----------
+        other : Part
+
+        Returns
+        -------
+        Part
+        """
         columns = {key: np.concatenate([values, other.table[key]]) for key, values in self.table.items()}
         places, labels = torch.cat([self.places, other.places]), torch.cat([self.labels, other.labels])
         return Part(self.source, places, labels, columns)
@@ -76,11 +112,19 @@ class Part:
 
 @dataclass(frozen=True, eq=False)
 class Data:
-    """A data set: classes, parts `train`, `valid` (P is measured on it) and `test`, and how pixels become inputs.
+    """A data set; `load_data` reads one by name, `make_data` makes one from your own tensor.
 
-    mean, std: per channel, of pixels in [0, 1]; without them every image is standardised over all its pixels (the
-    paper's CIFAR recipes). taken: where the parts are from, for `summary`. `load_data(name)` makes one by name,
-    `make_data` from a tensor of your own.
+    Attributes
+    ----------
+    name : str
+    classes : tuple of str
+    train, valid, test : Part
+        P is measured on `valid`.
+    mean, std : tuple of float, optional
+        Per channel, of pixels in [0, 1]; without them each image is standardised over all its pixels (the paper's
+        CIFAR recipes).
+    taken : str
+        Where the parts come from, for `summary`.
     """
 
     name: str
@@ -94,23 +138,43 @@ class Data:
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """(channels, height, width) of an image."""
+        """(channels, height, width) of its images."""
         channels, height, width = self.train.source.shape[1:]
         return channels, height, width
 
     @property
     def n_classes(self) -> int:
+        """Number of classes."""
         return len(self.classes)
 
     def summary(self) -> str:
-        """One line: the classes, the images of every part, and their size."""
+        """Describe it in one line: classes, number of images in each part, and their size.
+
+        Returns
+        -------
+        str
+        """
         counts = ", ".join(f"{len(getattr(self, name)):,} {name}" for name in PARTS)
         size = " x ".join(map(str, self.shape))
         taken = f"; {self.taken}" if self.taken else ""
         return f"{self.name}: {self.n_classes} classes ({listing(self.classes)}); images: {counts}, {size}{taken}"
 
     def part(self, name: str) -> Part:
-        """Raises RSAError for an unknown part and for one without images."""
+        """Get a part by name.
+
+        Parameters
+        ----------
+        name : {"train", "valid", "test"}
+
+        Returns
+        -------
+        Part
+
+        Raises
+        ------
+        RSAError
+            For another name, and for a part without images.
+        """
         if name not in PARTS:
             raise RSAError(f"a data set has parts {', '.join(PARTS)}, not {name!r}")
         part: Part = getattr(self, name)
@@ -119,28 +183,56 @@ class Data:
         return part
 
     def describe(self) -> dict[str, Any]:
-        """What it is, its images included, JSON-able: for telling whether results are about the same data."""
-        return {
-            "data": self.name, "classes": list(self.classes), "mean": self.mean, "std": self.std,
-            "training images": f"{len(self.train)}, SHA-256 {self.train.content}",
-            "validation images": f"{len(self.valid)}, SHA-256 {self.valid.content}",
-        }  # fmt: skip
+        """Return JSON-able facts that are equal for equal data, digests of the images included.
+
+        Returns
+        -------
+        dict
+        """
+        about = {"data": self.name, "classes": list(self.classes), "mean": self.mean, "std": self.std}
+        parts = {"training images": self.train, "validation images": self.valid}
+        return about | {key: f"{len(part)}, SHA-256 {part.content}" for key, part in parts.items()}
 
     def whole(self) -> "Data":
-        """The same data with the validation images among the training images, for a final training."""
+        """Move the validation images to the training images, for a final training.
+
+        Returns
+        -------
+        Data
+        """
         return replace(self, train=self.train.joined(self.valid), valid=self.valid.take(torch.arange(0)), taken="")
 
     def normalise(self, images: Tensor) -> Tensor:
-        """uint8 images (n, C, H, W) to float32 inputs of a network."""
+        """Turn pixels into inputs of a network.
+
+        Parameters
+        ----------
+        images : torch.Tensor
+            uint8 (n, C, H, W).
+
+        Returns
+        -------
+        torch.Tensor
+            float32 (n, C, H, W).
+        """
         if self.mean is None or self.std is None:
             return standardise(images)
         mean, std = (torch.tensor(values, device=images.device).view(1, -1, 1, 1) for values in (self.mean, self.std))
         return (images.float() / 255 - mean) / std
 
     def preprocess(self, image: Any) -> Tensor:
-        """Any image (as `rsa.pictures.as_rgb` takes it) as an input (C, H, W) of a network of this data.
+        """Turn any image, such as a stimulus of a recording, into an input for networks of this data.
 
-        Shorter side resized, central crop, grey or RGB as the data: a brain's stimuli can be shown, too.
+        Parameters
+        ----------
+        image : object
+            As for `Stimuli`: a PIL image, a path, an array or a tensor. Its shorter side is resized, its centre
+            cropped, and it is converted to grey or RGB as the data are.
+
+        Returns
+        -------
+        torch.Tensor
+            float32 (C, H, W).
         """
         from torchvision.transforms.v2 import functional
 
@@ -160,10 +252,20 @@ class Data:
         return self.normalise(image[None])[0]
 
     def stimuli(self, part: str = "valid", *, limit: int | None = None, seed: int = 0) -> Stimuli:
-        """Images of a part as stimuli, uint8 (C, H, W), with stimulus_id, category_name and what else is known.
+        """Get the images of a part as stimuli, with stimulus_id, category_name and the part's other columns.
 
-        limit: at most this many, drawn by `seed`, in the part's order. The reference is NAME/PART; `load_stimuli` finds
-        them again by it. Show them through `preprocess`.
+        Parameters
+        ----------
+        part : {"train", "valid", "test"}
+        limit : int, optional
+            At most this many, drawn by `seed`, in the part's order.
+        seed : int
+
+        Returns
+        -------
+        Stimuli
+            uint8 (C, H, W) images to be shown through `preprocess`; `load_stimuli` finds them again by their
+            reference, NAME/PART.
         """
         chosen = self.part(part)
         if limit is not None and limit < len(chosen):
@@ -188,10 +290,44 @@ def make_data(
     std: tuple[float, ...] | None = None,
     taken: str = "",
 ) -> Data:
-    """Split images into parts: those where `test` (n,) is true, `validation` random others (always the same), the rest.
+    """Make a data set of your own images, split into parts.
 
-    validation: a number, fewer of which are a part of more, or which images these are (n,).
-    Raises RSAError where training images or labels are missing.
+    Parameters
+    ----------
+    name : str
+    source : torch.Tensor or FileImages
+        uint8 images (n, C, H, W).
+    labels : sequence of int
+        Class of each image, (n,).
+    classes : sequence of str
+        Their names.
+    test : array of bool
+        Which images are for testing, (n,).
+    validation : int or array of bool
+        How many of the other images are held out for P, or which, (n,). They are drawn by a fixed seed; a smaller
+        number takes a subset of a larger one's images.
+    table : mapping, optional
+        Further columns of n values.
+    mean, std, taken
+        See `Data`.
+
+    Returns
+    -------
+    Data
+
+    Raises
+    ------
+    RSAError
+        For labels that do not fit, and where no training image would be left.
+
+    Examples
+    --------
+    >>> import numpy as np, torch
+    >>> from tgsage.plugins.training import make_data
+    >>> images, labels = torch.zeros(10, 1, 8, 8, dtype=torch.uint8), [0, 1] * 5
+    >>> data = make_data("mine", images, labels, ["a", "b"], test=np.arange(10) < 2, validation=3)
+    >>> len(data.train), len(data.valid), len(data.test)
+    (5, 3, 2)
     """
     kinds, is_test = np.asarray(labels, np.int64), np.asarray(test, bool)
     n = len(source)
@@ -219,7 +355,7 @@ def make_data(
 def standardise(images: Tensor) -> Tensor:
     """Every image (n, C, H, W) to mean 0 and standard deviation 1 over all its pixels, float32.
 
-    The deviation is taken as at least 1 / sqrt(pixels), of pixels in 0..255, so that a blank image becomes zeros.
+    The deviation, of pixels in 0..255, is at least 1 / sqrt(number of pixels), so that a blank image becomes zeros.
     """
     pixels = images.float()
     variance, mean = torch.var_mean(pixels, dim=(1, 2, 3), keepdim=True, correction=0)

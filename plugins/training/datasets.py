@@ -49,7 +49,7 @@ def load_data(
     size: int | None = None,
     download: bool = False,
 ) -> Data:
-    """A data set with its parts train, valid and test.
+    """Read a data set by name.
 
     | name          | what it is                                                                | held out for P |
     |---------------|---------------------------------------------------------------------------|----------------|
@@ -63,16 +63,39 @@ def load_data(
     | imagenet:PATH | PATH/train/CLASS and PATH/val/CLASS (for testing), 224 x 224, decoded anew| 50,000         |
     | imagenet64:PATH | the same at 64 x 64, decoded once into the cache (16 GB)                | 50,000         |
 
-    Of a folder's parts any usual spelling will do (training, Val, dev, testing, ...). Where it has both val and test, P
-    is measured on val and nothing is held out. `class_folders` says what is refused.
+    Parts of a folder may have any usual spelling (training, Val, dev, testing, ...). Where it has both val and test, P
+    is measured on val and nothing is held out. Images of ImageNet and of folders are normalised by ImageNet's mean and
+    deviation, all others each over its own pixels.
 
-    PATH is made absolute, in the data set's name too, so that a search or a checkpoint means the same folder anywhere.
-    data_dir: without it TGSAGE_DATA, else the cache folder. validation: how many training images are held out; which
-    ones is the same for everybody. size: side of a folder's images (default: the first one's shorter side, at most
-    224). download: cifar10 and cifar100 may be fetched. Images of ImageNet and folders are normalised by ImageNet's
-    mean and deviation, all others each over its own pixels.
+    Parameters
+    ----------
+    name : str
+        PATH becomes absolute, in the data set's name as well, so that a search or a checkpoint means the same folder
+        everywhere.
+    data_dir : path, optional
+        By default $TGSAGE_DATA, else the cache folder.
+    validation : int, optional
+        How many training images are held out for P; always the same ones.
+    size : int, optional
+        Side of a folder's images; by default the first image's shorter side, at most 224.
+    download : bool
+        Fetch cifar10 or cifar100 where they are missing.
 
-    Raises RSAError for an unknown name and for files that are missing or damaged.
+    Returns
+    -------
+    Data
+
+    Raises
+    ------
+    RSAError
+        For an unknown name, and for files that are missing or damaged.
+
+    Examples
+    --------
+    >>> from tgsage.plugins.training import load_data
+    >>> data = load_data("digits")
+    >>> data.shape, len(data.train), len(data.valid), len(data.test)
+    ((1, 8, 8), 1257, 180, 360)
     """
     kind, _, path = name.partition(":")
     if kind not in DATASETS:
@@ -88,9 +111,23 @@ def load_data(
 
 
 def load_stimuli(reference: str, *, data_dir: str | Path | None = None) -> Stimuli:
-    """The images that `Data.stimuli` referred to as NAME/PART, such as "cifar10-jpeg/valid".
+    """Read the images to which a teacher of `Data.stimuli` refers.
 
-    Raises RSAError as `load_data` does.
+    Parameters
+    ----------
+    reference : str
+        NAME/PART, such as "cifar10-jpeg/valid".
+    data_dir : path, optional
+        As in `load_data`.
+
+    Returns
+    -------
+    Stimuli
+
+    Raises
+    ------
+    RSAError
+        As `load_data` does.
     """
     name, _, part = reference.rpartition("/")
     return load_data(name, data_dir=data_dir).stimuli(part)
@@ -115,9 +152,7 @@ def _simulated(request: Request) -> Data:
     test = np.array([int(name.rpartition("_")[2]) < 8 for name in table["stimulus_id"].tolist()])
     columns = {key: table[key] for key in ("stimulus_id", "object_name", "variation")}
     source, held_out = torch.from_numpy(images[:, None]), request.held_out(256)
-    return make_data(
-        request.name, source, labels, classes.tolist(), test=test, validation=held_out, table=columns
-    )  # fmt: skip
+    return make_data(request.name, source, labels, classes.tolist(), test=test, validation=held_out, table=columns)
 
 
 def _cifar(request: Request) -> Data:
@@ -190,11 +225,10 @@ def _from_files(
     if len(set(ids)) < len(ids):
         ids = np.array(files.names)
     held_out = max(1, int((~found.test).sum()) // 10) if held_out is None else held_out
-    data = make_data(
-        request.name, decode_once(files, size) if once else FileImages(files, size), found.labels, found.classes,
-        test=found.test, validation=held_out if found.valid is None else found.valid, table={"stimulus_id": ids},
-        mean=_MEAN if normalised else None, std=_STD if normalised else None, taken=found.taken,
-    )  # fmt: skip
+    source = decode_once(files, size) if once else FileImages(files, size)
+    split = {"test": found.test, "validation": held_out if found.valid is None else found.valid, "taken": found.taken}
+    scale = {"mean": _MEAN, "std": _STD} if normalised else {}
+    data = make_data(request.name, source, found.labels, found.classes, table={"stimulus_id": ids}, **split, **scale)
     counts = np.bincount(found.labels)
     untrained = np.setdiff1d(found.labels, data.train.labels.numpy())
     if len(untrained):

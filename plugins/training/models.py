@@ -16,7 +16,17 @@ FORMS = ("resnet:N", "nasnet-a[:NxF]", "pnasnet-5[:NxF]", "amoebanet-a[:NxF]", "
 
 
 def build_seeded(build: Callable[[], nn.Module], seed: int) -> nn.Module:
-    """What `build()` returns, its random weights decided by the seed; torch's generator is left as it was."""
+    """Build a network whose random weights depend on the seed only; torch's generator is left as it was.
+
+    Parameters
+    ----------
+    build : callable
+    seed : int
+
+    Returns
+    -------
+    torch.nn.Module
+    """
     with torch.random.fork_rng(devices=()):
         torch.manual_seed(seed)
         return build()
@@ -25,14 +35,36 @@ def build_seeded(build: Callable[[], nn.Module], seed: int) -> nn.Module:
 def make_network(
     network: str | Path | dict[str, Any], *, shape: tuple[int, int, int], n_classes: int, seed: int = 0
 ) -> nn.Module:
-    """An untrained network for images of this shape (C, H, W); equal arguments give equal weights.
+    """Make an untrained network; equal arguments give equal weights.
 
-    network: "resnet:9" (the CIFAR ResNet with n = 9; "resnet:9B" with projections); a known cell: "nasnet-a" as
-    published for CIFAR, "nasnet-a:2x16" with two cells per stage and 16 filters; "torchvision:NAME", random weights; a
-    file of `tgsage space`; or what such a file holds, {"space": name, "architecture": {...}}, here also with
-    "settings" for `Space.build`. The network's `origin` is the JSON text from which a checkpoint makes it again.
+    Parameters
+    ----------
+    network : str, path or dict
+        "resnet:9" (CIFAR ResNet with n = 9; "resnet:9B" with projections); a known cell: "nasnet-a" as published for
+        CIFAR, "nasnet-a:2x16" with two cells per stage and 16 filters; "torchvision:NAME"; a file of `tgsage space`, or
+        its content, {"space": name, "architecture": {...}}, here optionally with "settings" for `Space.build`.
+    shape : tuple of int
+        Of an image: (C, H, W).
+    n_classes : int
+    seed : int
+        Of the weights.
 
-    Raises RSAError for an unknown name, and for images too small for the network.
+    Returns
+    -------
+    torch.nn.Module
+        Its attribute `origin` is the JSON text from which a checkpoint rebuilds it.
+
+    Raises
+    ------
+    RSAError
+        For an unknown name, and for images too small for the network.
+
+    Examples
+    --------
+    >>> from tgsage.plugins.training import make_network
+    >>> network = make_network("resnet:1", shape=(1, 8, 8), n_classes=10)
+    >>> network.stages
+    ('L1', 'L2', 'L3')
     """
     described = _described(network)
     try:

@@ -28,7 +28,17 @@ class NotFinite(RSAError):
 
 @dataclass(frozen=True)
 class Performance:
-    """accuracy: share of images whose largest logit is their class. loss: mean cross-entropy. seconds: of it all."""
+    """How well a network classifies images.
+
+    Attributes
+    ----------
+    accuracy : float
+        Fraction of images whose largest logit is that of their class.
+    loss : float
+        Mean cross-entropy.
+    images : int
+    seconds : float
+    """
 
     accuracy: float
     loss: float
@@ -48,14 +58,34 @@ def evaluate_network(
     channels_last: Choice = "auto",
     each: Each | None = None,
 ) -> Performance:
-    """Accuracy and loss on the images of a part, in the part's order, without augmentation.
+    """Measure accuracy and loss on a part of a data set, without augmentation.
 
-    batchnorm: see `normalising`. The default suits networks after a few steps, which are what a search looks at; give
-    "running" for mature ones. Recalibration shows the first 2,000 training images first.
-    each: called with (places in the part, logits) after every batch, for whoever listens to the layers meanwhile.
+    Parameters
+    ----------
+    model : torch.nn.Module
+        Its mode and running averages are restored afterwards; it stays on the device.
+    data : Data
+    part : {"train", "valid", "test"}
+    batchnorm : {"batch", "running", "recalibrated"}
+        See `normalising`. "batch" suits networks after a few steps, as in a search; use "running" for mature ones.
+        Recalibration first shows 2,000 training images.
+    batch_size : int
+    device, amp, channels_last
+        See `place`.
+    each : callable, optional
+        Called after each batch with the positions in the part and the logits, in the part's order.
 
-    Equal calls give equal results; the model's mode and averages come back. It stays on the device.
-    Raises RSAError for a part without images, NotFinite for a network whose outputs are no numbers.
+    Returns
+    -------
+    Performance
+        Equal calls give equal results.
+
+    Raises
+    ------
+    RSAError
+        For a part without images.
+    NotFinite
+        An RSAError, for a network whose outputs are NaN or infinite.
     """
     chosen, where = data.part(part), place(data.shape, device, amp, channels_last)
     start = time.perf_counter()
@@ -75,7 +105,7 @@ def evaluate_network(
 
 
 def check_logits(logits: Tensor) -> None:
-    """Raises NotFinite for NaN, and where the largest logit of an image is infinite."""
+    """Raise NotFinite for NaN, and where the largest logit of an image is infinite."""
     bad = int((~logits.amax(dim=1).isfinite()).sum())
     if bad:
         raise NotFinite(f"the network's outputs are NaN or infinite for {bad} of {len(logits)} images")

@@ -18,22 +18,52 @@ SMALLEST = 16  # side of images from which bfloat16 pays; at 8 x 8 it gains noth
 
 @dataclass(frozen=True)
 class Placement:
-    """A device, whether matrix products run in bfloat16 there (autocast), and the order of images in memory."""
+    """Device and precision of computations; see `place`.
+
+    Attributes
+    ----------
+    device : torch.device
+    amp : bool
+        Whether matrix products run in bfloat16 (autocast).
+    channels_last : bool
+        Memory order of images and weights.
+    """
 
     device: torch.device
     amp: bool
     channels_last: bool
 
     def autocast(self) -> AbstractContextManager[object]:
+        """Return torch's autocast context.
+
+        Returns
+        -------
+        context manager
+        """
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.amp)
 
     def inputs(self, images: Tensor) -> Tensor:
-        """Float images (n, C, H, W) as the network takes them."""
+        """Move images to the device, in its memory order.
+
+        Parameters
+        ----------
+        images : torch.Tensor
+            Float, (n, C, H, W).
+
+        Returns
+        -------
+        torch.Tensor
+        """
         layout = torch.channels_last if self.channels_last else torch.contiguous_format
         return images.to(self.device, memory_format=layout)
 
     def move(self, model: nn.Module) -> None:
-        """Put a network there, in this order."""
+        """Move a network to the device, in its memory order.
+
+        Parameters
+        ----------
+        model : torch.nn.Module
+        """
         if self.channels_last and all(parameter.ndim < 5 for parameter in model.parameters()):
             model.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         else:
@@ -46,14 +76,31 @@ def place(
     amp: Choice = "auto",
     channels_last: Choice = "auto",
 ) -> Placement:
-    """Decide where images of this shape (C, H, W) are computed; a Placement instead of a device has decided it.
+    """Decide where and in which precision images are computed.
 
-    device: without one the first GPU, else the CPU; "cuda" is, under torchrun, the process's own GPU. amp "auto":
-    bfloat16 on GPUs and processors that have instructions for it, from 16 x 16 pixels (measured on two cores of an AMD
-    EPYC, forward and backward: 1.6 to 2.1 times as fast for 3x3 to 7x7, separable and residual networks, no difference
-    at 8 x 8). channels_last "auto": always (1.0 to 1.6 times as fast there). Neither depends on the moment's load, so
-    that equal settings give equal weights on one machine. Raises RSAError for a device that is unknown or cannot be
-    used.
+    Parameters
+    ----------
+    shape : tuple of int
+        Of an image: (C, H, W).
+    device : str, torch.device or Placement, optional
+        By default the first GPU, else the CPU. Under torchrun "cuda" is the process's own GPU. A Placement is returned
+        as it is.
+    amp : bool or "auto"
+        "auto": bfloat16 from 16 x 16 pixels on, on GPUs and processors with instructions for it (on two cores of an AMD
+        EPYC, forward and backward passes of convolutional, separable and residual networks ran 1.6 to 2.1 times as
+        fast; no difference at 8 x 8).
+    channels_last : bool or "auto"
+        "auto": always (1.0 to 1.6 times as fast there).
+
+    Returns
+    -------
+    Placement
+        It does not depend on the current load: equal settings give equal weights on one machine.
+
+    Raises
+    ------
+    RSAError
+        For a device that is unknown or cannot be used.
     """
     if isinstance(device, Placement):
         return device
@@ -105,7 +152,17 @@ def same_threads() -> Iterator[None]:
 
 
 def out_of_memory(error: BaseException) -> str | None:
-    """One line if this error says that memory did not suffice, on the CPU or a GPU; else None."""
+    """Tell whether an error means that memory ran out, on the CPU or a GPU.
+
+    Parameters
+    ----------
+    error : BaseException
+
+    Returns
+    -------
+    str or None
+        One line about it; None for any other error.
+    """
     text = str(error)
     if isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in text:
         return f"out of memory: {reason(error)}"

@@ -1,4 +1,4 @@
-"""How networks are trained, by name: every number is a field, and says where it comes from."""
+"""Recipes for training, by name: every number is a field, with its source; and the length of a training."""
 
 import math
 from collections.abc import Iterable
@@ -17,20 +17,40 @@ SCHEDULES = ("constant", "steps", "cosine", "one-cycle")
 
 @dataclass(frozen=True)
 class Recipe:
-    """A training from the first to the last epoch; premature networks are those for which it was stopped early.
+    """A complete training. A premature network is one whose training was stopped early.
 
-    epochs: length of the learning rate's schedule. A one-cycle schedule has no fixed length: it takes that of the
-      training asked for, since one cut off in the middle ends at its highest rate.
-    batch_size: an epoch is cut into ceil(n / batch_size) batches that differ by one image at most.
-    optimiser: "sgd", "adamw", or "rmsprop" with `decay` of the squared gradients and `eps`. weight_decay: of all
-      weights, L2 (decoupled for "adamw").
-    schedule: "constant"; "steps": lr times `factor` every `step` epochs; "cosine": one period to 0, step by step;
-      "one-cycle": up from a 25th of lr in the first `warmup` of all steps, down to 0 in the rest, straight.
-    clip: gradients of a larger global norm are scaled to it; 0 = never. auxiliary: weight of an auxiliary head's loss.
-    pad, flip: zero-padding before a random crop of the image's size, and mirroring of half of the images.
-    shorter: shortest and longest side to which pictures are resized at random, for data that is decoded anew.
+    Attributes
+    ----------
+    name : str
+    epochs : int
+        Length of the learning rate's schedule. A one-cycle schedule is as long as the training asked for, since
+        stopping it halfway would end at its highest rate.
+    lr, momentum, nesterov
+        Of the optimiser; `momentum` is the first beta of "adamw".
+    schedule : {"constant", "steps", "cosine", "one-cycle"}
+        "steps": lr times `factor` every `step` epochs. "cosine": half a period down to 0, updated at each batch.
+        "one-cycle": linearly up from lr / 25 in the first `warmup` of all batches, then linearly down to 0.
+    batch_size : int
+        An epoch is divided into ceil(n / batch_size) batches whose sizes differ by one image at most.
+    optimiser : {"sgd", "rmsprop", "adamw"}
+        "rmsprop" uses `decay` (of the squared gradients) and `eps`.
+    decay, eps, step, factor, warmup
+        See `optimiser` and `schedule`.
+    weight_decay : float
+        L2 penalty on all weights; decoupled for "adamw".
+    clip : float
+        Largest global norm of the gradients; 0 for no limit.
+    auxiliary : float
+        Weight of an auxiliary head's loss.
+    pad, flip : int, bool
+        Zero-padding before a random crop to the image's size; whether half of the images are mirrored.
+    shorter : tuple of int, optional
+        Smallest and largest shorter side for random resizing, for data that is decoded anew at each epoch.
 
-    Raises RSAError naming the field that cannot be.
+    Raises
+    ------
+    RSAError
+        Naming the invalid field.
     """
 
     name: str
@@ -70,7 +90,17 @@ class Recipe:
             raise RSAError(f"shorter gives the shortest and the longest side, got {self.shorter!r}")
 
     def lr_at(self, epoch: float, epochs: float) -> float:
-        """The learning rate after `epoch` epochs (fractions count), in a training asked for `epochs`."""
+        """Learning rate at a point of a training.
+
+        Parameters
+        ----------
+        epoch, epochs : float
+            Epochs done, with fractions, and the length of the training.
+
+        Returns
+        -------
+        float
+        """
         if self.schedule == "steps":
             return self.lr * self.factor ** math.floor(epoch / self.step + 1e-9)
         if self.schedule == "cosine":
@@ -81,7 +111,16 @@ class Recipe:
         return self.lr
 
     def make_optimiser(self, parameters: "Iterable[nn.Parameter]") -> "optim.Optimizer":
-        """torch's optimiser with these numbers."""
+        """Make torch's optimiser with this recipe's numbers.
+
+        Parameters
+        ----------
+        parameters : iterable of torch.nn.Parameter
+
+        Returns
+        -------
+        torch.optim.Optimizer
+        """
         from torch import optim
 
         if self.optimiser == "rmsprop":
@@ -91,12 +130,15 @@ class Recipe:
         if self.optimiser == "adamw":
             return optim.AdamW(parameters, self.lr, (self.momentum, 0.999), weight_decay=self.weight_decay)
         nesterov = self.nesterov and self.momentum > 0
-        return optim.SGD(
-            parameters, self.lr, self.momentum, weight_decay=self.weight_decay, nesterov=nesterov
-        )  # fmt: skip
+        return optim.SGD(parameters, self.lr, self.momentum, weight_decay=self.weight_decay, nesterov=nesterov)
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-able."""
+        """Return the fields as a JSON-able dict.
+
+        Returns
+        -------
+        dict
+        """
         return asdict(self)
 
 
@@ -130,9 +172,30 @@ class Budget:
 
 
 def get_recipe(name: str, **overrides: Any) -> Recipe:
-    """A recipe by name, with other values for some of its fields.
+    """Get a recipe by name, with other values for some of its fields.
 
-    Raises RSAError for an unknown name or field, naming those that there are, and for impossible values.
+    Parameters
+    ----------
+    name : str
+        A key of `RECIPES`.
+    **overrides
+        Fields of `Recipe`.
+
+    Returns
+    -------
+    Recipe
+
+    Raises
+    ------
+    RSAError
+        For an unknown name or field, and for an invalid value.
+
+    Examples
+    --------
+    >>> from tgsage.plugins.training import get_recipe
+    >>> recipe = get_recipe("digits", lr=0.02)
+    >>> recipe.epochs, recipe.optimiser, recipe.lr
+    (20, 'adamw', 0.02)
     """
     if name not in RECIPES:
         raise RSAError(f"no recipe is named {name!r}{near(name, list(RECIPES))}")

@@ -58,9 +58,13 @@ def network_teacher(
 
     Parameters
     ----------
+    name : str
+        Of the teacher.
+    model : torch.nn.Module
+    data : Data
     part : {"train", "valid", "test"}
         Whose images are shown.
-    layers, metric, n_features
+    layers, metric, n_features, seed
         As in `layer_rdms`.
     by : str
         By category over all images, as in the paper's searches, by another column, or by stimulus.
@@ -68,8 +72,14 @@ def network_teacher(
         At most this many images, drawn by `seed`; by default all, and 1,000 by stimulus.
     batchnorm : str
         See `normalising`.
+    device : str, optional
+        See `place`.
     attrs : mapping, optional
         More to state about the teacher.
+
+    Returns
+    -------
+    Teacher
 
     Raises
     ------

@@ -27,9 +27,18 @@ _CHECK_EVERY = 20  # batches between two looks at the loss, each of which waits 
 
 @dataclass(frozen=True)
 class Moment:
-    """Where a training is: epochs and examples so far; rate, and loss and accuracy of this epoch's images as trained.
+    """The state of a training at one moment.
 
-    loss and accuracy are NaN before the first image of an epoch. seconds: of training so far.
+    Attributes
+    ----------
+    epoch, examples : float, int
+        Epochs and images trained on so far.
+    lr : float
+        The learning rate.
+    loss, accuracy : float
+        Of this epoch's images, while training on them; NaN before its first image.
+    seconds : float
+        Training time so far.
     """
 
     epoch: float
@@ -41,6 +50,17 @@ class Moment:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, float]) -> "Moment":
+        """Make a moment from the values of its fields.
+
+        Parameters
+        ----------
+        values : mapping
+            Field name to number, as in a checkpoint's history.
+
+        Returns
+        -------
+        Moment
+        """
         return cls(**{**values, "examples": int(values["examples"])})  # type: ignore[arg-type]
 
 
@@ -49,10 +69,20 @@ Report: TypeAlias = Callable[[Moment], object]
 
 @dataclass(frozen=True)
 class Training:
-    """What a training came to; the network itself was trained in place.
+    """The outcome of a training; the network itself was trained in place.
 
-    status: "ok", or "failed" with a `reason` (the loss diverged, memory did not suffice). examples: images x epochs.
-    finished: whether the recipe's last epoch was reached. history: one moment per epoch; the last may lie within one.
+    Attributes
+    ----------
+    status, reason : str
+        "ok", or "failed" with the reason: the loss diverged, or memory ran out.
+    examples, epochs : int, float
+        Images trained on, and the same in epochs.
+    finished : bool
+        Whether the end of the recipe was reached.
+    seconds : float
+    history : tuple of Moment
+        One moment per epoch; the last may lie within one.
+    placement : Placement
     """
 
     status: str
@@ -66,6 +96,7 @@ class Training:
 
     @property
     def failed(self) -> bool:
+        """Whether the training failed."""
         return self.status == FAILED
 
 
@@ -86,21 +117,51 @@ def train(
     report: Report | None = None,
     progress: Callable[[int], object] | None = None,
 ) -> Training:
-    """Train a network in place on data.train, by the recipe; `make_network` decides its first weights by a seed.
+    """Train a network in place by a recipe, on the training images of a data set.
 
-    epochs, examples: stop there (rounded up to whole batches); the recipe's end by default, 0 for no training at all.
-    seed: of the order of images, the augmentation and what is random in the network; with the same one, equal weights
-      on the same processor and number of threads.
-    device, amp, channels_last: see `place`. Under torchrun every process takes a share of each batch.
-    checkpoint: a file for the state after each epoch, every ten minutes, and at the end. moments: epochs (fractions
-      count, 0 is before training) at which `report` is called as well and the state is kept beside the checkpoint, as
-      NAME@EPOCH. resume: a checkpoint to go on from; the result is that of a training without interruption.
-    report: called with a `Moment` after every epoch and at the moments; what it raises ends the training. progress:
-      called with the number of images of every batch; where it goes on from a checkpoint, first with those before.
+    Parameters
+    ----------
+    model : torch.nn.Module
+        With the weights to start from (see `make_network`). It ends on the device, in evaluation mode.
+    data : Data
+    recipe : Recipe
+    epochs, examples : float, int, optional
+        Stop after one of these, rounded up to whole batches; 0 trains nothing. By default the end of the recipe.
+    seed : int
+        Of the order of images, the augmentation and the network's own randomness. Equal seeds give equal weights on
+        the same processor with the same number of threads.
+    device, amp, channels_last
+        See `place`. Under torchrun each process takes a share of every batch.
+    checkpoint : path, optional
+        File to which the state is saved after each epoch, every ten minutes, and at the end.
+    moments : sequence of float
+        Further epochs (0 is before training, fractions count) at which to call `report` and to keep a copy of the
+        checkpoint, as NAME@EPOCH.
+    resume : path, optional
+        Checkpoint to continue; the result is that of an uninterrupted training.
+    report : callable, optional
+        Called with a `Moment` after each epoch and at the `moments`; an exception that it raises ends the training.
+    progress : callable, optional
+        Called with the number of images of each batch; after a resumption first with those trained on before.
 
-    The network stays on the device, in evaluation mode. A loss that is no number any more, and memory that does not
-    suffice, end the training with status "failed". Raises RSAError for lengths that cannot be and for a checkpoint of
-    another training.
+    Returns
+    -------
+    Training
+        Of status "failed" where the loss stops being finite or memory runs out.
+
+    Raises
+    ------
+    RSAError
+        For an invalid length, and for a checkpoint of another training.
+
+    Examples
+    --------
+    >>> from tgsage.plugins.training import get_recipe, load_data, make_network, train
+    >>> data, recipe = load_data("digits"), get_recipe("digits")
+    >>> network = make_network("resnet:1", shape=data.shape, n_classes=data.n_classes)
+    >>> training = train(network, data, recipe, examples=128, device="cpu")
+    >>> training.status, training.examples
+    ('ok', 188)
     """
     file, length = None if checkpoint is None else check_writable(checkpoint), Budget(epochs, examples)
     where = place(data.shape, device, amp, channels_last)
@@ -137,7 +198,7 @@ def train(
 
 
 class Loop:
-    """A training on its way: `step` batches are done, at `last` it ends; `span` epochs are the schedule's length."""
+    """Training state: `step` batches done of `last`; the schedule is `span` epochs long."""
 
     def __init__(self, model: nn.Module, recipe: Recipe, batches: Batches, last: int) -> None:
         self.model, self.recipe, self.batches, self.last = model, recipe, batches, last
@@ -157,7 +218,7 @@ class Loop:
     ) -> str:
         """Train to the end, saving and reporting after every epoch and at `moments` (step -> epoch).
 
-        Returns why it failed, or nothing.
+        Returns the reason of a failure, or "".
         """
         saved = time.monotonic()
         if self.step and progress is not None:
@@ -202,7 +263,7 @@ class Loop:
         return 0 < self.step >= self.span * self.batches.per_epoch
 
     def restore(self, kept: Checkpoint) -> None:
-        """Go on where a checkpoint was written. Raises RSAError when it is of another training or beyond the end."""
+        """Continue from a checkpoint. Raises RSAError when it is of another training, or beyond the end of this one."""
         kept.check_settings(self._settings())
         if kept.network != getattr(self.model, "origin", ""):
             raise RSAError("the checkpoint is of another network")
@@ -275,7 +336,7 @@ class Loop:
         return self.earlier + time.perf_counter() - self.started
 
     def _settings(self) -> dict[str, Any]:
-        """What a training must have in common with the one that it goes on from."""
+        """What a training must have in common with the one it continues."""
         batches = self.batches
         return {
             "recipe": self.recipe.to_dict(), "epochs": self.span, "seed": batches.seed, "data": batches.data.name,
