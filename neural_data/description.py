@@ -47,9 +47,9 @@ class Description:
 def describe(
     name_or_path: str | Path,
     *,
-    by: str = "stimulus",
-    level: str = "subregion",
-    scale: str = "none",
+    by: str | None = None,
+    level: str | None = None,
+    scale: str | None = None,
     splits: int = 100,
     seed: int = 0,
     data_dir: str | Path | None = None,
@@ -63,7 +63,8 @@ def describe(
     if publishes_rdms(name_or_path):
         return _describe_rdms(load_teacher(name_or_path, by=by, level=level, scale=scale, data_dir=data_dir))
     recording = check_recording(load(name_or_path, data_dir=data_dir))
-    settings: dict[str, Any] = {"by": by, "level": level, "scale": scale}
+    level = level or "subregion"
+    settings: dict[str, Any] = {"by": by or "stimulus", "level": level, "scale": scale or "none"}
     facts = _facts(recording)
     if "time_bin" in recording.dims:
         recording = time_window(recording)

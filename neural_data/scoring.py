@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     import xarray
 
     from ..rsa.networks.models import Preprocess
-_DEFAULTS = {"by": "stimulus", "level": "subregion", "scale": "none", "window": None, "missing": None, "splits": None}
 _SPLITS, _DRAWS = 100, 1000
 
 
@@ -30,9 +29,9 @@ def score(
     layers: str | Sequence[str] = "auto",
     targets: str | Sequence[str] = (),
     similarity: str = "rdm",
-    by: str = "stimulus",
-    level: str = "subregion",
-    scale: str = "none",
+    by: str | None = None,
+    level: str | None = None,
+    scale: str | None = None,
     window: tuple[float, float] | None = None,
     missing: str | None = None,
     splits: int | None = None,
@@ -65,8 +64,8 @@ def score(
         Targets of the teacher to compare with; all by default.
     similarity : str
         `"rdm"`, or one of `SIMILARITIES`, which compare features.
-    by, level, scale, window, missing
-        How the RDMs of a recording are made, as in `as_teacher`; windows are in ms.
+    by, level, scale, window, missing : optional
+        How the RDMs of a recording are made, as in `as_teacher` and with its defaults; windows are in ms.
     splits : int, optional
         Random split halves behind a recording's noise ceilings, 100 by default; 0 for no ceilings.
     method, metric : str, optional
@@ -156,24 +155,23 @@ def _teacher(
     seed: int, data_dir: str | Path | None, progress: bool,
 ) -> Teacher:  # fmt: skip
     """The teacher that a name, a file or a recording stands for; settings: how a recording's RDMs are made."""
+    given = {key: value for key, value in settings.items() if value is not None}
     if isinstance(teacher, Teacher):
         own = {"by": teacher.by, **teacher.attrs}
-        changed = {key: v for key, v in settings.items() if v not in (_DEFAULTS[key], own.get(key))}
+        changed = {key: value for key, value in given.items() if value != own.get(key)}
         _refuse(changed, f"is for recordings, and teacher {teacher.name!r} is ready")
         return teacher
+    given |= {"features": similarity != "rdm"} | ({"method": method} if method else {})
     named = isinstance(teacher, str | Path)
     if named and publishes_rdms(teacher):
         of_responses = {key: settings[key] for key in ("window", "missing", "splits")}
         _refuse(of_responses, f"is for recordings, and {teacher} holds RDMs as they are")
-    splits = (_SPLITS if settings["splits"] is None else settings["splits"]) if similarity == "rdm" else 0
-    settings = {
-        **settings, "missing": settings["missing"] or "raise", "splits": splits, "seed": seed,
-        "method": method or "pearson", "features": similarity != "rdm",
-    }  # fmt: skip
-    with _bar(progress, f"{teacher if named else 'recording'}: split halves", splits) as done:
+        return load_teacher(teacher, data_dir=data_dir, **given)
+    given |= {"seed": seed, "splits": given.get("splits", _SPLITS) if similarity == "rdm" else 0}
+    with _bar(progress, f"{teacher if named else 'recording'}: split halves", given["splits"]) as done:
         if named:
-            return load_teacher(teacher, data_dir=data_dir, advance=done, **settings)
-        return as_teacher(teacher, advance=done, **settings)
+            return load_teacher(teacher, data_dir=data_dir, advance=done, **given)
+        return as_teacher(teacher, advance=done, **given)
 
 
 def _shown(

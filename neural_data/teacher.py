@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -110,41 +110,73 @@ def _with_reliability(rdm: RDM, halves: "xarray.Dataset") -> RDM:
 def load_teacher(
     name_or_path: str | Path,
     *,
-    by: str = "stimulus",
-    level: str = "subregion",
-    scale: str = "none",
+    by: str | None = None,
+    level: str | None = None,
+    scale: str | None = None,
     window: tuple[float, float] | None = None,
-    metric: str = "correlation",
-    missing: str = "raise",
+    metric: str | None = None,
+    missing: str | None = None,
     data_dir: str | Path | None = None,
-    splits: int = 100,
-    seed: int = 0,
-    method: str = "pearson",
+    splits: int | None = None,
+    seed: int | None = None,
+    method: str | None = None,
     features: bool = False,
     advance: Callable[[int], object] = lambda steps: None,
 ) -> Teacher:
-    """A teacher by name or file: a recording (see `as_teacher`), published RDMs, or what `Teacher.save` wrote.
+    """Load a teacher by name or file: a recording, published RDMs, or what `Teacher.save` wrote.
 
-    RDMs that were published or saved stay as they are. "kriegeskorte2008" has a ceiling for "hIT", the average of 4
-    subjects' RDMs: the reliability of an average of k subjects is k r / (1 + (k - 1) r), r the mean correlation of
-    two subjects. Its `attrs` also hold the leave-one-out bounds, which are about single subjects' RDMs and not about
-    this average.
+    RDMs that were published or saved stay as they are.
 
-    Raises RSAError for an unknown name or file, a `by`, `level`, `scale`, `window`, `metric` or `features` that a
-    source of RDMs does not have, and as `load` and `as_teacher` do.
+    Parameters
+    ----------
+    name_or_path : str or Path
+        A name of the catalogue, or a file.
+    by, level, scale, window, metric, missing, splits, seed, method : optional
+        As in `as_teacher`, with its defaults for a recording. Of RDMs they can only state what these already are;
+        another `method` leaves ceilings behind that are for the teacher's own, and `splits=0` changes nothing.
+    data_dir : str or Path, optional
+        Folder of recordings.
+    features : bool
+        Also keep the responses behind the RDMs.
+    advance : callable, optional
+        Called with the number of split halves done.
+
+    Returns
+    -------
+    Teacher
+
+    Raises
+    ------
+    RSAError
+        For an unknown name or file, for arguments that RDMs cannot follow, and as `load` and `as_teacher`.
+
+    Notes
+    -----
+    "kriegeskorte2008" has a ceiling for "hIT", the average of 4 subjects' RDMs: the reliability of an average of k
+    subjects is k r / (1 + (k - 1) r), r the mean correlation of two subjects. Its `attrs` also hold the leave-one-out
+    bounds, which are about single subjects' RDMs and not about this average.
     """
+    asked = {
+        "by": by, "level": level, "scale": scale, "window": window, "metric": metric, "missing": missing,
+        "splits": splits, "seed": seed, "method": method,
+    }  # fmt: skip
+    given: dict[str, Any] = {key: value for key, value in asked.items() if value is not None}
     if not publishes_rdms(name_or_path):
-        return as_teacher(
-            load(name_or_path, data_dir=data_dir), by=by, level=level, scale=scale, window=window, metric=metric,
-            missing=missing, splits=splits, seed=seed, method=method, features=features, advance=advance,
-        )  # fmt: skip
-    saved = find(name_or_path) is None and _is_teacher(Path(name_or_path))
-    teacher = Teacher.load(name_or_path) if saved else _published(name_or_path, data_dir, method)
-    bounds = None if window is None else f"{window[0]:g}-{window[1]:g} ms"
-    asked = {"by": (by, "stimulus"), "level": (level, "subregion"), "scale": (scale, "none"), "window": (bounds, None)}
-    has = {**teacher.attrs, "by": teacher.by, "metric": teacher.metric}
-    for key, (value, default) in {**asked, "metric": (metric, "correlation")}.items():
-        if value not in (default, has.get(key)):
+        return as_teacher(load(name_or_path, data_dir=data_dir), features=features, advance=advance, **given)
+    if find(name_or_path) is None and _is_teacher(Path(name_or_path)):
+        teacher = Teacher.load(name_or_path)
+        teacher = teacher.with_method(given.pop("method", teacher.method))
+    else:
+        teacher = _published(name_or_path, data_dir, given.pop("method", "pearson"))
+    if window is not None:
+        given["window"] = f"{window[0]:g}-{window[1]:g} ms"
+    if splits == 0:
+        del given["splits"]
+    has = {"level": "subregion", "scale": "none", **teacher.attrs, "by": teacher.by, "metric": teacher.metric}
+    for key, value in given.items():
+        if key in ("missing", "splits", "seed"):
+            raise RSAError(f"{key}= is for recordings, and {name_or_path} holds RDMs as they are")
+        if value != has.get(key):
             raise RSAError(
                 f"{name_or_path} holds RDMs with {key} {has.get(key, 'not stated')}, which cannot become {value}"
             )

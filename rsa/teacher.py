@@ -16,7 +16,7 @@ from .inference.resampling import bootstrap as resample
 from .labels import as_text, check_labels, check_names
 from .networks.readout import N_FEATURES, Layers, Readout
 from .networks.stimuli import Images, Stimuli, as_stimuli
-from .rdm.comparison import SIZED, align, compare_all
+from .rdm.comparison import SIZED, align, check_method, compare_all
 from .rdm.rdm import RDM
 from .score import TeacherScore
 from .similarity.features import Features
@@ -196,6 +196,15 @@ class Teacher:
             self, rdms=rdms, ceilings=ceilings, features={t: self.features[t] for t in wanted if self.features}
         )
 
+    def with_method(self, method: str) -> "Teacher":
+        """Return the teacher meant for this comparison; ceilings of another one are left behind, and attrs say so."""
+        check_method(method)
+        if method == self.method:
+            return self
+        own = f"none for {method}: those of this teacher are for {self.method}"
+        attrs = {**self.attrs, "ceiling": own} if self.ceilings else self.attrs
+        return replace(self, method=method, ceilings={}, attrs=attrs)
+
     def check_features(self, similarity: str) -> None:
         """Raise RSAError for an unknown similarity, and unless this teacher holds the features that it compares."""
         from .similarity.table import check_similarity
@@ -251,12 +260,10 @@ class Teacher:
         unusable = layers.unusable if isinstance(layers, Layers) else {}
         if unusable and not layers:
             raise RSAError(f"no layer can be compared: {listing(f'{name}: {why}' for name, why in unusable.items())}")
-        attrs = {f"teacher_{key}": value for key, value in self.attrs.items()}
-        attrs |= _how_made(layers) | ({"unusable": ", ".join(unusable)} if unusable else {})
-        draws, crossvalidated = None, None
+        teacher, draws, crossvalidated = self, None, None
         if similarity == "rdm":
-            rdms = cast("Mapping[str, RDM]", layers)
-            name = method or self.method
+            teacher, rdms = self.with_method(method or self.method), cast("Mapping[str, RDM]", layers)
+            name, ceilings, note = teacher.method, dict(teacher.ceilings), ""
             table = compare_all(rdms, self.rdms, method=name, allow_subset=allow_subset)
             if bootstrap:
                 first, second = align(rdms, self.rdms, allow_subset=allow_subset)
@@ -267,19 +274,20 @@ class Teacher:
                         crossvalidated = crossvalidated_choice(one, other, method=name, seed=seed, groups=groups)
             elif groups is not None:
                 raise RSAError("groups= are what bootstrap= resamples; give its number of draws, too")
+            if name in SIZED and ceilings and (n := int(table.attrs["n"])) < len(next(iter(self.rdms.values()))):
+                ceilings, note = {}, f"none over {n} of the teacher's stimuli, since {SIZED[name]}"
+        elif method or bootstrap:
+            what = f"method={method!r}" if method else f"bootstrap={bootstrap}"
+            raise RSAError(f"{what} is for similarity='rdm'; {similarity!r} compares features, without resamples")
         else:
-            if method or bootstrap:
-                what = f"method={method!r}" if method else f"bootstrap={bootstrap}"
-                raise RSAError(f"{what} is for similarity='rdm'; {similarity!r} compares features, without resamples")
-            name, table = similarity, self._compare_features(layers, similarity, groups, seed, allow_subset)
-        ceilings = dict(self.ceilings) if name == self.method else {}
-        if similarity != "rdm":
-            attrs["teacher_ceiling"] = f"none for {name}: those of recordings are for RDMs"
-        elif len(ceilings) < len(self.ceilings):
-            attrs["teacher_ceiling"] = f"none for {name}: those of this teacher are for {self.method}"
-        elif name in SIZED and ceilings and (n := int(table.attrs["n"])) < len(next(iter(self.rdms.values()))):
-            ceilings = {}
-            attrs["teacher_ceiling"] = f"none over {n} of the teacher's stimuli, since {SIZED[name]}"
+            name, ceilings, note = similarity, {}, f"none for {similarity}: those of recordings are for RDMs"
+            table = self._compare_features(layers, similarity, groups, seed, allow_subset)
+        attrs = {f"teacher_{key}": value for key, value in teacher.attrs.items()}
+        attrs |= _how_made(layers)
+        if note:
+            attrs["teacher_ceiling"] = note
+        if unusable:
+            attrs["unusable"] = ", ".join(unusable)
         return TeacherScore(table, ceilings, name, self.by, self.name, attrs, draws, crossvalidated)
 
     def _compare_features(

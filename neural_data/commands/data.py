@@ -33,9 +33,9 @@ def list_(data_dir: DataDir = None, json: Json = None) -> None:
 @data.command()
 def describe(
     name: Annotated[str, typer.Argument(metavar="NAME-or-FILE", help="A data set, recording, RDMs or teacher file.")],
-    by: By = "stimulus",
-    level: Level = "subregion",
-    scale: Scale = "none",
+    by: By = None,
+    level: Level = None,
+    scale: Scale = None,
     splits: Annotated[int, typer.Option(help="Random split halves behind the reliability.", min=1)] = 100,
     seed: Annotated[int, typer.Option(help="Seed of the split halves.", min=0)] = 0,
     data_dir: DataDir = None,

@@ -28,7 +28,7 @@ def score(
         list[str] | None,
         typer.Option(help='Names, globs ("layer*.1") or "auto" (the stages); repeat it, or separate with commas.'),
     ] = None,
-    by: By = "stimulus",
+    by: By = None,
     target: Annotated[
         list[str] | None,
         typer.Option(help="Of the teacher's targets only this one; repeat it for several.", show_default="all"),
@@ -40,8 +40,8 @@ def score(
             "procrustes, ridge (the target predicted from the layer); by a column, features are averaged over it."
         ),
     ] = "rdm",
-    level: Level = "subregion",
-    scale: Scale = "none",
+    level: Level = None,
+    scale: Scale = None,
     method: Annotated[
         str | None,
         typer.Option(

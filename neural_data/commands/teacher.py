@@ -10,12 +10,25 @@ from ...rsa.cli.options import DataDir, Json, writable
 if TYPE_CHECKING:
     from ...rsa import Teacher
 
-By = Annotated[str, typer.Option(help="stimulus, or a column to average over: object_name, category_name, ...")]
+By = Annotated[
+    str | None,
+    typer.Option(
+        help="stimulus, or a column to average over: object_name, category_name, ...",
+        show_default="stimulus, or a teacher file's own",
+    ),
+]
 Level = Annotated[
-    str, typer.Option(help="Targets of a recording: subregion, region, paper, or a column such as animal.")
+    str | None,
+    typer.Option(
+        help="Targets of a recording: subregion, region, paper, or a column such as animal.", show_default="subregion"
+    ),
 ]
 Scale = Annotated[
-    str, typer.Option(help="Scaling of each neuroid over stimuli: none, zscore or max. Unscaled, high rates rule.")
+    str | None,
+    typer.Option(
+        help="Scaling of each neuroid over stimuli: none, zscore or max. Unscaled, high rates rule.",
+        show_default="none",
+    ),
 ]
 Window = Annotated[
     tuple[float, float] | None,
@@ -34,19 +47,26 @@ def group() -> None:
 def build(
     recording: Annotated[str, typer.Argument(help="A name (see: tgsage data list) or a file, of responses or RDMs.")],
     out: Annotated[Path, typer.Argument(help="The teacher file to write (HDF5).", callback=writable)],
-    by: By = "stimulus",
-    level: Level = "subregion",
-    scale: Scale = "none",
-    metric: Annotated[str, typer.Option(help="Dissimilarity: correlation, spearman, cosine, euclidean, ...")] = (
-        "correlation"
-    ),
-    method: Annotated[str, typer.Option(help="The comparison it is meant for, also of its ceilings.")] = "pearson",
+    by: By = None,
+    level: Level = None,
+    scale: Scale = None,
+    metric: Annotated[
+        str | None,
+        typer.Option(help="Dissimilarity: correlation, spearman, cosine, euclidean, ...", show_default="correlation"),
+    ] = None,
+    method: Annotated[
+        str | None, typer.Option(help="The comparison it is meant for, also of its ceilings.", show_default="pearson")
+    ] = None,
     window: Window = None,
     missing: Annotated[
-        str, typer.Option(help="Neuroids that lack a response to some stimulus: raise, or drop them.")
-    ] = "raise",
-    splits: Annotated[int, typer.Option(help="Random split halves behind the ceilings; 0 = no ceilings.", min=0)] = 100,
-    seed: Annotated[int, typer.Option(help="Seed of the split halves.", min=0)] = 0,
+        str | None,
+        typer.Option(help="Neuroids that lack a response to some stimulus: raise, or drop them.", show_default="raise"),
+    ] = None,
+    splits: Annotated[
+        int | None,
+        typer.Option(help="Random split halves behind the ceilings; 0 = no ceilings.", min=0, show_default="100"),
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of the split halves.", min=0, show_default="0")] = None,
     features: Annotated[
         bool, typer.Option("--features", help="Keep the responses too, for `tgsage score --similarity cka`, ridge, ...")
     ] = False,
@@ -61,7 +81,7 @@ def build(
     from ..catalogue.images import images
     from ..teacher import load_teacher
 
-    with progress("split halves", splits) as done:
+    with progress("split halves", 100 if splits is None else splits) as done:
         made = load_teacher(
             recording, by=by, level=level, scale=scale, window=window, metric=metric, missing=missing,
             data_dir=data_dir, splits=splits, seed=seed, method=method, features=features, advance=done,

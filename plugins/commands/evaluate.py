@@ -75,6 +75,7 @@ def evaluate(
     from ..training import Checkpoint, get_recipe, load_data, load_network, make_network
     from ..training.models import check_fits
     from ..training.placement import same_threads
+    from ..training.teachers import make_teacher
     from .train import overrides, run, say
 
     if teacher == "none":
@@ -99,7 +100,7 @@ def evaluate(
     else:
         model = make_network(network, shape=images.shape, n_classes=images.n_classes, seed=seed)
     with same_threads():
-        made = None if teacher is None else _teacher(teacher, by, data_dir)
+        made = None if teacher is None else make_teacher(teacher, images, by=by, data_dir=data_dir)
         evaluator = Evaluator(
             images, teacher=made, alpha=alpha, layers=layers or "auto", most_stimuli=most_stimuli or None, seed=seed,
             data_dir=data_dir, device=device, batchnorm=batchnorm or norm,
@@ -120,16 +121,6 @@ def evaluate(
     if json is not None:
         write_json(json, {"network": network, "settings": evaluator.describe(), **found.to_dict()})
     _show(f"{network} on {images.name}, seed {seed}", found, evaluator)
-
-
-def _teacher(name: str, by: str | None, data_dir: Path | None) -> Any:
-    from ...neural_data import load_teacher
-    from ...rsa import RSAError
-
-    made = load_teacher(name, by=by or "stimulus", data_dir=data_dir, splits=0)
-    if by and made.by != by:
-        raise RSAError(f"{name} holds RDMs by {made.by}, not by {by}; leave out --by")
-    return made
 
 
 def _show(title: str, found: "Evaluation", evaluator: Any) -> None:

@@ -191,7 +191,7 @@ def make_teacher(
     elif recipe is not None and is_network(teacher):
         made = trained_teacher(str(teacher), data, recipe, by=by or BY, device=device)
     else:
-        made = load_teacher(teacher, by=by or "stimulus", data_dir=data_dir, splits=0)
+        made = load_teacher(teacher, by=by, data_dir=data_dir, splits=0)
     if by not in (None, made.by):
         raise RSAError(f"teacher {made.name!r} has RDMs by {made.by}, not by {by}: give by={made.by!r}, or none")
     return made

@@ -1,14 +1,20 @@
 """`tgsage.score`: a name, a module or ready layers against a name, a recording or a teacher."""
 
 from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import tgsage
+import tgsage.rsa.score as score_module
 import torch
 import xarray
 from tgsage.neural_data import as_teacher, from_arrays
-from tgsage.rsa import RDM, Guidance, Stimuli, layer_features
+from tgsage.neural_data.commands.score import _show
+from tgsage.rsa import RDM, Guidance, Stimuli, layer_features, write_report
+from tgsage.rsa.report.figures import score_figure
 from torch import nn
 
 N = 12
@@ -67,6 +73,31 @@ def test_ready_layers_and_a_ready_teacher_need_no_images(
     drawn = tgsage.score(rdms, teacher).draws
     assert drawn is not None
     assert drawn.sizes["draw"] == 1000
+
+
+def test_intervals_are_computed_once_for_all_who_show_them(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rng = np.random.default_rng(0)
+    layers, targets = (
+        {f"{kind}{i}": tgsage.compute_rdm(rng.normal(size=(12, 9)), attrs={"n_features": 9}) for i in range(n)}
+        for kind, n in (("layer", 16), ("target", 3))
+    )
+    result = tgsage.score(layers, tgsage.Teacher.from_rdms("t", targets), bootstrap=50)
+    calls: list[str] = []
+
+    def counted(*args: Any, real: Any) -> Any:
+        calls.append(real.__name__)
+        return real(*args)
+
+    for real in (score_module.interval, score_module.best_layer_interval):
+        monkeypatch.setattr(score_module, real.__name__, partial(counted, real=real))
+    _show("model", result)
+    assert "layer15" in capsys.readouterr().out
+    result.to_dict()
+    score_figure(result)
+    write_report(tmp_path / "page.html", score=result)
+    assert (calls.count("interval"), calls.count("best_layer_interval")) == (1, 3 + 1)
 
 
 def test_few_conditions_are_not_resampled_unless_asked() -> None:

@@ -64,6 +64,14 @@ def test_a_saved_teacher_loads_as_it_was_by_its_path(tmp_path: Path) -> None:
     assert load_teacher(tmp_path / "teacher.h5", by="object_name", scale="zscore").name == made.name
     with pytest.raises(RSAError, match="holds RDMs with by object_name, which cannot become category_name"):
         load_teacher(tmp_path / "teacher.h5", by="category_name")
+    with pytest.raises(RSAError, match="holds RDMs with by object_name, which cannot become stimulus"):
+        load_teacher(tmp_path / "teacher.h5", by="stimulus")
+    other = load_teacher(tmp_path / "teacher.h5", method="spearman", splits=0)
+    assert (other.method, other.ceilings) == ("spearman", {})
+    assert other.attrs["ceiling"] == "none for spearman: those of this teacher are for pearson"
+    for given in ({"splits": 100}, {"seed": 0}, {"missing": "raise"}):
+        with pytest.raises(RSAError, match=f"{next(iter(given))}= is for recordings, and .* holds RDMs as they are"):
+            load_teacher(tmp_path / "teacher.h5", **given)  # type: ignore[arg-type]
     with pytest.raises(RSAError, match="holds RDMs with scale zscore, which cannot become max"):
         load_teacher(tmp_path / "teacher.h5", scale="max")
 

@@ -21,6 +21,8 @@ from tgsage.rsa import (
 )
 from torch import nn
 
+from ..uneven import Uneven
+
 RNG = np.random.default_rng(0)
 
 
@@ -115,6 +117,42 @@ def test_guidance_scores_a_network_against_a_network(stimuli: Stimuli) -> None:
     assert score.best_layer == {"1": "1", "3": "3"}
     assert score.attrs["n_features"] == 100
     assert p_plus_tg(0.5, score.tg, alpha=2.0) == pytest.approx(2.5, abs=1e-5)
+
+
+def test_guidance_leaves_out_what_cannot_be_compared_and_names_it(stimuli: Stimuli) -> None:
+    teacher, model = Teacher.from_network("net", network(), stimuli, ["3"]), Uneven()
+    before = {key: value.clone() for key, value in model.state_dict().items()}
+    score = Guidance(teacher, stimuli)(model)
+    assert list(score.table["layer"]) == ["first", "last"]
+    assert score.attrs["unusable"] == "dead, flat"
+    assert all(torch.equal(value, before[key]) for key, value in model.state_dict().items())
+    with pytest.raises(RSAError, match=r"no layer can be compared: dead: .*, flat: all conditions are alike"):
+        Guidance(teacher, stimuli, layers=["dead", "flat"])(model)
+    with pytest.raises(RSAError, match=r"layer dead: .* rows: .* no variance"):
+        layer_rdms(model, stimuli)
+
+
+def test_guidance_by_running_averages_is_that_of_layer_rdms(stimuli: Stimuli) -> None:
+    teacher, model = Teacher.from_network("net", network(), stimuli, ["3"]), Uneven()
+    score = Guidance(teacher, stimuli, layers=["first", "last"], batchnorm="running")(model)
+    expected = teacher.score(layer_rdms(model, stimuli, ["first", "last"]))
+    np.testing.assert_array_equal(score.table, expected.table)
+    assert score.tg != Guidance(teacher, stimuli, layers=["first", "last"])(model).tg
+
+
+def test_recalibrated_averages_are_those_of_the_images_that_are_shown(stimuli: Stimuli) -> None:
+    teacher, model = Teacher.from_network("net", network(), stimuli, ["3"]), Uneven()
+    images = torch.as_tensor(stimuli.images)
+    with torch.no_grad():
+        for block in (model.first, model.last):
+            block[1].momentum = None
+        model.train()(images)
+    expected = Guidance(teacher, stimuli, batchnorm="running")(model).tg
+    found = Guidance(teacher, stimuli, batchnorm="recalibrated", calibrate=lambda module: module(images))(Uneven())
+    assert found.tg == pytest.approx(expected, abs=1e-5)
+    for settings in ({"batchnorm": "recalibrated"}, {"calibrate": lambda module: module(images)}):
+        with pytest.raises(RSAError, match="go together"):
+            Guidance(teacher, stimuli, **settings)  # type: ignore[arg-type]
 
 
 def test_guidance_by_category_shows_only_what_the_teacher_knows(stimuli: Stimuli) -> None:

@@ -7,12 +7,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from tgsage.benchmarks.pool.layer_similarities import similarities
 from tgsage.benchmarks.pool.making import Maker, Shown, collect, make_pool
 from tgsage.benchmarks.pool.plans import plan_pool, reduce, some_of, validation_views
+from tgsage.benchmarks.pool.pool import Member
+from tgsage.benchmarks.teachers.rules import FIXED, Matched
 from tgsage.plugins.evaluation.evaluator import Evaluator
 from tgsage.plugins.spaces import get_space
 from tgsage.plugins.training import Data, get_recipe, load_data, make_network, network_teacher, train
-from tgsage.rsa import RSAError, Stimuli, compute_rdm
+from tgsage.rsa import Guidance, RSAError, Stimuli, Teacher, compute_rdm
+
+from ...uneven import Uneven
 
 
 @dataclass(frozen=True)
@@ -52,6 +57,31 @@ def test_p_and_rdms_at_a_checkpoint_are_those_of_the_evaluator(maker: Maker, dig
         for layer, values in zip(member.layers, member.rdms["validation by category"][place], strict=True):
             assert rdms[layer].labels == maker.views[0].view.labels
             np.testing.assert_allclose(values, rdms[layer].values, atol=1e-3)
+
+
+@pytest.mark.parametrize("own", [True, False], ids=["validation images", "other images"])
+def test_one_network_has_one_tg_whoever_asks(maker: Maker, digits: Data, own: bool) -> None:
+    if own:
+        stimuli, by = digits.stimuli("valid"), "category_name"
+    else:
+        pixels = torch.randint(0, 255, (700, 1, 8, 8), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+        stimuli, by = Stimuli(pixels, {"kind": [f"k{i // 35}" for i in range(700)]}, reference="elsewhere"), "kind"
+    goals = Teacher.from_network("t", Uneven(1).train(False), stimuli, ["last"], by=by, preprocess=digits.preprocess)
+    model = Uneven(1)
+    guided = Guidance(goals, stimuli, preprocess=digits.preprocess)(model)
+    evaluated = Evaluator(digits, teacher=goals, stimuli=stimuli)(model)
+    assert (evaluated.tg, evaluated.attrs) == (pytest.approx(guided.tg, abs=1e-5), {"unusable": "dead, flat"})
+    assert guided.attrs["unusable"] == "dead, flat"
+    maker = replace(maker, checkpoints=(0,), views=(Shown.of("view", stimuli, by, digits),))
+    look = maker._look(model, 0, 0.0)
+    rdms = np.stack(list(look.rdms["view"].values()))[None]
+    member = Member({}, 0.5, *np.array([[look.p], [look.loss], [0], [1.0]]), tuple(look.rdms["view"]), {"view": rdms})
+    found = similarities(maker.pool([member]), maker.views[0].view, list(goals.rdms.values()))
+    assert np.isnan(found).all((0, 1, 3)).tolist() == [False, True, True, False]
+    matched = Matched(found.astype(np.float64), np.array([4]), np.zeros((1, 1, 4, 1)), np.zeros(1))
+    assert FIXED["paper"](matched).item() == pytest.approx(guided.tg, abs=1e-3)  # its RDMs are in half precision
+    running = Guidance(goals, stimuli, preprocess=digits.preprocess, batchnorm="running")(model)
+    assert running.tg != pytest.approx(guided.tg, abs=1e-3)
 
 
 def test_a_pool_holds_each_architecture_once_and_failed_ones_never(maker: Maker, tmp_path: Path) -> None:
