@@ -14,7 +14,7 @@ import xarray
 from tgsage.neural_data import as_teacher, from_arrays
 from tgsage.neural_data.commands.score import _show
 from tgsage.rsa import RDM, Guidance, Stimuli, layer_features, write_report
-from tgsage.rsa.report.figures import score_figure
+from tgsage.rsa.plots.scores import score_figure
 from torch import nn
 
 N = 12
