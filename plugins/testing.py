@@ -27,7 +27,15 @@ from .spaces.toy import ToySpace
 Told = tuple[int, dict[str, Choice], float | None]
 
 
-class ConditionalSpace(Space):
+class _NoNetworks(Space):
+    def describe(self, architecture: Architecture) -> str:
+        return self.key(self.canonical(architecture))
+
+    def build(self, architecture: Architecture, **settings: Any) -> Any:
+        raise RSAError("this space has no networks")
+
+
+class ConditionalSpace(_NoNetworks):
     """Everything a space can have: conditions two deep, a kind whose dimensions differ, connections, one choice only.
 
     Architectures that differ in `beta/order` only are the same network where `beta/pair` is "equal".
@@ -35,7 +43,7 @@ class ConditionalSpace(Space):
 
     def __init__(self) -> None:
         branch, deep = ("branch", ("beta",)), ("beta/pair", ("equal", "unequal"))
-        super().__init__("conditional", [
+        dimensions = [
             Dimension("branch", ("alpha", "beta"), 0, "branch"),
             Dimension("fixed", (7,), 0, "fixed"),
             Dimension("alpha/width", (8, 16, 32), 1, "width", "branch", ("alpha",)),
@@ -46,19 +54,14 @@ class ConditionalSpace(Space):
             Dimension("beta/third", (0, 1), 2, "order", *branch),
             Dimension("beta/from0", (0, 1), 2, "connection", *branch, source=0, target=2),
             Dimension("beta/from1", (0, 1), 2, "connection", *branch, source=1, target=2),
-        ])  # fmt: skip
+        ]
+        super().__init__("conditional", dimensions)
 
     def _simplify(self, architecture: dict[str, Choice]) -> dict[str, Choice]:
         return architecture | ({"beta/order": 0} if architecture.get("beta/pair") == "equal" else {})
 
-    def describe(self, architecture: Architecture) -> str:
-        return self.key(self.canonical(architecture))
 
-    def build(self, architecture: Architecture, **settings: Any) -> Any:
-        raise RSAError("this space has no networks")
-
-
-class TinySpace(Space):
+class TinySpace(_NoNetworks):
     """Five networks: `second` makes no difference where `first` is 0."""
 
     def __init__(self) -> None:
@@ -66,12 +69,6 @@ class TinySpace(Space):
 
     def _simplify(self, architecture: dict[str, Choice]) -> dict[str, Choice]:
         return architecture | ({"second": 0} if architecture["first"] == 0 else {})
-
-    def describe(self, architecture: Architecture) -> str:
-        return self.key(self.canonical(architecture))
-
-    def build(self, architecture: Architecture, **settings: Any) -> Any:
-        raise RSAError("this space has no networks")
 
 
 SPACES: dict[str, Callable[[], Space]] = {"toy": ToySpace, "conditional": ConditionalSpace, "tiny": TinySpace}

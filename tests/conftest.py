@@ -1,11 +1,11 @@
 """Fixtures of the whole suite. Real recordings are read from TGSAGE_DATA; in CI their absence is a failure."""
 
-import fcntl
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 from tgsage.rsa.cli import console
 
 
@@ -30,6 +30,5 @@ def no_lines_of_a_log(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def ray_alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """One test at a time has a Ray cluster: clusters of one machine find each other, in other processes as well."""
-    with (tmp_path_factory.getbasetemp().parent / "ray.lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+    with FileLock(tmp_path_factory.getbasetemp().parent / "ray.lock"):
         yield

@@ -1,7 +1,4 @@
-"""Evaluate a candidate whatever its objective does (raise, return nonsense, crash, hang), and start processes for that.
-
-Processes that we start belong to us: Ctrl-C is ours to answer, and they end with us.
-"""
+"""Evaluate a candidate whatever its objective does (raise, return nonsense, crash, hang), and processes for that."""
 
 import json
 import multiprocessing
@@ -10,7 +7,8 @@ import pickle
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from math import isnan
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
@@ -44,9 +42,9 @@ def make_objective(objective: "Scorer | ObjectiveFactory", device: str | None = 
 
 
 def assess(objective: Scorer, architecture: Architecture) -> Evaluation:
-    """What the objective says about an architecture; failed, with the reason, where it says nothing usable.
+    """Return the objective's evaluation; a failed one, with the reason, if it raises or returns nothing usable.
 
-    Raises SearchStopped where the objective does.
+    Raises SearchStopped if the objective does.
     """
     start = time.perf_counter()
 
@@ -90,6 +88,61 @@ def packed(thing: object, what: str) -> bytes:
         ) from error
 
 
+class Child:
+    """A spawned process that Ctrl-C does not reach, not even while it begins, and that ends with this one.
+
+    It runs `serve(line, *arguments)`, where `line` is the other end of `self.line`.
+    """
+
+    def __init__(self, serve: Callable[..., None], *arguments: object) -> None:
+        context = multiprocessing.get_context("spawn")
+        self.line, theirs = context.Pipe()
+        self.process: BaseProcess = context.Process(target=_live, args=(serve, theirs, *arguments), daemon=False)
+        with _interrupts_later():
+            self.process.start()
+        theirs.close()
+
+    @property
+    def exit(self) -> str:
+        """What ended it."""
+        self.process.join(5)
+        code = self.process.exitcode
+        return f"signal {signal.Signals(-code).name}" if code is not None and code < 0 else f"exit code {code}"
+
+    def close(self) -> None:
+        """Kill it, unless it has ended."""
+        self.process.kill()
+        self.process.join()
+        self.line.close()
+
+
+@contextmanager
+def _interrupts_later() -> Iterator[None]:
+    """Let Ctrl-C take effect after the block, where signals can be blocked."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    resource_tracker.ensure_running()  # the first process would start this one too, which lets signals through again
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _live(serve: Callable[..., None], line: Connection, *arguments: object) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to answer
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+
+        def watch() -> None:
+            wait([parent.sentinel])
+            os._exit(1)
+
+        threading.Thread(target=watch, daemon=True).start()
+    serve(line, *arguments)
+
+
 class Contained:
     """An objective in a process of its own, which is killed when a candidate takes longer than `timeout` seconds.
 
@@ -99,61 +152,46 @@ class Contained:
 
     def __init__(self, objective: "Scorer | ObjectiveFactory", device: str | None, timeout: float) -> None:
         self._payload, self._device, self.timeout = packed(objective, "the objective"), device, timeout
-        self._process: BaseProcess | None = None
-        self._line: Connection | None = None
-        self._begin()
+        self._child: Child | None = self._begin()
 
     def __call__(self, architecture: Architecture) -> Evaluation:
         start = time.perf_counter()
         for _ in range(_TERMINATED):
-            line = self._line or self._begin()
+            child = self._child = self._child or self._begin()
             why, again = f"timeout: it took longer than {self.timeout:g} s", False
             try:
-                line.send(dict(architecture))
-                if line.poll(self.timeout):
-                    return Evaluation.from_dict(line.recv())
+                child.line.send(dict(architecture))
+                if child.line.poll(self.timeout):
+                    said = child.line.recv()
+                    if isinstance(said, SearchStopped):
+                        raise said
+                    return Evaluation.from_dict(said)
             except (EOFError, OSError):
-                how = self._exit()
-                why, again = f"its process ended with {how}", how == "signal SIGTERM"  # not the candidate's doing
+                why, again = f"its process ended with {child.exit}", child.exit == "signal SIGTERM"  # nobody's fault
             self.close()
             if not again:
                 break
         return Evaluation(FAILED, why, seconds={"total": time.perf_counter() - start})
 
-    def _begin(self) -> Connection:
-        context = multiprocessing.get_context("spawn")
-        self._line, theirs = context.Pipe()
-        self._process = context.Process(target=_serve, args=(theirs, self._payload, self._device), daemon=False)
-        start_child(self._process)
-        theirs.close()
+    def _begin(self) -> Child:
+        child = Child(_serve, self._payload, self._device)
         try:
-            answer = self._line.recv()
-        except EOFError:
-            answer = f"its process ended with {self._exit()}"
+            answer = child.line.recv()
+        except (EOFError, OSError):
+            answer = f"its process ended with {child.exit}"
         if answer is not None:
-            self.close()
+            child.close()
             raise RSAError(f"the objective cannot be made in a process of its own: {answer}")
-        return self._line
-
-    def _exit(self) -> str:
-        if self._process is None:
-            return "nothing"
-        self._process.join(5)
-        code = self._process.exitcode
-        return f"signal {signal.Signals(-code).name}" if code is not None and code < 0 else f"exit code {code}"
+        return child
 
     def close(self) -> None:
         """Kill the process."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.join()
-        if self._line is not None:
-            self._line.close()
-        self._process = self._line = None
+        if self._child is not None:
+            self._child.close()
+        self._child = None
 
 
 def _serve(line: Connection, payload: bytes, device: str | None) -> None:
-    belong_to_parent()
     try:
         objective = make_objective(pickle.loads(payload), device)  # noqa: S301 - made by our own parent
     except Exception as error:
@@ -165,30 +203,7 @@ def _serve(line: Connection, payload: bytes, device: str | None) -> None:
             architecture = line.recv()
         except EOFError:
             return
-        line.send(assess(objective, architecture).to_dict())
-
-
-def start_child(process: BaseProcess) -> None:
-    """Start a process that Ctrl-C never reaches; here it takes effect once the process has begun."""
-    if not hasattr(signal, "pthread_sigmask"):
-        process.start()
-        return
-    resource_tracker.ensure_running()  # starting the first process starts this one too, which would let signals through
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        process.start()
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def belong_to_parent() -> None:
-    """Called in such a process: leave Ctrl-C to the parent, and end as soon as it is gone."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-
-        def watch() -> None:
-            wait([parent.sentinel])
-            os._exit(1)
-
-        threading.Thread(target=watch, daemon=True).start()
+        try:
+            line.send(assess(objective, architecture).to_dict())
+        except SearchStopped as error:
+            line.send(SearchStopped(str(error)))

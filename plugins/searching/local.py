@@ -1,6 +1,5 @@
 """Workers as processes of this machine: started, watched, and replaced when they are killed."""
 
-import multiprocessing
 import os
 import pickle
 import signal
@@ -9,12 +8,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
-from multiprocessing.process import BaseProcess
 from typing import TYPE_CHECKING, Any
 
 from ...rsa import RSAError
 from .candidates import Notify, work
-from .isolation import belong_to_parent, packed, start_child
+from .isolation import Child, packed
 from .leases import end_owner, new_owner
 
 if TYPE_CHECKING:
@@ -101,42 +99,30 @@ class LocalWorkers:
         return self.devices[i % len(self.devices)] if self.devices else None
 
 
-class _Process:
+class _Process(Child):
     def __init__(self, payload: bytes, device: str | None) -> None:
-        context = multiprocessing.get_context("spawn")
         self.owner = new_owner()
-        self._line, theirs = context.Pipe(duplex=False)
-        self.process: BaseProcess = context.Process(target=_run, args=(theirs, payload, device, self.owner))
-        start_child(self.process)
-        theirs.close()
+        super().__init__(_serve, payload, device, self.owner)
 
     def outcome(self) -> str:
         """What it reported before it ended, "" if it was killed. Raises what it raised."""
         try:
-            said = self._line.recv()
-        except EOFError:
+            said = self.line.recv()
+        except (EOFError, OSError):
             return ""
         finally:
-            self._line.close()
+            self.line.close()
         if isinstance(said, BaseException):
             raise said
         return str(said)
 
-    @property
-    def exit(self) -> str:
-        code = self.process.exitcode or 0
-        return signal.Signals(-code).name if code < 0 else f"exit code {code}"
-
     def end(self) -> None:
         self.process.join(GIVING_BACK)
-        if self.process.is_alive():
-            self.process.kill()
-            self.process.join()
+        self.close()
         end_owner(self.owner)
 
 
-def _run(line: Connection, payload: bytes, device: str | None, owner: str) -> None:
-    belong_to_parent()
+def _serve(line: Connection, payload: bytes, device: str | None, owner: str) -> None:
     signal.signal(signal.SIGTERM, interrupt)
     line.send(run_worker(payload, device, owner))
 

@@ -1,6 +1,5 @@
 """Processes of ours: Ctrl-C does not reach them, not even while they begin, and they do not outlive us."""
 
-import multiprocessing
 import os
 import signal
 import subprocess
@@ -8,42 +7,34 @@ import sys
 import time
 from multiprocessing.connection import Connection
 
-from tgsage.plugins.searching.isolation import belong_to_parent, start_child
+from tgsage.plugins.searching.isolation import Child
 
 _PARENT = """
-import multiprocessing, os, sys, time
+import sys, time
 sys.path.insert(0, sys.argv[1])
 from test_isolation import wait_long
-from tgsage.plugins.searching.isolation import start_child
+from tgsage.plugins.searching.isolation import Child
 if __name__ == "__main__":
-    process = multiprocessing.get_context("spawn").Process(target=wait_long)
-    start_child(process)
-    print(process.pid, flush=True)
+    print(Child(wait_long).process.pid, flush=True)
     time.sleep(600)
 """
 
 
 def say_hello(line: Connection) -> None:
-    belong_to_parent()
     line.send("hello")
 
 
-def wait_long() -> None:
-    belong_to_parent()
+def wait_long(line: Connection) -> None:
     time.sleep(600)
 
 
 def test_ctrl_c_does_not_reach_a_process_that_is_only_beginning() -> None:
-    context = multiprocessing.get_context("spawn")
-    line, theirs = context.Pipe(duplex=False)
-    process = context.Process(target=say_hello, args=(theirs,))
-    start_child(process)
-    theirs.close()
-    assert process.pid is not None
-    os.kill(process.pid, signal.SIGINT)
-    assert line.recv() == "hello"
-    process.join()
-    assert process.exitcode == 0
+    child = Child(say_hello)
+    assert child.process.pid is not None
+    os.kill(child.process.pid, signal.SIGINT)
+    assert child.line.recv() == "hello"
+    assert child.exit == "exit code 0"
+    child.close()
     assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
 
 
