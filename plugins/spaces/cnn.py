@@ -85,7 +85,8 @@ class CNNSpace(Space):
         return found
 
     def _simplify(self, architecture: dict[str, Choice]) -> dict[str, Choice]:
-        lonely = [j for j, layer in enumerate(self.layers(architecture), start=1) if not layer.inputs]
+        later = range(2, int(architecture["n_layers"]) + 1)  # than the first, which always reads the image
+        lonely = [j for j in later if not any(architecture[_connection(i, j)] for i in range(j))]
         return architecture | {_connection(0, j): 1 for j in lonely}
 
     def describe(self, architecture: Architecture) -> str:
