@@ -19,10 +19,11 @@ from .reliability.split_half import DEFINITION, split_half
 from .teacher import load_teacher, publishes_rdms
 
 if TYPE_CHECKING:
+    import pandas
     import xarray
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Description:
     """targets: target -> what is known of it, the same keys for each. facts: about the whole. settings: of the RDMs.
 
@@ -37,6 +38,15 @@ class Description:
     rdms: dict[str, RDM]
     halves: "xarray.Dataset | None" = None
     neuroids: Mapping[str, npt.NDArray[np.int64]] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        return f"Description({self.name!r}, {len(self.targets)} targets: {listing(self.targets, 6)}; RDMs: {self.made})"
+
+    def to_dataframe(self) -> "pandas.DataFrame":
+        """Return one row per target."""
+        import pandas
+
+        return pandas.DataFrame.from_dict(self.targets, orient="index")
 
     @property
     def made(self) -> str:

@@ -3,12 +3,15 @@
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..rsa import RSAError
 from ..rsa.errors import listing
 from ..rsa.fields import attr_fields
 from ..rsa.types import Attr
+
+if TYPE_CHECKING:
+    import pandas
 
 OK, FAILED = "ok", "failed"
 
@@ -43,11 +46,11 @@ class Evaluation:
     loss: float | None = None
     tg: float | None = None
     score: float | None = None
-    table: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    table: Mapping[str, Mapping[str, float]] = field(default_factory=dict, repr=False)
     examples: int = 0
-    seconds: Mapping[str, float] = field(default_factory=dict)
+    seconds: Mapping[str, float] = field(default_factory=dict, repr=False)
     parameters: int = 0
-    attrs: Mapping[str, Attr] = field(default_factory=dict)
+    attrs: Mapping[str, Attr] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "attrs", attr_fields(self.attrs, "the evaluation"))
@@ -62,6 +65,17 @@ class Evaluation:
     def failed(self) -> bool:
         """Whether the status is "failed"."""
         return self.status == FAILED
+
+    def row(self) -> dict[str, Any]:
+        """Return what a table has in one row: all but `table`, `attrs` and single phases, `seconds` in all."""
+        fields = ("status", "score", "p", "tg", "loss", "examples", "parameters", "reason")
+        return {**{name: getattr(self, name) for name in fields}, "seconds": sum(self.seconds.values())}
+
+    def to_dataframe(self) -> "pandas.DataFrame":
+        """Return one row with the columns of `row`; `pandas.concat` puts several together."""
+        import pandas
+
+        return pandas.DataFrame([self.row()])
 
     def to_dict(self) -> dict[str, Any]:
         """Return a JSON-able form that `from_dict` reads."""

@@ -9,17 +9,21 @@ import numpy as np
 
 from .guidance import teacher_guidance
 from .inference.intervals import best_layer_interval, interval
+from .notebooks import as_html
 from .rdm.comparison import METHODS
 from .types import Attr
 
 if TYPE_CHECKING:
+    import pandas
     import xarray
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure, SubFigure
 
     from .rdm.rdm import RDM
     from .similarity.features import Features
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class TeacherScore:
     """How similar a candidate's layers are to a teacher's targets.
 
@@ -127,6 +131,81 @@ class TeacherScore:
         upper = [self.ceilings.get(str(t), (np.nan, np.nan))[1] for t in self.table.indexes["target"]]
         return self.table / np.array(upper)
 
+    def to_dataframe(self) -> "pandas.DataFrame":
+        """Return one row per layer and target.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Columns `layer`, `target`, `similarity`, `low` and `high` (95% interval, at the best layer that of a
+            choice), `ceiling` (upper), `ceiled` (similarity / ceiling) and `best`; NaN where something is not known.
+        """
+        import pandas
+
+        layers, targets = ([str(name) for name in self.table.indexes[dim]] for dim in ("layer", "target"))
+        low, high = (np.full(self.table.shape, np.nan) if side is None else side.to_numpy() for side in self.shown)
+        upper = [self.ceilings.get(target, (np.nan, np.nan))[1] for target in targets]
+        columns = {
+            "layer": np.repeat(np.array(layers, object), len(targets)),
+            "target": np.tile(np.array(targets, object), len(layers)),
+            "similarity": self.table.to_numpy().ravel(),
+            "low": low.ravel(),
+            "high": high.ravel(),
+            "ceiling": np.tile(upper, len(layers)),
+            "ceiled": self.ceiled.to_numpy().ravel(),
+            "best": [self.best_layer[target] == layer for layer in layers for target in targets],
+        }
+        return pandas.DataFrame(columns)
+
+    def plot(self, ax: "Axes | None" = None) -> "Figure | SubFigure":
+        """Draw similarity over layers with intervals and ceilings; nothing is shown or written.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, optional
+            Where to draw the layers alone. By default a new pyplot figure, the picture of `tgsage score --plot`: with
+            the RDMs of targets and best layers beside it where the score keeps them (`layers` and `targets`).
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+            That which was drawn on.
+        """
+        from .plots.figures import literal
+        from .plots.scores import score_axes, score_figure
+
+        if ax is None:
+            from matplotlib import pyplot
+
+            return score_figure(self, pyplot.figure())
+        score_axes(ax, self)
+        literal(ax)
+        return ax.figure
+
+    def __repr__(self) -> str:
+        n, (layers, targets) = self.table.attrs.get("n", "?"), self.table.shape
+        what = f"{self.method} over {n} {'stimuli' if self.by == 'stimulus' else f'conditions by {self.by}'}"
+        lines = [
+            f"TeacherScore({self.model or 'model'} against {self.teacher}: {what}, {layers} layers x {targets} targets)"
+        ]
+        lines += [f"  {target}: {text}" for target, text in self._best().items()]
+        return "\n".join([*lines, f"  TG: {self.tg:.4f}{_ends(self.tg_low, self.tg_high)}"])
+
+    def _best(self) -> dict[str, str]:
+        """What a repr says of every target's best layer."""
+        found = {}
+        for target, layer in self.best_layer.items():
+            value = float(self.table.sel(layer=layer, target=target))
+            ceiling = f", ceiling {self.ceilings[target][1]:.4f}" if target in self.ceilings else ""
+            found[target] = f"{layer} {value:.4f}{_ends(*self.best_interval.get(target, (None, None)))}{ceiling}"
+        return found
+
+    def _repr_html_(self) -> str:
+        facts = {**self._best(), "TG": f"{self.tg:.4f}{_ends(self.tg_low, self.tg_high)}", **self.attrs}
+        numbers = self.to_dataframe().pivot(index="layer", columns="target", values="similarity")
+        layers, targets = self.table.indexes["layer"], self.table.indexes["target"]
+        return as_html(repr(self).split("\n")[0], facts, numbers.loc[layers, targets].round(4))
+
     def to_dict(self) -> dict[str, Any]:
         """Return everything as JSON-able values."""
         return {
@@ -156,3 +235,7 @@ def nested(table: "xarray.DataArray") -> dict[str, dict[str, float]]:
         layer: dict(zip(targets, row, strict=True))
         for layer, row in zip(layers, table.to_numpy().tolist(), strict=True)
     }
+
+
+def _ends(low: float | None, high: float | None) -> str:
+    return "" if low is None or high is None else f" [{low:.4f}, {high:.4f}]"

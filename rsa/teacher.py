@@ -16,6 +16,7 @@ from .inference.resampling import bootstrap as resample
 from .labels import as_text, check_labels, check_names
 from .networks.readout import N_FEATURES, Layers, Readout
 from .networks.stimuli import Images, Stimuli, as_stimuli
+from .notebooks import as_html
 from .rdm.comparison import SIZED, align, check_method, compare_all
 from .rdm.rdm import RDM
 from .score import TeacherScore
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from .networks.models import Preprocess
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Teacher:
     """A fixed, ordered set of target RDMs: of a network's layers, or of brain regions.
 
@@ -166,6 +167,22 @@ class Teacher:
         attrs = readout.attrs() | _features_used(rdms)
         ids = tuple(shown.column("stimulus"))
         return cls(name, rdms, {}, "pearson", shown.reference, shown.checksum(), attrs, ids, kept)
+
+    def __repr__(self) -> str:
+        first = next(iter(self.rdms.values()))
+        over = f"{len(first)} {'stimuli' if self.by == 'stimulus' else f'conditions by {self.by}'}"
+        ceilings = f", {len(self.ceilings)} with a ceiling" if self.ceilings else ""
+        kept = f"Teacher({self.name!r}, {len(self.rdms)} targets over {over}: {listing(self.rdms, 6)}{ceilings}"
+        return f"{kept}; {self.metric} RDMs for {self.method}{', with features' if self.features else ''})"
+
+    def _repr_html_(self) -> str:
+        import pandas
+
+        none = (np.nan, np.nan)
+        rows = {t: (len(rdm), *self.ceilings.get(t, none)) for t, rdm in self.rdms.items()}
+        numbers = pandas.DataFrame.from_dict(rows, "index", columns=["conditions", "lower ceiling", "upper ceiling"])
+        facts = {"by": self.by, "metric": self.metric, "method": self.method, "stimuli": self.stimuli, **self.attrs}
+        return as_html(f"Teacher {self.name}", facts, numbers.round(4))
 
     @property
     def by(self) -> str:

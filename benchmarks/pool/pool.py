@@ -20,13 +20,14 @@ from ...rsa.types import Array
 
 if TYPE_CHECKING:
     import h5py
+    import pandas
 
 KIND = "pool"
 _NOISY = 64  # features behind the noise teacher
 _NUMBERS = ("p", "loss", "examples", "seconds")  # of a member at every checkpoint
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class View:
     """One set of stimuli that every candidate is shown, and how its RDMs group them.
 
@@ -55,6 +56,9 @@ class View:
     stimulus_ids: tuple[str, ...]
     categories: tuple[str, ...]
     pixels: Array
+
+    def __repr__(self) -> str:
+        return f"View({self.name!r}, {len(self.labels)} conditions by {self.by}, of {self.reference})"
 
     def same(self, other: "View") -> bool:
         """Say whether RDMs over both views can be compared.
@@ -106,7 +110,7 @@ class View:
         return cls(name, reference, by, labels, ids, kinds, pixels)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Member:
     """One candidate at every checkpoint.
 
@@ -133,6 +137,9 @@ class Member:
     seconds: Array
     layers: tuple[str, ...]
     rdms: Mapping[str, Array]
+
+    def __repr__(self) -> str:
+        return f"Member({dict(self.architecture)}, mature {self.mature:.4f}, {len(self.p)} checkpoints)"
 
     @property
     def usable(self) -> bool:
@@ -168,7 +175,7 @@ class Member:
         return cls(read_json(group, "architecture"), mature, layers=layers, rdms=rdms, **numbers)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Pool:
     """Candidates of one space, trained and evaluated alike.
 
@@ -197,6 +204,23 @@ class Pool:
 
     def __len__(self) -> int:
         return len(self.members)
+
+    def __repr__(self) -> str:
+        shown = f"{len(self.checkpoints)} checkpoints, views {listing(self.views)}"
+        return f"Pool({len(self)} members of {self.space}, {shown})"
+
+    def to_dataframe(self) -> "pandas.DataFrame":
+        """Return one row per member and checkpoint: `mature`, `p`, `loss`, cost, and the architecture's choices."""
+        import pandas
+
+        rows = [
+            {"member": i, "checkpoint": checkpoint, "mature": member.mature}
+            | {key: float(getattr(member, key)[k]) for key in _NUMBERS}
+            | dict(member.architecture)
+            for i, member in enumerate(self.members)
+            for k, checkpoint in enumerate(self.checkpoints)
+        ]
+        return pandas.DataFrame(rows)
 
     @property
     def mature(self) -> Array:

@@ -24,7 +24,7 @@ OVER = "over the better of P and chance"
 LEAST = 8  # members; fewer cannot be halved and correlated
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Comparison:
     """What `compare_teachers` found. Correlations are with mature performance; gains are those of Spearman over the
     better of P and chance, so that noise which is added to a P that ranks backwards gains nothing.
@@ -44,6 +44,11 @@ class Comparison:
     held_out: "xarray.Dataset"
     members: "xarray.Dataset"
     about: dict[str, Any]
+
+    def __repr__(self) -> str:
+        sizes = self.table.sizes
+        over = f"{sizes['checkpoint']} checkpoints of {self.about.get('members', '?')} members"
+        return f"Comparison({sizes['teacher']} teachers by {sizes['rule']} rules, {over})"
 
     @property
     def gain(self) -> "xarray.DataArray":

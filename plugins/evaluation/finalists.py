@@ -18,6 +18,7 @@ from ..training.trainer import Training, train
 from .evaluator import Evaluator
 
 if TYPE_CHECKING:
+    import pandas
     from torch import nn
 
 Progress = Callable[[int], object]
@@ -30,6 +31,12 @@ class Finalist:
     architecture: Architecture
     evaluation: Evaluation
     test: float | None = None
+
+    def to_dataframe(self) -> "pandas.DataFrame":
+        """Return one row: the evaluation's, the test accuracy and the architecture's choices."""
+        import pandas
+
+        return pandas.DataFrame([{**self.evaluation.row(), "test": self.test, **self.architecture}])
 
     def to_dict(self) -> dict[str, Any]:
         return {"architecture": dict(self.architecture), "test": self.test, **self.evaluation.to_dict()}

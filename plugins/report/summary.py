@@ -1,27 +1,28 @@
 """What a search found and what it cost, from its database alone."""
 
-import csv
-import io
 import warnings
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ...rsa import RSAError
 from ...rsa.errors import listing
 from ..result import FAILED
-from ..searching.candidates import Candidate, best_of, counts
+from ..searching.candidates import Candidate, best_of, counts, figure, frame_of
 from ..searching.tracker import Tracker, list_studies
 from ..spaces.space import Space
+
+if TYPE_CHECKING:
+    import pandas
 
 LEAST = 50  # successes from which on importances are told: their top tenth is five of them
 _TOP = 10
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class SearchReport:
     """The numbers of a search; every list is in order of the candidates' numbers.
 
@@ -47,7 +48,7 @@ class SearchReport:
     cost: dict[str, float]
     failures: dict[str, list[int]]
     history: list[tuple[str, str]]
-    candidates: list[Candidate] = field(repr=False)
+    candidates: list[Candidate]
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able, every candidate included."""
@@ -56,16 +57,17 @@ class SearchReport:
 
     def to_csv(self) -> str:
         """A row per candidate: status, results, cost, the architecture's choices and the reason of a failure."""
-        names = list(dict.fromkeys(name for candidate in self.candidates for name in candidate.architecture))
-        results = ["score", "p", "tg", "loss", "examples", "parameters", "reason"]
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(["candidate", "status", "reused", *results, *names])
-        for candidate in self.candidates:
-            values = {} if candidate.evaluation is None else asdict(candidate.evaluation)
-            row = [candidate.number, candidate.status, candidate.reused, *(values.get(name) for name in results)]
-            writer.writerow([*row, *(candidate.architecture.get(name) for name in names)])
-        return text.getvalue()
+        return str(frame_of(self.candidates).to_csv(index=False, lineterminator="\n"))
+
+    def to_dataframe(self) -> "pandas.DataFrame":
+        """The rows of `to_csv`."""
+        return frame_of(self.candidates).infer_objects()
+
+    def __repr__(self) -> str:
+        best = (
+            "none succeeded" if not self.top else f"best {self.top[0]['number']}: score {figure(self.top[0]['score'])}"
+        )
+        return f"SearchReport({self.study!r} of {self.storage}: {len(self.candidates)} candidates, {best})"
 
 
 def search_report(storage: str | Path, study: str | None = None, *, space: Space | None = None) -> SearchReport:

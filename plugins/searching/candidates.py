@@ -27,6 +27,8 @@ from ..spaces.space import Choice
 from .isolation import Contained, assess, make_objective
 
 if TYPE_CHECKING:
+    import pandas
+
     from .explorer import Plan
     from .tracker import Tracker
 
@@ -103,6 +105,20 @@ def best_of(candidates: Iterable[Candidate]) -> Candidate | None:
     scored = [(candidate.score, -candidate.number, candidate) for candidate in candidates]
     best = max((item for item in scored if item[0] is not None), key=lambda item: item[:2], default=None)
     return None if best is None else best[2]
+
+
+def frame_of(candidates: Sequence[Candidate]) -> "pandas.DataFrame":
+    """A row per candidate: its number, status, results, cost, the reason of a failure, and its choices as they are."""
+    import pandas
+
+    results = ("score", "p", "tg", "loss", "examples", "parameters", "reason")
+    names = dict.fromkeys(name for candidate in candidates for name in candidate.architecture)
+    rows = [
+        [one.number, one.status, one.reused, *(getattr(one.evaluation, name, None) for name in results),
+         *(one.architecture.get(name) for name in names)]
+        for one in candidates
+    ]  # fmt: skip
+    return pandas.DataFrame(rows, columns=["candidate", "status", "reused", *results, *names], dtype=object)
 
 
 def counts(candidates: Sequence[Candidate]) -> dict[str, int]:

@@ -7,19 +7,22 @@ an interruption or at the same time on another machine.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ...rsa import RSAError
 from ...rsa.io.storage import versions
 from ..result import Evaluation
 from ..searchers.searcher import Searcher
 from ..spaces.space import Architecture, Choice, Space
-from .candidates import Candidate, Notify, best_of, counts, work
+from .candidates import Candidate, Notify, best_of, counts, frame_of, work
 from .description import default_study, describe_search
 from .isolation import ObjectiveFactory, Scorer
 from .local import LocalWorkers
 from .storage import storage_url
 from .tracker import Tracker
+
+if TYPE_CHECKING:
+    import pandas
 
 _TRIED = 10  # candidates per sample, at most, where only successes count as samples
 
@@ -86,7 +89,7 @@ class SearchResult:
 
     storage: str
     study: str
-    candidates: tuple[Candidate, ...]
+    candidates: tuple[Candidate, ...] = field(repr=False)
     exhausted: bool = False
 
     @property
@@ -103,6 +106,10 @@ class SearchResult:
     def evaluation(self) -> Evaluation | None:
         """That of the best candidate."""
         return None if self.best is None else self.best.evaluation
+
+    def to_dataframe(self) -> "pandas.DataFrame":
+        """Return one row per candidate: status, results, cost, and the architecture's choices."""
+        return frame_of(self.candidates).infer_objects()
 
     @property
     def counts(self) -> dict[str, int]:

@@ -22,7 +22,7 @@ _DIGESTED, _SAMPLED = 2**28, 1000  # bytes of images that are all read for a dig
 SPLIT_SEED = 0  # of the validation images: one split for everybody, whatever a network's own seed
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Part:
     """Some images of a source, in random order, so that any batch is a fair sample of the part.
 
@@ -43,6 +43,10 @@ class Part:
 
     def __len__(self) -> int:
         return len(self.places)
+
+    def __repr__(self) -> str:
+        size = " x ".join(map(str, self.source.shape[1:]))
+        return f"Part({len(self):,} images, {size}; columns {listing(self.table, 8)})"
 
     def batch(self, index: Tensor) -> Tensor:
         """Get images without augmentation.
@@ -110,7 +114,7 @@ class Part:
         return Part(self.source, places, labels, columns)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Data:
     """A data set; `load_data` reads one by name, `make_data` makes one from your own tensor.
 
@@ -135,6 +139,9 @@ class Data:
     mean: tuple[float, ...] | None = None
     std: tuple[float, ...] | None = None
     taken: str = ""
+
+    def __repr__(self) -> str:
+        return f"Data({self.summary()})"
 
     @property
     def shape(self) -> tuple[int, int, int]:

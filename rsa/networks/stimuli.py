@@ -75,6 +75,10 @@ class Stimuli:
         self.table: dict[str, Array] = _table({} if table is None else dict(table.items()), own, n)
         self.reference = str(reference or "")
 
+    def __repr__(self) -> str:
+        whence = f", from {self.reference}" if self.reference else ""
+        return f"Stimuli({len(self)} images{whence}; columns {listing(self.table, 8)})"
+
     def __len__(self) -> int:
         return len(self.images)
 

@@ -42,6 +42,14 @@ def save_figure(figure: "Figure", path: str | Path) -> None:
         figure.savefig(temporary, dpi=150)
 
 
+def new_axes(size: tuple[float, float]) -> "Axes":
+    """Axes of a new pyplot figure, which notebooks show by themselves; size in inches."""
+    from matplotlib import pyplot
+
+    axes: Axes = pyplot.subplots(figsize=size, layout="constrained")[1]
+    return axes
+
+
 def printable(text: str) -> str:
     """Without the control characters that no XML or HTML document may hold."""
     return "".join(c if c.isprintable() or c in " \n" else "\N{REPLACEMENT CHARACTER}" for c in text)

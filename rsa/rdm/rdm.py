@@ -15,12 +15,15 @@ from ..fields import attr_fields, columns_beside, text_field
 from ..labels import as_matrix, named_square, plain, row_labels, row_names
 from ..labels import as_text as as_text
 from ..labels import check_labels as check_labels
+from ..notebooks import as_html
 from ..types import Array, Attr
 from . import _kernels
 
 if TYPE_CHECKING:
     import h5py
+    import pandas
     import xarray
+    from matplotlib.axes import Axes
 
 
 @dataclass(frozen=True, eq=False, repr=False, init=False)
@@ -152,6 +155,119 @@ class RDM:
         told = {key: int(v) if isinstance(v, bool) else v for key, v in self.attrs.items() if v is not None}
         attrs = {"metric": self.metric, **told}  # what netCDF can hold
         return xarray.DataArray(self.square(), coords, (rows, columns), self.name or None, attrs)
+
+    def to_dataframe(self, *, pairs: bool = False) -> "pandas.DataFrame":
+        """Return the dissimilarities as a table.
+
+        Parameters
+        ----------
+        pairs : bool
+            One row per pair, with columns `first`, `second` and `dissimilarity`, in place of the square matrix.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Square, labels on both axes: `RDM.from_square` reads it. Or n(n-1)/2 rows.
+
+        Examples
+        --------
+        >>> from tgsage.rsa import RDM
+        >>> RDM([0.1, 0.9, 0.8], ["cat", "dog", "car"]).to_dataframe(pairs=True)
+          first second  dissimilarity
+        0   cat    dog            0.1
+        1   cat    car            0.9
+        2   dog    car            0.8
+        """
+        import pandas
+
+        if not pairs:
+            return pandas.DataFrame(self.square(), index=list(self.labels), columns=list(self.labels))
+        names = np.array(self.labels, object)
+        first, second = np.triu_indices(len(self), 1)
+        return pandas.DataFrame({"first": names[first], "second": names[second], "dissimilarity": self.values})
+
+    @classmethod
+    def mean(cls, rdms: Iterable["RDM"], name: str = "") -> "RDM":
+        """Average RDMs over subjects, sessions or networks.
+
+        Parameters
+        ----------
+        rdms : iterable of RDM
+            Of the same conditions, matched by name, with equal `metric` and `by`.
+        name : str
+            Name of the mean; "mean of k RDMs" by default.
+
+        Returns
+        -------
+        RDM
+            In the order of the first, summed in float64; descriptors and attrs that all share, and `mean_of`, their
+            number.
+
+        Raises
+        ------
+        TGSageError
+            For no RDM, and where conditions, `metric` or `by` differ.
+
+        Examples
+        --------
+        >>> from tgsage.rsa import RDM
+        >>> RDM.mean([RDM([0.0, 1.0, 2.0], "abc"), RDM([2.0, 1.0, 0.0], "cba")]).values
+        array([0., 1., 2.])
+        """
+        every = list(rdms)
+        if not every or not all(isinstance(rdm, RDM) for rdm in every):
+            kinds = listing(dict.fromkeys(type(rdm).__name__ for rdm in every)) or "none"
+            raise RSAError(f"the mean is of one or more RDMs, got {kinds}")
+        first, total = every[0], np.zeros(every[0].values.shape, np.float64)
+        for rdm in every:
+            for field in ("metric", "by"):
+                if getattr(rdm, field) != getattr(first, field):
+                    raise RSAError(f"{rdm!r} and {first!r} have no mean: their {field} differs")
+            if other := set(rdm.labels) ^ set(first.labels):
+                raise RSAError(f"{rdm!r} and {first!r} have no mean: only one of them has {listing(sorted(other))}")
+            total += rdm.subset(first.labels).values
+        same = [rdm.subset(first.labels).descriptors for rdm in every]
+        columns = {
+            key: column
+            for key, column in first.descriptors.items()
+            if all(key in other and np.array_equal(other[key], column) for other in same)
+        }
+        attrs = {key: v for key, v in first.attrs.items() if all(key in r.attrs and r.attrs[key] == v for r in every)}
+        values = (total / len(every)).astype(np.result_type(*(rdm.values.dtype for rdm in every)))
+        title = name or f"mean of {len(every)} RDMs"
+        return first.replace(values=values, name=title, descriptors=columns, attrs={**attrs, "mean_of": len(every)})
+
+    def plot(self, ax: "Axes | None" = None, *, title: str | None = None, ordered: bool = True) -> "Axes":
+        """Draw the RDM; nothing is shown or written.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, optional
+            Where to draw; a new pyplot figure by default.
+        title : str, optional
+            Name, size and order by default.
+        ordered : bool
+            Put conditions of one category together or, where none is known, alike ones; else draw them as they are.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+        """
+        from ..plots.figures import literal, new_axes
+        from ..plots.rdms import display_order, draw_rdm
+
+        axes = new_axes((5.2, 4.4)) if ax is None else ax
+        order, marks, how = display_order(self) if ordered else (range(len(self)), [], "in the order of the labels")
+        drawn = self.subset([self.labels[i] for i in order])
+        draw_rdm(axes, drawn, f"{self.name or 'RDM'}\n{how}" if title is None else title, marks)
+        literal(axes)
+        return axes
+
+    def _repr_html_(self) -> str:
+        low, high = self.values.min(), self.values.max()
+        facts = {"conditions": listing(self.labels, 6), "values": f"{low:.4g} to {high:.4g}", "by": self.by}
+        columns = {key: listing(dict.fromkeys(map(str, column)), 6) for key, column in self.descriptors.items()}
+        return as_html(repr(self), {**facts, **columns, **self.attrs})
 
     def save(self, path: str | Path) -> None:
         """Write one HDF5 file (atomically: the file appears when it is whole)."""
