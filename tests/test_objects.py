@@ -59,9 +59,8 @@ def test_a_repr_is_a_few_lines(score: TeacherScore, searched: SearchResult) -> N
 def test_html_is_escaped_and_names_what_there_is(score: TeacherScore) -> None:
     teacher = Teacher.from_rdms(EVIL, {EVIL: score.targets["V4"].replace(attrs={EVIL: EVIL})})
     rdm = RDM([1.0, 2.0, 3.0], [EVIL, "b", "c"], name=EVIL, descriptors={EVIL: [EVIL] * 3})
-    strange = replace(
-        score, model=EVIL, teacher=EVIL, table=score.table.assign_coords(layer=list("abc") + [EVIL]), draws=None
-    )
+    table = score.table.assign_coords(layer=["a", "b", "c", EVIL])
+    strange = replace(score, model=EVIL, teacher=EVIL, table=table, draws=None)
     for each in (rdm, teacher, strange):
         text = each._repr_html_()
         assert "<script>" not in text
@@ -93,11 +92,8 @@ def test_an_rdm_is_a_square_table_that_can_be_read_again() -> None:
 
 def test_the_mean_of_rdms_matches_names_and_states_what_it_is() -> None:
     rng = np.random.default_rng(0)
-    common = {"by": "object_name", "attrs": {"scale": "none"}}
-    rdms = [
-        RDM(rng.random(10).astype(np.float32), "abcde", attrs={"scale": "none", "i": i}, by="object_name")
-        for i in range(3)
-    ]
+    values = rng.random((3, 10)).astype(np.float32)
+    rdms = [RDM(row, "abcde", attrs={"scale": "none", "i": i}, by="object_name") for i, row in enumerate(values)]
     mixed = [rdms[0], rdms[1].subset("edcba"), rdms[2].subset("badce")]
     mean = RDM.mean(mixed, "all")
     np.testing.assert_array_equal(mean.values, values.mean(axis=0, dtype=np.float64).astype(np.float32))
