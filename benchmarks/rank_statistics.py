@@ -46,10 +46,10 @@ def _ratio(product: Array, one: Array, other: Array) -> float:
 
 
 class Resampled:
-    """Spearman with mature performance in resamples of the architectures, the same ones for every predictor.
+    """Spearman with mature performance (n,) in resamples of the architectures, the same ones for every predictor.
 
-    mature: (n,). draws: how many. rng: draws them. A resample is a vector of multiplicities, in which equal
-    architectures share their mid-rank, so that nothing is copied or sorted anew.
+    A resample is a vector of multiplicities, in which equal architectures share their mid-rank, so that nothing is
+    copied or sorted anew. It is drawn here and not by the `draw_counts` of rsa: the committed intervals were drawn so.
     """
 
     def __init__(self, mature: npt.ArrayLike, draws: int, rng: np.random.Generator) -> None:

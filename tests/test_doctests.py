@@ -12,7 +12,7 @@ from .public import PACKAGES, public_names
 
 # Packages and modules whose public docstrings are in NumPy's style; in the end all four layers.
 STRICT: tuple[str, ...] = (
-    "benchmarks.pool.pool",
+    "benchmarks",
     "neural_data.scoring",
     "plugins.networks",
     "plugins.spaces",

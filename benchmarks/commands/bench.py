@@ -1,16 +1,14 @@
 """`tgsage bench`: the measurements behind the claims, each a command."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from ...rsa.cli.options import DataDir, Json, Plot, picture, writable
+from ..speed.measure import ROWS
 from .efficiency import efficiency
 from .pool import page, pool, teachers
-
-if TYPE_CHECKING:
-    from ..speed.timing import Result
 
 bench = typer.Typer(help="Measure speed against peers, and the claims made for teachers.", no_args_is_help=True)
 
@@ -31,11 +29,7 @@ def speed(
     ] = False,
     rows: Annotated[
         list[str] | None,
-        typer.Option(
-            help="Of product, rdm, comparison, hooks, tg, memory, draws, ceilings, scaling; repeat it, or separate "
-            "with commas.",
-            show_default="all of them",
-        ),
+        typer.Option(help=f"Of {', '.join(ROWS)}; repeat it, or separate with commas.", show_default="all of them"),
     ] = None,
     json: Json = None,
     plot: Annotated[
@@ -46,20 +40,20 @@ def speed(
     from dataclasses import asdict
 
     from ...rsa import RSAError
-    from ...rsa.cli.console import print_table, progress, write_json
+    from ...rsa.cli.console import progress, write_json
     from ...rsa.plots.figures import save_figure
-    from ..speed.cost_figure import cost_figure
+    from ..report import show
     from ..speed.environment import environment, summary
     from ..speed.measure import choose, measure
-    from ..speed.scaling import exponents
+    from ..speed.scaling import cost_figure, exponents
+    from ..speed.timing import COLUMNS
 
     chosen = choose([name for part in rows or () for name in part.split(",")])
     if plot is not None and "scaling" not in chosen:
         raise RSAError(f"{plot} would show cost against n, which only --rows scaling measures")
     with progress("measuring", len(chosen), "rows") as done:
-        results = measure(chosen, quick=quick, advance=done)
+        results = measure(chosen, quick=quick, progress=done)
     place = environment()
-    columns = ["case", "ours", "theirs", "", "memory", "target", "met"]
     notes = [
         summary(place),
         "x: times faster than the peer, or as long as it; %: on top of it. Best of several turns.",
@@ -72,18 +66,7 @@ def speed(
         write_json(json, {"quick": quick, "results": shown, "exponents": exponents(results), "environment": place})
     if plot is not None:
         save_figure(cost_figure(results), plot)
-    print_table("Speed and memory", columns, [_cells(result) for result in results], notes)
-
-
-def _cells(result: "Result") -> list[str]:
-    def seconds(turns: list[float]) -> str:
-        best = min(turns, default=0.0)
-        return "" if not turns else f"{best:.2f} s" if best >= 1 else f"{best * 1e3:.1f} ms"
-
-    met = {None: "", True: "yes", False: "* no"}[result.met]
-    case = f"{result.row}: {result.case}" + (f", against {result.peer}" if result.peer else "")
-    memory = "" if result.megabytes is None else " / ".join("-" if m != m else f"{m:.1f}" for m in result.megabytes)
-    return [case, seconds(result.ours), seconds(result.theirs), result.shown, memory, result.target, met]
+    show("Speed and memory", COLUMNS, results, notes)
 
 
 @bench.command()
@@ -95,7 +78,7 @@ def plot(
 ) -> None:
     """Draw cost against n from measured results: time and memory, with fitted exponents."""
     from ...rsa.plots.figures import save_figure
-    from ..speed.cost_figure import cost_figure, read_results
+    from ..speed.scaling import cost_figure, read_results
 
     save_figure(cost_figure(read_results(results)), out)
 
@@ -107,22 +90,16 @@ def recordings(
     json: Json = None,
 ) -> None:
     """Score a pretrained network, the same network untrained, and pixels against real macaque and human recordings."""
-    from ...rsa.cli.console import print_table, progress, write_json
-    from ..validity.recordings import MODELS, TEACHERS, score_recordings
+    from ...rsa.cli.console import progress, write_json
+    from ..report import show
+    from ..validity.recordings import COLUMNS, MODELS, TEACHERS, score_recordings
 
     with progress("scoring", len(MODELS) * len(TEACHERS), "models x recordings") as done:
-        rows = score_recordings(data_dir=data_dir, bootstrap=bootstrap, advance=done)
-    columns = ["recording", "target", "scale", "method", "model", "best layer", "similarity", "ceiling"]
-    cells: list[list[str]] = []
-    for row in rows:
-        between = "" if row["low"] is None else f" [{row['low']:.3f}, {row['high']:.3f}]"
-        ceiling = "-" if row["ceiling"] is None else f"{row['ceiling']:.3f}"
-        names = [str(row[key]) for key in ("recording", "target", "scale", "method", "model", "best_layer")]
-        cells.append([*names, f"{row['similarity']:.3f}{between}", ceiling])
-    cells.sort(key=lambda cell: tuple(cell[:4]))
+        rows = score_recordings(data_dir=data_dir, bootstrap=bootstrap, progress=done)
     if json is not None:
         write_json(json, {"rows": rows, "bootstrap": bootstrap})
-    print_table("Recordings", columns, cells, ["[95% interval] over resampled stimuli, of the best layer as a choice"])
+    rows.sort(key=lambda row: [row[key] for key in ("recording", "target", "scale", "method")])
+    show("Recordings", COLUMNS, rows, ["[95% interval] over resampled stimuli, of the best layer as a choice"])
 
 
 @bench.command()
@@ -145,23 +122,18 @@ def nasbench201(
     plot: Plot = None,
 ) -> None:
     """Let our searchers search a table of trained networks, and compare what they find with reference values."""
-    from ...rsa.cli.console import print_table, progress
+    from ...rsa.cli.console import progress
     from ...rsa.plots.figures import save_figure
-    from ..validity.nasbench201 import choose, count, measure, search_figure
+    from ..report import show
+    from ..validity.nasbench201 import COLUMNS, choose, count, measure, search_figure
 
     chosen = choose([name for part in searchers or () for name in part.split(",")])
     with progress("searching", sum(count(searcher, seeds) for searcher in chosen), "searches") as done:
-        found = measure(chosen, seeds=seeds, file=json, advance=done)
-    cells = []
-    for row in found["rows"]:
-        error = "" if row["standard error"] is None else f" +- {row['standard error']:.3f}"
-        reached = {None: "", True: "yes", False: "* no"}[row["reached"]]
-        shown = [f"{row['mean']:.3f}{error}", f"{row['reference']:.2f}", reached]
-        cells.append([f"{row['searcher']}, {row['measure']}", str(row["seeds"]), *shown])
-    notes = ["CIFAR-10 accuracy in %, mean +- standard error over seeds; reached: within two standard errors."]
+        found = measure(chosen, seeds=seeds, file=json, progress=done)
     if plot is not None:
         save_figure(search_figure(found["runs"]), plot)
-    print_table("NAS-Bench-201", ["searcher", "seeds", "ours", "reference", "reached"], cells, notes)
+    notes = ["CIFAR-10 accuracy in %, mean +- standard error over seeds; reached: within two standard errors."]
+    show("NAS-Bench-201", COLUMNS, found["rows"], notes)
 
 
 @bench.command()
@@ -175,24 +147,12 @@ def coverage(
     ] = None,
 ) -> None:
     """Measure how often 95% intervals over resampled stimuli hold the truth of simulated populations."""
-    from ...rsa.cli.console import print_table, progress
-    from ..validity.coverage import DRAWS, cases, measure
+    from ...rsa.cli.console import progress
+    from ..report import show
+    from ..validity.coverage import COLUMNS, DRAWS, cases, measure
 
     chosen = cases()
     with progress("coverage", len(chosen), "rows") as done:
-        rows = measure(chosen, repeats=repeats, file=json, advance=done)
-    cells = [
-        [
-            f"{row['what']}, {row['kind']}"
-            + (f", groups of {row['size']}" if row["size"] > 1 else "")
-            + (", stimuli resampled singly" if row["singly"] else "")
-            + (", uneven strengths" if row["strength"] else ""),
-            row["method"], str(row["n"]), f"{row['truth']:.3f}",
-            *(f"{100 * row[name]:.1f} %" for name in ("plain", "corrected")),
-            *(f"{row[f'{name} width']:.3f}" for name in ("plain", "corrected")),
-        ]
-        for row in rows
-    ]  # fmt: skip
-    columns = ["95% interval of", "method", "stimuli", "truth", "plain", "corrected", "width, plain", "corrected"]
+        rows = measure(chosen, repeats=repeats, file=json, progress=done)
     notes = [f"Shares of {repeats} samples whose interval holds the truth; {DRAWS} draws each."]
-    print_table("Coverage", columns, cells, notes)
+    show("Coverage", COLUMNS, rows, notes)

@@ -1,6 +1,6 @@
-"""Evaluations of candidates that all searches of a study share: each is made once, by whoever needs it first.
+"""The trained candidates that all searches of a study share: each is trained once, by whoever needs it first.
 
-An evaluation is a pool's file of one candidate, with its RDMs, so that a teacher can be added without training again.
+A candidate is kept as the file of a pool of one, with its RDMs, so that a teacher can be added without training again.
 """
 
 import json
@@ -21,14 +21,17 @@ from ..pool.plans import CANDIDATES
 from ..pool.pool import Member, Pool
 
 LOCKS = "locks"  # folder of lock files in that of a study
-OPEN = ("checkpoints", "views", "stimuli", "seed")  # settings in which files that serve each other may differ
+OPEN = ("checkpoints", "views", "stimuli", "seed")  # settings that may differ between files of one study
 LATER = ("classes", "mean", "std", "training images", "validation images", "space definition")  # older files lack them
 
 
 @dataclass(frozen=True, eq=False)
 class Evaluated:
-    """A candidate after its training. pool: it alone, None where the training failed. checkpoint: the place in it that
-    was asked for. mature: its mature performance, a fraction. examples, seconds: what it took."""
+    """A candidate after its training.
+
+    mature: its mature performance, a fraction. pool: a pool of it alone, None where the training failed. checkpoint:
+    index of the checkpoint that was asked for. examples, seconds: what the training took until there.
+    """
 
     mature: float
     pool: Pool | None
@@ -38,7 +41,7 @@ class Evaluated:
 
     @classmethod
     def of(cls, pool: Pool, checkpoint: int) -> "Evaluated":
-        """A pool of one member at a checkpoint (its place)."""
+        """Of a pool of one member, at the checkpoint of this index."""
         (member,) = pool.members
         seconds = float(member.seconds[checkpoint])
         return cls(member.mature, pool, checkpoint, int(member.examples[checkpoint]), seconds)
@@ -49,30 +52,30 @@ class Evaluated:
 
 
 class Evaluations(Protocol):
-    """Where a study's searches have their evaluations from; picklable where there are several workers."""
+    """Where a study's searches get their candidates from; picklable if there are several workers."""
 
     @property
     def space(self) -> Space: ...
 
     def __call__(self, architecture: Architecture, seed: int, examples: int) -> Evaluated:
-        """After so many examples of a training by this seed."""
+        """The candidate after a training on that many examples with this seed."""
         ...
 
     def describe(self) -> dict[str, Any]:
-        """What evaluations must have in common to be of one study, JSON-able."""
+        """What all candidates of a study have in common, JSON-able."""
         ...
 
 
 @dataclass(frozen=True, eq=False)
 class Cache:
-    """Evaluations kept in a folder, made where they are missing.
+    """Candidates kept in a folder, trained where they are missing.
 
-    maker: makes them; its checkpoints and seed are replaced. lengths: training examples at which candidates are asked
-    for: where a recipe's schedule does not depend on the length of the training, a longer training also serves for the
-    shorter ones. pools: folders of pools that were made alike; their candidates are taken as they are.
+    maker: trains them, with other checkpoints and seeds than its own. lengths: training examples after which candidates
+    are asked for; unless the recipe's schedule depends on the length of the training, a longer training also serves for
+    the shorter ones. pools: folders of pools that were made alike, whose candidates are reused.
 
-    Raises RSAError for lengths below 1, for a candidate whose mature performance takes a training of its own, and for a
-    pool that was made differently.
+    Raises RSAError for lengths below 1, for a maker without known mature performance, and for a pool that was made
+    differently.
     """
 
     maker: Maker
@@ -96,7 +99,7 @@ class Cache:
         return self.maker.space
 
     def __call__(self, architecture: Architecture, seed: int, examples: int) -> Evaluated:
-        """Found, or trained now; another process that wants the same one waits for it."""
+        """Find the candidate, or train it now; another process that wants the same one waits for it."""
         maker = self._maker(seed, examples)
         part = maker.part(architecture)
         if (found := self._find(architecture, seed, examples)) is not None:
@@ -126,7 +129,7 @@ class Cache:
         return replace(self.maker, seed=seed, checkpoints=looks, folder=folder)
 
     def _find(self, architecture: Architecture, seed: int, examples: int) -> Evaluated | None:
-        """Its own file first, so that what was found once is found again."""
+        """Look at its own file first, so that what was found once is found again."""
         maker = self._maker(seed, examples)
         mine = maker.part(architecture)
         if _failure(mine).exists():
@@ -141,7 +144,7 @@ class Cache:
         return None
 
     def _check(self, path: Path) -> Pool:
-        """Raises RSAError for a file of candidates that were made differently."""
+        """Load a file. Raises RSAError for candidates that were made differently."""
         pool = Pool.load(path)
         kept, mine = dict(pool.settings), json.loads(json.dumps(self.maker.describe()))
         views = {shown.view.name: shown.view for shown in self.maker.views}
@@ -168,7 +171,7 @@ def _failure(part: Path) -> Path:
 
 
 def _place(pool: Pool, seed: int, examples: int, maker: Maker) -> int | None:
-    """Which checkpoint of a file shows the network that `maker` would train; None where none does."""
+    """Index of the checkpoint of a file that holds the network `maker` would train, None if there is none."""
     looks: Sequence[int] = pool.checkpoints
     if pool.settings.get("seed") != seed or examples not in looks:
         return None

@@ -12,7 +12,7 @@ from ...plugins import Candidate
 from ...rsa import RSAError
 from ...rsa.cli.console import write_json
 from ...rsa.types import Array
-from ..result_files import reading_results
+from ..report import reading_results
 from .searches import Run, histories, read_plan
 from .statistics import area, current_best, interval, mean_and_error, rank_correlation, reached, sign_flip
 

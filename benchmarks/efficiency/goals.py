@@ -1,4 +1,4 @@
-"""What the searches of a study maximise: P, or P + alpha TG, after so many training examples."""
+"""What the searches of a study maximise: P, or P + alpha TG, after a number of training examples."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -17,10 +17,12 @@ from .cache import Evaluated
 
 @dataclass(frozen=True, eq=False)
 class Goal:
-    """P, or with a teacher P + alpha TG. examples: of a candidate's training. rule: a fixed one of `rules.RULES`.
-    cost: training examples that the teacher itself has seen, where known.
+    """P, or with a teacher P + alpha TG.
 
-    Raises RSAError for numbers out of range and for a rule that first has to learn something.
+    examples: training examples of a candidate. rule: a fixed one of `rules.RULES`. cost: training examples that the
+    teacher itself has seen, if known.
+
+    Raises RSAError for numbers out of range and for a rule that has to learn something first.
     """
 
     examples: int
@@ -44,7 +46,7 @@ class Goal:
         return f"P + {'' if self.alpha == 1 else f'{self.alpha:g} '}TG, {self.teacher.name}{rule}"
 
     def __call__(self, found: Evaluated) -> tuple[float | None, float | None]:
-        """Score and TG of a candidate; no score where the training or the evaluation failed, or no layer has an RDM."""
+        """Score and TG of a candidate; no score if the training or the evaluation failed, or no layer has an RDM."""
         if found.pool is None:
             return None, None
         (member,) = found.pool.members
@@ -60,17 +62,16 @@ class Goal:
         """JSON-able; equal for goals that give equal scores."""
         about: dict[str, Any] = {"name": self.name, "examples": self.examples}
         if self.teacher is not None:
-            about |= {
-                "teacher": self.teacher.name, "targets": list(self.teacher.rdms), "method": self.teacher.method,
-                "by": self.teacher.by, "alpha": self.alpha, "rule": self.rule, "rdms": digest_of(self.teacher.rdms),
-            }  # fmt: skip
+            targets, rdms = list(self.teacher.rdms), digest_of(self.teacher.rdms)
+            about |= {"teacher": self.teacher.name, "targets": targets, "method": self.teacher.method}
+            about |= {"by": self.teacher.by, "alpha": self.alpha, "rule": self.rule, "rdms": rdms}
         return about
 
 
 def guidance(pool: Pool, teacher: Teacher, rule: str = "paper") -> npt.NDArray[np.float64]:
-    """(members, checkpoints) TG of a pool's members, NaN where no layer has an RDM.
+    """TG of a pool's members, (members, checkpoints), NaN where no layer has an RDM.
 
-    Raises RSAError where the pool was not shown the teacher's stimuli.
+    Raises RSAError if the pool was not shown the teacher's stimuli.
     """
     view = view_of(pool, teacher)
     pixels = view.controls()[0].rdms["pixels"]

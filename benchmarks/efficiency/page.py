@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...rsa.plots.figures import COLOURS, save_figure
-from ..markdown import table
+from ..report import Columns, legend_below, markdown, panels
 from .comparison import ALL, Results, Row, compare, read_results
 
 if TYPE_CHECKING:
@@ -51,13 +51,14 @@ def efficiency_section(path: Path, folder: Path, page: Path) -> str:
     picture = folder / f"{path.stem}.png"
     save_figure(efficiency_figure(found), picture)
     about = found.about
-    parts = [
+    parts = (
         f"## Search efficiency: {about['space']}, {about['cells'].get('data', 'images')}, {', '.join(found.searchers)}",
-        answer(found, rows), f"![{_CAPTION}]({folder.name}/{picture.name})\n*{_CAPTION}*",
-        "### How it was searched", _METHOD, _settings(found, versions, path, page),
-        "### What the searches find", _TABLE_1, table(*table_1(found, rows), left=2),
-        "### What they cost", _TABLE_2, table(*table_2(found, rows), left=2),
-    ]  # fmt: skip
+        answer(found, rows),
+        f"![{_CAPTION}]({folder.name}/{picture.name})\n*{_CAPTION}*",
+        f"### How it was searched\n\n{_METHOD}\n\n{_settings(found, versions, path, page)}",
+        f"### What the searches find\n\n{_TABLE_1}\n\n{markdown(table_1(found), rows, left=2)}",
+        f"### What they cost\n\n{_TABLE_2}\n\n{markdown(table_2(found, rows), rows, left=2)}",
+    )
     return "\n\n".join(parts)
 
 
@@ -73,7 +74,7 @@ def answer(found: Results, rows: Sequence[Row]) -> str:
         there = "at no time" if whole["reached"] is None else f"after {whole['reached']:,.0f}"
         p = "" if whole["top p"] is None else f", p {whole['top p']:.2f}"
         lines.append(
-            f"- {label(goal)}: {_verdict(found, whole)}{gain(whole, 'top')} points{p} ({whole['searcher']}, "
+            f"- {label(goal)}: {_verdict(found, whole)}{_gain(whole, 'top')} points{p} ({whole['searcher']}, "
             f"{whole['seeds']} seeds). It stays where P alone ends (after {plain['examples']:,} examples) or above "
             f"{there}."
         )
@@ -100,39 +101,53 @@ def _verdict(found: Results, row: Row) -> str:
     return "yes, " if _above(row) else "no, harm, " if harm else "not shown, "
 
 
-def table_1(found: Results, rows: Sequence[Row]) -> tuple[list[str], list[list[str]]]:
-    head = ["searcher", "score", "seeds", "top 5", "best of them", "difference to P", "p", "of the best",
-            "of the area", "ranks", "difference to P"]  # fmt: skip
-    cells = []
-    for row in rows:
-        top, p = gain(row, "top"), row["top p"]
-        cells.append([
-            row["searcher"], label(found.goals[row["goal"]]), str(row["seeds"]), _mean(row, "top"), _mean(row, "best"),
-            f"**{top}**" if _named(found, row) and _above(row) else top, "" if p is None else f"{p:.2f}",
-            gain(row, "best"), gain(row, "area"), _mean(row, "rank", 1), gain(row, "rank", 1),
-        ])  # fmt: skip
-    return head, cells
+def table_1(found: Results) -> Columns:
+    """The columns of what searches find, of the rows of `compare`."""
+
+    def top(row: Row) -> str:
+        return f"**{_gain(row, 'top')}**" if _named(found, row) and _above(row) else _gain(row, "top")
+
+    return (
+        ("searcher", "{searcher}"),
+        ("score", lambda row: label(found.goals[row["goal"]])),
+        ("seeds", "{seeds}"),
+        ("top 5", lambda row: _mean(row, "top")),
+        ("best of them", lambda row: _mean(row, "best")),
+        ("difference to P", top),
+        ("p", lambda row: "" if row["top p"] is None else f"{row['top p']:.2f}"),
+        ("of the best", lambda row: _gain(row, "best")),
+        ("of the area", lambda row: _gain(row, "area")),
+        ("ranks", lambda row: _mean(row, "rank", 1)),
+        ("difference to P", lambda row: _gain(row, "rank", 1)),
+    )
 
 
-def table_2(found: Results, rows: Sequence[Row]) -> tuple[list[str], list[list[str]]]:
-    head = ["searcher", "score", "samples", "different cells", "examples", "seconds", "to P's end", "searches there",
-            "teacher's examples"]  # fmt: skip
-    base, cells = found.base, []
-    for row in rows:
+def table_2(found: Results, rows: Sequence[Row]) -> Columns:
+    """The columns of what searches cost, of the rows of `compare`."""
+    whole = {row["searcher"]: row for row in rows if row["goal"] == found.base}
+
+    def there(row: Row) -> str:
+        if row["reached"] is None:
+            return "never"
+        plain = whole[row["searcher"]]
+        share = "" if row is plain else f" ({row['reached'] / plain['examples']:.0%})"
+        return f"{row['reached']:,.0f}{share}"
+
+    def cost(row: Row) -> str:
         goal = found.goals[row["goal"]]
-        there = "never" if row["reached"] is None else f"{row['reached']:,.0f}"
-        cost = "-" if "teacher" not in goal else "not stated" if goal["cost"] is None else f"{goal['cost']:,}"
-        cells.append([
-            row["searcher"], label(goal), str(row["samples"]), f"{row['cells']:.0f}", f"{row['examples']:,}",
-            f"{row['seconds']:,.0f}", there + _ratio(row, rows, base), f"{row['reaching']} of {row['seeds']}", cost,
-        ])  # fmt: skip
-    return head, cells
+        return "-" if "teacher" not in goal else "not stated" if goal["cost"] is None else f"{goal['cost']:,}"
 
-
-def _ratio(row: Row, rows: Sequence[Row], base: int) -> str:
-    """The examples as a share of those of the whole search by P alone."""
-    plain = next(one for one in rows if (one["searcher"], one["goal"]) == (row["searcher"], base))
-    return "" if row is plain or row["reached"] is None else f" ({row['reached'] / plain['examples']:.0%})"
+    return (
+        ("searcher", "{searcher}"),
+        ("score", lambda row: label(found.goals[row["goal"]])),
+        ("samples", "{samples}"),
+        ("different cells", "{cells:.0f}"),
+        ("examples", "{examples:,}"),
+        ("seconds", "{seconds:,.0f}"),
+        ("to P's end", there),
+        ("searches there", "{reaching} of {seeds}"),
+        ("teacher's examples", cost),
+    )
 
 
 def label(goal: dict[str, Any]) -> str:
@@ -145,7 +160,7 @@ def _mean(row: Row, key: str, unit: float = 100) -> str:
     return "-" if row[key] is None else f"{unit * row[key]:.2f}" + ("" if error is None else f" ± {unit * error:.2f}")
 
 
-def gain(row: Row, key: str, unit: float = 100) -> str:
+def _gain(row: Row, key: str, unit: float = 100) -> str:
     """A difference to P, in percentage points by default, with its interval."""
     mean, low, high = (row[f"{key} {part}"] for part in ("gain", "low", "high"))
     if mean is None:
@@ -155,11 +170,8 @@ def gain(row: Row, key: str, unit: float = 100) -> str:
 
 def _settings(found: Results, versions: dict[str, str], path: Path, page: Path) -> str:
     about, cells = found.about, found.about["cells"]
-    teachers = [
-        f"- {goal['name']}: targets {', '.join(goal['targets'])}, by {goal['by']}, rule {goal['rule']}, similarity "
-        f"{goal['method']}"
-        for goal in found.goals if "teacher" in goal
-    ]  # fmt: skip
+    said = "- {name}: targets {targets}, by {by}, rule {rule}, similarity {method}"
+    teachers = [goal | {"targets": ", ".join(goal["targets"])} for goal in found.goals if "teacher" in goal]
     lines = [
         f"- numbers: `{os.path.relpath(path, page.parent)}`",
         f"- command: `{about['command']}`" if about.get("command") else "",
@@ -167,10 +179,10 @@ def _settings(found: Results, versions: dict[str, str], path: Path, page: Path) 
         f"from {about['first_seed']} on",
         f"- cells: {cells.get('train', '-')} training images, recipe {cells.get('recipe', {}).get('name', '-')}; P on "
         f"{cells.get('valid', '-')} validation images; mature performance: {cells.get('mature', '-')}",
-        *teachers,
+        *map(said.format_map, teachers),
         f"- machine: {about['machine']}" if about.get("machine") else "",
         f"- versions: {', '.join(f'{name} {number}' for name, number in versions.items())}",
-    ]  # fmt: skip
+    ]
     return "\n".join(filter(None, lines))
 
 
@@ -180,13 +192,10 @@ def efficiency_figure(found: Results) -> "Figure":
     Lines are means over seeds, bands one standard error; dotted: where P alone comes to. The upper row is the mean of
     the top 5, the lower one their best.
     """
-    from matplotlib.figure import Figure
-
     searchers, base = found.searchers, found.base
-    figure = Figure(figsize=(3.6 * len(searchers) + 1, 7.4), layout="constrained")
-    panels = figure.subplots(2, len(searchers), squeeze=False, sharex=True, sharey="row")
+    figure, grid = panels(3.6 * len(searchers) + 1, 7.4, 2, len(searchers), sharex=True, sharey="row")
     lows = ([], [])  # type: tuple[list[float], list[float]]
-    for column, searcher in zip(panels.T, searchers, strict=True):
+    for column, searcher in zip(grid.T, searchers, strict=True):
         for i, goal in enumerate(found.goals):
             runs = list(found.of(searcher, i).values())
             if not runs:
@@ -204,13 +213,11 @@ def efficiency_figure(found: Results) -> "Figure":
                     axes.axhline(mean[-1], color="black", linewidth=0.8, linestyle=":")
         column[0].set_title(f"{searcher}, {len(found.of(searcher, base))} seeds", fontweight="bold")
         column[1].set_xlabel("thousand examples trained")
-    for row, low, label in zip(panels, lows, ("mean of the current top 5", "best of the current top 5"), strict=True):
+    for row, low, label in zip(grid, lows, ("mean of the current top 5", "best of the current top 5"), strict=True):
         if low:
             row[0].set_ylim(min(low), None)
         row[0].set_ylabel(f"{label}:\nmature performance (%)")
         for axes in row:
             axes.grid(alpha=0.25)
-            axes.spines[["top", "right"]].set_visible(False)
-    lines = dict(zip(*reversed(panels[0, 0].get_legend_handles_labels()), strict=True))
-    figure.legend(lines.values(), lines.keys(), loc="outside lower center", ncols=2, frameon=False, fontsize=9)
+    legend_below(figure, grid[0, 0], ncols=2)
     return figure

@@ -22,7 +22,7 @@ from ...plugins.spaces import Architecture, Dimension, Space
 from ...rsa import RSAError
 from ...rsa.cli.console import write_json
 from ...rsa.errors import listing, near, reason
-from ..pool.sampling import Listed
+from ..pool.making import Listed
 from .cache import LOCKS, Evaluations
 from .goals import Goal
 

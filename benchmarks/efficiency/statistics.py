@@ -1,4 +1,4 @@
-"""How good the architectures are that a search calls its best, while it goes on; and how sure the differences are."""
+"""How good the architectures are that a search ranks best, sample by sample, and how certain differences are."""
 
 from collections.abc import Sequence
 
@@ -15,9 +15,9 @@ TOP = 5
 def current_best(
     cells: Sequence[str], scores: Sequence[float | None], mature: Sequence[float], top: int = TOP
 ) -> tuple[Array, Array]:
-    """Mature performance of the current top by the search's own score, after every sample: its mean, and the best.
+    """Mean and best mature performance of the current top by the search's own score, after every sample.
 
-    cells: names of the architectures, of which each counts once. Failed ones (without score) are never among the top,
+    cells: names of the architectures, each of which counts once. Failed ones (without score) are never among the top;
     of equal scores the first is the better one; NaN while there is none.
     """
     best: dict[str, tuple[float, int, float]] = {}
@@ -32,9 +32,9 @@ def current_best(
 
 
 def rank_correlation(cells: Sequence[str], scores: Sequence[float | None], mature: Sequence[float]) -> float:
-    """Spearman of scores with mature performance over the different cells, failed ones last; 0 where all are alike.
+    """Spearman of scores with mature performance over the different cells, failed ones last; 0 if all are alike.
 
-    Of a random search it tells how well its score predicts, with the training seed of that search.
+    For a random search it tells how well its score predicts, with the training seed of that search.
     """
     _, first = np.unique(list(cells), return_index=True)
     known = np.array([-np.inf if score is None else score for score in scores])
@@ -42,9 +42,9 @@ def rank_correlation(cells: Sequence[str], scores: Sequence[float | None], matur
 
 
 def value_at(curve: Array, step: float, examples: npt.ArrayLike) -> Array:
-    """The values of curves (..., samples) after so many examples, at `step` of them per sample; NaN before the first.
+    """Values of curves (..., samples) after these numbers of examples, at `step` examples per sample.
 
-    Between two samples, and after the last, it is that after the sample before.
+    A curve keeps the value of its last sample; it is NaN before the first.
     """
     place = np.floor(np.asarray(examples, np.float64) / step + 1e-9).astype(np.int64)
     found = np.asarray(curve, np.float64)[..., np.clip(place - 1, 0, curve.shape[-1] - 1)]
@@ -52,7 +52,7 @@ def value_at(curve: Array, step: float, examples: npt.ArrayLike) -> Array:
 
 
 def area(curve: Array, step: float, first: float, last: float) -> Array:
-    """(...) mean height of curves (..., samples) between two numbers of examples, both of them `first` or later.
+    """Mean height of curves (..., samples) between two numbers of examples, not before the first sample.
 
     A sample counts from its end; curves stay at their last value.
     """
@@ -64,9 +64,9 @@ def area(curve: Array, step: float, first: float, last: float) -> Array:
 
 
 def reached(curve: Array, step: float, level: float) -> float | None:
-    """The examples after which a curve (samples,) stays at a level or above it; None where it ends below.
+    """Examples after which a curve (samples,) stays at or above a level; None if it ends below.
 
-    Not those after which it is there for the first time: of few first samples the best can be good by chance.
+    It may have been there before: of the first few samples the best can be good by chance.
     """
     below = np.flatnonzero(~(curve >= level - 1e-12))
     last = int(below[-1]) + 1 if len(below) else 0
@@ -74,7 +74,7 @@ def reached(curve: Array, step: float, level: float) -> float | None:
 
 
 def mean_and_error(values: npt.ArrayLike) -> tuple[float, float | None]:
-    """The mean and its standard error; none for a single value."""
+    """The mean and its standard error, which a single value does not have."""
     x = np.asarray(values, np.float64)
     return float(x.mean()), float(x.std(ddof=1) / len(x) ** 0.5) if len(x) > 1 else None
 
@@ -100,8 +100,6 @@ def sign_flip(values: npt.ArrayLike) -> float | None:
     x = np.asarray(values, np.float64)
     if len(x) < 2:
         return None
-    flipped = permutation_test(
-        (x,), lambda sample, axis: sample.mean(axis), permutation_type="samples", vectorized=True, n_resamples=2**13,
-        rng=np.random.default_rng(0),
-    )  # fmt: skip
+    rng = np.random.default_rng(0)
+    flipped = permutation_test((x,), np.mean, permutation_type="samples", vectorized=True, n_resamples=2**13, rng=rng)
     return float(flipped.pvalue)

@@ -1,4 +1,4 @@
-"""Making a pool: an ordinary search whose candidates leave their RDMs in a file each, so that it can stop and go on."""
+"""Making a pool: an ordinary search whose candidates leave their RDMs in one file each, so that it can be resumed."""
 
 import hashlib
 import json
@@ -26,8 +26,7 @@ from ...rsa import RSAError, Stimuli, compute_rdm
 from ...rsa.errors import listing
 from ...rsa.networks.collector import Collector
 from ...rsa.networks.readout import Readout
-from .pool import Member, Pool, View, join
-from .sampling import Listed
+from .pool import NUMBERS, Member, Pool, View, join
 
 if TYPE_CHECKING:
     from torch import nn
@@ -64,12 +63,34 @@ class Shown:
 
 @dataclass(frozen=True, eq=False)
 class Maker:
-    """architecture -> Evaluation, as a search wants it; the RDMs of every checkpoint go to a file in `folder`.
+    """Train a candidate, as the objective of a search, and keep its RDMs at every checkpoint in a file.
 
-    checkpoints: training examples, ascending; 0 is before training. mature: mature performance, a fraction, where it is
-    known; without it the candidate is trained on, for `epochs` or to the recipe's end, and it is its accuracy on the
-    test images. Premature networks are evaluated with their batches' statistics: after a few steps averages mean
-    nothing. With several workers everything in here is pickled.
+    Premature networks are evaluated with the statistics of their batches: after a few steps averages mean nothing.
+    With several workers all fields are pickled.
+
+    Attributes
+    ----------
+    space : Space
+    data : Data
+    recipe : Recipe
+    checkpoints : tuple of int
+        Training examples, ascending; 0 is before training.
+    views : tuple of Shown
+    folder : Path
+        Where the candidates' files are kept.
+    mature : callable, optional
+        Architecture -> mature performance, a fraction. Without it candidates are trained on, for `epochs` or to the end
+        of the recipe, and their accuracy on the test images is taken.
+    epochs : float, optional
+    build : mapping
+        Settings of `Space.build`.
+    seed : int
+        Of every training.
+
+    Raises
+    ------
+    RSAError
+        For checkpoints that do not ascend from 0 or exceed the recipe, and without a view.
     """
 
     space: Space
@@ -93,9 +114,21 @@ class Maker:
 
     @property
     def readout(self) -> Readout:
+        """Which features of every layer make its RDMs."""
         return Readout(seed=self.seed)
 
     def __call__(self, architecture: Architecture) -> Evaluation:
+        """Train and evaluate one candidate.
+
+        Parameters
+        ----------
+        architecture : mapping
+
+        Returns
+        -------
+        Evaluation
+            Failed where the training did not reach every checkpoint; otherwise the score is P at the last one.
+        """
         try:
             return self._evaluate(architecture)
         except NotFinite as error:
@@ -117,11 +150,10 @@ class Maker:
         if done.failed or len(looks) < len(epochs):
             return Evaluation(FAILED, done.reason or f"{len(looks)} of {len(epochs)} checkpoints were reached")
         known = self.mature or (lambda _: evaluate_network(model, self.data, "test", batchnorm="running").accuracy)
-        member = Member(
-            dict(architecture), known(architecture), layers=tuple(looks[0].rdms[self.views[0].view.name]),
-            rdms={shown.view.name: _stacked(looks, shown.view.name) for shown in self.views},
-            **{key: np.array([getattr(look, key) for look in looks]) for key in ("p", "loss", "examples", "seconds")},
-        )  # fmt: skip
+        rdms = {shown.view.name: _stacked(looks, shown.view.name) for shown in self.views}
+        numbers = {key: np.array([getattr(look, key) for look in looks]) for key in NUMBERS}
+        layers = tuple(looks[0].rdms[self.views[0].view.name])
+        member = Member(dict(architecture), known(architecture), layers=layers, rdms=rdms, **numbers)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.pool([member]).save(self.part(architecture))
         seconds = {"train and evaluate": time.perf_counter() - start}
@@ -129,29 +161,55 @@ class Maker:
         return Evaluation(OK, p=p, loss=loss, score=p, examples=done.examples, seconds=seconds)
 
     def part(self, architecture: Architecture) -> Path:
-        """Where a candidate's file lies."""
+        """Tell where a candidate's file is kept.
+
+        Parameters
+        ----------
+        architecture : mapping
+
+        Returns
+        -------
+        Path
+        """
         key = hashlib.sha256(self.space.key(self.space.canonical(architecture)).encode()).hexdigest()[:16]
         return self.folder / f"{key}.h5"
 
     def pool(self, members: Sequence[Member]) -> Pool:
+        """Make a pool of members that this made.
+
+        Parameters
+        ----------
+        members : sequence of Member
+
+        Returns
+        -------
+        Pool
+        """
         views = {shown.view.name: shown.view for shown in self.views}
         return Pool(self.space.name, self.checkpoints, views, tuple(members), self.describe())
 
     def describe(self) -> dict[str, Any]:
-        """What made the pool, JSON-able; part of what makes the search the same one."""
+        """State what candidates depend on, JSON-able: pools and searches with equal statements can be joined."""
         views = [shown.view for shown in self.views]
         mature = "trained here" if self.mature is None else getattr(self.mature, "name", identity(self.mature))
         space = json.dumps(space_identity(self.space))
+        how = "{} conditions by {}, {} images of {}"
         return {
-            **self.data.describe(), "train": len(self.data.train), "valid": len(self.data.valid),
-            "recipe": self.recipe.to_dict(), "checkpoints": list(self.checkpoints), "build": dict(self.build),
-            "views": {v.name: f"{len(v.labels)} conditions by {v.by}, {len(v.stimulus_ids)} images of {v.reference}"
-                      for v in views},
+            **self.data.describe(),
+            "train": len(self.data.train),
+            "valid": len(self.data.valid),
+            "recipe": self.recipe.to_dict(),
+            "checkpoints": list(self.checkpoints),
+            "build": dict(self.build),
+            "views": {v.name: how.format(len(v.labels), v.by, len(v.stimulus_ids), v.reference) for v in views},
             "stimuli": {shown.view.name: shown.content for shown in self.views},
             "space definition": hashlib.sha256(space.encode()).hexdigest()[:16],
-            "mature": mature, "epochs": self.epochs, "n_features": self.readout.n_features, "seed": self.seed,
+            "mature": mature,
+            "epochs": self.epochs,
+            "n_features": self.readout.n_features,
+            "seed": self.seed,
             "batchnorm": "batch",
-        }  # fmt: skip
+        }
 
     def _look(self, model: "nn.Module", examples: int, start: float) -> "_Look":
         heard = [(one, Collector(model, one.images.stimuli, self.readout, by=one.view.by)) for one in self.views]
@@ -180,6 +238,19 @@ def _stacked(looks: Sequence[_Look], view: str) -> npt.NDArray[np.float16]:
     return np.stack([np.stack(list(look.rdms[view].values())) for look in looks])
 
 
+class Listed(Searcher):
+    """Proposes the architectures it was given, one after the other."""
+
+    def __init__(self, space: Space, *, seed: int = 0, architectures: Sequence[Architecture] = ()) -> None:
+        super().__init__(space, seed=seed)
+        if not architectures:
+            raise RSAError("there is no architecture to propose")
+        self.architectures = tuple(architectures)
+
+    def propose(self, trial: int, rng: np.random.Generator) -> Architecture:
+        return self.architectures[trial % len(self.architectures)]
+
+
 def make_pool(
     maker: Maker,
     *,
@@ -190,25 +261,62 @@ def make_pool(
     workers: int = 1,
     notify: Callable[[Sequence[Any]], object] | None = None,
 ) -> Pool:
-    """The pool of so many random draws, each architecture once and without those whose training failed.
+    """Make the pool of random architectures, each once, without those whose training failed.
 
-    architectures: with these, the pool is of them and of the draws.
-    The same call goes on where it was stopped, or joins in. Raises RSAError as `search` does, and when none is left.
+    The same call continues where it was stopped, or joins in from another process.
+
+    Parameters
+    ----------
+    maker : Maker
+    storage : Path
+        Database of the search behind the pool.
+    samples : int
+        Random architectures to draw.
+    architectures : sequence of mapping
+        Architectures to take beside them.
+    study : str
+        Name of the search.
+    workers : int
+        Processes.
+    notify : callable, optional
+        Called with all candidates now and then.
+
+    Returns
+    -------
+    Pool
+
+    Raises
+    ------
+    RSAError
+        As `search` does, and when no candidate could be trained.
     """
     searcher: Searcher = RandomSearcher(maker.space, seed=maker.seed)
     if architectures:
         drawn = [searcher.ask(trial) for trial in range(samples)]
         searcher = Listed(maker.space, seed=maker.seed, architectures=[*architectures, *drawn])
         samples += len(architectures)
-    search(
-        maker.space, searcher, maker, samples=samples, storage=storage, study=study, workers=workers, notify=notify,
-        repeats=True,
-    )  # fmt: skip
+    how: dict[str, Any] = {"storage": storage, "study": study, "workers": workers, "notify": notify}
+    search(maker.space, searcher, maker, samples=samples, repeats=True, **how)
     return collect(maker.folder)
 
 
 def collect(folder: Path) -> Pool:
-    """The pool of all candidates that are done so far. Raises RSAError for none, and naming a file that is damaged."""
+    """Read the pool of all candidates that are done so far.
+
+    Parameters
+    ----------
+    folder : Path
+        Where a `Maker` keeps its candidates.
+
+    Returns
+    -------
+    Pool
+
+    Raises
+    ------
+    RSAError
+        If there is no candidate, or a file is damaged.
+    """
     parts = sorted(folder.glob("[!.]*.h5"))
     if not parts:
         raise RSAError(f"{folder} holds no candidate that could be trained")

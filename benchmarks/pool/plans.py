@@ -1,14 +1,18 @@
-"""The pools that the claims are tested on, by name."""
+"""Which images the candidates of a pool are shown, and which architectures are taken (paper, section 4.1)."""
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 import torch
 
 from ...neural_data import images as load_images
+from ...plugins import Candidate, Tracker
 from ...plugins.spaces import Architecture, get_space
 from ...plugins.training import Data, get_recipe, load_data
 from ...rsa import RSAError, Stimuli
@@ -18,6 +22,7 @@ from .making import Maker, Shown
 CHECKPOINTS = (0, 1500, 3000, 6000, 12000, 24000)
 TRAIN, VALID = 6000, 1000
 BY_STIMULUS = 200  # images of a view by stimulus
+TOP = 5  # the best so far that are taken
 PER_OBJECT = 5  # images of a view by object
 CANDIDATES = "candidates"  # folder of their files, in that of the pool
 RECORDINGS = {"cowley2023/190923": "stimulus", "simulated": "object_name"}
@@ -48,18 +53,43 @@ def plan_pool(
     data_dir: Path | None = None,
     seed: int = 0,
 ) -> Maker:
-    """Candidates of a space, shown the validation images by category and some by stimulus, and recordings' stimuli.
+    """Plan a pool.
 
-    train, valid: so many of the images, all of them by default. recordings: name -> by. epochs: mature performance is
-    the accuracy on the test images after so long a training of our own; without it the published one of NAS-Bench-201,
-    whose cells are built with one per stage and 16 channels. The candidates' files come into `folder`/candidates.
+    Candidates are shown the validation images by category, some of them by stimulus, and the stimuli of recordings.
 
-    Raises RSAError where images are missing, or the published performance is.
+    Parameters
+    ----------
+    folder : Path
+        The candidates' files come into `folder`/candidates.
+    space : str
+    data : str
+        Data set.
+    train, valid : int, optional
+        Images used; all by default.
+    recipe : str
+    checkpoints : sequence of int
+        Training examples after which candidates are evaluated.
+    recordings : mapping of str to str
+        Recording -> the column that groups its stimuli.
+    epochs : float, optional
+        Mature performance is the accuracy on the test images after so long a training. Without it, it is the published
+        one of NAS-Bench-201, whose cells are built with one per stage and 16 channels.
+    data_dir : Path, optional
+    seed : int
+
+    Returns
+    -------
+    Maker
+
+    Raises
+    ------
+    RSAError
+        If images are missing, or the published performance is.
     """
     mature = None
     if epochs is None:
         if space != "nasbench201":
-            raise RSAError(f"nobody has published the performance in space {space}: epochs say how long to train")
+            raise RSAError(f"mature performance is published for nasbench201 only; for {space} give epochs to train")
         mature = Published(read_table())
     images = reduce(load_data(data, data_dir=data_dir), train, valid)
     views = validation_views(images, seed) + tuple(
@@ -67,10 +97,8 @@ def plan_pool(
         for name, by in recordings.items()
     )
     build = {"cells": 1, "channels": 16} if space == "nasbench201" else {}
-    return Maker(
-        get_space(space), images, get_recipe(recipe), tuple(checkpoints), views, folder / CANDIDATES, mature=mature,
-        epochs=epochs, build=build, seed=seed,
-    )  # fmt: skip
+    made = get_space(space), images, get_recipe(recipe), tuple(checkpoints), views, folder / CANDIDATES
+    return Maker(*made, mature=mature, epochs=epochs, build=build, seed=seed)
 
 
 def reduce(data: Data, train: int | None = None, valid: int | None = None) -> Data:
@@ -106,3 +134,29 @@ def some_of(stimuli: Stimuli, by: str, seed: int = 0) -> Stimuli:
         if taken[column[place]] <= PER_OBJECT:
             chosen.append(place)
     return stimuli.take(sorted(chosen))
+
+
+def read_search(place: str) -> list[Candidate]:
+    """The candidates of a search, as STUDY@STORAGE. Raises RSAError where there is none."""
+    study, sign, storage = place.partition("@")
+    if not (study and sign and storage):
+        raise RSAError(f"a search is named STUDY@STORAGE, such as cnn10-rl@tgsage.db, not {place!r}")
+    with Tracker(storage, study, create=False) as tracker:
+        return list(tracker.candidates())
+
+
+def current_tops(candidates: Iterable[Candidate], every: int, top: int = TOP) -> list[dict[str, Any]]:
+    """The architectures that were among the best so far at every `every`-th candidate, each once.
+
+    Failed candidates count as samples and are never among the best.
+    """
+    if every < 1 or top < 1:
+        raise RSAError(f"the interval and the number of best are at least 1, got {every} and {top}")
+    finished = [candidate for candidate in candidates if candidate.finished]
+    taken: dict[str, dict[str, Any]] = {}
+    for end in range(every, len(finished) + 1, every):
+        scored = [(one.score, one) for one in finished[:end] if one.score is not None]
+        ranked = sorted(scored, key=lambda item: (-item[0], item[1].number))
+        best = {json.dumps(dict(one.architecture), sort_keys=True): dict(one.architecture) for _, one in ranked}
+        taken |= dict(islice(best.items(), top))
+    return list(taken.values())

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 KIND = "pool"
 _NOISY = 64  # features behind the noise teacher
-_NUMBERS = ("p", "loss", "examples", "seconds")  # of a member at every checkpoint
+NUMBERS = ("p", "loss", "examples", "seconds")  # of a member at every checkpoint
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -151,7 +151,7 @@ class Member:
         group.attrs["architecture"] = json.dumps(dict(self.architecture))
         group.attrs["mature"] = self.mature
         group.attrs["layers"] = json.dumps(self.layers)
-        for key in _NUMBERS:
+        for key in NUMBERS:
             write_array(group, key, getattr(self, key))
         for i, (view, values) in enumerate(self.rdms.items()):
             write_array(group, f"rdms{i}", values)
@@ -159,7 +159,7 @@ class Member:
 
     @classmethod
     def _read(cls, group: "h5py.Group") -> "Member":
-        numbers = {key: np.asarray(read_column(group, key)) for key in _NUMBERS}
+        numbers = {key: np.asarray(read_column(group, key)) for key in NUMBERS}
         layers = tuple(str(name) for name in read_json(group, "layers", list))
         shape = (len(numbers["p"]), len(layers))
         uneven = [key for key, values in numbers.items() if values.shape != shape[:1]]

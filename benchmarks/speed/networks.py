@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
@@ -29,14 +30,9 @@ def hooks(quick: bool) -> Iterator[Result]:
     for dtype, layout, most in ((torch.float32, torch.contiguous_format, 3), (torch.bfloat16, torch.channels_last, 8)):
         model = _resnet18().to(dtype=dtype, memory_format=layout)  # type: ignore[call-overload]
         images = _images(n, size).to(dtype)
-        yield on_top(
-            "hooks", f"resnet18, {n} images of {size} px, {str(dtype)[6:]}, {str(layout)[6:]}",
-            lambda model=model, images=images: extract(  # type: ignore[misc]
-                model, images, BLOCKS, n_features=FEATURES, batch_size=_BATCH
-            ),
-            lambda model=model, images=images: _passes(model, images),  # type: ignore[misc]
-            None if quick else most, "forward passes",
-        )  # fmt: skip
+        case = f"resnet18, {n} images of {size} px, {str(dtype)[6:]}, {str(layout)[6:]}"
+        ours = partial(extract, model, images, BLOCKS, n_features=FEATURES, batch_size=_BATCH)
+        yield on_top("hooks", case, ours, partial(_passes, model, images), most, "forward passes")
 
 
 def tg(quick: bool) -> Iterator[Result]:
@@ -51,12 +47,9 @@ def tg(quick: bool) -> Iterator[Result]:
         images = _images(n, size)
         stimuli = Stimuli(images, {"category_name": [f"c{i % 10}" for i in range(n)]})
         guidance = Guidance(_teacher(stimuli, by), stimuli, n_features=FEATURES, batchnorm="running", batch_size=_BATCH)
-        yield on_top(
-            "tg", f"{name}, {n} images of {size} px, {'by stimulus' if by == 'stimulus' else 'by category'}",
-            lambda model=model, guidance=guidance: guidance(model),  # type: ignore[misc]
-            lambda model=model, images=images: _passes(model, images),  # type: ignore[misc]
-            None if quick else most, "forward passes",
-        )  # fmt: skip
+        case = f"{name}, {n} images of {size} px, {'by stimulus' if by == 'stimulus' else 'by category'}"
+        ours, theirs = partial(guidance, model), partial(_passes, model, images)
+        yield on_top("tg", case, ours, theirs, most, "forward passes")
     yield from _evaluator(quick)
 
 
@@ -73,12 +66,8 @@ def _evaluator(quick: bool) -> Iterator[Result]:
     space = get_space("nasbench201")
     cell = {dimension.name: "conv3x3" for dimension in space.dimensions}
     for name, model in (("resnet18", _resnet18()), ("nasbench201 cells", space.build(cell))):
-        yield on_top(
-            "tg", f"{name}, evaluator, {n} images of 32 px, by category",
-            lambda model=model: guided(model),  # type: ignore[misc]
-            lambda model=model: alone(model),  # type: ignore[misc]
-            None if quick else 10, "P alone",
-        )  # fmt: skip
+        case = f"{name}, evaluator, {n} images of 32 px, by category"
+        yield on_top("tg", case, partial(guided, model), partial(alone, model), 10, "P alone")
 
 
 def memory(quick: bool) -> Iterator[Result]:
@@ -87,9 +76,7 @@ def memory(quick: bool) -> Iterator[Result]:
     code = f"from {__name__} import peak; peak({n}, {size})"
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)  # noqa: S603
     gigabytes = json.loads(done.stdout) / 1e9
-    yield Result(
-        "memory", f"layer_rdms, resnet18, 8 blocks, {n} images of {size} px", gigabytes, "GB", None if quick else 2
-    )
+    yield Result("memory", f"layer_rdms, resnet18, 8 blocks, {n} images of {size} px", gigabytes, "GB", 2)
 
 
 def peak(n: int, size: int) -> None:

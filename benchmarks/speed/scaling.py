@@ -9,15 +9,24 @@ import math
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import fields, replace
 from itertools import pairwise
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...rsa import RDM, compare, compute_rdm
+from ...rsa import RDM, RSAError, compare, compute_rdm
+from ...rsa.errors import reason
+from ...rsa.plots.figures import COLOURS, MARKERS
 from ...rsa.types import Array
+from ..report import panels
 from .environment import optional, peak_of, resident_memory
+from .rdms import features
 from .timing import Result, race
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 Call = Callable[[], object]
 
@@ -124,15 +133,9 @@ def print_memory(operation: str, tool: str, sizes: Sequence[int]) -> None:
     print(json.dumps(found))
 
 
-def _features(n: int) -> tuple[Array, Array]:
-    rng = np.random.default_rng(0)
-    x = rng.standard_normal((n, FEATURES), dtype=np.float32)
-    return x, x + rng.standard_normal((n, FEATURES), dtype=np.float32)
-
-
 def _pair(n: int) -> tuple[RDM, RDM]:
     """Two RDMs of few features, so that making them costs little."""
-    x, y = _features(n)
+    x, y = features(n, FEATURES)
     return compute_rdm(x[:, :32]), compute_rdm(y[:, :32])
 
 
@@ -158,7 +161,7 @@ def _toolbox_compare(a: RDM, b: RDM, method: str) -> Call:
 
 def _rdm(make: Callable[[Array], object]) -> Callable[[int], Call]:
     def build(n: int) -> Call:
-        x = _features(n)[0]
+        x = features(n, FEATURES)[0]
         return lambda: make(x)
 
     return build
@@ -166,7 +169,7 @@ def _rdm(make: Callable[[Array], object]) -> Callable[[int], Call]:
 
 def _score(similarity: Callable[[Array, Array], object]) -> Callable[[int], Call]:
     def build(n: int) -> Call:
-        x, y = _features(n)
+        x, y = features(n, FEATURES)
         return lambda: similarity(x, y)
 
     return build
@@ -213,3 +216,62 @@ OPERATIONS: dict[str, dict[str, Callable[[int], Call]]] = {
         "Brain-Score's path": _score(brain_score),
     },
 }
+
+
+def read_results(path: str | Path) -> list[Result]:
+    """What `bench speed --json` wrote. Raises RSAError for a file that is missing or something else."""
+    known = {field.name for field in fields(Result)}
+    try:
+        rows = json.loads(Path(path).read_text(encoding="utf-8"))["results"]
+        results = [Result(**{key: value for key, value in row.items() if key in known}) for row in rows]
+    except OSError as error:
+        raise RSAError(f"{path}: {error.strerror or error}") from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise RSAError(f"{path} is not a file of bench speed --json: {reason(error)}") from error
+    return [replace(result, megabytes=_numbers(result.megabytes)) for result in results]
+
+
+def _numbers(sides: "Sequence[float | None] | None") -> tuple[float, float] | None:
+    """JSON has no NaN: a side that was not measured is null there."""
+    if sides is None:
+        return None
+    ours, theirs = (math.nan if side is None else side for side in sides)
+    return ours, theirs
+
+
+def cost_figure(results: Sequence[Result]) -> "Figure":
+    """Seconds and memory over n, both logarithmic, with fitted exponents. Raises RSAError without scaling rows."""
+    found, slopes = costs(results), exponents(results)
+    if not found:
+        raise RSAError("no cost against n to draw; bench speed --rows scaling measures it")
+    tools = list(dict.fromkeys(tool for sides in found.values() for tool in sides))
+    styles = {tool: (COLOURS[i % len(COLOURS)], MARKERS[i % len(MARKERS)]) for i, tool in enumerate(tools)}
+    figure, grid = panels(4.2 * len(found), 7.6, 2, len(found), sharex=True)
+    for column, (operation, sides) in zip(grid.T, found.items(), strict=True):
+        for tool, points in sides.items():
+            n, seconds, taken = np.array(points).T
+            colour, marker = styles[tool]
+            slope = slopes.get(operation, {}).get(tool)
+            label = tool if slope is None else f"{tool}: n^{slope:.2f}"
+            look = {"color": colour, "marker": marker, "linewidth": 2.4 if tool == OURS else 1.3, "markersize": 5}
+            column[0].plot(n, seconds, label=label, **look)
+            taken[~(taken >= LEAST_MEGABYTES)] = np.nan
+            column[1].plot(n, taken, **look)
+        column[0].set_title(operation, fontsize=10)
+        column[0].legend(frameon=False, fontsize=8)
+        column[1].set_xlabel("stimuli (n)")
+        for axes in column:
+            if any(np.isfinite(line.get_ydata()).any() for line in axes.lines):
+                axes.set(xscale="log", yscale="log")
+            axes.grid(alpha=0.3)
+            ticks = sorted({n for points in sides.values() for n, _, _ in points})
+            axes.set_xticks(ticks, [str(n) for n in ticks], fontsize=8)
+            axes.set_xticks([], minor=True)
+    grid[0, 0].set_ylabel("seconds (best turn)")
+    grid[1, 0].set_ylabel("MB on top of the inputs")
+    missing = [f"{r.peer}, {r.operation}, n = {r.n}" for r in results if r.skipped]
+    note = "Same process, threads and inputs, both sides warm; exponents fitted from n = 500 on."
+    if missing:
+        note += f"\nLeft out, more than {LONGEST:.0f} s expected: {'; '.join(missing)}."
+    figure.supxlabel(note, fontsize=9)
+    return figure

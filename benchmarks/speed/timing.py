@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import Literal
 
+from ..report import Columns
+
 Unit = Literal["x", "%", "GB", "s"]
 
 ROUNDS, BUDGET = 9, 10.0  # turns of each side, and the seconds after which two of them are enough
@@ -60,6 +62,22 @@ class Result:
 
 
 _SPACED = {"x": "x", "%": " %", "GB": " GB", "s": " s"}
+
+
+def _best(turns: list[float]) -> str:
+    best = min(turns, default=0.0)
+    return "" if not turns else f"{best:.2f} s" if best >= 1 else f"{best * 1e3:.1f} ms"
+
+
+COLUMNS: Columns = (  # of results
+    ("case", lambda one: f"{one.row}: {one.case}" + (f", against {one.peer}" if one.peer else "")),
+    ("ours", lambda one: _best(one.ours)),
+    ("theirs", lambda one: _best(one.theirs)),
+    ("", lambda one: one.shown),
+    ("memory", lambda one: " / ".join("-" if math.isnan(side) else f"{side:.1f}" for side in one.megabytes or ())),
+    ("target", lambda one: one.target),
+    ("met", lambda one: {None: "", True: "yes", False: "* no"}[one.met]),
+)
 
 
 def race(*sides: Callable[[], object]) -> tuple[list[float], ...]:

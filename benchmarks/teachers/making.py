@@ -3,8 +3,9 @@
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ...neural_data import load_teacher
 from ...plugins.training import load_data, load_network, make_network
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from torch import nn
 
     from ...plugins.training import Data
-    from ...rsa.networks.models import Preprocess
 
 MODELS = ("efficientnet_lite0", "efficientnet_lite1")
 N_FEATURES = 8192
@@ -34,70 +34,56 @@ def makers(
     layers: Sequence[str] = ("auto",),
     data_dir: Path | None = None,
 ) -> dict[str, Make]:
-    """Name -> what makes that teacher when it is called; a name is also its file's.
+    """Name -> what makes that teacher when it is called; the name also becomes its file's.
 
     networks: checkpoint files of networks trained on the pool's data. models: see `load_model`. untrained: a network as
-    `make_network` takes it. layers: targets of these two; a model's are "auto". Each of them for every view of the
-    data's validation images, and a recording for its view.
-    Raises RSAError for a data set or a checkpoint that is not there, and for networks of the same name.
+    `make_network` takes it. layers: targets of these two; a model's are "auto". Every network and model becomes a
+    teacher for each view of the data's validation images, and a recording one for its own view.
+
+    Raises RSAError for a data set or a checkpoint that is missing, and for networks of the same name.
     """
     stems = [path.stem for path in networks]
     if twice := sorted({stem for stem in stems if stems.count(stem) > 1}):
         raise RSAError(f"networks are named by their files, and {listing(twice)} occurs twice")
     name = str(pool.settings.get("data", ""))
     data = load_data(name, data_dir=data_dir) if name else None
+    given = []
+    if data is not None:
+        given = [(path.stem, load_network(path), "running") for path in networks]
+        if untrained:
+            model = make_network(untrained, shape=data.shape, n_classes=data.n_classes)
+            given.append((f"untrained {untrained}", model, "batch"))
     found: dict[str, Make] = {}
     for view in pool.views.values():
         if data is None or view.reference != f"{data.name}/valid":
-            found[_file_name(view.reference, view)] = lambda view=view: _of_recording(view, data_dir)  # type: ignore[misc]
+            found[_file_name(view.reference, view)] = partial(of_recording, view, data_dir)
             continue
-        for path in networks:
-            model = load_network(path)
-            found[_file_name(path.stem, view)] = lambda path=path, model=model, view=view: _of_network(  # type: ignore[misc]
-                path.stem, model, view, data, layers, "running"
-            )
-        if untrained:
-            title = f"untrained {untrained}"
-            found[_file_name(title, view)] = lambda title=title, view=view: _of_network(  # type: ignore[misc]
-                title, make_network(untrained, shape=data.shape, n_classes=data.n_classes), view, data, layers, "batch"
-            )
-        for title in models:
-            found[_file_name(title, view)] = lambda title=title, view=view: _of_model(title, view, data)  # type: ignore[misc]
+        for title, *network in given:
+            found[_file_name(title, view)] = partial(_of_network, title, *network, view, data, list(layers))
+        found |= {_file_name(title, view): partial(_of_model, title, view, data) for title in models}
     return found
 
 
-def _of_network(
-    title: str, model: "nn.Module", view: View, data: "Data", layers: Sequence[str], batchnorm: str
-) -> Teacher:
+def _of_network(title: str, model: "nn.Module", batchnorm: str, view: View, data: "Data", layers: list[str]) -> Teacher:
     where = place(data.shape, amp=False)
     with evaluating(model, data, where, batchnorm):
-        return _over(title, model, data.preprocess, view, data, layers, where.device.type)
+        return _over(title, model, view, data, layers, preprocess=data.preprocess, device=where.device.type)
 
 
 def _of_model(title: str, view: View, data: "Data") -> Teacher:
     model, preprocess = load_model(title)
-    return _over(title, model, preprocess, view, data, ["auto"])
+    return _over(title, model, view, data, ["auto"], preprocess=preprocess)
 
 
-def _over(
-    title: str,
-    model: "nn.Module",
-    preprocess: "Preprocess",
-    view: View,
-    data: "Data",
-    layers: Sequence[str],
-    device: str | None = None,
-) -> Teacher:
+def _over(title: str, model: "nn.Module", view: View, data: "Data", layers: list[str], **how: Any) -> Teacher:
     shown = data.stimuli("valid").select("stimulus", view.stimulus_ids)
-    made = Teacher.from_network(
-        f"{title}, {_kind(view)}", model, shown, list(layers), by=view.by, preprocess=preprocess, n_features=N_FEATURES,
-        batch_size=100, device=device,
-    )  # fmt: skip
+    how |= {"n_features": N_FEATURES, "batch_size": 100}
+    made = Teacher.from_network(f"{title}, {_kind(view)}", model, shown, layers, by=view.by, **how)
     return replace(made, attrs={**made.attrs, "source": f"{title} on {data.name}"})
 
 
-def _of_recording(view: View, data_dir: Path | None) -> Teacher:
-    """Its regions; responses are z-scored over stimuli, so that no neuroid counts for its rate alone."""
+def of_recording(view: View, data_dir: Path | None) -> Teacher:
+    """A recording's regions; responses are z-scored over stimuli, so that no neuroid counts for its rate alone."""
     made = load_teacher(view.reference, by=view.by, scale="zscore", splits=0, data_dir=data_dir)
     return replace(made, name=f"{view.reference}, {_kind(view)}")
 

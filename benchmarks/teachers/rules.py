@@ -1,15 +1,24 @@
-"""From the similarities of layers and targets to one TG: the paper's rule, and others worth trying."""
+"""From the similarities of layers and targets to a predictor of performance: the paper's rule, and others worth trying.
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+What is open about a predictor (alpha, target, layer, weights) is chosen on one half of a pool and tested on the other;
+otherwise the best of many would look good by chance alone.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
+from scipy.optimize import nnls
+from scipy.stats import rankdata
 
 from ...rsa import RSAError
 from ...rsa.errors import near
 from ...rsa.guidance import best_similarity, teacher_guidance
 from ...rsa.types import Array
+from ..rank_statistics import Resampled, interval, spearman
+
+Half = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,6 +39,11 @@ class Matched:
     def best(self) -> Array:
         """(members, checkpoints, targets): the most similar layer of each; 0 where no layer has an RDM."""
         return best_similarity(self.similarity, empty=0.0)
+
+    def at(self, checkpoint: int) -> "Matched":
+        """At one checkpoint alone, given by its index."""
+        here = slice(checkpoint, checkpoint + 1)
+        return replace(self, similarity=self.similarity[:, here], pixels=self.pixels[:, here])
 
     def at_depths(self, n: int) -> Array:
         """(members, checkpoints, n, targets): the layers at n equal steps of relative depth; 0 without RDM.
@@ -71,7 +85,7 @@ def partial(matched: Matched) -> Array:
 
 
 FIXED: Mapping[str, Callable[[Matched], Array]] = {"paper": paper, "depth": depth, "deep": deep, "partial": partial}
-RULES = {  # those that are not fixed learn something on a part of the pool, see `choices`
+RULES = {  # those that are not fixed learn something on a half of the pool, see `fit`
     "paper": "mean over targets of the most similar layer",
     "depth": "every target against the layer at its own relative depth",
     "deep": "the paper's rule over the deeper half of the targets",
@@ -86,3 +100,107 @@ def check_rule(rule: str) -> None:
     """Raises RSAError for an unknown one."""
     if rule not in RULES:
         raise RSAError(f"unknown rule {rule!r}{near(rule, tuple(RULES))}")
+
+
+@dataclass(frozen=True, eq=False)
+class Fitted:
+    """A predictor of all members (members,), how well it does where it was chosen, and what was chosen."""
+
+    predictor: Array
+    fit: float
+    chosen: str
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """How well what was chosen on one half does on the other: the mean over both halves.
+
+    p, score: Spearman correlation of P alone and of the predictor. gain: of the latter over the better of P and chance,
+    low, high: its 95% interval over resampled architectures.
+    """
+
+    p: float
+    score: float
+    gain: float
+    low: float
+    high: float
+    chosen: str
+
+
+def better_than_chance(p: Array, mature: Array, half: Half | slice = slice(None)) -> Array:
+    """P where it ranks this half better than chance does, else a constant, which ranks nothing.
+
+    Where P ranks the members backwards, noise that is added to it gains: that is no knowledge of a teacher's.
+    """
+    return p if spearman(p[half], mature[half]) > 0 else np.zeros_like(p)
+
+
+def _best_alpha(p: Array, tgs: Mapping[str, Array], mature: Array, half: Half, alphas: Sequence[float]) -> Fitted:
+    """The best P + alpha TG on a half, among several TG by name; the earliest of equals."""
+    names = [(name, alpha) for name in tgs for alpha in alphas]
+    columns = np.stack([p + alpha * tgs[name] for name, alpha in names], axis=1)
+    fits = spearman(columns[half], mature[half])
+    best = int(fits.argmax())
+    name, alpha = names[best]
+    return Fitted(columns[:, best], float(fits[best]), ", ".join(filter(None, (name, f"alpha {alpha:g}"))))
+
+
+def fit(
+    rule: str, p: Array, matched: Matched, mature: Array, half: Half, alphas: Sequence[float], targets: Sequence[str]
+) -> Fitted:
+    """What a rule comes to, at the one checkpoint of `p` and `matched`, when it sees one half's mature performance."""
+    if rule in FIXED:
+        return _best_alpha(p, {"": FIXED[rule](matched)[:, 0]}, mature, half, alphas)
+    best = matched.best[:, 0]
+    if rule == "target":
+        return _best_alpha(p, dict(zip(targets, best.T, strict=True)), mature, half, alphas)
+    if rule == "weights":
+        return _weighted(p, best, mature, half)
+    layers = matched.at_depths(matched.similarity.shape[2])[:, 0]
+    places = spearman(layers[half], mature[half]).argmax(axis=0)
+    tg = np.mean([layers[:, place, j] for j, place in enumerate(places)], axis=0)
+    found = _best_alpha(p, {"": tg}, mature, half, alphas)
+    return replace(found, chosen=f"{'/'.join(str(place + 1) for place in places)}, {found.chosen}")
+
+
+def _weighted(p: Array, best: Array, mature: Array, half: Half) -> Fitted:
+    """Nonnegative weights of P and of every target that fit the ranks of mature performance best (least squares)."""
+    columns = np.column_stack([p, best])
+    spread = columns[half].std(axis=0)
+    scaled = (columns - columns[half].mean(axis=0)) / np.where(spread > 1e-9, spread, np.inf)
+    goal = rankdata(mature[half])
+    weights, _ = nnls(scaled[half], (goal - goal.mean()) / max(float(goal.std()), 1e-9))
+    total = float(weights.sum())
+    predictor = scaled @ weights if total else p
+    share = weights / total if total else np.eye(len(weights))[0]
+    return Fitted(
+        predictor, float(spearman(predictor[half], mature[half])), " ".join(f"{value:.2f}" for value in share)
+    )
+
+
+def halves(n: int, seed: int) -> tuple[Half, Half]:
+    """Two random halves of the members."""
+    order = np.random.default_rng(seed).permutation(n)
+    return np.sort(order[: n // 2]), np.sort(order[n // 2 :])
+
+
+class Examiner:
+    """Tests on each half what was chosen on the other, with the same resamples for every predictor."""
+
+    def __init__(self, mature: Array, *, draws: int, seed: int) -> None:
+        self.halves = halves(len(mature), seed)
+        self._mature = mature
+        rngs = [np.random.default_rng([seed, i]) for i in range(2)]
+        self._resampled = [Resampled(mature[half], draws, rng) for half, rng in zip(self.halves, rngs, strict=True)]
+
+    def __call__(self, p: Array, fitted: Sequence[Fitted]) -> HeldOut:
+        """fitted: on the first half, and on the second."""
+        found, all_gains = [], []
+        for i, one in enumerate(fitted):
+            test, resampled = self.halves[1 - i], self._resampled[1 - i]
+            base = better_than_chance(p, self._mature, test)
+            found.append(spearman(np.stack([p, base, one.predictor], axis=1)[test], self._mature[test]))
+            all_gains.append(resampled(one.predictor[test]) - resampled(base[test]))
+        low, high = interval(np.mean(all_gains, axis=0))
+        alone, before, after = (float(value) for value in np.mean(found, axis=0))
+        return HeldOut(alone, after, after - before, low, high, " | ".join(one.chosen for one in fitted))

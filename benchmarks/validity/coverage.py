@@ -20,15 +20,14 @@ import numpy as np
 
 from ...rsa import RDM, best_layer_interval, bootstrap, compute_rdm, interval, layer_differences
 from ...rsa.types import Array
+from ..report import Columns
 
 Method = Literal["pearson", "spearman", "cosine"]
 
 DRAWS, PAIRS = 300, 400_000
 REPEATS = 400
 _SCALE = 1 / np.sqrt(np.arange(1, 21))  # of the features: a spectrum that falls as those of networks and brains do
-_NOISES = {  # of a layer and of the target
-    "low": (3.0, 2.0), "middle": (1.2, 0.7), "high": (0.3, 0.2), "near 1": (0.1, 0.07),
-}  # fmt: skip
+_NOISES = {"low": (3.0, 2.0), "middle": (1.2, 0.7), "high": (0.3, 0.2), "near 1": (0.1, 0.07)}  # of a layer, the target
 _LAYERS = {"tied": (1.2,) * 6, "graded": (0.3, 0.6, 0.9, 1.2, 1.5, 1.8), "16 tied": (1.2,) * 16}
 _CATEGORIES = 8
 
@@ -61,20 +60,39 @@ def cases(
     categories, resampled whole and singly; differences; and TG."""
     found = [
         Case("similarity", kind, method, n, noises[:1], noises[1])
-        for method in methods for kind, noises in _NOISES.items() for n in sizes
-    ]  # fmt: skip
-    found += [
-        Case("similarity", kind, method, n, _NOISES[kind][:1], _NOISES[kind][1], strength=0.5)
-        for method in methods if method != "cosine" for kind in ("middle", "high") for n in sizes
-    ]  # fmt: skip
+        for method in methods
+        for kind, noises in _NOISES.items()
+        for n in sizes
+    ]
+    uneven = [one for one in found if one.method != "cosine" and one.kind in ("middle", "high")]
+    found += [replace(one, strength=0.5) for one in uneven]
     method, larger = methods[0], [n for n in sizes if n > 20]
     found += [Case("similarity", kind, method, n, a[:1], a[1], 4) for kind, a in _NOISES.items() for n in larger]
-    found += [
-        Case("similarity", kind, method, n, _NOISES[kind][:1], _NOISES[kind][1], n // _CATEGORIES, singly=singly)
-        for kind in ("middle", "high") for n in larger if n % _CATEGORIES == 0 for singly in (False, True)
-    ]  # fmt: skip
+    for kind in ("middle", "high"):
+        layer, target = _NOISES[kind]
+        for n in (n for n in larger if n % _CATEGORIES == 0):
+            whole = Case("similarity", kind, method, n, (layer,), target, n // _CATEGORIES)
+            found += [whole, replace(whole, singly=True)]
     found += [Case("difference", kind, method, n, a[:1] * 2, a[1]) for kind, a in _NOISES.items() for n in larger]
     return found + [Case("tg", kind, method, n, layers, 0.7) for kind, layers in _LAYERS.items() for n in larger]
+
+
+def _what(row: dict[str, Any]) -> str:
+    groups = f", groups of {row['size']}" if row["size"] > 1 else ""
+    singly = ", stimuli resampled singly" if row["singly"] else ""
+    return f"{row['what']}, {row['kind']}{groups}{singly}{', uneven strengths' if row['strength'] else ''}"
+
+
+COLUMNS: Columns = (
+    ("95% interval of", _what),
+    ("method", "{method}"),
+    ("stimuli", "{n}"),
+    ("truth", "{truth:.3f}"),
+    ("plain", lambda row: f"{100 * row['plain']:.1f} %"),
+    ("corrected", lambda row: f"{100 * row['corrected']:.1f} %"),
+    ("width, plain", "{plain width:.3f}"),
+    ("corrected", "{corrected width:.3f}"),
+)
 
 
 def measure(
@@ -82,7 +100,7 @@ def measure(
     *,
     repeats: int = REPEATS,
     file: Path | None = None,
-    advance: Callable[[int], object] = lambda steps: None,
+    progress: Callable[[int], object] = lambda steps: None,
 ) -> list[dict[str, Any]]:
     """One row per case: shares of `repeats` samples whose intervals hold the truth, and the intervals' mean widths.
 
@@ -102,7 +120,7 @@ def measure(
         rows.append(kept[key])
         if file is not None:
             write_json(file, {"draws": DRAWS, "rows": rows})
-        advance(1)
+        progress(1)
     return rows
 
 

@@ -18,6 +18,8 @@ from ...plugins.spaces import Architecture, get_space
 from ...rsa import RSAError
 from ...rsa.cli.console import write_json
 from ...rsa.errors import listing, near, reason
+from ...rsa.plots.figures import COLOURS, MARKERS
+from ..report import Columns, panels
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -102,7 +104,7 @@ def measure(
     seeds: int | None = None,
     trials: int | None = None,
     file: Path | None = None,
-    advance: Callable[[int], object] = lambda steps: None,
+    progress: Callable[[int], object] = lambda steps: None,
 ) -> dict[str, Any]:
     """`runs` (searcher -> seed -> run) and `rows`, the comparison with the reference.
 
@@ -118,7 +120,7 @@ def measure(
                 mine[str(seed)] = run(searcher, seed, table, trials=length)
                 if file is not None:
                     write_json(file, {"rows": compare(runs), "runs": runs})
-            advance(1)
+            progress(1)
     return {"rows": compare(runs), "runs": runs}
 
 
@@ -155,9 +157,22 @@ def compare(runs: Mapping[str, Mapping[str, Run]]) -> list[dict[str, Any]]:
             if values:
                 mean, error = float(np.mean(values)), _standard_error(values)
                 reached = None if error is None else mean + 2 * error >= reference
-                rows.append({"searcher": searcher, "measure": measure, "seeds": len(values), "mean": round(mean, 4),
-                             "standard error": error, "reference": reference, "reached": reached})  # fmt: skip
+                row = {"searcher": searcher, "measure": measure, "seeds": len(values), "mean": round(mean, 4)}
+                rows.append(row | {"standard error": error, "reference": reference, "reached": reached})
     return rows
+
+
+def _mean(row: dict[str, Any]) -> str:
+    return f"{row['mean']:.3f}" + ("" if row["standard error"] is None else f" +- {row['standard error']:.3f}")
+
+
+COLUMNS: Columns = (
+    ("searcher", "{searcher}, {measure}"),
+    ("seeds", "{seeds}"),
+    ("ours", _mean),
+    ("reference", "{reference:.2f}"),
+    ("reached", lambda row: {None: "", True: "yes", False: "* no"}[row["reached"]]),
+)
 
 
 def _value(one: Run, measure: str) -> float | None:
@@ -183,12 +198,7 @@ def curve(one: Run) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
 
 def search_figure(runs: Mapping[str, Mapping[str, Run]]) -> "Figure":
     """Best accuracy so far against trials: the mean over seeds with two standard errors, and the reference's points."""
-    from matplotlib.figure import Figure
-
-    from ...rsa.plots.figures import COLOURS, MARKERS
-
-    figure = Figure(figsize=(8, 5), layout="constrained")
-    axes = figure.subplots()
+    figure, ((axes,),) = panels(8, 5)
     for (searcher, mine), colour, marker in zip(runs.items(), COLOURS, MARKERS, strict=False):
         shortest = min(int(one["trials"]) for one in mine.values())
         curves = np.array([curve(one)[:shortest] for one in mine.values()])
@@ -206,6 +216,5 @@ def search_figure(runs: Mapping[str, Mapping[str, Run]]) -> "Figure":
     axes.set_xlabel("trials")
     axes.set_ylabel("best CIFAR-10 accuracy so far (%)")
     axes.set_title("Searchers on NAS-Bench-201", fontweight="bold")
-    axes.spines[["top", "right"]].set_visible(False)
     axes.legend(title="band: two standard errors; points: reference", frameon=False)
     return figure

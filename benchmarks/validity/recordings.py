@@ -6,6 +6,7 @@ from typing import Any
 
 from ...neural_data import images, load_teacher
 from ...rsa import Guidance, load_model
+from ..report import Columns
 
 MODELS = ("efficientnet_lite0", "efficientnet_lite0@untrained", "pixels")
 TEACHERS = (
@@ -17,14 +18,29 @@ TEACHERS = (
 )
 
 
+def _interval(row: dict[str, Any]) -> str:
+    return "" if row["low"] is None else " [{low:.3f}, {high:.3f}]".format_map(row)
+
+
+COLUMNS: Columns = (
+    ("recording", "{recording}"),
+    ("target", "{target}"),
+    ("scale", "{scale}"),
+    ("method", "{method}"),
+    ("model", "{model}"),
+    ("best layer", "{best_layer}"),
+    ("similarity", lambda row: f"{row['similarity']:.3f}{_interval(row)}"),
+    ("ceiling", lambda row: "-" if row["ceiling"] is None else f"{row['ceiling']:.3f}"),
+)
+
+
 def score_recordings(
-    *, data_dir: str | Path | None = None, bootstrap: int = 1000, advance: Callable[[int], object] = lambda steps: None
+    *, data_dir: str | Path | None = None, bootstrap: int = 1000, progress: Callable[[int], object] = lambda steps: None
 ) -> list[dict[str, Any]]:
     """One row per model, recording, scaling and target: best layer, its similarity with 95% interval, the ceiling.
 
-    The interval allows for the layer's having been chosen by the same stimuli (`best_layer_interval`).
-
-    All layers of "auto", 8192 features each; `advance(1)` after every model and recording.
+    The interval allows for the layer's having been chosen by the same stimuli (`best_layer_interval`). All layers of
+    "auto" are compared, with 8192 features each; `progress(1)` is called after every model and recording.
     """
     rows: list[dict[str, Any]] = []
     for name in MODELS:
@@ -39,11 +55,15 @@ def score_recordings(
             for target, layer in score.best_layer.items():
                 here = {"layer": layer, "target": target}
                 low, high = score.best_interval.get(target, (None, None))
-                rows.append({
-                    "model": name, "recording": recording, "scale": scale, "target": target, "method": method,
-                    "stimuli": score.table.attrs["n"], "best_layer": layer,
-                    "similarity": float(score.table.sel(here)), "low": low, "high": high,
+                about = {"model": name, "recording": recording, "scale": scale, "target": target, "method": method}
+                numbers = {
+                    "stimuli": score.table.attrs["n"],
+                    "best_layer": layer,
+                    "similarity": float(score.table.sel(here)),
+                    "low": low,
+                    "high": high,
                     "ceiling": score.ceilings.get(target, (None, None))[1],
-                })  # fmt: skip
-            advance(1)
+                }
+                rows.append(about | numbers)
+            progress(1)
     return rows

@@ -1,7 +1,14 @@
-"""Pools with a known answer."""
+"""Pools with a known answer, and makers of tiny ones."""
+
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+from tgsage.benchmarks.pool.making import Maker
+from tgsage.benchmarks.pool.plans import validation_views
 from tgsage.benchmarks.pool.pool import Member, Pool, View
+from tgsage.plugins.spaces import get_space
+from tgsage.plugins.training import Data, get_recipe
 from tgsage.rsa import RDM, Teacher, compute_rdm
 
 CHECKPOINTS = (0, 100, 200)
@@ -32,10 +39,17 @@ def known_pool(n: int = 60, *, seed: int = 0, learns: bool = True) -> Pool:
         if learns:
             rdms[:, 2] += (0.5 + 0.2 * quality) * (TARGET.values - TARGET.values.mean())
         p = 0.3 + 0.01 * (quality + rng.normal(size=3) * [4, 2, 1])
-        learned = (np.array(CHECKPOINTS), np.arange(3.0), LAYERS, {view.name: rdms.astype(np.float16)})
-        members.append(Member({"x": i}, 0.9 + 0.01 * quality, p, 2 - p, *learned))
+        numbers = {"p": p, "loss": 2 - p, "examples": np.array(CHECKPOINTS), "seconds": np.arange(3.0)}
+        kept = {view.name: rdms.astype(np.float16)}
+        members.append(Member({"x": i}, 0.9 + 0.01 * quality, layers=LAYERS, rdms=kept, **numbers))
     return Pool("toy", CHECKPOINTS, {view.name: view}, tuple(members), {"data": "made"})
 
 
 def teacher(name: str = "good", **rdms: RDM) -> Teacher:
     return Teacher.from_rdms(name, rdms or {"goal": TARGET}, stimuli=REFERENCE)
+
+
+def tiny_maker(digits: Data, folder: Path, checkpoints: tuple[int, ...] = (0, 64), **settings: Any) -> Maker:
+    """Candidates of the space "toy" that train on digits."""
+    chosen = {"space": get_space("toy"), "recipe": get_recipe("digits")} | settings
+    return Maker(data=digits, checkpoints=checkpoints, views=validation_views(digits), folder=folder, **chosen)

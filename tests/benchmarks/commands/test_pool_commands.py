@@ -6,13 +6,15 @@ import numpy as np
 import pytest
 from tgsage.benchmarks import Pool, compare_teachers
 from tgsage.benchmarks.pool import making as making
-from tgsage.benchmarks.pool.plans import Published, reduce, validation_views
+from tgsage.benchmarks.pool.plans import Published, reduce
 from tgsage.benchmarks.teachers.making import makers
 from tgsage.benchmarks.validity.nasbench201 import accuracy, read_table
 from tgsage.plugins.spaces import get_space
-from tgsage.plugins.training import Data, get_recipe, load_data
+from tgsage.plugins.training import Data, load_data
 from tgsage.rsa import Teacher, compare_all
 from tgsage.rsa.cli.app import main
+
+from ..pools import tiny_maker
 
 TINY = ("--space", "toy", "--data", "digits", "--recipe", "digits", "--train", "64", "--valid", "40", "--epochs", "1")
 FEW = ("--checkpoints", "0,64", "--recordings", "")
@@ -75,9 +77,7 @@ def test_published_performance_is_the_tables_as_a_fraction() -> None:
 def pool(tmp_path_factory: pytest.TempPathFactory) -> tuple[Pool, Data]:
     digits = reduce(load_data("digits"), 64, 60)
     folder = tmp_path_factory.mktemp("pool")
-    views, known = validation_views(digits), Published(read_table())
-    space, recipe = get_space("nasbench201"), get_recipe("digits")
-    maker = making.Maker(space, digits, recipe, (0, 64), views, folder / "parts", mature=known)
+    maker = tiny_maker(digits, folder / "parts", space=get_space("nasbench201"), mature=Published(read_table()))
     return making.make_pool(maker, samples=9, storage=folder / "search.db"), digits
 
 

@@ -156,10 +156,9 @@ def test_what_is_planned_and_what_is_left_is_told_from_the_folder_alone(tmp_path
     assert [len(history) for history in made] == counts(tmp_path, runs)
     done = sum(map(len, made))
     assert 0 < done < sum(run.samples for run in runs) == 2 * (16 + 2 + 16)
-    waited = {
-        n: [_waited(one) for history, run in zip(made, runs, strict=True) if run.examples == n for one in history]
-        for n in (SHORT, LONG)
-    }
+    waited: dict[int, list[float]] = {SHORT: [], LONG: []}
+    for run, history in zip(runs, made, strict=True):
+        waited[run.examples] += map(_waited, history)
     assert len(waited[LONG]) == 4
     assert expected(runs, made) == pytest.approx((68 - done) * np.mean(waited[SHORT]))
     assert collect(tmp_path).about["finished"] == 2

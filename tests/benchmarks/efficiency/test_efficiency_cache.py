@@ -10,12 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from tgsage.benchmarks.efficiency.cache import LATER, LOCKS, Cache
-from tgsage.benchmarks.pool.making import Maker, make_pool
-from tgsage.benchmarks.pool.plans import validation_views
+from tgsage.benchmarks.pool.making import make_pool
 from tgsage.benchmarks.pool.pool import Pool
-from tgsage.plugins.spaces import Architecture, get_space
+from tgsage.plugins.spaces import Architecture
 from tgsage.plugins.training import Data, get_recipe
 from tgsage.rsa import RSAError
+
+from ..pools import tiny_maker
 
 
 def known(architecture: Mapping[str, object]) -> float:
@@ -25,7 +26,7 @@ def known(architecture: Mapping[str, object]) -> float:
 @pytest.fixture
 def cache(digits: Data, tmp_path: Path) -> Cache:
     recipe = get_recipe("digits", schedule="constant")
-    maker = Maker(get_space("toy"), digits, recipe, (0,), validation_views(digits), tmp_path, mature=known)
+    maker = tiny_maker(digits, tmp_path, (0,), recipe=recipe, mature=known)
     return Cache(maker, tmp_path, (64, 192))
 
 

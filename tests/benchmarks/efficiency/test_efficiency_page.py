@@ -10,6 +10,7 @@ from tgsage.benchmarks.efficiency.page import answer, table_1
 from tgsage.benchmarks.efficiency.searches import Study
 from tgsage.benchmarks.pages.experiments import write_page
 from tgsage.benchmarks.pool.making import Maker
+from tgsage.benchmarks.report import cells
 from tgsage.rsa import RSAError
 from tgsage.rsa.cli.app import main
 
@@ -79,11 +80,8 @@ def test_the_answer_and_the_table_say_what_interval_and_p_say(found: Results) ->
         assert named.startswith(f"- P + TG, good, after 100: {said}, ")
         assert f"p {p:.2f} (all, {seeds} seeds)" in named
         assert other.startswith("- P, after 800: not named before, ")
-        bold = [
-            (row["searcher"], row["goal"])
-            for row, cells in zip(rows, table_1(found, changed)[1], strict=True)
-            if "**" in "".join(cells)
-        ]
+        lines = map("".join, cells(table_1(found), changed))
+        bold = [(row["searcher"], row["goal"]) for row, line in zip(rows, lines, strict=True) if "**" in line]
         assert bold == ([("all", 2)] if said == "yes" else [])
     assert len(answer(found, [row for row in rows if row["searcher"] == "random"]).splitlines()) == 4
 

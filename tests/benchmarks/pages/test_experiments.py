@@ -9,8 +9,8 @@ import pytest
 import xarray
 from tgsage.benchmarks import Comparison, compare_teachers
 from tgsage.benchmarks.pages.experiments import write_page
-from tgsage.benchmarks.teachers.figures import best_place
-from tgsage.benchmarks.teachers.results import read_comparison, write_comparison
+from tgsage.benchmarks.teachers.comparison import read_comparison, write_comparison
+from tgsage.benchmarks.teachers.page import best_place
 from tgsage.rsa import RSAError
 from tgsage.rsa.cli.app import main
 
@@ -106,12 +106,8 @@ def test_everything_small_from_nothing_to_the_page(tmp_path: Path, capsys: pytes
     built = ["bench", "teachers", made, f"{folder}/pool.h5", "--network", str(trained), "--model", ""]
     assert main([*built, "--untrained", "resnet:1"]) == 0
     files = sorted(Path(made).glob("*.h5"))
-    assert [file.stem for file in files] == [
-        "trained-by-category",
-        "trained-by-stimulus",
-        "untrained-resnet-1-by-category",
-        "untrained-resnet-1-by-stimulus",
-    ]
+    names = [f"{name}-by-{by}" for name in ("trained", "untrained-resnet-1") for by in ("category", "stimulus")]
+    assert [file.stem for file in files] == names
     given = [part for file in files for part in ("--teacher", str(file))]
     compared, searched = str(tmp_path / "teachers.json"), str(tmp_path / "efficiency.json")
     assert main(["teacher", "compare", f"{folder}/pool.h5", *given, "--bootstrap", "200", "--json", compared]) == 0

@@ -9,15 +9,15 @@ import pytest
 import torch
 from tgsage.benchmarks.pool.layer_similarities import similarities
 from tgsage.benchmarks.pool.making import Maker, Shown, collect, make_pool
-from tgsage.benchmarks.pool.plans import plan_pool, reduce, some_of, validation_views
+from tgsage.benchmarks.pool.plans import plan_pool, reduce, some_of
 from tgsage.benchmarks.pool.pool import Member
 from tgsage.benchmarks.teachers.rules import FIXED, Matched
 from tgsage.plugins.evaluation.evaluator import Evaluator
-from tgsage.plugins.spaces import get_space
-from tgsage.plugins.training import Data, get_recipe, load_data, make_network, network_teacher, train
+from tgsage.plugins.training import Data, load_data, make_network, network_teacher, train
 from tgsage.rsa import Guidance, RSAError, Stimuli, Teacher, compute_rdm
 
 from ...uneven import Uneven
+from ..pools import tiny_maker
 
 
 @dataclass(frozen=True)
@@ -38,8 +38,7 @@ def size(architecture: Mapping[str, object]) -> int:
 
 @pytest.fixture
 def maker(digits: Data, tmp_path: Path) -> Maker:
-    space, recipe, views = get_space("toy"), get_recipe("digits"), validation_views(digits)
-    return Maker(space, digits, recipe, (0, 64, 256), views, tmp_path / "candidates", mature=Known())
+    return tiny_maker(digits, tmp_path / "candidates", (0, 64, 256), mature=Known())
 
 
 def test_p_and_rdms_at_a_checkpoint_are_those_of_the_evaluator(maker: Maker, digits: Data) -> None:

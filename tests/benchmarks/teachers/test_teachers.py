@@ -8,13 +8,11 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr
 from tgsage.benchmarks import Comparison, compare_teachers
-from tgsage.benchmarks.pages.experiments import answer
 from tgsage.benchmarks.pool.layer_similarities import METHODS, similarities, view_of
 from tgsage.benchmarks.pool.pool import Pool
-from tgsage.benchmarks.teachers.choices import Choice, Examiner, choose, halves
-from tgsage.benchmarks.teachers.comparison import ANY, OVER
-from tgsage.benchmarks.teachers.results import read_comparison, write_comparison
-from tgsage.benchmarks.teachers.rules import RULES, Matched, deep, depth, paper, partial
+from tgsage.benchmarks.teachers.comparison import ANY, OVER, read_comparison, write_comparison
+from tgsage.benchmarks.teachers.page import answer
+from tgsage.benchmarks.teachers.rules import RULES, Examiner, Fitted, Matched, deep, depth, fit, halves, paper, partial
 from tgsage.rsa import RDM, RSAError, Teacher, compare, compare_all
 
 from ..pools import CHECKPOINTS, REFERENCE, TARGET, known_pool, random_rdm, teacher
@@ -113,7 +111,7 @@ def test_the_gain_is_over_p_in_one_half_and_over_chance_in_the_other(pool: Pool)
     examine = Examiner(pool.mature, draws=50, seed=0)
     backwards = np.isin(np.arange(len(pool)), examine.halves[0])
     p = np.where(backwards, -pool.mature, pool.mature)
-    perfect = Choice(pool.mature, 1.0, "")
+    perfect = Fitted(pool.mature, 1.0, "")
     found = examine(p, [perfect, perfect])
     assert (found.p, found.score) == pytest.approx((0.0, 1.0))
     assert (found.gain, found.low, found.high) == pytest.approx(((1 + 0) / 2,) * 3)
@@ -147,10 +145,10 @@ def test_what_is_chosen_on_a_half_ignores_the_other_half(pool: Pool) -> None:
     spoiled[other] = np.random.default_rng(0).permutation(spoiled[other])
     for rule in RULES:
         one, two = (
-            choose(rule, pool.p[:, 1], matched, 1, mature, half, (0, 1, 5), ("goal", "random"))
+            fit(rule, pool.p[:, 1], matched.at(1), mature, half, (0, 1, 5), ("goal", "random"))
             for mature in (pool.mature, spoiled)
         )
-        assert (one.said, one.fit) == (two.said, two.fit)
+        assert (one.chosen, one.fit) == (two.chosen, two.fit)
         np.testing.assert_array_equal(one.predictor, two.predictor)
         assert one.fit == pytest.approx(spearmanr(one.predictor[half], pool.mature[half]).statistic)
 
@@ -161,8 +159,8 @@ def test_a_choice_is_tested_on_the_half_that_it_was_not_made_on(pool: Pool) -> N
     knows_first = np.where(np.isin(np.arange(len(pool)), first), pool.mature, 0.0)
     knows_second = np.where(np.isin(np.arange(len(pool)), second), pool.mature, 0.0)
     p = pool.p[:, 0]
-    assert examine(p, [Choice(knows_first, 1, ""), Choice(knows_second, 1, "")]).score == 0
-    assert examine(p, [Choice(knows_second, 1, ""), Choice(knows_first, 1, "")]).score == pytest.approx(1)
+    assert examine(p, [Fitted(knows_first, 1, ""), Fitted(knows_second, 1, "")]).score == 0
+    assert examine(p, [Fitted(knows_second, 1, ""), Fitted(knows_first, 1, "")]).score == pytest.approx(1)
 
 
 def test_rules_by_hand() -> None:

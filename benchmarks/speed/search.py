@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from statistics import median
 
-from ...plugins import Evaluation, Tracker, get_searcher, search
+from ...plugins import Evaluation, Tracker, get_searcher
+from ...plugins import search as search_space
 from ...plugins.spaces import Architecture, Space, get_space
 from .timing import Result
 
@@ -14,7 +15,7 @@ _ASK_AND_TELL = {"random": 0.05, "rl": 0.05, "evolution": 0.05, "tpe": 1.0}  # s
 _TRACKER, _REPLAY = 0.025, 30.0  # s
 
 
-def search_costs(quick: bool) -> Iterator[Result]:
+def search(quick: bool) -> Iterator[Result]:
     """A candidate of the 20-layer space after 1000 told; the tracker on SQLite; the start of a search of 1000."""
     space, told = get_space("cnn10" if quick else "cnn20"), 50 if quick else 1000
     random = get_searcher("random")(space)
@@ -30,13 +31,13 @@ def search_costs(quick: bool) -> Iterator[Result]:
             searcher.tell(number, architecture, _score(architecture))
             turns.append(time.perf_counter() - start)
         case = f"ask + tell, {name}, {space.name}, {told} told"
-        yield Result("search", case, median(turns), "s", None if quick else most, False, turns)
+        yield Result("search", case, median(turns), "s", most, False, turns)
     with tempfile.TemporaryDirectory() as folder:
-        yield _tracker(Path(folder) / "tracker.db", history, quick)
-        yield _replay(Path(folder) / "replay.db", space, told, quick)
+        yield _tracker(Path(folder) / "tracker.db", history)
+        yield _replay(Path(folder) / "replay.db", space, told)
 
 
-def _tracker(storage: Path, history: Sequence[Architecture], quick: bool) -> Result:
+def _tracker(storage: Path, history: Sequence[Architecture]) -> Result:
     evaluation = Evaluation(p=0.5, tg=0.5, score=1.0, table={f"layer{i}": {"it": 0.5, "v4": 0.5} for i in range(20)})
     turns = []
     with Tracker(storage, "costs") as tracker, tracker.beating():
@@ -48,19 +49,19 @@ def _tracker(storage: Path, history: Sequence[Architecture], quick: bool) -> Res
             turns.append(time.perf_counter() - start)
     size = sum(map(len, history)) / len(history)
     case = f"tracker per candidate, SQLite, {len(history)} candidates of {size:.0f} choices on average"
-    return Result("search", case, median(turns), "s", None if quick else _TRACKER, False, turns)
+    return Result("search", case, median(turns), "s", _TRACKER, False, turns)
 
 
-def _replay(storage: Path, space: Space, told: int, quick: bool) -> Result:
+def _replay(storage: Path, space: Space, told: int) -> Result:
     searcher = get_searcher("tpe")(space)
-    search(space, get_searcher("random")(space), _score, samples=told, storage=storage, study="replay")
+    search_space(space, get_searcher("random")(space), _score, samples=told, storage=storage, study="replay")
     start = time.perf_counter()
     with Tracker(storage, "replay") as tracker:
         for candidate in tracker.candidates():
             searcher.tell(candidate.number, candidate.architecture, candidate.score)
     seconds = time.perf_counter() - start
     case = f"replay of {told} candidates at start, tpe, {space.name}"
-    return Result("search", case, seconds, "s", None if quick else _REPLAY, False, [seconds])
+    return Result("search", case, seconds, "s", _REPLAY, False, [seconds])
 
 
 def _score(architecture: Architecture) -> float:

@@ -4,13 +4,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tgsage.benchmarks.pool.making import Maker, make_pool
-from tgsage.benchmarks.pool.plans import reduce, validation_views
-from tgsage.benchmarks.pool.sampling import Listed, current_tops, read_search
+from tgsage.benchmarks.pool.making import Listed, make_pool
+from tgsage.benchmarks.pool.plans import current_tops, read_search, reduce
 from tgsage.plugins import Candidate, Evaluation, RandomSearcher, search
 from tgsage.plugins.spaces import get_space
-from tgsage.plugins.training import get_recipe, load_data
+from tgsage.plugins.training import load_data
 from tgsage.rsa import RSAError
+
+from ..pools import tiny_maker
 
 
 def candidate(number: int, score: float | None, name: int | None = None) -> Candidate:
@@ -35,8 +36,7 @@ def test_a_pool_of_a_search_has_its_best_and_random_ones(tmp_path: Path) -> None
     tops = current_tops(read_search(f"s@{storage}"), every=4, top=1)
     assert done.architecture in tops
     digits = reduce(load_data("digits"), 64, 40)
-    views, recipe = validation_views(digits), get_recipe("digits")
-    maker = Maker(space, digits, recipe, (0, 64), views, tmp_path / "parts", mature=lambda architecture: 0.5)
+    maker = tiny_maker(digits, tmp_path / "parts", mature=lambda architecture: 0.5)
     pool = make_pool(maker, samples=2, architectures=tops, storage=tmp_path / "pool.db")
     random = [space.sample(np.random.default_rng([0, trial])) for trial in range(2)]
     expected = {space.key(space.canonical(one)) for one in [*tops, *random]}

@@ -1,0 +1,79 @@
+"""What experiments report with: result files read back, tables for pages and terminals, panels of figures."""
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from operator import itemgetter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from ..rsa import RSAError
+from ..rsa.cli.console import print_table
+from ..rsa.errors import reason
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+Columns: TypeAlias = Sequence[tuple[str, str | Callable[[Any], str]]]
+"""Heads, each with a template of `str.format` for the row (a mapping), or a function of it; bold is **text**."""
+
+
+@contextmanager
+def reading_results(path: str | Path, kind: str, what: str) -> Iterator[dict[str, Any]]:
+    """Read an untrusted result file of this kind; `what` is its name in messages.
+
+    Raises RSAError naming the file where it is missing or something else, also for whatever is missing or odd in it
+    when the block takes it apart.
+    """
+    try:
+        kept = json.loads(Path(path).read_text(encoding="utf-8"))
+        if kept.pop("kind", "") != kind:
+            raise RSAError(f"{path} holds no {what}")
+        yield kept
+    except RSAError:
+        raise
+    except OSError as error:
+        raise RSAError(f"{path}: {error.strerror or error}") from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise RSAError(f"{path} holds no {what}: {reason(error)}") from error
+
+
+def texts(*heads: str) -> Columns:
+    """Columns of rows that are lists of texts already."""
+    return [(head, itemgetter(i)) for i, head in enumerate(heads)]
+
+
+def cells(columns: Columns, rows: Sequence[Any]) -> list[list[str]]:
+    """The text of every row's cells."""
+    return [[cell.format_map(row) if isinstance(cell, str) else cell(row) for _, cell in columns] for row in rows]
+
+
+def markdown(columns: Columns, rows: Sequence[Any], left: int = 1) -> str:
+    """A table for a page: the first `left` columns are flush left, the others, which are numbers, right."""
+    head = [name for name, _ in columns]
+    lines = [head, [*["---"] * left, *["---:"] * (len(head) - left)], *cells(columns, rows)]
+    return "\n".join("| " + " | ".join(cell.replace("|", "/") for cell in line) + " |" for line in lines)
+
+
+def show(title: str, columns: Columns, rows: Sequence[Any], notes: Sequence[str] = ()) -> None:
+    """A table for a terminal."""
+    shown = [[f"*{text[2:-2]}" if text.startswith("**") else text for text in line] for line in cells(columns, rows)]
+    print_table(title, [name for name, _ in columns], shown, notes)
+
+
+def panels(width: float, height: float, rows: int = 1, columns: int = 1, **shared: Any) -> "tuple[Figure, Any]":
+    """A figure of that many inches and its axes (rows, columns)."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout="constrained")
+    grid = figure.subplots(rows, columns, squeeze=False, **shared)
+    for axes in grid.flat:
+        axes.spines[["top", "right"]].set_visible(False)
+    return figure, grid
+
+
+def legend_below(figure: "Figure", axes: "Axes", ncols: int = 3) -> None:
+    """One legend for all panels, of the lines in these axes, each label once."""
+    lines = dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
+    figure.legend(lines.values(), lines.keys(), loc="outside lower center", ncols=ncols, frameon=False, fontsize=9)
