@@ -215,7 +215,7 @@ class Pool:
 
         rows = [
             {"member": i, "checkpoint": checkpoint, "mature": member.mature}
-            | {key: float(getattr(member, key)[k]) for key in _NUMBERS}
+            | {key: float(getattr(member, key)[k]) for key in NUMBERS}
             | dict(member.architecture)
             for i, member in enumerate(self.members)
             for k, checkpoint in enumerate(self.checkpoints)
