@@ -7,22 +7,29 @@
 | 6         | 1/1.6 to 1.6    | -0.6 to 0.6                         | -90 to 90 degrees          |
 
 All are uniform (size on a logarithmic scale) and independent of each other, of the object and of the background. The
-objects and backgrounds are our own; of HvM they share the categories, the numbers and the ranges.
+objects and backgrounds are our own; they share with HvM the categories, the numbers and the ranges. Backgrounds have
+the spectrum of natural scenes: amplitude falls as 1/f, phases are random (Field 1987).
+
+`python -m tgsage.neural_data.simulation.images docs/hvm-contact-sheet.png` draws the objects on one sheet.
 """
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from ...rsa import RSAError, Stimuli
+from ...rsa.io.storage import replacing
 from ...rsa.types import Array
 from .cache import cached
 
 RANGES = {0: (1.0, 0.0, 0.0), 3: (1.3, 0.3, 45.0), 6: (1.6, 0.6, 90.0)}  # variation -> factor of size, place, degrees
 PER_OBJECT = (10, 40, 40)  # images of each object at each variation: 5760 in all
 PIXELS = 64
+MEAN, CONTRAST = 0.5, 0.1  # of a background: mean grey, and standard deviation
+_MARGIN, _GAP, _GREYS = 64, 6, 48  # of the sheet: pixels for words and between images; few shades keep the file small
 
 
 def hvm_images(
@@ -74,9 +81,8 @@ class _Pictures:
 
 
 def _draw(seed: int, per_object: Sequence[int], pixels: int) -> dict[str, Array]:
-    from .render.backgrounds import pink_backgrounds
-    from .render.objects import objects
     from .render.renderer import render
+    from .render.scene import objects
 
     scene, categories = objects()
     keys = [
@@ -100,3 +106,43 @@ def _draw(seed: int, per_object: Sequence[int], pixels: int) -> dict[str, Array]
         "variation": variation,
         **pose,
     }
+
+
+def pink_backgrounds(generators: Sequence[np.random.Generator], pixels: int) -> Array:
+    """One background (pixels, pixels) float32 per generator, in [0, 1], unrelated to everything else in the image."""
+    shape = (pixels, pixels // 2 + 1)
+    fy, fx = np.fft.fftfreq(pixels)[:, None], np.fft.rfftfreq(pixels)[None, :]
+    frequency = np.hypot(fx, fy)
+    frequency[0, 0] = np.inf
+    noise = np.empty((len(generators), *shape), np.complex64)
+    for i, rng in enumerate(generators):
+        noise[i].real, noise[i].imag = rng.standard_normal((2, *shape), np.float32)
+    images = np.fft.irfft2(noise / frequency, (pixels, pixels))
+    images /= images.std(axis=(1, 2), keepdims=True)
+    return np.clip(MEAN + CONTRAST * images, 0.0, 1.0).astype(np.float32)
+
+
+def contact_sheet(path: str | Path) -> None:
+    """Write a PNG with one row per category: its objects at variation 0, then four at variation 3 and four at 6."""
+    stimuli = hvm_images(per_object=(1, 1, 1))
+    table = stimuli.table
+    rows = []
+    for category in dict.fromkeys(table["category_name"].tolist()):
+        mine = [np.flatnonzero((table["category_name"] == category) & (table["variation"] == v)) for v in (0, 3, 6)]
+        rows.append((category, [*mine[0], *mine[1][:4], *mine[2][4:]]))
+    size = stimuli[0].width
+    steps = [_MARGIN + i * size + _GAP * ((i >= 8) + (i >= 12)) for i in range(17)]
+    sheet = Image.new("L", (steps[-1], 16 + len(rows) * size), 255)
+    draw = ImageDraw.Draw(sheet)
+    for title, column in (("variation 0", 0), ("variation 3", 8), ("variation 6", 12)):
+        draw.text((steps[column], 2), title, fill=0)
+    for i, (category, chosen) in enumerate(rows):
+        draw.text((4, 16 + i * size + size // 2 - 6), category, fill=0)
+        for left, k in zip(steps, chosen, strict=False):
+            sheet.paste(stimuli[int(k)], (left, 16 + i * size))
+    with replacing(path) as temporary:
+        sheet.quantize(_GREYS).save(temporary, format="PNG", optimize=True)
+
+
+if __name__ == "__main__":
+    contact_sheet(sys.argv[1])

@@ -4,7 +4,7 @@ Axes: x towards the viewer (the front of a thing), y to the viewer's right, z up
 scales finished objects. `grey` is the reflectance, 0 black to 1 white.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
@@ -13,6 +13,22 @@ import numpy.typing as npt
 from ....rsa.types import Array
 
 Point: TypeAlias = Sequence[float] | Array
+
+
+def rows(text: str) -> Array:
+    """A table of numbers, its rows separated by semicolons."""
+    return np.array([row.split() for row in text.split(";")], np.float64)
+
+
+def table(text: str) -> dict[str, list[float]]:
+    """Rows of numbers by name, below a line that names the columns."""
+    _, *lines = text.strip().splitlines()
+    return {name: [float(number) for number in numbers] for name, *numbers in map(str.split, lines)}
+
+
+def circle(radius: float, z: float, angles: Iterable[float]) -> list[Point]:
+    """Points round the vertical axis."""
+    return [(radius * np.cos(a), radius * np.sin(a), z) for a in angles]
 
 
 class Mesh(NamedTuple):
@@ -56,9 +72,13 @@ def both_sides(*parts: Mesh) -> Mesh:
     return join(mesh, move(mesh, scale=(1, -1, 1)))
 
 
-def paint(mesh: Mesh, pattern: Callable[[Array, Array, Array], Array]) -> Mesh:
-    """Grey values from `pattern(x, y, z)` at every vertex."""
-    return mesh._replace(grey=np.asarray(pattern(*mesh.vertices.T), np.float64))
+def paint(
+    mesh: Mesh, pattern: Callable[[Array, Array, Array], Array], marked: float, rest: float, *, cuts: int = 2
+) -> Mesh:
+    """Two greys, by what `pattern(x, y, z)` says at every vertex; first every face is cut in four, `cuts` times."""
+    for _ in range(cuts):
+        mesh = fine(mesh)
+    return mesh._replace(grey=np.where(pattern(*mesh.vertices.T), marked, rest))
 
 
 def _skin(rings: Array, grey: float) -> Mesh:
@@ -112,13 +132,13 @@ def tube(points: Sequence[Point], radii: float | Sequence[float], grey: float, *
         side = side - direction * (side @ direction)
         side /= np.linalg.norm(side)
         rings.append(centre + radius * (np.outer(cos, side) + np.outer(sin, np.cross(direction, side))))
-    caps = []
-    for centre, direction, ring, radius in (
-        (path[0], -along[0], rings[0], thick[0]),
-        (path[-1], along[-1], rings[-1], thick[-1]),
-    ):
-        lift = [(0.7, 0.7), (1.0, 0.0)]
-        caps.append([centre + direction * radius * up + (ring - centre) * wide for up, wide in lift])
+    caps = [
+        [
+            path[i] + sign * along[i] * thick[i] * up + (rings[i] - path[i]) * wide
+            for up, wide in ((0.7, 0.7), (1.0, 0.0))
+        ]
+        for i, sign in ((0, -1), (-1, 1))
+    ]
     return _skin(np.array([*caps[0][::-1], *rings, *caps[1]]), grey)
 
 
@@ -145,6 +165,12 @@ def slab(corners: Sequence[Point], thickness: float, grey: float) -> Mesh:
     plates = [flat + normal, flat - normal, *(np.vstack((s - normal, s[::-1] + normal)) for s in sides)]
     fans = [np.array([(0, i, i + 1) for i in range(1, len(plate) - 1)]) for plate in plates]
     return join(*(Mesh(p, fan, np.full(len(p), grey)) for p, fan in zip(plates, fans, strict=True)))
+
+
+def panel(low: Point, high: Point, thickness: float, grey: float) -> Mesh:
+    """A plate across y = 0, from the edge that ends at `low` (x, y, z) up to the edge that ends at `high`."""
+    (x, y, z), (top_x, top_y, top_z) = low, high
+    return slab([(x, -y, z), (x, y, z), (top_x, top_y, top_z), (top_x, -top_y, top_z)], thickness, grey)
 
 
 def box(at: Point, size: Point, grey: float, *, top: float | Point = 1.0) -> Mesh:

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 from tgsage.neural_data.simulation.images import RANGES, hvm_images
-from tgsage.neural_data.simulation.render.objects import objects
 from tgsage.neural_data.simulation.render.renderer import render
+from tgsage.neural_data.simulation.render.scene import objects
 from tgsage.rsa import RSAError
 from tgsage.rsa.types import Array
 from torch import nn

@@ -3,7 +3,7 @@
 import numba
 import numpy as np
 import pytest
-from tgsage.neural_data.simulation.render.backgrounds import CONTRAST, MEAN, pink_backgrounds
+from tgsage.neural_data.simulation.images import CONTRAST, MEAN, pink_backgrounds
 from tgsage.neural_data.simulation.render.meshes import (
     Mesh,
     ball,
@@ -18,7 +18,8 @@ from tgsage.neural_data.simulation.render.meshes import (
     tube,
     turn,
 )
-from tgsage.neural_data.simulation.render.renderer import RADIUS, Scene, pack, render
+from tgsage.neural_data.simulation.render.renderer import RADIUS, render
+from tgsage.neural_data.simulation.render.scene import Scene, pack
 from tgsage.rsa import RSAError
 from tgsage.rsa.types import Array
 
