@@ -56,7 +56,9 @@ def load_model(name: str, weights: str | Path | None = None) -> tuple[nn.Module,
     >>> preprocess(np.zeros((3, 90, 120), np.uint8)).shape
     torch.Size([3, 64, 64])
     """
-    base, _, choice = name.rpartition("@") if ".py:" not in name.rpartition("@")[2] and "@" in name else (name, "", "")
+    base, at, choice = name.rpartition("@")
+    if not at or ".py:" in choice:  # no weights are named; a file's path may hold an "@"
+        base, choice = name, ""
     if choice and weights is not None:
         raise RSAError(f"{name} already names its weights; leave out {weights}")
     initial = UNTRAINED if weights is not None else choice
