@@ -92,19 +92,17 @@ def evaluate(
     if kept:
         checkpoint = Checkpoint.load(network)
         norm = "running" if checkpoint.mature else "batch"
-        seen = checkpoint.settings.get("data") == images.name and checkpoint.settings.get("training images") == len(
-            images.whole().train
-        )
+        about = (checkpoint.settings.get("data"), checkpoint.settings.get("training images"))
+        seen = about == (images.name, len(images.whole().train))
         model = load_network(network)
         check_fits(model, images.shape, images.n_classes)
     else:
         model = make_network(network, shape=images.shape, n_classes=images.n_classes, seed=seed)
     with same_threads():
         made = None if teacher is None else make_teacher(teacher, images, by=by, data_dir=data_dir)
-        evaluator = Evaluator(
-            images, teacher=made, alpha=alpha, layers=layers or "auto", most_stimuli=most_stimuli or None, seed=seed,
-            data_dir=data_dir, device=device, batchnorm=batchnorm or norm,
-        )  # fmt: skip
+        shown: dict[str, Any] = {"layers": layers or "auto", "most_stimuli": most_stimuli or None, "seed": seed}
+        placed: dict[str, Any] = {"data_dir": data_dir, "device": device, "batchnorm": batchnorm or norm}
+        evaluator = Evaluator(images, teacher=made, alpha=alpha, **shown, **placed)
     trained = None
     if epochs or examples:
         trained = run(model, images, chosen, label=network, epochs=epochs, examples=examples, seed=seed, device=device)
@@ -137,7 +135,7 @@ def _show(title: str, found: "Evaluation", evaluator: Any) -> None:
         notes.append(f"TG = {found.tg:.4f}, the mean over targets of the best layer (marked *)")
         notes.append(f"score = P + {evaluator.alpha:g} TG = {found.score:.4f}; teacher {evaluator.teacher.name}")
     if found.attrs.get("trained_on_validation"):
-        notes.append("It was trained on the validation images as well, so P is no validation accuracy")
+        notes.append("It was trained on the validation images too, so P is no validation accuracy")
     if found.attrs.get("unusable"):
         notes.append(f"without an RDM, and left out: {found.attrs['unusable']}")
     spent = ", ".join(f"{phase} {seconds:.1f} s" for phase, seconds in found.seconds.items())

@@ -1,7 +1,7 @@
 """`tgsage search`: a search from one command, which the same command continues and others join."""
 
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from functools import cached_property
@@ -18,13 +18,16 @@ from .train import DataName, Download, RecipeName
 
 if TYPE_CHECKING:
     from ...rsa import Teacher
+    from ..evaluation.finalists import Finalist
     from ..evaluation.objective import Objective
     from ..result import Evaluation
+    from ..searching.candidates import Candidate
     from ..searching.explorer import Engine, SearchResult
     from ..searching.tracker import Tracker
     from ..spaces.space import Choice, Space
-    from ..training import Data
-    from .finals import Table
+    from ..training import Data, Recipe
+
+Table = tuple[str, list[str], list[list[str]], list[str]]  # for `print_table`
 
 
 @dataclass
@@ -74,10 +77,9 @@ class SearchObjective:
     def _made(self, teacher: "Teacher | str | None", device: str | None) -> "Objective":
         from ..evaluation.objective import Objective
 
-        return Objective(
-            self.space, self.images, recipe=self.recipe, epochs=self.epochs, teacher=teacher, alpha=self.alpha,
-            by=self.by, seed=self.seed, data_dir=self.data_dir, checkpoints=self.checkpoints, device=device,
-        )  # fmt: skip
+        names = ("recipe", "epochs", "alpha", "by", "seed", "data_dir", "checkpoints")
+        settings = {name: getattr(self, name) for name in names}
+        return Objective(self.space, self.images, teacher=teacher, device=device, **settings)
 
 
 def search(
@@ -188,7 +190,6 @@ def search(
     from ..training.placement import check_device
     from ..training.recipes import Budget
     from ..training.teachers import is_network, own_by
-    from .finals import run_finals
     from .train import overrides, say
 
     file = sqlite_file(storage)
@@ -203,11 +204,9 @@ def search(
     fixed = _fixed(fix or [], where)
     queue = [architecture for text in enqueue or [] for architecture in read_architectures(text, where)]
     teacher = None if teacher == "none" else teacher
-    objective = SearchObjective(
-        space, data, recipe, epochs, teacher, alpha, by or own_by(teacher, data_dir), seed,
-        None if data_dir is None else str(data_dir), download,
-        None if checkpoint_candidates is None else str(make_folder(checkpoint_candidates).resolve()),
-    )  # fmt: skip
+    by, place = by or own_by(teacher, data_dir), None if data_dir is None else str(data_dir)
+    kept = None if checkpoint_candidates is None else str(make_folder(checkpoint_candidates).resolve())
+    objective = SearchObjective(space, data, recipe, epochs, teacher, alpha, by, seed, place, download, kept)
     for device in named:
         check_device(device)
     described = describe_search(where, made, objective, fixed)
@@ -224,13 +223,23 @@ def search(
     else:
         open_storage(storage).engine.dispose()
     view = LiveView(samples, successes=successes)
+    asked: dict[str, Any] = {
+        "samples": samples,
+        "successes": successes,
+        "enqueue": queue,
+        "fixed": fixed,
+        "repeats": repeats,
+    }
+    settings: dict[str, Any] = {
+        "workers": workers,
+        "timeout": timeout,
+        "reuse": reuse,
+        "params": params,
+        "patience": patience,
+    }
+    settings |= {"storage": storage, "study": study, "allow_changes": allow_changes}
     with _interruptible(view):
-        found = run(
-            where, made, objective, samples=samples, storage=storage, study=study, workers=workers,
-            devices=named, allow_changes=allow_changes, timeout=timeout, reuse=reuse, repeats=repeats,
-            successes=successes, params=params, enqueue=queue, fixed=fixed, patience=patience, engine=runs,
-            notify=view.update,
-        )  # fmt: skip
+        found = run(where, made, objective, devices=named, engine=runs, notify=view.update, **asked, **settings)
 
     def write(finals: dict[str, Any]) -> None:
         if page is not None:
@@ -238,18 +247,15 @@ def search(
         if json is not None:
             best = None if found.best is None else found.best.to_dict()
             candidates = [candidate.to_dict() for candidate in found.candidates]
-            write_json(
-                json, {"study": found.study, "counts": found.counts, "best": best, "candidates": candidates, **finals}
-            )
+            facts = {"study": found.study, "counts": found.counts, "best": best, "candidates": candidates}
+            write_json(json, facts | finals)
 
     write({})
     tables = [_table(found, where, storage, page)]
     if finalists and found.best is not None:
         folder = Path("finalists" if file is None else file.with_name(f"{file.stem}-finalists")) / found.study
-        finals, table = run_finals(
-            found.candidates, where, objective.images, get_recipe(recipe), folder, most=finalists,
-            epochs=finalist_epochs, seed=seed, device=named[0] if named else None,
-        )  # fmt: skip
+        about = (where, objective.images, get_recipe(recipe), folder, finalists, finalist_epochs)
+        finals, table = _finals(found.candidates, *about, seed=seed, device=named[0] if named else None)
         with Tracker(storage, found.study) as tracker:
             tracker.keep_finals(len(finals["finalists"]), sum(one["examples"] for one in finals["finalists"]))
         write(finals)
@@ -325,12 +331,11 @@ def _taught(objective: SearchObjective, network: str, tracker: "Tracker") -> "Te
 def _table(found: "SearchResult", space: "Space", storage: str, page: Path | None) -> "Table":
     """What a search found, for `print_table`."""
     from ..report.summary import reasons
-    from ..searching.candidates import figure
+    from ..searching.candidates import figure, ranked
     from ..searching.storage import shown, sqlite_file, storage_url
 
-    ranked = sorted((c for c in found.candidates if c.score is not None), key=lambda c: (-(c.score or 0), c.number))
     rows = []
-    for candidate in [c for c in ranked if c.reused is None][:5]:
+    for candidate in [c for c in ranked(found.candidates) if c.reused is None][:5]:
         e = candidate.evaluation
         values = () if e is None else (e.score, e.p, e.tg)
         rows.append([f"candidate {candidate.number}", *map(figure, values)])
@@ -358,3 +363,52 @@ def _table(found: "SearchResult", space: "Space", storage: str, page: Path | Non
     named = shown(storage_url(storage)) if sqlite_file(storage) is None else storage
     notes.append(f"{where}More: tgsage report {named} --study {found.study}")
     return found.study, ["", "score", "P", "TG"], rows, notes
+
+
+def _finals(
+    candidates: "Sequence[Candidate]", space: "Space", images: "Data", recipe: "Recipe", folder: Path, most: int,
+    epochs: float | None, **same: Any,
+) -> tuple[dict[str, Any], Table]:  # fmt: skip
+    """Train the `most` best different architectures for `epochs`, then the best of these by the whole recipe.
+
+    The latter is trained on the validation images as well, tested, and written to `best.json` in `folder`. Checkpoints
+    lie there under the candidates' numbers, so that the same call goes on after an interruption, and one after a
+    longer search trains only the new ones among the best. Returns JSON-able results and a table for `print_table`.
+    """
+    from ...rsa.cli.console import progress
+    from ..evaluation.finalists import finalists, mature, reranking, search_cost
+    from ..searching.candidates import figure, ranked
+    from ..spaces import write_architecture
+
+    different: dict[str, Candidate] = {}
+    for one in ranked(candidates):
+        different.setdefault(space.key(space.canonical(one.architecture)), one)
+    best = list(different.values())[:most]
+    length = recipe.epochs if epochs is None else epochs
+    found: dict[int, Finalist] = {}
+    with progress("training finalists", int(length * len(images.train) * len(best)), "images") as done:
+        for i, one in enumerate(best, 1):
+            done.note = f"network {i} of {len(best)}"
+            place = folder / f"{one.number:05d}"
+            (found[one.number],) = finalists(
+                space, images, [one.architecture], recipe, epochs=epochs, folder=place, progress=done, **same
+            )
+    order = sorted(found, key=lambda number: reranking(found[number]), reverse=True)
+    first, checkpoint = found[order[0]], folder / f"{order[0]:05d}" / "mature.pt"
+    with progress("training the winner", recipe.epochs * len(images.whole().train), "images") as done:
+        winner = mature(space, first.architecture, images, recipe, checkpoint=checkpoint, progress=done, **same)
+    write_architecture(folder / "best.json", space, first.architecture)
+    trained = [one.evaluation for one in candidates if one.evaluation is not None and one.reused is None]
+    m1, e1 = len(trained), sum(one.examples for one in trained)
+    m2, e2 = len(found), sum(one.evaluation.examples for one in found.values())
+    cost = search_cost(1, e1, 1, e2)
+    rows = [[f"candidate {number}", figure(found[number].evaluation.p)] for number in order]
+    tested = f"test accuracy {winner.test:.4f}" if winner.test is not None else f"failed: {winner.evaluation.reason}"
+    notes = [
+        f"The first, trained by the whole recipe on all training images: {tested}",
+        f"Cost M1 E1 + M2 E2: {e1:,} examples of {m1} candidates + {e2:,} of {m2} finalists = {cost:,}",
+        f"{folder / 'best.json'}: the architecture; {checkpoint}: its checkpoint",
+    ]
+    finals = [{"candidate": number, **found[number].to_dict()} for number in order]
+    result = {"finalists": finals, "winner": {"candidate": order[0], **winner.to_dict()}, "cost": cost}
+    return result, (f"finalists after {length:g} epochs", ["", "P"], rows, notes)

@@ -10,7 +10,7 @@ from ...rsa.cli.options import Json, writable
 if TYPE_CHECKING:
     from ..spaces import Architecture, CellPair, Space
 
-Tables = list[tuple[str, list[str], list[list[str]], list[str]]]  # what `print_table` takes
+Tables = list[tuple[str, list[str], list[list[str]], list[str]]]  # for `print_table`
 
 
 def space(
@@ -30,7 +30,7 @@ def space(
     ] = None,
     json: Json = None,
 ) -> None:
-    """Tell what a search space is, and show architectures of it: drawn at random, from a file, or a known cell."""
+    """Describe a search space, and show architectures of it: random ones, one of a file, or a known cell."""
     from ...rsa import RSAError
     from ...rsa.cli.console import print_table, write_json
     from ...rsa.plots.figures import PICTURES
@@ -50,7 +50,7 @@ def space(
     elif architecture is None and name is not None and name in KNOWN_CELLS:
         if sample or not all(map(_is_picture, files)):
             raise RSAError(
-                f"{name} is a known cell: it can be drawn, but there is nothing to sample or to write as JSON"
+                f"{name} is a known cell, which can be drawn; there is nothing to sample or to write as JSON"
             )
         result, tables = _cell(KNOWN_CELLS[name], files)
     else:
@@ -99,13 +99,8 @@ def _cell(pair: "CellPair", pictures: list[Path]) -> tuple[dict[str, Any], Table
         parts = {"normal cell": pair.normal, "reduction cell": pair.reduction}
         graphs = {pair.name: pair.normal} if pair.normal == pair.reduction else parts
         save_figure(graph_figure({title: cell_graph(cell) for title, cell in graphs.items()}), path)
-    result = {
-        "name": pair.name,
-        "source": pair.source,
-        "description": pair.describe(),
-        "published": dict(pair.published),
-        "parameters": parameters,
-    }
+    result = {"name": pair.name, "source": pair.source, "description": pair.describe()}
+    result |= {"published": dict(pair.published), "parameters": parameters}
     return result, [(pair.name, ["cell"], [[line] for line in pair.describe().splitlines()], notes)]
 
 
@@ -146,19 +141,13 @@ def _describe(space: "Space") -> tuple[dict[str, Any], Tables]:
     kinds: dict[str, list[Any]] = {}
     for dimension in space.dimensions:
         kinds.setdefault(dimension.kind, []).append(dimension)
-    table = [
-        {
-            "kind": kind,
-            "dimensions": len(same),
-            "first": same[0].name,
-            "choices": max((list(d.choices) for d in same), key=len),
-        }
-        for kind, same in kinds.items()
-    ]
-    rows = [[r["kind"], str(r["dimensions"]), r["first"], listing(r["choices"], 8)] for r in table]
+    columns = ["kind", "dimensions", "first", "choices"]
+    found = [(kind, len(s), s[0].name, max((list(d.choices) for d in s), key=len)) for kind, s in kinds.items()]
+    rows = [[kind, str(count), first, listing(choices, 8)] for kind, count, first, choices in found]
+    table = [dict(zip(columns, row, strict=True)) for row in found]
     notes = [f"{len(space.dimensions)} dimensions; {space.size()} choices of them."]
     result = {"name": space.name, "dimensions": len(space.dimensions), "size": space.size(), "kinds": table}
-    return result, [(space.name, ["kind", "dimensions", "first", "choices"], rows, notes)]
+    return result, [(space.name, columns, rows, notes)]
 
 
 def _shown(space: "Space", title: str, architecture: "Architecture") -> tuple[dict[str, Any], Any]:

@@ -1,7 +1,7 @@
 """`tgsage teacher train`: a network as teacher, trained and written to a file."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -65,10 +65,8 @@ def train(
     model = make_network(network, shape=images.shape, n_classes=images.n_classes, seed=seed)
     choose_layers(model, layers or "auto")
     try:
-        trained = run(
-            model, images, chosen, label=network, epochs=epochs, seed=seed, device=device, checkpoint=checkpoint,
-            resume=checkpoint if checkpoint.exists() else None,
-        )  # fmt: skip
+        kept = {"checkpoint": checkpoint, "resume": checkpoint if checkpoint.exists() else None}
+        trained = run(model, images, chosen, label=network, epochs=epochs, seed=seed, device=device, **kept)
     except RSAError as error:
         raise RSAError(f"{checkpoint}: {error}" if checkpoint.exists() else str(error)) from error
     tested = measure(model, images, trained)
@@ -79,23 +77,16 @@ def train(
         show(title, trained, tested)
         raise typer.Exit(1)
     norm, found = tested["valid"]
+    rdms_of: dict[str, Any] = {"layers": layers or "auto", "by": by, "limit": limit, "metric": metric, "seed": seed}
+    shown: dict[str, Any] = {"batchnorm": norm, "device": str(trained.placement.device)}
+    about: dict[str, Any] = {"recipe": chosen.name, "epochs": trained.epochs, "accuracy": found.accuracy}
     with progress("RDMs of its layers"):
-        made = network_teacher(
-            network, model, images, layers=layers or "auto", by=by, limit=limit, metric=metric,
-            n_features=n_features or None, batchnorm=norm, seed=seed, device=str(trained.placement.device),
-            attrs={"recipe": chosen.name, "epochs": trained.epochs, "accuracy": found.accuracy},
-        )  # fmt: skip
+        made = network_teacher(network, model, images, n_features=n_features or None, attrs=about, **rdms_of, **shown)
     made.save(out)
     if json is not None:
-        teacher = describe(made)
-        write_json(
-            json,
-            {"file": str(out), "checkpoint": str(checkpoint), **teacher, "training": summary(model, trained, tested)},
-        )
+        files = {"file": str(out), "checkpoint": str(checkpoint)}
+        write_json(json, {**files, **describe(made), "training": summary(model, trained, tested)})
     show(title, trained, tested)
-    print_table(
-        f"{out}: teacher {made.name}",
-        ["target", by, "features"],
-        [[target, str(len(rdm)), str(rdm.attrs["n_features"])] for target, rdm in made.rdms.items()],
-        [f"images: {len(made.stimulus_ids)} of {made.stimuli}, SHA-256 {made.checksum[:12]}"],
-    )
+    rows = [[target, str(len(rdm)), str(rdm.attrs["n_features"])] for target, rdm in made.rdms.items()]
+    notes = [f"images: {len(made.stimulus_ids)} of {made.stimuli}, SHA-256 {made.checksum[:12]}"]
+    print_table(f"{out}: teacher {made.name}", ["target", by, "features"], rows, notes)

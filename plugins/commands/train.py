@@ -87,19 +87,17 @@ def train(
     images = images.whole() if whole else images
     say(images)
     model = make_network(network, shape=images.shape, n_classes=images.n_classes, seed=seed)
-    trained = run(
-        model, images, chosen, label=network, epochs=epochs, examples=examples, seed=seed, device=device,
-        checkpoint=out, moments=keep or (), resume=out if resume and out is not None and out.exists() else None,
-    )  # fmt: skip
+    going_on = resume and out is not None and out.exists()
+    kept: dict[str, Any] = {"checkpoint": out, "moments": keep or (), "resume": out if going_on else None}
+    length = {"epochs": epochs, "examples": examples}
+    trained = run(model, images, chosen, label=network, seed=seed, device=device, **length, **kept)
     tested = measure(model, images, trained, batchnorm)
     if not is_first():
         return
     if json is not None:
-        settings = {
-            "kind": "training", "network": network, "data": images.name, "whole": whole, "recipe": chosen.to_dict(),
-            "seed": seed,
-        }  # fmt: skip
-        write_json(json, {**settings, **summary(model, trained, tested)})
+        settings = {"kind": "training", "network": network, "data": images.name, "whole": whole}
+        settings |= {"recipe": chosen.to_dict(), "seed": seed}
+        write_json(json, settings | summary(model, trained, tested))
     show(f"{network} on {images.name} by {chosen.name}, seed {seed}", trained, tested)
     if trained.failed:
         raise typer.Exit(1)
@@ -125,16 +123,16 @@ def overrides(pairs: list[str]) -> dict[str, Any]:
 
 
 def say(images: "Data") -> None:
-    """What was taken of a data set, before anything is done with it."""
+    """Print what was read of a data set, before anything is done with it."""
     from ...rsa.cli.console import is_first
 
     if is_first():
-        with suppress(OSError):  # an output that closed is told of when the files are written
+        with suppress(OSError):  # a closed output is reported when the files are written
             print(images.summary(), flush=True)
 
 
 def run(model: Any, images: "Data", recipe: Any, *, label: str, **settings: Any) -> "Training":
-    """`train`, telling how far it is, images before a resumed checkpoint included."""
+    """Train, and tell how far it is; images trained on before a resumed checkpoint count."""
     from ...rsa.cli.console import progress
     from ..training import train as train_network
     from ..training.recipes import Budget
@@ -159,15 +157,10 @@ def measure(
     if trained.failed:
         return {}
     norm = batchnorm or ("running" if trained.finished and trained.epochs >= 1 else "batch")
-    parts = {part: len(getattr(images, part)) for part in ("valid", "test")}
-    with progress("testing", sum(parts.values()), "images") as done:
-        return {
-            part: (norm, evaluate_network(
-                model, images, part, batchnorm=norm, each=lambda places, _: done(len(places)),
-                device=trained.placement,
-            ))
-            for part, size in parts.items() if size
-        }  # fmt: skip
+    sizes = {part: len(getattr(images, part)) for part in ("valid", "test")}
+    with progress("testing", sum(sizes.values()), "images") as done:
+        settings = {"batchnorm": norm, "device": trained.placement, "each": lambda places, _: done(len(places))}
+        return {part: (norm, evaluate_network(model, images, part, **settings)) for part in sizes if sizes[part]}
 
 
 def summary(model: Any, trained: "Training", tested: "dict[str, tuple[str, Performance]]") -> dict[str, Any]:
@@ -178,11 +171,9 @@ def summary(model: Any, trained: "Training", tested: "dict[str, tuple[str, Perfo
 
     facts = {key: getattr(trained, key) for key in ("status", "reason", "examples", "epochs", "finished", "seconds")}
     where = {"device": str(trained.placement.device), "bfloat16": trained.placement.amp}
-    return {
-        **facts, **where, "parameters": count_parameters(model),
-        "history": [asdict(moment) for moment in trained.history],
-        **{part: {"batchnorm": norm, **asdict(found)} for part, (norm, found) in tested.items()},
-    }  # fmt: skip
+    history = [asdict(moment) for moment in trained.history]
+    parts = {part: {"batchnorm": norm, **asdict(found)} for part, (norm, found) in tested.items()}
+    return facts | where | {"parameters": count_parameters(model), "history": history} | parts
 
 
 def show(title: str, trained: "Training", tested: "dict[str, tuple[str, Performance]]") -> None:
@@ -199,9 +190,5 @@ def show(title: str, trained: "Training", tested: "dict[str, tuple[str, Performa
     notes.append(f"{trained.examples:,} examples in {trained.seconds:.0f} s on {trained.placement.device}, {kind}")
     if trained.failed:
         notes.insert(0, f"failed: {trained.reason}")
-    print_table(title, ["epoch", "rate", "loss", "accuracy", "seconds"], [_row(moment) for moment in shown], notes)
-
-
-def _row(moment: "Moment") -> list[str]:
-    return [f"{moment.epoch:g}", f"{moment.lr:.4g}", f"{moment.loss:.4f}", f"{moment.accuracy:.4f}",
-            f"{moment.seconds:.1f}"]  # fmt: skip
+    rows = [[f"{m.epoch:g}", f"{m.lr:.4g}", f"{m.loss:.4f}", f"{m.accuracy:.4f}", f"{m.seconds:.1f}"] for m in shown]
+    print_table(title, ["epoch", "rate", "loss", "accuracy", "seconds"], rows, notes)

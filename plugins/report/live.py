@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...rsa.cli.console import duration, lines
 from ..result import FAILED, OK
-from ..searching.candidates import Candidate, best_of, counts, figure
+from ..searching.candidates import Candidate, best_of, counts, figure, ranked
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -58,8 +58,7 @@ class LiveView:
         table = Table(box=box.SIMPLE_HEAD)
         for column in ("candidate", "score", "P", "TG"):
             table.add_column(column, justify="right")
-        ranked = sorted(self._candidates, key=lambda one: -float("inf") if one.score is None else one.score)
-        for candidate in [one for one in reversed(ranked) if one.score is not None and one.reused is None][:_BEST]:
+        for candidate in [one for one in ranked(self._candidates) if one.reused is None][:_BEST]:
             found = candidate.evaluation
             values = (found.score, found.p, found.tg) if found is not None else ()
             table.add_row(str(candidate.number), *map(figure, values))

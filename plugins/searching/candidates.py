@@ -100,11 +100,15 @@ def figure(value: float | None) -> str:
     return "-" if value is None else f"{value:.4f}" if abs(value) < _HUGE else f"{value:.4g}"
 
 
+def ranked(candidates: Iterable[Candidate]) -> list[Candidate]:
+    """Those with a score, the highest first; of equal ones the earlier."""
+    scored = [(candidate.score, -candidate.number, candidate) for candidate in candidates]
+    return [one for *_, one in sorted((one for one in scored if one[0] is not None), key=lambda one: one[:2])][::-1]
+
+
 def best_of(candidates: Iterable[Candidate]) -> Candidate | None:
     """The one with the highest score, the earliest of equals; None where none succeeded."""
-    scored = [(candidate.score, -candidate.number, candidate) for candidate in candidates]
-    best = max((item for item in scored if item[0] is not None), key=lambda item: item[:2], default=None)
-    return None if best is None else best[2]
+    return next(iter(ranked(candidates)), None)
 
 
 def frame_of(candidates: Sequence[Candidate]) -> "pandas.DataFrame":
