@@ -223,23 +223,13 @@ def search(
     else:
         open_storage(storage).engine.dispose()
     view = LiveView(samples, successes=successes)
-    asked: dict[str, Any] = {
-        "samples": samples,
-        "successes": successes,
-        "enqueue": queue,
-        "fixed": fixed,
-        "repeats": repeats,
-    }
-    settings: dict[str, Any] = {
-        "workers": workers,
-        "timeout": timeout,
-        "reuse": reuse,
-        "params": params,
-        "patience": patience,
-    }
-    settings |= {"storage": storage, "study": study, "allow_changes": allow_changes}
+    asked: dict[str, Any] = {"samples": samples, "successes": successes, "repeats": repeats, "enqueue": queue}
+    stored: dict[str, Any] = {"storage": storage, "study": study, "params": params, "allow_changes": allow_changes}
+    work: dict[str, Any] = {"workers": workers, "devices": named, "timeout": timeout, "reuse": reuse, "engine": runs}
     with _interruptible(view):
-        found = run(where, made, objective, devices=named, engine=runs, notify=view.update, **asked, **settings)
+        found = run(
+            where, made, objective, fixed=fixed, patience=patience, notify=view.update, **asked, **stored, **work
+        )
 
     def write(finals: dict[str, Any]) -> None:
         if page is not None:
