@@ -1,6 +1,7 @@
-"""What other packages install for this one, by entry points; none that is broken or badly named does any harm."""
+"""Installed packages: their versions, and what they add by entry points (broken or misnamed ones do no harm)."""
 
-from importlib.metadata import EntryPoint
+import platform
+from importlib.metadata import EntryPoint, PackageNotFoundError, version
 from importlib.metadata import entry_points as entry_points
 from typing import Any
 
@@ -36,3 +37,14 @@ def load(point: EntryPoint) -> Any:
     except BaseException as error:
         what = "" if isinstance(error, Exception) else f"{type(error).__name__}: "
         raise RSAError(f"{point.name} ({point.value}) is broken: {what}{reason(error)}") from error
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of the packages that numbers depend on."""
+    found = {"python": platform.python_version()}
+    for name in ("tgsage", "numpy", "scipy", "numba", "torch", "torchvision", "xarray"):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...rsa import RSAError
-from ...rsa.io.storage import versions
+from ...rsa.extensions import versions
 from ..result import Evaluation
 from ..searchers.searcher import Searcher
 from ..spaces.space import Architecture, Choice, Space

@@ -14,7 +14,8 @@ from torch import Tensor, nn
 
 from ...rsa import RSAError
 from ...rsa.errors import reason
-from ...rsa.io.storage import check_unfolded, replacing, steady
+from ...rsa.io.storage import replacing, steady
+from ...rsa.networks.models import read_tensors
 
 _FORMAT, _VERSION = "tgsage-checkpoint", 1
 
@@ -87,8 +88,7 @@ class Checkpoint:
         if not file.is_file():
             raise RSAError(f"{file}: no such checkpoint")
         try:
-            check_unfolded(file)
-            values = torch.load(file, map_location="cpu", weights_only=True)
+            values = read_tensors(file)
         except Exception as error:
             raise RSAError(f"{file} is no checkpoint of tgsage, or is damaged; it was not loaded") from error
         if not isinstance(values, dict) or values.get("format") != _FORMAT:

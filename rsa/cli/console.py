@@ -11,7 +11,8 @@ from threading import Event, Thread
 from time import monotonic, strftime
 from typing import Any
 
-from ..io.storage import replacing, versions
+from ..extensions import versions
+from ..io.storage import replacing
 
 FIRST_LINE, BETWEEN_LINES = 10.0, 60.0  # seconds before the first line of a log, and at most between two
 

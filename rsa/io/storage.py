@@ -2,12 +2,9 @@
 
 import io
 import os
-import platform
 import tempfile
-import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -107,21 +104,3 @@ def steady(path: str | Path) -> Iterator[io.FileIO]:
                 raise
         if file.error is not None:
             raise file.error
-
-
-def check_unfolded(path: Path) -> None:
-    """Raise ValueError if a zip file holds compressed members, so that reading could take more memory than its size."""
-    with zipfile.ZipFile(path) as packed:
-        if sum(part.file_size for part in packed.infolist()) > path.stat().st_size:
-            raise ValueError("its parts are compressed")
-
-
-def versions() -> dict[str, str]:
-    """Versions of Python and of the packages that numbers depend on."""
-    found = {"python": platform.python_version()}
-    for name in ("tgsage", "numpy", "scipy", "numba", "torch", "torchvision", "xarray"):
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found

@@ -12,7 +12,6 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import RSAError, near, reason
-from ..io.storage import check_unfolded
 from .layers import plain_name
 from .pictures import as_rgb
 
@@ -97,6 +96,19 @@ class ImagePreprocess:
         return torch.as_tensor(self._transform(as_rgb(image)))
 
 
+def read_tensors(file: Path, *, legacy: bool = False) -> Any:
+    """Read what `torch.save` wrote (`legacy`: also before torch 1.6, not as a zip file), without running code in it.
+
+    Raises ValueError if members of the file are compressed, so that reading could take more memory than its size, and
+    whatever torch raises.
+    """
+    if not legacy or zipfile.is_zipfile(file):
+        with zipfile.ZipFile(file) as packed:
+            if sum(part.file_size for part in packed.infolist()) > file.stat().st_size:
+                raise ValueError("its parts are compressed")
+    return torch.load(file, map_location="cpu", weights_only=True)
+
+
 def load_weights(module: nn.Module, path: str | Path) -> None:
     """Load a state dict (bare, or under "state_dict", "model" or "weights") without unpickling code.
 
@@ -106,9 +118,7 @@ def load_weights(module: nn.Module, path: str | Path) -> None:
     if not file.is_file():
         raise RSAError(f"{file}: no such file")
     try:
-        if zipfile.is_zipfile(file):  # torch before version 1.6 wrote no zip files
-            check_unfolded(file)
-        state = torch.load(file, map_location="cpu", weights_only=True)
+        state = read_tensors(file, legacy=True)
     except Exception as error:
         raise RSAError(f"{file} holds no plain state dict of tensors, or is damaged; it was not loaded") from error
     for key in ("state_dict", "model", "weights"):

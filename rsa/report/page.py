@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import RSAError, listing
-from ..io.storage import check_writable, replacing, versions
+from ..extensions import versions
+from ..io.storage import check_writable, replacing
 from ..plots.figures import Picture, picture, printable, shortened
 from ..plots.rdms import MOST_NAMES, PIXELS, category_order, display_order, draw_map, draw_rdm, planar_map
 from ..plots.scores import LEVEL_NAMES, Panel, between, draw_bars, draw_layers, layer_panels
