@@ -11,6 +11,7 @@ import numpy as np
 from ...rsa.io.storage import replacing
 from ...rsa.plots.figures import COLOURS, Picture, picture, printable, shortened
 from ...rsa.report import check_report
+from ...rsa.report.page import render
 from ..result import FAILED, OK
 from ..searching.candidates import figure
 from .summary import LEAST, SearchReport
@@ -25,29 +26,34 @@ _SHOWN = 20  # choices in the table of importances
 
 
 def write_search_report(path: str | Path, report: SearchReport, *, space: "Space | None" = None) -> None:
-    """Write the page. space: draws the best architectures.
+    """Write one HTML page about a search, which needs no other file and no network.
 
-    Raises RSAError for a name that does not end in .html, and where the file cannot be written.
+    Parameters
+    ----------
+    path : str or Path
+        Ends in `.html`.
+    report : SearchReport
+        What `search_report` returned.
+    space : Space, optional
+        Draws the best architectures; without it they are described in words.
+
+    Raises
+    ------
+    TGSageError
+        For another ending, and where the file cannot be written.
     """
-    import jinja2
-
     target = check_report(path)
-    folder = Path(__file__).parent
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(folder), autoescape=True, undefined=jinja2.StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True,
-    )  # fmt: skip
     found = [*report.settings.items(), ("storage", report.storage), *report.history]
-    page = environment.get_template("page.html").render(
-        report=report,
-        style=(folder.parents[1] / "rsa" / "report" / "page.css").read_text(encoding="utf-8"),
-        answer=[printable(sentence) for sentence in answer(report)],
-        charts=_charts(report),
-        importance=list(report.importance.items())[:_SHOWN],
-        least=LEAST,
-        top=[{**one, "numbers": numbers_of(one), "image": _image(space, one["architecture"])} for one in report.top],
-        settings=[(printable(str(name)), printable(str(value))) for name, value in found],
-    )
+    context = {
+        "report": report,
+        "answer": [printable(sentence) for sentence in answer(report)],
+        "charts": _charts(report),
+        "importance": list(report.importance.items())[:_SHOWN],
+        "least": LEAST,
+        "top": [{**one, "numbers": numbers_of(one), "image": _image(space, one["architecture"])} for one in report.top],
+        "settings": [(printable(str(name)), printable(str(value))) for name, value in found],
+    }
+    page = render(Path(__file__).parent / "page.html", context)
     with replacing(target) as temporary:
         temporary.write_text(page, encoding="utf-8", errors="backslashreplace")
 
@@ -55,9 +61,9 @@ def write_search_report(path: str | Path, report: SearchReport, *, space: "Space
 def answer(report: SearchReport) -> list[str]:
     """What came out, in sentences: the best, how many were tried, what it cost."""
     counts, cost = report.counts, report.cost
-    best = f"The best is candidate {report.top[0]['number']}: {numbers_of(report.top[0])}." if report.top else (
-        "No candidate has succeeded."
-    )  # fmt: skip
+    best = "No candidate has succeeded."
+    if report.top:
+        best = f"The best is candidate {report.top[0]['number']}: {numbers_of(report.top[0])}."
     tried = (
         f"{counts[OK] + counts[FAILED]} candidates are finished: {counts[OK]} succeeded "
         f"({counts['reused']} of them an architecture seen before, not trained again), {counts[FAILED]} failed."
@@ -112,10 +118,10 @@ def _chart(name: str, up: str, right: str, xs: Sequence[float], ys: Sequence[flo
         axes.set_xlabel(printable(right), fontsize="small")
         axes.locator_params(nbins=5)
         if right != "P":
+            from matplotlib.ticker import EngFormatter
+
             axes.xaxis.set_major_formatter(EngFormatter(sep=""))
         axes.grid(axis="y", color="0.9")
-
-    from matplotlib.ticker import EngFormatter
 
     said = f"{words}, at the end {ys[-1]:.4g}." if joined else f"{words}."
     return picture(name, f"{up} against {right}", said, (282, 186), (56, 14, 34, 42), draw)

@@ -26,14 +26,32 @@ _TOP = 10
 class SearchReport:
     """The numbers of a search; every list is in order of the candidates' numbers.
 
-    settings: what makes this search this search. counts: status -> candidates, and how many were reused. curve: per
-    finished candidate its number, the best score so far, and the training examples used so far. scatter: number, P, TG
-    and score of every success. importance: dimension -> share (PED-ANOVA: how much more the best tenth of candidates
-    agrees about it than all do; Watanabe et al. 2023), empty where there are fewer than 50 successes. top: the best
-    different architectures with score, P, TG, parameters and words. searcher: name -> its diagnostics as (candidate,
-    value), such as the RL controller's entropy. cost: candidates trained (M1), their examples (M1 E1) and seconds;
-    finalists (M2) and their examples (M2 E2), 0 where none were trained. failures: reason -> numbers. history: what was
-    noted about the study, as (when, what): versions of packages, and settings that were changed on the way.
+    Attributes
+    ----------
+    storage, study : str
+        Where it is kept.
+    settings : dict
+        What makes this search this search.
+    counts : dict
+        Status -> candidates, and how many were reused.
+    curve : list
+        Per finished candidate its number, the best score so far and the training examples used so far.
+    scatter : list
+        Number, P, TG and score of every success.
+    importance : dict
+        Dimension -> share: how much more the best tenth of the candidates agrees about it than all do (PED-ANOVA,
+        Watanabe et al. 2023). Empty where fewer than 50 succeeded.
+    top : list of dict
+        The best different architectures with score, P, TG, parameters and words.
+    searcher : dict
+        Name -> diagnostics as (candidate, value), such as the entropy of the RL controller.
+    cost : dict
+        Candidates trained (M1), their examples (M1 E1) and seconds; finalists (M2) and their examples (M2 E2).
+    failures : dict
+        Reason -> numbers of candidates.
+    history : list
+        What was noted about the study as (when, what): versions of packages, and settings that were changed.
+    candidates : list of Candidate
     """
 
     storage: str
@@ -51,16 +69,16 @@ class SearchReport:
     candidates: list[Candidate]
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-able, every candidate included."""
+        """Return a JSON-able form, every candidate included."""
         shallow = {name: value for name, value in vars(self).items() if name != "candidates"}
         return {**shallow, "candidates": [candidate.to_dict() for candidate in self.candidates]}
 
     def to_csv(self) -> str:
-        """A row per candidate: status, results, cost, the architecture's choices and the reason of a failure."""
+        """Return one row per candidate: status, results, cost, the reason of a failure and the choices."""
         return str(frame_of(self.candidates).to_csv(index=False, lineterminator="\n"))
 
     def to_dataframe(self) -> "pandas.DataFrame":
-        """The rows of `to_csv`."""
+        """Return the rows of `to_csv`."""
         return frame_of(self.candidates).infer_objects()
 
     def __repr__(self) -> str:
@@ -71,10 +89,25 @@ class SearchReport:
 
 
 def search_report(storage: str | Path, study: str | None = None, *, space: Space | None = None) -> SearchReport:
-    """Report of one study of a database; the study can be left out where there is only one.
+    """Read what a search found and what it cost from its database.
 
-    space: describes the architectures in words; the shipped one of the stored name by default.
-    Raises RSAError when there is no such database or study, or several and none is named.
+    Parameters
+    ----------
+    storage : str or Path
+        A database URL, or a file.
+    study : str, optional
+        Needed where the database holds several.
+    space : Space, optional
+        Describes architectures in words; the shipped one of the stored name by default.
+
+    Returns
+    -------
+    SearchReport
+
+    Raises
+    ------
+    TGSageError
+        For no such database or study, and for several when none is named.
     """
     if study is None:
         names = list_studies(storage)

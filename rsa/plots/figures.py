@@ -23,10 +23,16 @@ MARKERS = "osD^vPX"
 PICTURES = (".png", ".svg", ".pdf")
 _WIDE = 720  # px: a wider picture scrolls sideways on a small screen, a narrower one shrinks
 _PAGE_STYLE = {
-    "font.size": 13, "xtick.labelsize": "small", "ytick.labelsize": "small", "axes.titlesize": "medium",
-    "axes.spines.top": False, "axes.spines.right": False, "svg.fonttype": "none", "svg.hashsalt": "tgsage",
-    "text.parse_math": False, "path.simplify": False,
-}  # fmt: skip
+    "font.size": 13,
+    "xtick.labelsize": "small",
+    "ytick.labelsize": "small",
+    "axes.titlesize": "medium",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "svg.fonttype": "none",  # text stays text
+    "svg.hashsalt": "tgsage",  # the same ids each time
+    "text.parse_math": False,
+}
 
 
 def check_picture(path: str | Path) -> Path:
@@ -134,10 +140,9 @@ def _inline(text: str, name: str, title: str, words: str) -> Markup:
     for key in ("width", "height", "version"):
         del root.attrib[key]
     ids = {"title": f"{name}-title", "desc": f"{name}-words"}
-    root.attrib |= {
-        "role": "img", "aria-labelledby": " ".join(ids.values()), "stroke-linejoin": "round",
-        "style": f"width:{width:.0f}px;min-width:{least:.0f}px",
-    }  # fmt: skip
+    style = f"width:{width:.0f}px;min-width:{least:.0f}px"
+    root.attrib |= {"role": "img", "aria-labelledby": " ".join(ids.values()), "style": style}
+    root.set("stroke-linejoin", "round")
     for place, (tag, content) in enumerate((("title", title), ("desc", words))):
         element = ElementTree.Element(tag, id=ids[tag])
         element.text = content

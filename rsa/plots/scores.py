@@ -67,14 +67,13 @@ def between(lower: float, upper: float) -> str:
 
 def layer_panels(score: "TeacherScore") -> list[Panel]:
     """The layers' similarities to every target, with the intervals that are shown."""
-    names, (low, high) = [str(layer) for layer in score.table.indexes["layer"]], score.shown
-    return [
-        Panel(
-            target, names, score.table.to_numpy()[:, k], None if low is None else low.to_numpy()[:, k],
-            None if high is None else high.to_numpy()[:, k], score.ceilings.get(target), number=k,
-        )
-        for k, target in enumerate(map(str, score.table.indexes["target"]))
-    ]  # fmt: skip
+    names, values = [str(layer) for layer in score.table.indexes["layer"]], score.table.to_numpy()
+    low, high = (None if side is None else side.to_numpy() for side in score.shown)
+    panels = []
+    for k, target in enumerate(map(str, score.table.indexes["target"])):
+        ends = (None, None) if low is None or high is None else (low[:, k], high[:, k])
+        panels.append(Panel(target, names, values[:, k], *ends, score.ceilings.get(target), number=k))
+    return panels
 
 
 def draw_layers(axes: "Axes", panels: Sequence[Panel], *, legend: bool = True) -> None:
@@ -100,7 +99,7 @@ def draw_layers(axes: "Axes", panels: Sequence[Panel], *, legend: bool = True) -
 def draw_bars(axes: "Axes", panel: Panel) -> None:
     """Draw bars with intervals and ceiling; a star over those above zero, lines between those that differ."""
     places, tops = np.arange(len(panel.names)), np.maximum(panel.values, 0.0)
-    axes.bar(places, panel.values, width=0.7, color=panel.colour)
+    axes.bar(places, panel.values, width=min(0.7, 0.2 + 0.1 * len(places)), color=panel.colour)
     if panel.low is not None and panel.high is not None:
         axes.vlines(places, panel.low, panel.high, colors="black", linewidth=1.2)
         tops = np.fmax(tops, panel.high)

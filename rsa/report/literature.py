@@ -1,21 +1,38 @@
 """What measures are called in a paper, and the works that they are from."""
 
 METRICS = {
-    "correlation": "1 - Pearson correlation", "spearman": "1 - Spearman correlation", "cosine": "1 - cosine similarity",
-    "euclidean": "Euclidean distance", "sqeuclidean": "squared Euclidean distance per feature",
-    "mahalanobis": "squared Mahalanobis distance per feature", "crossnobis": "crossnobis distance",
-}  # fmt: skip
+    "correlation": "1 - Pearson correlation",
+    "spearman": "1 - Spearman correlation",
+    "cosine": "1 - cosine similarity",
+    "euclidean": "Euclidean distance",
+    "sqeuclidean": "squared Euclidean distance per feature",
+    "mahalanobis": "squared Mahalanobis distance per feature",
+    "crossnobis": "crossnobis distance",
+}
 MEASURES = {
-    "pearson": "Pearson correlation", "spearman": "Spearman rank correlation", "tau-a": "Kendall's tau-a",
-    "rho-a": "Spearman's rho-a (expected under random breaking of ties)", "cosine": "cosine similarity",
-    "cosine-whitened": "whitened cosine similarity", "pearson-whitened": "whitened Pearson correlation",
-    "cka": "linear centred kernel alignment (CKA)", "cka-unbiased": "unbiased linear CKA",
-    "cka-rbf": "CKA with a Gaussian kernel", "cka-rbf-unbiased": "unbiased CKA with a Gaussian kernel",
-    "svcca": "SVCCA", "pwcca": "projection-weighted CCA", "procrustes": "Procrustes similarity",
+    "pearson": "Pearson correlation",
+    "spearman": "Spearman rank correlation",
+    "tau-a": "Kendall's tau-a",
+    "rho-a": "Spearman's rho-a (expected under random breaking of ties)",
+    "cosine": "cosine similarity",
+    "cosine-whitened": "whitened cosine similarity",
+    "pearson-whitened": "whitened Pearson correlation",
+    "cka": "linear centred kernel alignment (CKA)",
+    "cka-unbiased": "unbiased linear CKA",
+    "cka-rbf": "CKA with a Gaussian kernel",
+    "cka-rbf-unbiased": "unbiased CKA with a Gaussian kernel",
+    "svcca": "SVCCA",
+    "pwcca": "projection-weighted CCA",
+    "procrustes": "Procrustes similarity",
     "ridge": "crossvalidated ridge regression",
-}  # fmt: skip
-CITED = {"tau-a": "Nili et al. 2014", "rho-a": "Schütt et al. 2023", "svcca": "Raghu et al. 2017",
-         "pwcca": "Morcos et al. 2018", "procrustes": "Williams et al. 2021"}  # fmt: skip
+}
+CITED = {
+    "tau-a": "Nili et al. 2014",
+    "rho-a": "Schütt et al. 2023",
+    "svcca": "Raghu et al. 2017",
+    "pwcca": "Morcos et al. 2018",
+    "procrustes": "Williams et al. 2021",
+}
 CITED |= dict.fromkeys(("cosine-whitened", "pearson-whitened"), "Diedrichsen et al. 2021")
 CITED |= {name: "Kornblith et al. 2019" for name in MEASURES if name.startswith("cka")}
 REFERENCES = {
@@ -41,4 +58,4 @@ REFERENCES = {
     "271-295.",
     "Williams et al. 2021": "Williams AH, Kunz E, Kornblith S, Linderman SW (2021). Generalized shape metrics on "
     "neural representations. NeurIPS.",
-}  # fmt: skip
+}

@@ -81,19 +81,22 @@ def write_report(
             raise RSAError(f"the score has {what} {listing(missing)}, which has no RDM here")
     if model in (others or {}):
         raise RSAError(f"two models of a report are called {model}")
-    page = _render(_context(model, score, layers, targets, settings or {}, command, others or {}))
+    context = _context(model, score, layers, targets, settings or {}, command, others or {})
+    page = render(Path(__file__).parent / "page.html", context)
     with replacing(place) as temporary:
         temporary.write_text(page, encoding="utf-8")
 
 
-def _render(context: dict[str, Any]) -> str:
+def render(template: Path, context: Mapping[str, Any]) -> str:
+    """Fill a page's template, with the style sheet that all pages share as `style`; what is filled in is escaped."""
     import jinja2
 
-    loader = jinja2.FileSystemLoader(Path(__file__).parent)
+    loader, strict = jinja2.FileSystemLoader(template.parent), jinja2.StrictUndefined
     environment = jinja2.Environment(
-        loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=loader, autoescape=True, undefined=strict, trim_blocks=True, lstrip_blocks=True
     )
-    return environment.get_template("page.html").render(context)
+    style = (Path(__file__).parent / "page.css").read_text(encoding="utf-8")
+    return environment.get_template(template.name).render(context, style=style)
 
 
 def _context(
@@ -126,7 +129,6 @@ def _context(
     if score.draws is not None:
         facts |= {"draws": score.draws.sizes["draw"], **{f"bootstrap {k}": v for k, v in score.draws.attrs.items()}}
     return {
-        "style": (Path(__file__).parent / "page.css").read_text(encoding="utf-8"),
         "model": printable(model),
         "teacher": printable(score.teacher),
         "note": printable(note),
@@ -231,13 +233,10 @@ def _pictures(
     for k, (target, rdm) in enumerate(targets.items()):
         best = score.best_layer[target]
         value = float(score.table.sel(layer=best, target=target))
-        pair = (
-            (rdm, f"{shortened(target, 30)}\ntarget", f"RDM of target {target}, {how}"),
-            (
-                layers[best], f"{shortened(best, 30)}\nbest layer for {shortened(target)}: {value:.3f}",
-                f"RDM of layer {best}, in the same order",
-            ),
-        )  # fmt: skip
+        beside = f"best layer for {shortened(target)}: {value:.3f}"
+        titles = f"{shortened(target, 30)}\ntarget", f"{shortened(best, 30)}\n{beside}"
+        words = f"RDM of target {target}, {how}", f"RDM of layer {best}, in the same order"
+        pair = zip((rdm, layers[best]), titles, words, strict=True)
         drawings.append([_rdm(f"rdm{k}{i}", each.subset(labels), marks, *said) for i, (each, *said) in enumerate(pair)])
     if len(labels) > PIXELS:
         how += f"; every pixel is the mean of about {(len(labels) / PIXELS) ** 2:.0f} pairs"
