@@ -1,6 +1,5 @@
 """Our own files: what was saved comes back."""
 
-import resource
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,8 @@ import pytest
 import xarray
 from tgsage.neural_data import from_arrays, load, save_recording
 from tgsage.rsa import RSAError
+
+from ...files import no_room
 
 
 def recording(dtype: Any = np.float32, n_bins: int = 2) -> xarray.DataArray:
@@ -126,14 +127,10 @@ def test_nothing_is_left_behind_where_writing_fails(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("most", [0, 3000])
 def test_a_full_disk_costs_one_line_and_no_older_file(most: int, tmp_path: Path) -> None:
-    file, limit = tmp_path / "one.nc", resource.getrlimit(resource.RLIMIT_FSIZE)
+    file = tmp_path / "one.nc"
     file.write_text("as it was")
-    resource.setrlimit(resource.RLIMIT_FSIZE, (most, limit[1]))
-    try:
-        with pytest.raises(RSAError, match=r"^cannot write .*one.nc: File too large$"):
-            save_recording(recording(), file)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+    with no_room(most), pytest.raises(RSAError, match=r"^cannot write .*one.nc: File too large$"):
+        save_recording(recording(), file)
     assert [path.read_text() for path in tmp_path.iterdir()] == ["as it was"]
 
 

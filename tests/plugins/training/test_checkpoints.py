@@ -1,8 +1,6 @@
 """Checkpoints of strangers: nothing in them may cost more memory than their size."""
 
 import json
-import resource
-import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +13,7 @@ from tgsage.plugins.training import Checkpoint, load_network, make_network, trai
 from tgsage.rsa import RSAError
 from torch import Tensor
 
+from ...files import compressed, no_room
 from ..stripes import RECIPE, network, stripes
 
 SHAPE = (3, 32, 32)
@@ -125,13 +124,9 @@ def test_an_optimiser_that_unfolds_to_more_than_its_file_is_refused(optimiser: s
 def test_a_full_disk_costs_one_line_and_no_older_checkpoint(tmp_path: Path) -> None:
     file, data = tmp_path / "a.pt", stripes()
     train(network(), data, RECIPE, examples=1, device="cpu", checkpoint=file)
-    before, limit = file.read_bytes(), resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) // 2, limit[1]))
-    try:
-        with pytest.raises(RSAError, match=r"^cannot write .*a.pt: File too large$"):
-            train(network(), data, RECIPE, epochs=2, device="cpu", checkpoint=file, resume=file)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+    before = file.read_bytes()
+    with no_room(len(before) // 2), pytest.raises(RSAError, match=r"^cannot write .*a.pt: File too large$"):
+        train(network(), data, RECIPE, epochs=2, device="cpu", checkpoint=file, resume=file)
     assert file.read_bytes() == before
     assert list(tmp_path.iterdir()) == [file]
 
@@ -140,9 +135,7 @@ def test_a_compressed_file_and_another_format_are_refused_unread(tmp_path: Path)
     own = make_network("resnet:1", shape=SHAPE, n_classes=10).state_dict()
     file, packed = save(tmp_path / "a.pt", "resnet:1", own), tmp_path / "b.pt"
     assert load_network(file).state_dict().keys() == own.keys()
-    with zipfile.ZipFile(file) as source, zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as target:
-        for name in source.namelist():
-            target.writestr(name, source.read(name))
+    compressed(file, packed)
     torch.save(dict(own), tmp_path / "c.pt", _use_new_zipfile_serialization=False)
     for path in (packed, tmp_path / "c.pt"):
         with pytest.raises(RSAError, match="no checkpoint of tgsage, or is damaged"):

@@ -2,9 +2,7 @@
 
 import json
 import re
-import resource
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +17,8 @@ from tgsage.rsa.interop.rsatoolbox import write_rsatoolbox
 from tgsage.rsa.io.hdf5 import writing
 from tgsage.rsa.io.storage import replacing, steady
 from tgsage.rsa.plots.figures import save_figure
+
+from ...files import no_room
 
 
 @pytest.fixture
@@ -58,17 +58,6 @@ def test_saving_replaces_an_older_file_and_leaves_nothing_beside_it(rdm: RDM, sa
     rdm.replace(name="IT").save(saved)
     assert RDM.load(saved).name == "IT"
     assert names_in(saved.parent) == ["rdm.h5"]
-
-
-@contextmanager
-def no_room(most: int) -> Iterator[None]:
-    """As on a full disk, every write fails that makes a file larger than so many bytes."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (most, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def save_teacher(rdm: RDM, path: Path) -> None:

@@ -1,7 +1,6 @@
 """Models by name, and weights from strangers."""
 
 import pickle
-import zipfile
 from pathlib import Path
 
 import pytest
@@ -9,6 +8,8 @@ import torch
 from PIL import Image
 from tgsage.rsa import RSAError, extract, load_model
 from tgsage.rsa.networks.models import load_weights
+
+from ...files import compressed
 
 MODEL_FILE = """
 import torch
@@ -156,9 +157,7 @@ def test_compressed_weights_are_refused_unread(tmp_path: Path) -> None:
     module, file, packed = torch.nn.Linear(300, 300), tmp_path / "a.pt", tmp_path / "b.pt"
     torch.save({name: torch.zeros_like(weight) for name, weight in module.state_dict().items()}, file)
     load_weights(module, file)
-    with zipfile.ZipFile(file) as source, zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as target:
-        for name in source.namelist():
-            target.writestr(name, source.read(name))
+    compressed(file, packed)
     with pytest.raises(RSAError, match=r"b\.pt holds no plain state dict of tensors, or is damaged"):
         load_weights(module, packed)
     torch.save(dict(module.state_dict()), file, _use_new_zipfile_serialization=False)
