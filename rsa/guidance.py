@@ -49,10 +49,21 @@ def teacher_guidance(similarity: npt.NDArray[Any], *, empty: float = math.nan) -
 def p_plus_tg(p: float, tg: float, alpha: float = 1.0) -> float:
     """Combine validation accuracy and teacher guidance: P + alpha TG (paper, section 3.2).
 
+    Parameters
+    ----------
+    p : float
+        Validation accuracy, a fraction.
+    tg, alpha : float
+        Teacher guidance and its weight.
+
+    Returns
+    -------
+    float
+
     Raises
     ------
     RSAError
-        Unless `p` is a fraction in [0, 1] and `tg` is finite.
+        Unless `p` is in [0, 1] and `tg` is finite.
 
     Examples
     --------
@@ -156,21 +167,69 @@ class Guidance:
         return self.readout.metric
 
     def __call__(self, module: "torch.nn.Module") -> "TeacherScore":
-        """Score a module. Raises RSAError as `layer_rdms` does, and when no layer can be compared."""
+        """Score a module.
+
+        Parameters
+        ----------
+        module : torch.nn.Module
+
+        Returns
+        -------
+        TeacherScore
+
+        Raises
+        ------
+        RSAError
+            As `layer_rdms`, and when no layer can be compared.
+        """
         return self.teacher.score(self.layers(module), similarity=self.similarity, method=self.method)
 
     def layers(
         self, module: "torch.nn.Module", *, progress: "Progress | None" = None
     ) -> Layers[RDM] | Layers[Features]:
-        """Return what the similarity compares of the module: `rdms` or `features`."""
+        """Return what the similarity compares of the module: `rdms` or `features`.
+
+        Parameters
+        ----------
+        module : torch.nn.Module
+        progress : callable, optional
+            Called with the number of images of every batch done.
+
+        Returns
+        -------
+        Layers
+            Mapping of layer -> RDM or Features; its `unusable` maps the layers that were left out to the reason.
+        """
         return (self.rdms if self.similarity == "rdm" else self.features)(module, progress=progress)
 
     def rdms(self, module: "torch.nn.Module", *, progress: "Progress | None" = None) -> Layers[RDM]:
-        """Compute the RDMs of the module's layers over the teacher's conditions, but for those left out."""
+        """Compute the RDMs of the module's layers over the teacher's conditions.
+
+        Parameters
+        ----------
+        module, progress
+            As in `layers`.
+
+        Returns
+        -------
+        Layers of RDM
+            As in `layers`.
+        """
         return self._shown(module, progress).rdms(leave_out=True)
 
     def features(self, module: "torch.nn.Module", *, progress: "Progress | None" = None) -> Layers[Features]:
-        """Collect the features of the module's layers over the teacher's conditions, but for those left out."""
+        """Collect the features of the module's layers over the teacher's conditions.
+
+        Parameters
+        ----------
+        module, progress
+            As in `layers`.
+
+        Returns
+        -------
+        Layers of Features
+            As in `layers`.
+        """
         return self._shown(module, progress).features(leave_out=True)
 
     def _shown(self, module: "torch.nn.Module", progress: "Progress | None") -> "Collector":
@@ -178,10 +237,7 @@ class Guidance:
         from .networks.collector import MEMORY_BUDGET
         from .networks.extract import show
 
-        calibrate = self._calibrate
+        calibrate, by, mixed = self._calibrate, self.teacher.by, self.batchnorm == "batch"
         budget = MEMORY_BUDGET if self.similarity == "rdm" else None  # features are all in memory in the end
         with normalising(module, self.batchnorm, None if calibrate is None else lambda: calibrate(module)):
-            return show(
-                module, self.stimuli, self.readout, by=self.teacher.by, mixed=self.batchnorm == "batch", budget=budget,
-                progress=progress,
-            )  # fmt: skip
+            return show(module, self.stimuli, self.readout, by=by, mixed=mixed, budget=budget, progress=progress)

@@ -36,6 +36,7 @@ class Teacher:
 
     Attributes
     ----------
+    name : str
     rdms : dict of str to RDM
         Target -> RDM, all over the same conditions and `by` the same.
     ceilings : dict
@@ -44,6 +45,8 @@ class Teacher:
         The comparison that this teacher, and its ceilings, are meant for.
     stimuli, checksum : str
         Where the images come from, and their SHA-256, for whoever has to show them to a candidate.
+    attrs : dict
+        How it was made.
     stimulus_ids : tuple of str
         The stimuli behind RDMs of groups, where known: a candidate is shown these and no others of the same groups.
     features : dict of str to Features
@@ -131,7 +134,22 @@ class Teacher:
         stimulus_ids: Sequence[str] = (),
         features: Mapping[str, Features] | None = None,
     ) -> "Teacher":
-        """Make a teacher of RDMs; parameters and errors are those of the class."""
+        """Make a teacher of RDMs.
+
+        Parameters
+        ----------
+        name, rdms, ceilings, method, stimuli, checksum, attrs, stimulus_ids, features
+            Attributes of the class.
+
+        Returns
+        -------
+        Teacher
+
+        Raises
+        ------
+        RSAError
+            As the class.
+        """
         optional = (dict(ceilings or {}), method, stimuli, checksum, dict(attrs or {}), tuple(stimulus_ids))
         return cls(name, dict(rdms), *optional, dict(features or {}))
 
@@ -154,7 +172,22 @@ class Teacher:
     ) -> "Teacher":
         """Make a teacher of a network's layers, with the checksum of its stimuli.
 
-        Parameters and errors are those of `layer_rdms`; with `features` the features behind the RDMs are kept as well.
+        Parameters
+        ----------
+        name : str
+        features : bool
+            Also keep the features behind the RDMs.
+        model, stimuli, layers, by, preprocess, metric, n_features, seed, batch_size, device
+            As in `layer_rdms`.
+
+        Returns
+        -------
+        Teacher
+
+        Raises
+        ------
+        RSAError
+            As `layer_rdms`.
         """
         from .networks.collector import MEMORY_BUDGET
         from .networks.extract import show
@@ -195,14 +228,43 @@ class Teacher:
         return next(iter(self.rdms.values())).metric
 
     def select(self, stimuli: Images) -> Stimuli:
-        """Return those of the stimuli that this teacher is about. Raises RSAError when some of them are missing."""
+        """Return those of the stimuli that this teacher is about.
+
+        Parameters
+        ----------
+        stimuli : Stimuli, tensor (n, C, H, W), or list of images
+
+        Returns
+        -------
+        Stimuli
+
+        Raises
+        ------
+        RSAError
+            When some of them are missing.
+        """
         shown = as_stimuli(stimuli)
         if self.stimulus_ids:
             shown = shown.select("stimulus", self.stimulus_ids)
         return shown.select(self.by, next(iter(self.rdms.values())).labels)
 
     def keep(self, targets: Iterable[str]) -> "Teacher":
-        """Return the teacher with these targets only, in this order. Raises RSAError for an unknown one."""
+        """Return the teacher with some targets only.
+
+        Parameters
+        ----------
+        targets : iterable of str
+            In the order wanted.
+
+        Returns
+        -------
+        Teacher
+
+        Raises
+        ------
+        RSAError
+            For an unknown target.
+        """
         wanted = list(dict.fromkeys(targets))
         unknown = [target for target in wanted if target not in self.rdms]
         if unknown:
@@ -214,7 +276,23 @@ class Teacher:
         )
 
     def with_method(self, method: str) -> "Teacher":
-        """Return the teacher meant for this comparison; ceilings of another one are left behind, and attrs say so."""
+        """Return the teacher meant for another comparison, without the ceilings, which are for its own.
+
+        Parameters
+        ----------
+        method : str
+            See `compare`.
+
+        Returns
+        -------
+        Teacher
+            The teacher itself where the method is its own.
+
+        Raises
+        ------
+        RSAError
+            For an unknown method.
+        """
         check_method(method)
         if method == self.method:
             return self
@@ -223,7 +301,13 @@ class Teacher:
         return replace(self, method=method, ceilings={}, attrs=attrs)
 
     def check_features(self, similarity: str) -> None:
-        """Raise RSAError for an unknown similarity, and unless this teacher holds the features that it compares."""
+        """Raise RSAError for an unknown similarity, and unless this teacher holds the features that it compares.
+
+        Parameters
+        ----------
+        similarity : str
+            One of `SIMILARITIES`.
+        """
         from .similarity.table import check_similarity
 
         check_similarity(similarity)
@@ -264,6 +348,10 @@ class Teacher:
             Of the resamples, and of the folds of "ridge".
         allow_subset : bool
             Compare the common conditions only.
+
+        Returns
+        -------
+        TeacherScore
 
         Raises
         ------
@@ -323,7 +411,12 @@ class Teacher:
         )
 
     def save(self, path: str | Path) -> None:
-        """Write one HDF5 file, whole or not at all."""
+        """Write one HDF5 file, whole or not at all.
+
+        Parameters
+        ----------
+        path : str or Path
+        """
         from .io.hdf5 import write_array, writing
 
         with writing(path, "teacher") as file:
@@ -341,7 +434,21 @@ class Teacher:
 
     @classmethod
     def load(cls, path: str | Path) -> "Teacher":
-        """Read what `save` wrote. Raises RSAError naming the file when it is missing, truncated or something else."""
+        """Read what `save` wrote.
+
+        Parameters
+        ----------
+        path : str or Path
+
+        Returns
+        -------
+        Teacher
+
+        Raises
+        ------
+        RSAError
+            Naming the file, when it is missing, truncated or something else.
+        """
         from .io.hdf5 import read_column, read_json, read_text, reading
 
         with reading(path, "teacher") as file:

@@ -14,16 +14,21 @@ from .public import PACKAGES, public_names
 STRICT: tuple[str, ...] = (
     "benchmarks",
     "neural_data.scoring",
+    "plugins.evaluation",
     "plugins.networks",
     "plugins.spaces",
     "plugins.training",
     "rsa.errors",
+    "rsa.guidance",
     "rsa.interop",
+    "rsa.networks.batchnorm",
+    "rsa.networks.extract",
     "rsa.networks.hooks",
     "rsa.networks.models",
     "rsa.networks.stimuli",
     "rsa.report",
     "rsa.score",
+    "rsa.teacher",
 )
 SECTIONS = ["Parameters", "Attributes", "Returns", "Yields", "Raises", "Warns", "Notes", "References", "Examples"]
 

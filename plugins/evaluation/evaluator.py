@@ -49,14 +49,20 @@ class Evaluator:
         they are validation images, P's own forward passes serve TG as well. Others are prepared by `data.preprocess`.
     most_stimuli : int or None
         Of a teacher by stimulus at most this many are used, drawn by `seed`; None uses all.
-    alpha, combine
-        The score is P + alpha TG, or `combine(p, tg)`.
+    alpha : float
+        The score is P + alpha TG.
+    combine : callable, optional
+        The score is `combine(p, tg)` instead.
     layers, n_features
         As in `layer_rdms`.
     metric, method : str, optional
         Of the network's RDMs and of their comparison; by default the teacher's own.
     batchnorm : str
         See `normalising`; "running" for mature networks.
+    seed : int
+        Of the features and stimuli drawn, and of the order of stimuli that are no validation images.
+    data_dir : path, optional
+        Folder of recordings and data sets.
     batch_size, device, amp, channels_last
         As in `evaluate_network`.
 
@@ -117,6 +123,10 @@ class Evaluator:
         What goes wrong with it makes a failed evaluation. Layers that cannot be compared, such as dead ones, are left
         out and named in `attrs["unusable"]`. The network's mode and averages are restored; it stays on the device.
 
+        Parameters
+        ----------
+        model : torch.nn.Module
+
         Returns
         -------
         Evaluation
@@ -134,7 +144,17 @@ class Evaluator:
             return Evaluation(FAILED, found)
 
     def rdms(self, model: "nn.Module") -> tuple[Performance, dict[str, RDM], dict[str, str]]:
-        """Return P, the RDMs of the layers over the teacher's conditions, and the layers without one (name -> why)."""
+        """Measure P, and compute the RDMs of the layers over the teacher's conditions.
+
+        Parameters
+        ----------
+        model : torch.nn.Module
+
+        Returns
+        -------
+        tuple of Performance, dict and dict
+            P; layer -> RDM; layer without one -> why.
+        """
         performance, layers = self._measure(model)
         return performance, layers, layers.unusable
 
@@ -169,9 +189,8 @@ class Evaluator:
     def describe(self) -> dict[str, object]:
         """What two evaluations must have in common to be comparable, JSON-able."""
         readout, placed = self.readout, {key: value for key, value in self._placed.items() if key != "device"}
-        about = self.data.describe() | {
-            "batchnorm": self.batchnorm, "batch_size": readout.batch_size, "seed": readout.seed, **placed,
-        }  # fmt: skip
+        about = self.data.describe() | {"batchnorm": self.batchnorm, **placed}
+        about |= {"batch_size": readout.batch_size, "seed": readout.seed}
         if self.teacher is None:
             return about | {"teacher": None}
         teacher = {key: getattr(self.teacher, key) for key in ("name", "by", "stimuli")}

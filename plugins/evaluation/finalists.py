@@ -1,4 +1,4 @@
-"""After a search: its best candidates trained longer, the winner trained to maturity, and what all of it cost."""
+"""After a search: its best candidates are trained longer, the winner to maturity, and what all of it costs."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -26,7 +26,15 @@ Progress = Callable[[int], object]
 
 @dataclass(frozen=True)
 class Finalist:
-    """An architecture and what longer training made of it. test: its accuracy on test images, where asked for."""
+    """An architecture and what longer training made of it.
+
+    Attributes
+    ----------
+    architecture : Architecture
+    evaluation : Evaluation
+    test : float, optional
+        Its accuracy on test images, where asked for.
+    """
 
     architecture: Architecture
     evaluation: Evaluation
@@ -39,6 +47,12 @@ class Finalist:
         return pandas.DataFrame([{**self.evaluation.row(), "test": self.test, **self.architecture}])
 
     def to_dict(self) -> dict[str, Any]:
+        """Return everything as JSON-able values.
+
+        Returns
+        -------
+        dict
+        """
         return {"architecture": dict(self.architecture), "test": self.test, **self.evaluation.to_dict()}
 
 
@@ -55,12 +69,12 @@ def finalists(
     progress: Progress | None = None,
     **placed: Any,
 ) -> list[Finalist]:
-    """Train the best of a search longer and put the best by validation accuracy first.
+    """Train the best of a search longer, each architecture once, and sort them by validation accuracy, best first.
 
+    The networks are evaluated with the averages that training left, as mature ones are; a failed training comes last.
     epochs: of the recipe, all of it by default: 600 of "cifar-cell". The paper reranks its cells after 300 epochs: with
     epochs=300 that recipe's cosine is cut off half way; get_recipe("cifar-cell", epochs=300) brings it to its end.
-    The networks are evaluated with the averages that training left, as mature ones are. folder: for checkpoints, from
-    which an interrupted call goes on. Equal architectures are trained once. A training that fails comes last.
+    folder: for checkpoints, from which an interrupted call goes on.
     """
     found: dict[str, Finalist] = {}
     for architecture in architectures:
@@ -68,7 +82,8 @@ def finalists(
         key = space.key(canonical)
         if key not in found:
             file = None if folder is None else Path(folder) / f"{len(found):03d}.pt"
-            model, done = _trained(space, canonical, data, recipe, epochs, seed, build, file, progress, placed)
+            settings: dict[str, Any] = {"epochs": epochs, "seed": seed, "progress": progress, **placed}
+            model, done = _trained(space, canonical, data, recipe, build, file, **settings)
             evaluation = _failed(done)
             if not done.failed:
                 here = Evaluator(data, batchnorm="running", **placed)(model)
@@ -96,27 +111,44 @@ def mature(
     progress: Progress | None = None,
     **placed: Any,
 ) -> Finalist:
-    """Mature performance: trained by the whole recipe on all training images, validation included, then tested once.
+    """Train an architecture by the whole recipe on all training images, validation included, and test it once.
 
-    data: that of the search, or another one to see how a cell transfers; build: its size there, such as four cells per
-    stage, 48 filters and stem="imagenet". checkpoint: a file from which an interrupted call goes on.
+    Parameters
+    ----------
+    space : Space
+    architecture : Architecture
+    data : Data
+        That of the search, or another one to see how a cell transfers.
+    recipe : Recipe
+    epochs : float, optional
+        Of the recipe; all of it by default.
+    seed : int
+    build : mapping, optional
+        Its size, such as four cells per stage, 48 filters and stem="imagenet".
+    checkpoint : path, optional
+        A file from which an interrupted call goes on.
+    progress : callable, optional
+        Called with the number of images trained on.
+
+    Returns
+    -------
+    Finalist
+        Its score is the test accuracy.
     """
     everything = data.whole()
     canonical = space.canonical(architecture)
     file = None if checkpoint is None else Path(checkpoint)
-    model, done = _trained(space, canonical, everything, recipe, epochs, seed, build, file, progress, placed)
+    settings: dict[str, Any] = {"epochs": epochs, "seed": seed, "progress": progress, **placed}
+    model, done = _trained(space, canonical, everything, recipe, build, file, **settings)
     if done.failed:
         return Finalist(canonical, _failed(done))
     try:
         tested = evaluate_network(model, everything, "test", batchnorm="running", **placed)
     except NotFinite as error:
         return Finalist(canonical, _failed(replace(done, reason=str(error))))
-    seconds = {"train": done.seconds, "evaluate": tested.seconds}
-    evaluation = Evaluation(
-        loss=tested.loss, score=tested.accuracy, examples=done.examples, seconds=seconds,
-        parameters=count_parameters(model),
-    )  # fmt: skip
-    return Finalist(canonical, evaluation, tested.accuracy)
+    seconds, parameters = {"train": done.seconds, "evaluate": tested.seconds}, count_parameters(model)
+    known: dict[str, Any] = {"examples": done.examples, "seconds": seconds, "parameters": parameters}
+    return Finalist(canonical, Evaluation(loss=tested.loss, score=tested.accuracy, **known), tested.accuracy)
 
 
 def _failed(done: Training) -> Evaluation:
@@ -128,12 +160,11 @@ def _trained(
     architecture: Architecture,
     data: Data,
     recipe: Recipe,
-    epochs: float | None,
-    seed: int,
     build: Mapping[str, Any] | None,
     file: Path | None,
-    progress: Progress | None,
-    placed: Mapping[str, Any],
+    *,
+    seed: int,
+    **settings: Any,
 ) -> "tuple[nn.Module, Training]":
     described = {"space": space.name, "architecture": dict(architecture), "settings": dict(build or {})}
     model = make_network(described, shape=data.shape, n_classes=data.n_classes, seed=seed)
@@ -142,22 +173,37 @@ def _trained(
         raise RSAError(f"{resume} is of another network; give another folder, or delete it")
     if file is not None:
         make_folder(file.parent)
-    done = train(
-        model, data, recipe, epochs=epochs, seed=seed, checkpoint=file, resume=resume, progress=progress, **placed
-    )
-    return model, done
+    return model, train(model, data, recipe, seed=seed, checkpoint=file, resume=resume, **settings)
 
 
 @dataclass(frozen=True)
 class Size:
-    """parameters: trainable ones, auxiliary heads left out. multiply_adds: of one image."""
+    """The size of a network: trainable parameters without auxiliary heads, and multiply-adds of one image."""
 
     parameters: int
     multiply_adds: int
 
 
 def size_of(model: "nn.Module", input_shape: tuple[int, int, int] = (3, 32, 32)) -> Size:
-    """Counted by torchinfo in one forward pass; the network's mode and torch's generator are left as they were."""
+    """Count by torchinfo in one forward pass; the network's mode and torch's generator are left as they were.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+    input_shape : tuple of int
+        (C, H, W) of an image.
+
+    Returns
+    -------
+    Size
+
+    Examples
+    --------
+    >>> import torch
+    >>> from tgsage.plugins import size_of
+    >>> size_of(torch.nn.Conv2d(3, 8, 3, padding=1, bias=False))
+    Size(parameters=216, multiply_adds=221184)
+    """
     import torch
     import torchinfo
 
@@ -173,7 +219,25 @@ def size_of(model: "nn.Module", input_shape: tuple[int, int, int] = (3, 32, 32))
 
 
 def search_cost(m1: int, e1: int, m2: int = 0, e2: int = 0) -> int:
-    """M1 E1 + M2 E2 examples: m1 candidates trained on e1 examples each, m2 finalists on e2 (Liu et al. 2018)."""
+    """Count the examples of a search: M1 E1 + M2 E2 (Liu et al. 2018).
+
+    Parameters
+    ----------
+    m1, e1 : int
+        Number of candidates, and of the training examples of each.
+    m2, e2 : int
+        The same of finalists.
+
+    Returns
+    -------
+    int
+
+    Examples
+    --------
+    >>> from tgsage.plugins import search_cost
+    >>> search_cost(1000, 90_000, 10, 13_500_000)
+    225000000
+    """
     if min(m1, e1, m2, e2) < 0:
         raise RSAError(f"a cost is made of counts from 0, got {m1}, {e1}, {m2}, {e2}")
     return m1 * e1 + m2 * e2

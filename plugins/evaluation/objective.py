@@ -53,6 +53,8 @@ class Objective:
         twice gives the same numbers.
     data_dir : path, optional
         Folder of recordings and data sets that are named.
+    device, amp, channels_last
+        As in `evaluate_network`.
     checkpoints : path, optional
         Folder in which a candidate's training is kept while it runs, after every epoch and every ten minutes. After a
         kill it goes on from there to the same numbers; its file is removed when the candidate is evaluated.
@@ -106,11 +108,23 @@ class Objective:
             self.evaluator = Evaluator(self.data, teacher=made, stimuli=stimuli, **settings)
 
     def __call__(self, architecture: Architecture, *, report: Report | None = None) -> Evaluation:
-        """Build, train and evaluate; equal architectures give equal evaluations, seconds apart.
+        """Build, train and evaluate a candidate; equal architectures give equal evaluations, seconds apart.
 
-        report: called with (epochs done, the evaluation there) after every whole epoch, so that an external loop can
-        prune; what it raises ends the candidate. Each report costs one more evaluation.
-        Raises RSAError for what is no architecture of the space.
+        Parameters
+        ----------
+        architecture : Architecture
+        report : callable, optional
+            Called with (epochs done, the evaluation there) after every whole epoch, so that an external loop can
+            prune; what it raises ends the candidate. Each report costs one more evaluation.
+
+        Returns
+        -------
+        Evaluation
+
+        Raises
+        ------
+        RSAError
+            For what is no architecture of the space.
         """
         canonical = self.space.canonical(architecture)
         start = time.perf_counter()
@@ -127,10 +141,9 @@ class Objective:
 
         with self._kept(model) as file:
             resume = file if file is not None and _is_whole(file) else None
-            training = train(
-                model, self.data, self.recipe, epochs=self.epochs, examples=self.examples, seed=self.seed,
-                checkpoint=file, resume=resume, report=None if report is None else look, **self._placed,
-            )  # fmt: skip
+            settings: dict[str, Any] = {key: getattr(self, key) for key in ("epochs", "examples", "seed")}
+            settings |= {"report": None if report is None else look, **self._placed}
+            training = train(model, self.data, self.recipe, checkpoint=file, resume=resume, **settings)
             seconds = {"build": built, "train": training.seconds}
             if training.failed:
                 return Evaluation(FAILED, training.reason, examples=training.examples, seconds=seconds)

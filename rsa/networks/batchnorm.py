@@ -36,11 +36,18 @@ def normalising(model: nn.Module, batchnorm: str, calibrate: Callable[[], object
 
     Parameters
     ----------
+    model : torch.nn.Module
     batchnorm : {"batch", "running", "recalibrated"}
         "batch": each batch's own statistics, for networks after a few steps; batches should be large and mixed.
         "running": the averages that training left, for mature networks.
         "recalibrated": the plain mean of the statistics of the batches that `calibrate()` shows the model. An image's
         output then depends on no other image.
+    calibrate : callable, optional
+        For "recalibrated": shows the model training images.
+
+    Yields
+    ------
+    None
 
     Raises
     ------

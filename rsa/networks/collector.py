@@ -62,7 +62,8 @@ class Collector:
             raise RSAError("there are no stimuli to show")
         groups = shown.column(by)
         self.by, self.readout = by, readout
-        self.labels, self.descriptors = tuple(dict.fromkeys(groups)), shown.descriptors(by)
+        self.labels = tuple(dict.fromkeys(groups))
+        self._conditions: dict[str, Any] = {"labels": self.labels, "by": by, "descriptors": shown.descriptors(by)}
         self._model, self._chosen = model, choose_layers(model, readout.layers)
         self._sample = _Subsample(readout.n_features, readout.seed)
         self._store = _Blocks(len(shown), budget=budget) if by == "stimulus" else _GroupSums(groups)
@@ -152,10 +153,10 @@ class Collector:
         """
 
         def rdm(name: str, features: Array, attrs: dict[str, Attr]) -> RDM:
+            said = attrs | self.readout.attrs()
             return compute_rdm(
-                features, metric=self.readout.metric, labels=self.labels, by=self.by, name=name,
-                descriptors=self.descriptors, attrs=attrs | self.readout.attrs(), overwrite=True,
-            )  # fmt: skip
+                features, metric=self.readout.metric, name=name, attrs=said, overwrite=True, **self._conditions
+            )
 
         def flat(rdm: RDM) -> bool:
             largest = float(np.abs(rdm.values).max())
@@ -169,9 +170,7 @@ class Collector:
         averaged = averaged_over(self.by)
 
         def named(name: str, values: Array, attrs: dict[str, Attr]) -> Features:
-            return Features(
-                values, self.labels, name=name, by=self.by, descriptors=self.descriptors, attrs=averaged | attrs
-            )
+            return Features(values, name=name, attrs=averaged | attrs, **self._conditions)
 
         def flat(features: Features) -> bool:
             values = features.values

@@ -45,6 +45,7 @@ def extract(
 
     Parameters
     ----------
+    model : torch.nn.Module
     stimuli : Stimuli, tensor (n, C, H, W), or list of images
     layers : str or iterable of str
         Names, globs or "auto"; see `choose_layers`.
@@ -54,6 +55,10 @@ def extract(
     n_features : int, optional
         Of layers with more features, this many are drawn without replacement by (seed, layer name), in ascending
         order, so they depend neither on the batch size nor on the other layers. None keeps all.
+    seed : int
+        Of the features drawn.
+    batch_size : int
+        Images per forward pass.
     device : str or torch.device, optional
         Where the model runs (it is moved back afterwards); by default where it is.
     progress : callable, optional
@@ -108,7 +113,7 @@ def layer_rdms(
         "stimulus", or a column of the stimuli's table, over whose groups features are averaged.
     metric : str
         See `compute_rdm`; those that need folds or a precision matrix are not supported.
-    n_features : int or None
+    model, stimuli, layers, preprocess, n_features, seed, batch_size, device, progress
         As in `extract`.
 
     Returns
@@ -140,8 +145,20 @@ def layer_features(
 ) -> dict[str, Features]:
     """Collect the features of every layer with the names of their stimuli, all of them in memory.
 
-    By another column than "stimulus" they are averaged over the stimuli of each group, and the attrs say so.
-    Parameters and errors are those of `layer_rdms`.
+    Parameters
+    ----------
+    model, stimuli, layers, by, preprocess, n_features, seed, batch_size, device, progress
+        As in `layer_rdms`.
+
+    Returns
+    -------
+    dict of str to Features
+        Averages over groups say so in their attrs.
+
+    Raises
+    ------
+    RSAError
+        As `layer_rdms`.
     """
     readout = Readout(layers, n_features, seed, preprocess, batch_size, device)
     return show(model, as_stimuli(stimuli), readout, by=by, budget=None, progress=progress).features()
