@@ -53,8 +53,8 @@ def identity(thing: Any, _within: tuple[int, ...] = (), _met: dict[int, tuple[in
         return type(thing).__qualname__
     if hasattr(thing, "__array__") and hasattr(thing, "shape") and not isinstance(thing, type):
         return _array(thing)
-    if (said := _described(thing)) is not None:
-        return inner(said)
+    if (described := _described(thing)) is not None:
+        return inner(described)
     if isinstance(thing, partial):
         arguments = {"arguments": inner(thing.args)} if thing.args else {}
         return {"function": inner(thing.func), **arguments, **inner(thing.keywords)}
@@ -107,10 +107,10 @@ def _described(thing: Any) -> Mapping[str, Any] | None:
     if not callable(describe):
         return None
     try:
-        said = describe()
+        described = describe()
     except TypeError:  # it takes arguments, so it does not describe the thing itself
         return None
-    return said if isinstance(said, Mapping) else None
+    return described if isinstance(described, Mapping) else None
 
 
 def _array(thing: Any) -> Any:

@@ -22,5 +22,5 @@ class PassedOver:
 
     def __call__(self, trial: int, why: object) -> None:
         if not self._warned:
-            warnings.warn(f"trial {trial} and others like it are passed over: {why}", stacklevel=4)
+            warnings.warn(f"trial {trial} and others like it are skipped: {why}", stacklevel=4)
         self._warned = True

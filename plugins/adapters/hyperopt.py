@@ -96,7 +96,7 @@ def hyperopt_algo(searcher: Searcher, *, repeats: bool = False) -> Callable[...,
 
     def suggest(new_ids: Sequence[int], domain: Any, trials: Any, seed: int) -> list[Any]:
         if set(domain.params) != set(dimensions):
-            raise RSAError(f"fmin's space is not that of the searcher: give it space_of({searcher.space!r})")
+            raise RSAError(f"fmin's space is not that of the searcher: pass space_of({searcher.space!r})")
         running, documents = tell(trials), list[Any]()
         with suppress(Exhausted):  # fmin ends when it gets nothing
             for trial in new_ids:

@@ -35,7 +35,7 @@ class RayTuneSearcher(_RaySearcher or object):  # type: ignore[misc]
         if _RaySearcher is None:
             raise RSAError("this needs Ray Tune: python -m pip install 'tgsage[ray]'")
         if mode not in ("max", "min"):
-            raise RSAError(f"mode is max or min, not {mode!r}")
+            raise RSAError(f"mode must be max or min, not {mode!r}")
         super().__init__(metric=metric, mode=mode)
         self._repeats = repeats
         self._ours = searcher  # Ray takes an attribute `searcher` for a wrapped one of its own
@@ -82,7 +82,7 @@ class RayTuneSearcher(_RaySearcher or object):  # type: ignore[misc]
             running = {int(number): self._ours.space.canonical(found) for number, found in state["running"]}
             finished = {int(number): score for number, score in state["finished"]}
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise RSAError(f"{checkpoint_path} is no state of this search: {reason(error)}") from error
+            raise RSAError(f"{checkpoint_path} is not a saved state of this search: {reason(error)}") from error
         for told in history:
             self._ours.tell(*told)
         self._asked, self._history, self._running, self._finished = asked, history, running, finished

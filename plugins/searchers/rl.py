@@ -57,7 +57,7 @@ class RLSearcher(Searcher):
         check_counts(hidden=hidden, batch=batch)
         check_positive(temperature=temperature, clip=clip, learning_rate=learning_rate)
         if not (isinstance(decay, SupportsFloat) and 0 <= decay < 1):
-            raise RSAError(f"decay is at least 0 and below 1, not {decay!r}")
+            raise RSAError(f"decay must be at least 0 and below 1, not {decay!r}")
         import torch
 
         from .controller import Controller

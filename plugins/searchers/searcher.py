@@ -58,7 +58,7 @@ class Searcher(ABC):
 
     def __init__(self, space: Space, *, seed: int = 0) -> None:
         if seed < 0:
-            raise RSAError(f"a searcher's seed is 0 or more, not {seed}")
+            raise RSAError(f"a searcher's seed must be 0 or more, not {seed}")
         self.space, self.seed = space, seed
 
     def ask(
@@ -153,7 +153,7 @@ class Searcher(ABC):
     def rng(self, trial: int, attempt: int = 0) -> np.random.Generator:
         """Return the random numbers of a trial, or of a further attempt at it. Raises RSAError for a negative trial."""
         if trial < 0:
-            raise RSAError(f"a trial's number is 0 or more, not {trial}")
+            raise RSAError(f"a trial's number must be 0 or more, not {trial}")
         return np.random.default_rng([self.seed, trial, *([attempt] if attempt else [])])
 
     def diagnostics(self) -> dict[str, float]:
@@ -188,7 +188,7 @@ def _named(searcher: Searcher, arguments: tuple[Any, ...], settings: dict[str, A
     for name in list(given)[2:]:
         kind = signature.parameters[name].kind
         if kind in (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.POSITIONAL_ONLY):
-            raise RSAError(f"{type(searcher).__name__} takes {name} by position only; a searcher's settings have names")
+            raise RSAError(f"{type(searcher).__name__} takes {name} by position only; settings need names")
         named |= given[name] if kind is inspect.Parameter.VAR_KEYWORD else {name: given[name]}
     return named
 
@@ -207,7 +207,7 @@ def check_counts(**settings: Any) -> None:
     """Raise RSAError unless each is a whole number from 1 on."""
     for name, value in settings.items():
         if not isinstance(value, SupportsIndex) or int(value) < 1:
-            raise RSAError(f"{name} must be a whole number from 1 on, not {value!r}")
+            raise RSAError(f"{name} must be a positive whole number, not {value!r}")
 
 
 def check_positive(**settings: Any) -> None:
@@ -274,5 +274,5 @@ def _load(point: EntryPoint) -> type[Searcher]:
     except RSAError as error:
         raise RSAError(f"searcher {error}") from error
     if not (isinstance(found, type) and issubclass(found, Searcher)):
-        raise RSAError(f"searcher {point.name} ({point.value}) is broken: it is no class derived from Searcher")
+        raise RSAError(f"searcher {point.name} ({point.value}) is broken: it is not a subclass of Searcher")
     return found

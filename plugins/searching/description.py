@@ -19,7 +19,7 @@ _STORED = 300  # characters of a text that are stored; of a longer one its begin
 _SHOWN = 60  # characters of a value in a message
 _SINCE = "space class"  # a setting that the descriptions of older versions lack
 _TRAINED = "objective teacher RDMs"
-_HAND_OVER = "A teacher that is trained by its name is not the same on every machine: hand its file over"
+_HAND_OVER = "A teacher trained by name is not the same on every machine: pass its file instead"
 
 
 def describe_search(
@@ -99,10 +99,10 @@ def refusal(study: str, was: Mapping[str, Any], now: Mapping[str, Any]) -> str:
         what = f"was begun by an older version of tgsage, which did not record {listing(new, 4)}"
     hint = f". {_HAND_OVER}" if _TRAINED in differing else ""
     if any(name.startswith("objective") for name in differing) and not hint:
-        hint = ". An objective's describe(), a mapping, says what its scores depend on in place of its fields"
+        hint = ". The mapping that an objective's describe() returns is compared in place of its fields"
     return (
-        f"study {study} {what}; give this one a new name (study=, --study), "
-        f"or go on in spite of that (allow_changes=True, --allow-changes), which is noted in the study{hint}"
+        f"study {study} {what}; give this search a new name (study=, --study), "
+        f"or continue anyway (allow_changes=True, --allow-changes), which is noted in the study{hint}"
     )
 
 

@@ -227,7 +227,7 @@ def search(
         raise RSAError(f"the searcher is for the space {searcher.space.name}, not {space.name}")
     for name, value in (("timeout", timeout), ("patience", patience), ("heartbeat", heartbeat)):
         if value is not None and not value > 0:
-            raise RSAError(f"{name} is a number of seconds above 0, not {value}")
+            raise RSAError(f"{name} must be a number of seconds above 0, not {value}")
     only, queue = dict(fixed or {}), [space.canonical(architecture) for architecture in enqueue]
     space.check_fixed(only)
     described = describe_search(space, searcher, objective, only)
@@ -266,13 +266,13 @@ def search(
         exhausted = len(done) < wanted and not repeats and tracker.exhausted
         if len(done) < wanted and not exhausted:
             raise RSAError(
-                f"the search ended early, with {len(done)} of {wanted} candidates; the same call goes on from there"
+                f"the search ended early, with {len(done)} of {wanted} candidates; the same call continues it"
             )
         succeeded = sum(candidate.score is not None and candidate.reused is None for candidate in done)
         if successes and succeeded < samples and not exhausted:
             raise RSAError(
                 f"the search ended early, with {succeeded} successful evaluations of {samples}, after {len(done)}"
-                " candidates; what is done stays"
+                " candidates; what is done is kept"
             )
         return SearchResult(tracker.place, name, tuple(done), exhausted)
 
@@ -303,7 +303,7 @@ def agree(tracker: Tracker, space: Space, description: Mapping[str, Any], *, all
             space.canonical(candidate.architecture)
         except RSAError as error:
             raise RSAError(
-                f"study {tracker.study} cannot go on with this space: candidate {candidate.number} is {error}; "
+                f"study {tracker.study} cannot continue with this space: candidate {candidate.number} is {error}; "
                 "give this search a new name"
             ) from error
     tracker.agree(description, allow_changes=allow_changes)

@@ -61,7 +61,7 @@ def assess(objective: Scorer, architecture: Architecture) -> Evaluation:
         try:
             value = Evaluation(score=float(value), seconds={"total": time.perf_counter() - start})
         except (TypeError, ValueError):
-            return failed(f"the objective returned {value!r}, which is no finite number and no Evaluation")
+            return failed(f"the objective returned {value!r}, which is neither a finite number nor an Evaluation")
     try:
         known = {name: number for name in ("p", "loss", "tg") if (number := getattr(value, name)) is not None}
         if not value.failed and (nothing := [name for name, number in known.items() if isnan(number)]):
@@ -162,10 +162,10 @@ class Contained:
             try:
                 child.line.send(dict(architecture))
                 if child.line.poll(self.timeout):
-                    said = child.line.recv()
-                    if isinstance(said, SearchStopped):
-                        raise said
-                    return Evaluation.from_dict(said)
+                    answer = child.line.recv()
+                    if isinstance(answer, SearchStopped):
+                        raise answer
+                    return Evaluation.from_dict(answer)
             except (EOFError, OSError):
                 why, again = f"its process ended with {child.exit}", child.exit == "signal SIGTERM"  # nobody's fault
             self.close()

@@ -33,21 +33,21 @@ class Watch:
         self._plan, self._tracker, self._workers = plan, tracker, workers
         self._ends, self._progress = 0, 0
 
-    def replaces(self, owner: str, said: str, how: str, *, alone: bool) -> bool:
+    def replaces(self, owner: str, report: str, how: str, *, alone: bool) -> bool:
         """Whether a new worker has to be started for one that ended, whose candidate is given back.
 
-        said: what it reported. how: what ended it. alone: whether no other ended with it (as when memory runs out):
+        report: what it reported. how: what ended it. alone: whether no other ended with it (as when memory runs out):
         only then may its candidate be to blame. Raises RSAError if workers keep ending without any progress.
         """
-        if said == DONE:
+        if report == DONE:
             end_owner(owner)
             return False
-        self._tracker.bury(owner, alone=alone and said != INTERRUPTED)
+        self._tracker.bury(owner, alone=alone and report != INTERRUPTED)
         now = len(self._plan.finished(self._tracker.known))
         self._ends = 1 if now > self._progress else self._ends + 1
         self._progress = now
         if self._ends > _ENDS * self._workers:
-            raise RSAError(f"the workers keep dying, the last with {how}; what is done stays")
+            raise RSAError(f"the workers keep dying, the last with {how}; what is done is kept")
         return True
 
 
@@ -84,8 +84,8 @@ class LocalWorkers:
                     notify(candidates)
                     over = [(i, worker) for i, worker in running.items() if not worker.process.is_alive()]
                     for i, worker in over:
-                        said = worker.outcome()
-                        if watch.replaces(worker.owner, said, worker.exit, alone=len(over) == 1):
+                        report = worker.outcome()
+                        if watch.replaces(worker.owner, report, worker.exit, alone=len(over) == 1):
                             running[i] = _Process(payload, self._device(i))
                         else:
                             del running[i]
@@ -107,14 +107,14 @@ class _Process(Child):
     def outcome(self) -> str:
         """What it reported before it ended, "" if it was killed. Raises what it raised."""
         try:
-            said = self.line.recv()
+            report = self.line.recv()
         except (EOFError, OSError):
             return ""
         finally:
             self.line.close()
-        if isinstance(said, BaseException):
-            raise said
-        return str(said)
+        if isinstance(report, BaseException):
+            raise report
+        return str(report)
 
     def end(self) -> None:
         self.process.join(GIVING_BACK)

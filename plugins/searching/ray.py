@@ -72,8 +72,8 @@ class RayWorkers:
                     ended, _ = ray.wait(list(running), timeout=_LOOK)
                     notify(tracker.candidates())
                     for one in ended:
-                        said, how = _outcome(ray, one)
-                        if watch.replaces(running.pop(one), said, how, alone=len(ended) == 1):
+                        report, how = _outcome(ray, one)
+                        if watch.replaces(running.pop(one), report, how, alone=len(ended) == 1):
                             begin()
             finally:
                 left = list(running)
@@ -99,14 +99,14 @@ def _task(payload: bytes, device: str | None, owner: str) -> str | Exception:
 def _outcome(ray: Any, ended: Any) -> tuple[str, str]:
     """What a task reported, and what ended it. Raises what it raised."""
     try:
-        said = ray.get(ended)
+        report = ray.get(ended)
     except (ray.exceptions.WorkerCrashedError, ray.exceptions.OutOfMemoryError) as error:
         return "", reason(error)
     except (ray.exceptions.NodeDiedError, ray.exceptions.TaskCancelledError) as error:
         return INTERRUPTED, reason(error)
-    if isinstance(said, BaseException):
-        raise said
-    return said, said
+    if isinstance(report, BaseException):
+        raise report
+    return report, report
 
 
 @contextmanager

@@ -49,7 +49,7 @@ def shown(url: str) -> str:
 def check_name(what: str, name: str) -> None:
     """Raise RSAError for bytes that are no UTF-8, which file names and arguments can hold."""
     if not name.isascii() and name != name.encode("utf-8", "replace").decode():
-        raise RSAError(f"the {what} {name!a} is no UTF-8 text; give it another name")
+        raise RSAError(f"the {what} {name!a} is not UTF-8 text; give it another name")
 
 
 def open_storage(storage: str | Path, *, create: bool = True) -> "RDBStorage":
@@ -83,7 +83,7 @@ def _open(url: str) -> "RDBStorage":
             opened = RDBStorage(url, engine_kwargs={"connect_args": connect, "pool_pre_ping": True})
     except ArgumentError as error:
         raise RSAError(
-            "the storage is no database URL; give a path or sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME"
+            "the storage is not a database URL; give a path or sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME"
         ) from error
     except ImportError as error:
         hint = "; install tgsage[postgres]" if url.startswith(_POSTGRES) else ""

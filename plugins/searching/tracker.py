@@ -74,7 +74,7 @@ class Tracker:
         self.place, self.study, self.owner = shown(storage_url(storage)), study, owner or new_owner()
         self._patiently = Patience(
             patience,
-            f"{self.place} failed for {patience:g} s; what is done stays, and the same search goes on from there",
+            f"{self.place} failed for {patience:g} s; what is done is kept, and the same call continues the search",
         )
         self._storage, self._heartbeat, self._params = get_storage(self._database), heartbeat, params
         try:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tgsage.plugins import Evaluation
+from tgsage.plugins.searching.isolation import SearchStopped
 
 
 def score_of(architecture: Mapping[str, Any]) -> float:
@@ -45,6 +46,8 @@ class Toy:
             return float("nan")  # type: ignore[return-value]
         if what == "word":
             return "good"  # type: ignore[return-value]
+        if what == "stop":
+            raise SearchStopped("the data are gone")
         if what == "hang":
             time.sleep(3600)
         if what == "die":

@@ -177,7 +177,7 @@ def test_another_space_of_the_same_name_is_named(new: dict[str, tuple[int, ...]]
         assert run(one, tmp_path, 8, Mine(**new), allow_changes=True, repeats=True).counts["ok"] == 8
     else:  # some candidates are none of it
         with pytest.raises(
-            RSAError, match=r"cannot go on with this space: candidate [0-5] is not an architecture of mine"
+            RSAError, match=r"cannot continue with this space: candidate [0-5] is not an architecture of mine"
         ):
             run(one, tmp_path, 8, Mine(**new), allow_changes=True)
 

@@ -164,7 +164,7 @@ def test_stored_trials_with_choices_that_the_space_lacks_are_passed_over_with_on
     kinds: dict[str, Any] = {name: optuna.distributions.CategoricalDistribution((one,)) for name, one in chosen.items()}
     for _ in range(3):
         study.add_trial(optuna.create_trial(value=1.0, params=chosen, distributions=kinds))
-    words = r"^trial 0 and others like it are passed over: not an architecture of toy: layer1/filters is 64, not one of"
+    words = r"^trial 0 and others like it are skipped: not an architecture of toy: layer1/filters is 64, not one of"
     with pytest.warns(UserWarning, match=words) as caught:
         study.optimize(lambda trial: len(suggest(ToySpace(), trial)), n_trials=3)
     assert len(caught) == 1
@@ -278,14 +278,12 @@ def test_fmin_passes_over_trials_of_another_space_and_ends_when_all_was_tried() 
     minimise(RandomSearcher(Wider()), 8, history)
     known = {max(0, *vals["first"]) for vals in (trial["misc"]["vals"] for trial in history.trials)}
     assert known > {3}
-    with pytest.warns(UserWarning, match=r"^trial \d and others like it are passed over: not an architecture of tiny$"):
+    with pytest.warns(UserWarning, match=r"^trial \d and others like it are skipped: not an architecture of tiny$"):
         found = minimise(RandomSearcher(TinySpace()), 30, history)
     assert len(found) + len({TinySpace().key(one) for one in found}) < 11
 
 
 def test_another_space_is_refused_within_fmin() -> None:
     algo = hyperopt_algo(RandomSearcher(ToySpace()))
-    with pytest.raises(
-        RSAError, match=r"^fmin's space is not that of the searcher: give it space_of\(get_space\('toy'"
-    ):
+    with pytest.raises(RSAError, match=r"^fmin's space is not that of the searcher: pass space_of\(get_space\('toy'"):
         minimise(RandomSearcher(ConditionalSpace()), 3, hyperopt.Trials(), algo=algo)

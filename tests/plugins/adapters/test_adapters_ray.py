@@ -82,12 +82,12 @@ def test_a_search_goes_on_with_the_same_searcher_and_ends_with_its_space(space: 
 
 
 def test_wrong_files_and_modes_are_refused(space: ToySpace, tmp_path: Path) -> None:
-    with pytest.raises(RSAError, match=r"^mode is max or min, not 'best'$"):
+    with pytest.raises(RSAError, match=r"^mode must be max or min, not 'best'$"):
         RayTuneSearcher(searcher(), metric="score", mode="best")
     (tmp_path / "state").write_text('{"asked": 1}')
     search = RayTuneSearcher(searcher(), metric="score")
     for name in ("state", "missing"):
-        with pytest.raises(RSAError, match=f"{name} is no state of this search"):
+        with pytest.raises(RSAError, match=f"{name} is not a saved state of this search"):
             search.restore(str(tmp_path / name))
     search.suggest("a")
     with pytest.raises(RSAError, match="cannot be restored"):

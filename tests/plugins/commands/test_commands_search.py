@@ -134,7 +134,7 @@ def test_a_search_that_ends_early_fails(
     monkeypatch.chdir(tmp_path)
     assert cli.main(["search", "--teacher", "none", "--workers", "2", "--samples", "3"]) == 2
     said = capsys.readouterr()
-    assert said.err == ("tgsage: the search ended early, with 0 of 3 candidates; the same call goes on from there\n")
+    assert said.err == ("tgsage: the search ended early, with 0 of 3 candidates; the same call continues it\n")
     assert said.out.startswith("digits: 10 classes")
     assert len(said.out.splitlines()) == 1
 

@@ -48,7 +48,7 @@ def test_a_broken_plug_in_warns_and_is_left_out(monkeypatch: pytest.MonkeyPatch,
         assert list_uncached() == ("ours",)
     assert [str(one.message) for one in caught] == [
         "searcher exits (exiting:Found) is broken: SystemExit: please install foo; it is left out",
-        "searcher function (json:dumps) is broken: it is no class derived from Searcher; it is left out",
+        "searcher function (json:dumps) is broken: it is not a subclass of Searcher; it is left out",
         "searcher missing (nowhere.to_be:Found) is broken: No module named 'nowhere'; it is left out",
     ]
     with pytest.raises(RSAError, match="searcher missing"):
@@ -80,13 +80,13 @@ def made(kind: type[Searcher], **settings: Any) -> Searcher:
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: RandomSearcher(ToySpace(), seed=-1), "a searcher's seed is 0 or more, not -1"),
+        (lambda: RandomSearcher(ToySpace(), seed=-1), "a searcher's seed must be 0 or more, not -1"),
         (lambda: TPESearcher(ToySpace(), gamma=0), "gamma must be a number above 0, not 0"),
         (lambda: RLSearcher(ToySpace(), temperature=-1.0), "temperature must be a number above 0, not -1.0"),
-        (lambda: RLSearcher(ToySpace(), decay=1.0), "decay is at least 0 and below 1, not 1.0"),
-        (lambda: EvolutionSearcher(ToySpace(), population=0), "population must be a whole number from 1 on, not 0"),
-        (lambda: EvolutionSearcher(ToySpace(), tournament=2.5), "tournament must be a whole number from 1 on, not 2.5"),  # type: ignore[arg-type]
-        (lambda: RLSearcher(ToySpace(), batch="two"), "batch must be a whole number from 1 on, not 'two'"),  # type: ignore[arg-type]
+        (lambda: RLSearcher(ToySpace(), decay=1.0), "decay must be at least 0 and below 1, not 1.0"),
+        (lambda: EvolutionSearcher(ToySpace(), population=0), "population must be a positive whole number, not 0"),
+        (lambda: EvolutionSearcher(ToySpace(), tournament=2.5), "tournament must be a positive whole number, not 2.5"),  # type: ignore[arg-type]
+        (lambda: RLSearcher(ToySpace(), batch="two"), "batch must be a positive whole number, not 'two'"),  # type: ignore[arg-type]
         (lambda: made(RLSearcher, temprature=2), "RLSearcher has no setting 'temprature'; did you mean temperature?"),
         (lambda: made(RandomSearcher, hidden=2), "RandomSearcher has no setting 'hidden'; it has none"),
         (lambda: made(TPESearcher, seed=2), "TPESearcher has no setting 'seed'; known: startup, candidates, gamma"),
@@ -115,7 +115,7 @@ def test_settings_given_by_position_are_kept_by_name() -> None:
         def __init__(self, space: Space, *steps: int) -> None:
             super().__init__(space)
 
-    with pytest.raises(RSAError, match=r"^Nameless takes steps by position only; a searcher's settings have names$"):
+    with pytest.raises(RSAError, match=r"^Nameless takes steps by position only; settings need names$"):
         Nameless(ToySpace(), 1, 2)
 
 

@@ -79,8 +79,8 @@ def test_the_same_call_goes_on_and_a_finished_search_evaluates_nothing(objective
     [
         ("raise", "ZeroDivisionError: one layer"),
         ("exit", "SystemExit: 3"),
-        ("nan", "the objective returned nan, which is no finite number and no Evaluation"),
-        ("word", "the objective returned 'good', which is no finite number and no Evaluation"),
+        ("nan", "the objective returned nan, which is neither a finite number nor an Evaluation"),
+        ("word", "the objective returned 'good', which is neither a finite number nor an Evaluation"),
     ],
 )
 def test_an_objective_that_fails_is_recorded_and_the_rest_goes_on(
@@ -108,6 +108,16 @@ def test_a_process_that_was_sent_term_is_not_the_candidates_fault(objectives: Mo
     found = run(ended, tmp_path, searcher=Listening(SPACE, depths="2"), samples=1, timeout=30.0)
     assert found.counts["ok"] == 1
     assert len((tmp_path / "log").read_text().splitlines()) == 2
+
+
+@pytest.mark.parametrize("timeout", [None, 30.0])
+def test_an_objective_can_stop_the_search_and_its_candidate_is_given_back(
+    timeout: float | None, objectives: ModuleType, tmp_path: Path
+) -> None:
+    with pytest.raises(RSAError, match=r"^the data are gone$"):
+        run(objectives.Toy(two="stop"), tmp_path, searcher=Listening(SPACE, depths="12"), timeout=timeout)
+    with Tracker(tmp_path / "a.db", "toy-listening") as tracker:
+        assert [candidate.status for candidate in tracker.candidates()] == ["ok", "interrupted"]
 
 
 def test_an_objective_that_cannot_be_sent_or_made_is_named(objectives: ModuleType, tmp_path: Path) -> None:
@@ -376,7 +386,7 @@ def test_numbers_of_numpy_are_stored_and_what_cannot_be_is_said() -> None:
     [
         ({"samples": 0}, "at least one sample and one worker, not 0 and 1"),
         ({"workers": 0}, "not 6 and 0"),
-        ({"timeout": 0}, "timeout is a number of seconds above 0, not 0"),
+        ({"timeout": 0}, "timeout must be a number of seconds above 0, not 0"),
     ],
 )
 def test_wrong_settings_are_named(settings: dict[str, Any], words: str, tmp_path: Path) -> None:

@@ -87,7 +87,7 @@ def test_workers_that_cannot_start_end_the_search_in_one_line(
     monkeypatch.setenv("PYTHONPATH", _path())
     monkeypatch.setattr("tgsage.plugins.searching.local._ENDS", 1)
     storage, engine = tmp_path / "a.db", RayWorkers(1)
-    with pytest.raises(RSAError, match=r"^the workers keep dying, the last with .*; what is done stays$"):
+    with pytest.raises(RSAError, match=r"^the workers keep dying, the last with .*; what is done is kept$"):
         search(SPACE, RandomSearcher(SPACE), objectives.Deadly(), samples=2, storage=storage, engine=engine)
 
 

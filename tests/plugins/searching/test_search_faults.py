@@ -197,14 +197,14 @@ def test_workers_that_cannot_start_end_the_search_in_one_line(
 ) -> None:
     monkeypatch.setattr("tgsage.plugins.searching.local._ENDS", 1)
     storage, engine = tmp_path / "a.db", LocalWorkers(1)
-    with pytest.raises(RSAError, match=r"^the workers keep dying, the last with exit code 7; what is done stays$"):
+    with pytest.raises(RSAError, match=r"^the workers keep dying, the last with exit code 7; what is done is kept$"):
         search(SPACE, RandomSearcher(SPACE), objectives.Deadly(), samples=2, storage=storage, engine=engine)
 
 
 def test_a_search_that_ends_early_says_so(objectives: ModuleType, tmp_path: Path) -> None:
     toy, searcher = objectives.Toy(), RandomSearcher(SPACE)
     search(SPACE, searcher, toy, samples=2, storage=tmp_path / "a.db")
-    with pytest.raises(RSAError, match="ended early, with 2 of 30 candidates; the same call goes on from there"):
+    with pytest.raises(RSAError, match="ended early, with 2 of 30 candidates; the same call continues it"):
         search(SPACE, searcher, toy, samples=30, storage=tmp_path / "a.db", engine=lambda *_: None)
 
 
@@ -229,8 +229,8 @@ def test_a_database_that_is_not_there_ends_in_one_line(objectives: ModuleType, t
         return str(caught.value)
 
     assert run(str(tmp_path / "no" / "a.db")).endswith(f"there is no folder {tmp_path}/no")
-    assert "no database URL" in run("://")
-    assert "no database URL" in run("nonsense://here")
+    assert "not a database URL" in run("://")
+    assert "not a database URL" in run("nonsense://here")
     (tmp_path / "text.db").write_text("not a database, but long enough to look like one" * 100)
     assert "file is not a database" in run(str(tmp_path / "text.db"))
     pytest.importorskip("psycopg")
@@ -258,7 +258,7 @@ def test_a_database_that_goes_away_is_awaited_and_then_given_up(
     assert (len(calls), found.counts["ok"]) == (6, 6)
 
     back, calls = False, []
-    with pytest.raises(RSAError, match="failed for 1 s; what is done stays"):
+    with pytest.raises(RSAError, match="failed for 1 s; what is done is kept"):
         search(SPACE, RandomSearcher(SPACE), toy, samples=12, storage=postgres.url, reuse=False, patience=1.0)
     postgres.start()
     statuses = [candidate.status for candidate in candidates(postgres.url)]

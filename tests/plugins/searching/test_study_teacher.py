@@ -98,7 +98,7 @@ def test_the_command_trains_once_and_its_workers_get_that_teacher(
     assert len(trainings) == 1
     assert {digest_of(teacher.rdms) for teacher in seen} == {digest_of(trainings[0].rdms)}
     assert cli.main([*command, "--teacher", "resnet:2"]) == 2
-    assert "objective teacher was resnet:1 and is resnet:2; give this one a new name" in capsys.readouterr().err
+    assert "objective teacher was resnet:1 and is resnet:2; give this search a new name" in capsys.readouterr().err
     assert len(trainings) == 1
 
 
@@ -111,9 +111,7 @@ def test_another_teacher_of_the_same_name_is_refused_with_how_to_share_one(
         if number == 1:
             search(space, RandomSearcher(space), objective, samples=1, storage=tmp_path / "a.db")
             continue
-        with pytest.raises(
-            RSAError, match=r"objective teacher RDMs was .* is trained by its name is not the same on every"
-        ):
+        with pytest.raises(RSAError, match=r"objective teacher RDMs was .* trained by name is not the same on every"):
             search(space, RandomSearcher(space), objective, samples=2, storage=tmp_path / "a.db")
 
 
