@@ -63,9 +63,9 @@ def _units(rows: npt.NDArray[np.floating], n: int, method: str, *, whiten: bool 
 
 
 def view_of(pool: Pool, teacher: Teacher) -> View:
-    """The view whose RDMs can be compared with a teacher's: the same stimuli, by the same.
+    """Find the view whose RDMs can be compared with a teacher's: of the same stimuli and `by` the same.
 
-    A teacher by stimulus may know more stimuli; one by groups may be of more images of each, the view's among them.
+    A teacher by stimulus may know more stimuli; one by groups may average more images of each, the view's among them.
     Raises RSAError naming what does not fit.
     """
     near_ones = [view for view in pool.views.values() if view.reference == teacher.stimuli]

@@ -41,9 +41,9 @@ class Collector:
                 collector.take(places)      # which of the stimuli these images were, -1 for none of them
         rdms = collector.rdms()
 
-    Of `readout` the passes are the caller's (preprocess, batch size, device). `stimuli` may come in any order, each
-    exactly once. By group only running sums are kept. By stimulus, features beyond `budget` bytes wait in a temporary
-    file and are read back layer by layer; None keeps all in memory.
+    Of `readout`, what concerns the passes (preprocess, batch size, device) is left to the caller. The passes must show
+    each of the `stimuli` exactly once, in any order. By group only running sums are kept. By stimulus, features beyond
+    `budget` bytes wait in a temporary file and are read back layer by layer; None keeps all in memory.
 
     Raises RSAError for no stimuli and for an unknown layer or column.
     """
@@ -91,11 +91,11 @@ class Collector:
 
     @property
     def names(self) -> list[str]:
-        """The layers that were heard, in their order."""
+        """The layers that ran, in their order."""
         return list(self._store.names)
 
     def take(self, places: npt.ArrayLike) -> None:
-        """Keep what the last forward pass left: its image i was stimulus places[i], or none of them (-1).
+        """Keep the features of the last forward pass, whose image i was stimulus places[i], or none of them (-1).
 
         Raises RSAError for a layer that was asked for and did not run, and for layers that ran in some passes only.
         """
@@ -123,18 +123,18 @@ class Collector:
 
     @property
     def ambiguous(self) -> list[str]:
-        """Layers with outputs (k, k, d) for k images only: these may be tokens first, as in some transformers."""
+        """Layers whose outputs were always (k, k, d) for k images: tokens may come first, as in some transformers."""
         return [name for name, surely in self._batch_first.items() if not surely]
 
     def conditions(self) -> Iterator[tuple[str, Array, dict[str, Attr]]]:
-        """Layer by layer its features, (n_conditions, n_features) float32, and how they were made; once.
+        """Yield each layer's name, its features (n_conditions, n_features) float32, and how they were made; once.
 
-        Raises RSAError for stimuli that were shown never or twice, and for a layer whose outputs may have tokens first.
+        Raises RSAError for stimuli that were never shown or shown twice, and for an ambiguous layer.
         """
         if self.ambiguous:
             raise RSAError(
-                f"layer {self.ambiguous[0]}: its outputs have as many tokens as images, and which come first cannot be"
-                " told; choose another batch size"
+                f"layer {self.ambiguous[0]}: its outputs have as many tokens as images, so which come first is unknown;"
+                " choose another batch size"
             )
         wrong = self._ids[self._seen != 1]
         if len(wrong):

@@ -32,6 +32,13 @@ def test_p_tg_and_score_are_printed_and_written(
         assert words in printed
 
 
+def test_without_a_teacher_the_score_is_p(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["evaluate", "resnet:1", "--teacher", "none"]) == 0
+    printed = capsys.readouterr().out
+    assert "loss" in printed
+    assert "TG" not in printed
+
+
 def test_a_checkpoint_is_evaluated_as_it_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     kept = str(tmp_path / "model.pt")
     assert main(["train", "resnet:1", "--epochs", "1", "--out", kept]) == 0

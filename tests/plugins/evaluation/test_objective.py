@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from tgsage.neural_data import from_arrays
+from tgsage.neural_data.recordings.readers.native import save_recording
 from tgsage.plugins.evaluation.evaluator import Evaluator
 from tgsage.plugins.evaluation.finalists import finalists, mature, search_cost, size_of
 from tgsage.plugins.evaluation.objective import Objective
@@ -16,7 +18,7 @@ from tgsage.plugins.result import Evaluation
 from tgsage.plugins.spaces import KNOWN_CELLS, CellSpace, ToySpace
 from tgsage.plugins.training import Checkpoint, Data, get_recipe, make_data, make_network, network_teacher, train
 from tgsage.plugins.training.placement import place
-from tgsage.plugins.training.teachers import cut
+from tgsage.plugins.training.teachers import BY, cut, make_teacher, own_by
 from tgsage.plugins.training.trainer import Training
 from tgsage.rsa import RDM, RSAError, Teacher
 from torch import nn
@@ -151,6 +153,25 @@ def test_a_teacher_leaves_torch_s_threads_as_they_were(digits: Data, tmp_path: P
         [sys.executable, "-c", code, str(tmp_path / "t.h5")], env=environment, capture_output=True, text=True
     )
     assert done.stdout.split()[:2] == ["3", "3"], done.stderr
+
+
+def test_a_teacher_has_the_rdms_that_it_was_made_with_unless_others_are_asked_for(
+    digits: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(0)
+    goal = RDM(rng.random(190), digits.stimuli("valid").column("stimulus")[:20])
+    file = tmp_path / "t.h5"
+    Teacher.from_rdms("t", {"V4": goal}, stimuli="digits/valid").save(file)
+    taken = Objective(SPACE, digits, recipe="digits", epochs=0, teacher=file).evaluator.teacher
+    assert taken is not None
+    assert (taken.by, own_by(str(file)), own_by("resnet:1"), own_by(None)) == ("stimulus", "stimulus", BY, BY)
+    with pytest.raises(RSAError, match="by stimulus, which cannot become category_name"):
+        Objective(SPACE, digits, recipe="digits", epochs=0, teacher=file, by="category_name")
+    sites = from_arrays(rng.random((40, 9)), stimulus_id=[str(i // 2) for i in range(40)], region=["IT"] * 9)
+    save_recording(sites, tmp_path / "r.nc")
+    monkeypatch.setattr("tgsage.neural_data.teacher.split_half", None)  # nobody reads the ceilings of a search
+    made = make_teacher(tmp_path / "r.nc", digits)
+    assert (made.by, own_by(str(tmp_path / "r.nc")), made.ceilings) == ("stimulus", "stimulus", {})
 
 
 def test_a_teacher_over_fewer_images_keeps_the_ceilings_that_do_not_depend_on_their_number() -> None:
