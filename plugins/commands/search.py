@@ -244,8 +244,9 @@ def search(
     tables = [_table(found, where, storage, page)]
     if finalists and found.best is not None:
         folder = Path("finalists" if file is None else file.with_name(f"{file.stem}-finalists")) / found.study
-        about = (where, objective.images, get_recipe(recipe), folder, finalists, finalist_epochs)
-        finals, table = _finals(found.candidates, *about, seed=seed, device=named[0] if named else None)
+        about = (found.candidates, where, objective.images, get_recipe(recipe), folder)
+        placed = {"seed": seed, "device": named[0] if named else None}
+        finals, table = _finals(*about, most=finalists, epochs=finalist_epochs, **placed)
         with Tracker(storage, found.study) as tracker:
             tracker.keep_finals(len(finals["finalists"]), sum(one["examples"] for one in finals["finalists"]))
         write(finals)
@@ -356,9 +357,16 @@ def _table(found: "SearchResult", space: "Space", storage: str, page: Path | Non
 
 
 def _finals(
-    candidates: "Sequence[Candidate]", space: "Space", images: "Data", recipe: "Recipe", folder: Path, most: int,
-    epochs: float | None, **same: Any,
-) -> tuple[dict[str, Any], Table]:  # fmt: skip
+    candidates: "Sequence[Candidate]",
+    space: "Space",
+    images: "Data",
+    recipe: "Recipe",
+    folder: Path,
+    *,
+    most: int,
+    epochs: float | None,
+    **same: Any,
+) -> tuple[dict[str, Any], Table]:
     """Train the `most` best different architectures for `epochs`, then the best of these by the whole recipe.
 
     The latter is trained on the validation images as well, tested, and written to `best.json` in `folder`. Checkpoints

@@ -9,7 +9,7 @@ from torch.nn import functional
 
 from ...rsa import RSAError
 from .operations import OPERATIONS, Conv, FactorisedReduction, check_task, drop_path, match, relu_conv_norm
-from .structures import Block, Cell, CellPair
+from .structures import Block, Cell, CellPair, Shape
 
 MOST_CELLS = 10_000
 STEM_FILTERS = 96  # of the ImageNet stem; 32 in the publications' mobile networks
@@ -96,7 +96,7 @@ class CellNetwork(nn.Module):
     """
 
     def __init__(
-        self, pair: CellPair, plan: CellPlan, *, input_shape: tuple[int, int, int] = (3, 32, 32), n_classes: int = 10
+        self, pair: CellPair, plan: CellPlan, *, input_shape: Shape = (3, 32, 32), n_classes: int = 10
     ) -> None:
         check_task(input_shape, n_classes)
         super().__init__()

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from .operations import Conv, check_task
-from .structures import ConvLayer, unread_layers
+from .structures import ConvLayer, Shape, unread_layers
 
 
 class CNN(nn.Module):
@@ -18,9 +18,7 @@ class CNN(nn.Module):
     layer without inputs reads the image. Each layer is a convolution, BN or a bias, then ReLU or nothing.
     """
 
-    def __init__(
-        self, layers: Sequence[ConvLayer], *, input_shape: tuple[int, int, int] = (3, 32, 32), n_classes: int = 10
-    ) -> None:
+    def __init__(self, layers: Sequence[ConvLayer], *, input_shape: Shape = (3, 32, 32), n_classes: int = 10) -> None:
         check_task(input_shape, n_classes)
         super().__init__()
         self.inputs = [layer.inputs or (0,) for layer in layers]

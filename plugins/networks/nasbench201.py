@@ -8,7 +8,7 @@ from torch.nn import functional
 
 from ...rsa import RSAError
 from .operations import Conv, check_task, relu_conv_norm
-from .structures import live_edges
+from .structures import Shape, live_edges
 
 STAGES = 3
 MOST_CELLS = 1000  # per stage
@@ -28,7 +28,7 @@ class NASBench201Network(nn.Module):
         *,
         cells: int,
         channels: int,
-        input_shape: tuple[int, int, int] = (3, 32, 32),
+        input_shape: Shape = (3, 32, 32),
         n_classes: int = 10,
     ) -> None:
         check_task(input_shape, n_classes)

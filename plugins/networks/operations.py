@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ...rsa import RSAError
+from .structures import Shape
 
 
 class Conv(nn.Conv2d):
@@ -149,7 +150,7 @@ def drop_path(x: Tensor, probability: float) -> Tensor:
     return x * keep / (1 - probability)
 
 
-def check_task(input_shape: tuple[int, int, int], n_classes: int) -> None:
+def check_task(input_shape: Shape, n_classes: int) -> None:
     """Raises RSAError unless these are (channels, height, width) and a number of classes, all of 1 or more."""
     if len(input_shape) != 3 or min(input_shape) < 1:
         raise RSAError(f"input_shape is (channels, height, width), each at least 1, not {tuple(input_shape)}")

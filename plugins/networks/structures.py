@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
+Shape: TypeAlias = tuple[int, int, int]  # of an image: channels, height, width
 STATES = ("cell-1", "cell-2")  # states 0 and 1: the outputs of the cell before and of the one before that
 CROSSED, SEPARABLE = ("conv1x7-7x1", "bottleneck1x7-7x1"), "separable7x7"
 

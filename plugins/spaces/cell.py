@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from ...rsa import RSAError
-from ..networks.structures import STATES, Block, Cell, CellPair, state_name, unread
+from ..networks.structures import STATES, Block, Cell, CellPair, Shape, state_name, unread
 from .space import Architecture, Choice, Dimension, Graph, Space
 
 if TYPE_CHECKING:
@@ -62,20 +62,16 @@ class CellSpace(Space):
         -------
         Cell
         """
-        blocks = tuple(
-            Block(
-                str(architecture[f"block{j}/operation_a"]),
-                self._state(architecture[f"block{j}/input_a"]),
-                str(architecture[f"block{j}/operation_b"]),
-                self._state(architecture[f"block{j}/input_b"]),
-            )
-            for j in range(1, self.blocks + 1)
-        )
+
+        def operand(block: str, side: str) -> tuple[str, int]:
+            state = str(architecture[f"{block}/input_{side}"])
+            number = STATES.index(state) if state in STATES else int(state.removeprefix("block")) + 1
+            return str(architecture[f"{block}/operation_{side}"]), number
+
+        names = [f"block{j}" for j in range(1, self.blocks + 1)]
+        blocks = tuple(Block(*operand(name, "a"), *operand(name, "b")) for name in names)
         forced = {state for state, name in enumerate(STATES) if architecture[f"output/{name}"] == 1}
         return Cell(blocks, tuple(sorted(unread(blocks) | forced)))
-
-    def _state(self, name: Choice) -> int:
-        return STATES.index(str(name)) if name in STATES else int(str(name).removeprefix("block")) + 1
 
     def _simplify(self, architecture: dict[str, Choice]) -> dict[str, Choice]:
         cell = self.cell(architecture)
@@ -96,7 +92,7 @@ class CellSpace(Space):
         self,
         architecture: Architecture | CellPair,
         *,
-        input_shape: tuple[int, int, int] = (3, 32, 32),
+        input_shape: Shape = (3, 32, 32),
         n_classes: int = 10,
         **settings: Any,
     ) -> "nn.Module":

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from ...rsa import RSAError
-from ..networks.structures import ConvLayer, unread_layers
+from ..networks.structures import ConvLayer, Shape, unread_layers
 from .space import Architecture, Choice, Dimension, Graph, Space
 
 if TYPE_CHECKING:
@@ -107,12 +107,7 @@ class CNNSpace(Space):
         return Graph(nodes, tuple(edges))
 
     def build(
-        self,
-        architecture: Architecture,
-        *,
-        input_shape: tuple[int, int, int] = (3, 32, 32),
-        n_classes: int = 10,
-        **settings: Any,
+        self, architecture: Architecture, *, input_shape: Shape = (3, 32, 32), n_classes: int = 10, **settings: Any
     ) -> "nn.Module":
         from ..networks.cnn import CNN
 

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from ..networks.structures import live_edges
+from ..networks.structures import Shape, live_edges
 from .space import Architecture, Choice, Dimension, Graph, Space
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class NASBench201(Space):
         self,
         architecture: Architecture,
         *,
-        input_shape: tuple[int, int, int] = (3, 32, 32),
+        input_shape: Shape = (3, 32, 32),
         n_classes: int = 10,
         cells: int = 1,
         channels: int = 16,

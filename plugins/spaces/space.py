@@ -15,6 +15,7 @@ import numpy as np
 
 from ...rsa import RSAError
 from ...rsa.errors import listing, near
+from ..networks.structures import Shape
 
 if TYPE_CHECKING:
     from torch import nn
@@ -418,12 +419,7 @@ class Space(ABC):
 
     @abstractmethod
     def build(
-        self,
-        architecture: Architecture,
-        *,
-        input_shape: tuple[int, int, int] = (3, 32, 32),
-        n_classes: int = 10,
-        **settings: Any,
+        self, architecture: Architecture, *, input_shape: Shape = (3, 32, 32), n_classes: int = 10, **settings: Any
     ) -> "nn.Module":
         """Build the torch module, with random weights from torch's generator.
 

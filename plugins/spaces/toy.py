@@ -4,6 +4,7 @@ from collections import OrderedDict
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+from ..networks.structures import Shape
 from .space import Architecture, Dimension, Graph, Space
 
 if TYPE_CHECKING:
@@ -39,12 +40,7 @@ class ToySpace(Space):
         return Graph(nodes, tuple((source, target, "") for source, target in pairwise(names)))
 
     def build(
-        self,
-        architecture: Architecture,
-        *,
-        input_shape: tuple[int, int, int] = (3, 32, 32),
-        n_classes: int = 10,
-        **settings: Any,
+        self, architecture: Architecture, *, input_shape: Shape = (3, 32, 32), n_classes: int = 10, **settings: Any
     ) -> "nn.Module":
         from torch import nn
 

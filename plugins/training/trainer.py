@@ -318,11 +318,10 @@ class Loop:
         if self.batches.where.device.type == "cuda":
             random["cuda"] = torch.cuda.get_rng_state(self.batches.where.device)
         loss, correct, images = self.sums.tolist()
-        state = Checkpoint(
-            self.model.state_dict(), self.optimiser.state_dict(), self._settings(), getattr(self.model, "origin", ""),
-            self.step, (loss, correct, images), random, tuple(asdict(moment) for moment in self.history),
-            self._seconds(),
-        )  # fmt: skip
+        weights, history = self.model.state_dict(), tuple(asdict(moment) for moment in self.history)
+        about = (self._settings(), getattr(self.model, "origin", ""), self.step)
+        sums = (loss, correct, images)
+        state = Checkpoint(weights, self.optimiser.state_dict(), *about, sums, random, history, self._seconds())
         state.save(file)
         if moment is not None:
             state.save(moment_path(file, moment))
@@ -338,10 +337,9 @@ class Loop:
     def _settings(self) -> dict[str, Any]:
         """What a training must have in common with the one it continues."""
         batches = self.batches
-        return {
-            "recipe": self.recipe.to_dict(), "epochs": self.span, "seed": batches.seed, "data": batches.data.name,
-            "training images": batches.n, "content": batches.data.train.content, "processes": batches.team.size,
-        }  # fmt: skip
+        settings = {"recipe": self.recipe.to_dict(), "epochs": self.span, "seed": batches.seed}
+        settings |= {"data": batches.data.name, "training images": batches.n}
+        return settings | {"content": batches.data.train.content, "processes": batches.team.size}
 
 
 def moment_path(file: Path, epoch: float) -> Path:
