@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..rsa import RDM, Features, Guidance, RSAError, Stimuli, Teacher, TeacherScore, load_model
-from ..rsa.inference.resampling import LEAST
+from ..rsa.inference.bootstrap import LEAST
 from ..rsa.networks.stimuli import Images, as_stimuli
 from ..rsa.similarity.table import check_similarity
 from .catalogue.images import images

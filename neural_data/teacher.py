@@ -8,7 +8,7 @@ import numpy as np
 
 from ..rsa import RDM, RSAError, Teacher
 from ..rsa.io.hdf5 import opened
-from ..rsa.rdm.comparison import RANKED, check_method
+from ..rsa.rdm.comparison import method_named
 from ..rsa.types import Attr
 from .catalogue.lookup import content_of, find, list_datasets, load, load_rdms
 from .recordings.recording import check_recording, time_window
@@ -52,7 +52,7 @@ def as_teacher(
     Raises RSAError as `region_rdms` does.
     """
     check_recording(recording)
-    check_method(method)
+    method_named(method)
     if splits < 0 or seed < 0:
         raise RSAError(f"splits and seed are whole numbers from 0, got splits={splits}, seed={seed}")
     if window is not None or "time_bin" in recording.dims:
@@ -92,7 +92,7 @@ def as_teacher(
 
 def _how(method: str) -> str:
     """How a ceiling comes from a reliability."""
-    return f"{method} of normal variables with r = sqrt of" if method in RANKED else f"{method}, sqrt of"
+    return f"{method} of normal variables with r = sqrt of" if method_named(method).ranked else f"{method}, sqrt of"
 
 
 def _with_reliability(rdm: RDM, halves: "xarray.Dataset") -> RDM:

@@ -2,14 +2,14 @@ from .errors import RSAError as RSAError
 from .errors import TGSageError as TGSageError
 from .guidance import Guidance as Guidance
 from .guidance import p_plus_tg as p_plus_tg
+from .inference.bootstrap import bootstrap as bootstrap
 from .inference.ceiling import noise_ceiling as noise_ceiling
-from .inference.crossvalidation import crossvalidated_choice as crossvalidated_choice
 from .inference.intervals import best_layer_interval as best_layer_interval
 from .inference.intervals import interval as interval
 from .inference.intervals import layer_differences as layer_differences
 from .inference.intervals import permutation_test as permutation_test
 from .inference.intervals import standard_error as standard_error
-from .inference.resampling import bootstrap as bootstrap
+from .inference.layer_choice import crossvalidated_choice as crossvalidated_choice
 from .inference.subjects import bootstrap_neuroids as bootstrap_neuroids
 from .inference.subjects import bootstrap_subjects as bootstrap_subjects
 from .inference.subjects import subject_differences as subject_differences
@@ -28,9 +28,9 @@ from .networks.stimuli import Stimuli as Stimuli
 from .rdm.comparison import METHODS as METHODS
 from .rdm.comparison import compare as compare
 from .rdm.comparison import compare_all as compare_all
+from .rdm.crossnobis import noise_precision as noise_precision
 from .rdm.distances import METRICS as METRICS
 from .rdm.distances import compute_rdm as compute_rdm
-from .rdm.precision import noise_precision as noise_precision
 from .rdm.rdm import RDM as RDM
 from .report import write_report as write_report
 from .score import TeacherScore as TeacherScore

@@ -1,19 +1,25 @@
-"""What is kept beside numbers (descriptors, attributes, titles), as it can be written and read back."""
+"""What goes with the numbers: texts, attributes, descriptors, and the labelled values that RDMs and features are."""
 
+import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
 from pathlib import PurePath
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
+import numpy.typing as npt
 
-from .errors import RSAError
-from .labels import as_text, order_of, plain_column, row_names
+from .errors import RSAError, listing, near
+from .labels import as_text, check_labels, order_of, plain_column, row_names
 from .types import Array, Attr
+
+if TYPE_CHECKING:
+    import h5py
 
 
 def text_field(value: object, what: str, default: str = "") -> str:
-    """A text; None is the default. Raises RSAError naming the field."""
+    """Check that a value is text; None is the default. Raises RSAError naming the field."""
     if value is None:
         return default
     if not isinstance(value, str | PurePath):
@@ -22,7 +28,7 @@ def text_field(value: object, what: str, default: str = "") -> str:
 
 
 def attr_fields(attrs: Mapping[str, Any] | None, title: str) -> dict[str, Attr]:
-    """Attributes as texts, plain numbers and None: numpy scalars, arrays of one element, paths and bytes are converted.
+    """Convert attributes to texts, plain numbers and None: numpy scalars, arrays of one element, paths and bytes.
 
     Raises RSAError naming the attribute that is something else.
     """
@@ -44,10 +50,10 @@ def _attr(value: Any, what: str) -> Attr:
 def columns_beside(
     columns: Mapping[str, Any] | None, names: Sequence[str], title: str, rows: Sequence[str] | None = None
 ) -> dict[str, Array]:
-    """Columns of rows with these names, one value each: numbers or texts, where a missing text is empty.
+    """Convert columns that belong to rows of these names: one number or text per row, a missing text as "".
 
-    A Series or DataArray goes to the rows by its own index (`order_of`, with `rows`). Raises RSAError naming the column
-    that has another shape, other rows, or values that are neither.
+    A Series or DataArray is matched by its own index (`order_of`, with `rows`). Raises RSAError naming the column that
+    has another shape, other rows, or values of another kind.
     """
     found = {}
     for key, values in (columns or {}).items():
@@ -60,3 +66,128 @@ def columns_beside(
             raise RSAError(f"{name} has shape {column.shape}, expected ({len(names)},)")
         found[as_text(key)] = column if order is None else column[order]
     return found
+
+
+@dataclass(frozen=True, eq=False, repr=False, init=False)
+class Labelled:
+    """Read-only values about conditions that have names: the common part of RDMs and features."""
+
+    values: Array
+    labels: tuple[str, ...]
+    name: str
+    by: str
+    descriptors: Mapping[str, Array]
+    attrs: Mapping[str, Attr]
+
+    _texts: ClassVar = ("name", "by")  # fields that are stored as texts
+
+    def _set(self, values: Array, rows: Sequence[str] | None, title: str, **given: Any) -> None:
+        """Set the fields, values and labels being checked; rows: the index that the labels came with."""
+        values.flags.writeable = False
+        given["name"] = str(given["name"] or "")
+        given["by"] = text_field(given["by"], f"{title}: by", "stimulus")
+        given["descriptors"] = columns_beside(given["descriptors"], given["labels"], title, rows)
+        given["attrs"] = attr_fields(given["attrs"], title)
+        for key, value in {"values": values, **given}.items():
+            object.__setattr__(self, key, value)
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def replace(self, **changed: Any) -> Self:
+        """Copy with some fields changed.
+
+        Parameters
+        ----------
+        **changed
+            New values of fields, checked as in the constructor.
+
+        Returns
+        -------
+        The same class.
+        """
+        make: Callable[..., Self] = type(self)
+        return make(**({field.name: getattr(self, field.name) for field in fields(self)} | changed))
+
+    def subset(self, labels: Iterable[object]) -> Self:
+        """Select conditions, in the order given.
+
+        Parameters
+        ----------
+        labels : iterable
+            A set is taken in sorted order.
+
+        Returns
+        -------
+        The same class.
+
+        Raises
+        ------
+        RSAError
+            For an unknown or repeated label.
+        """
+        wanted = check_labels(sorted(map(str, labels)) if isinstance(labels, set | frozenset) else labels)
+        if wanted == self.labels:
+            return self
+        place = {label: i for i, label in enumerate(self.labels)}
+        unknown = [label for label in wanted if label not in place]
+        if unknown:
+            raise RSAError(
+                f"{len(unknown)} label(s) not in {self!r}: {listing(unknown)}{near(unknown[0], self.labels)}"
+            )
+        order = np.array([place[label] for label in wanted], np.int64)
+        values = self._selected(order)
+        values.flags.writeable = False  # so that it is kept without a copy
+        columns = {key: column[order] for key, column in self.descriptors.items()}
+        return self.replace(values=values, labels=wanted, descriptors=columns)
+
+    def _selected(self, order: npt.NDArray[np.int64]) -> Array:
+        """The values of these conditions, in this order."""
+        raise NotImplementedError
+
+    def write(self, group: "h5py.Group") -> None:
+        """Store in an open HDF5 group.
+
+        Parameters
+        ----------
+        group : h5py.Group
+        """
+        from .io.hdf5 import write_array
+
+        write_array(group, "values", self.values)
+        write_array(group, "labels", np.array(self.labels, object))
+        for i, (key, column) in enumerate(self.descriptors.items()):
+            write_array(group, f"descriptor{i}", column)
+            group[f"descriptor{i}"].attrs["name"] = key
+        for key in self._texts:
+            group.attrs[key] = getattr(self, key)
+        group.attrs["attrs"] = json.dumps(self.attrs)
+
+    @classmethod
+    def read(cls, group: "h5py.Group") -> Self:
+        """Read from an open HDF5 group.
+
+        Parameters
+        ----------
+        group : h5py.Group
+
+        Returns
+        -------
+        The same class.
+
+        Raises
+        ------
+        RSAError
+            For a group that lacks a field or holds values that the constructor refuses.
+        """
+        from .io.hdf5 import read_column, read_json, read_text
+
+        stored = [f"descriptor{i}" for i in range(len(group)) if f"descriptor{i}" in group]
+        make: Callable[..., Self] = cls
+        return make(
+            read_column(group, "values", limit=math.inf),
+            read_column(group, "labels"),
+            descriptors={read_text(group[place], "name"): read_column(group, place) for place in stored},
+            attrs=read_json(group, "attrs"),
+            **{key: read_text(group, key) for key in cls._texts},
+        )

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from .errors import RSAError
 from .networks.readout import N_FEATURES, Layers, Readout
 from .networks.stimuli import Images, as_stimuli
-from .rdm.comparison import check_method
+from .rdm.comparison import method_named
 from .rdm.rdm import RDM
 from .similarity.features import Features
 
@@ -147,7 +147,7 @@ class Guidance:
             if method or metric:
                 what = f"method={method!r}" if method else f"metric={metric!r}"
                 raise RSAError(f"{what} is for similarity='rdm'; {similarity!r} compares features")
-        check_method(method or teacher.method)
+        method_named(method or teacher.method)
         check_batchnorm(batchnorm)
         if (batchnorm == "recalibrated") != (calibrate is not None):
             raise RSAError("batchnorm='recalibrated' and calibrate=, which shows a module training images, go together")

@@ -1,6 +1,9 @@
-"""Names of rows: text, never missing, and never dropped or guessed where they come with the data."""
+"""Names of rows, which are never missing, dropped or guessed where they come with the data, and how two sets match."""
 
-from collections.abc import Iterable, Mapping, Sequence
+import re
+import unicodedata
+import warnings
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,13 +13,19 @@ from .errors import RSAError, listing, reason
 
 KINDS = ("object_name", "category_name")  # descriptors by which stimuli are alike
 MISSING = ("", "nan", "NaN", "NaT", "None", "<NA>")  # as Python, numpy and pandas print a missing value
+SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".gif", ".ppm", ".pgm")  # of files of images
+_SUFFIX = re.compile(f"({'|'.join(map(re.escape, SUFFIXES))})$", re.IGNORECASE)
 _TELLING = ("stimulus_id", "stimulus", "neuroid_id")  # coordinates that name rows, whatever else is known of them
 
 
-def as_text(label: object) -> str:
-    """A name as text: bytes as UTF-8, numbers of one-element arrays and tensors as numbers.
+class Labels(tuple[str, ...]):
+    """Unique names that `check_labels` has checked, so that it need not do so again."""
 
-    Raises RSAError for a missing name and for what is no single text or number.
+
+def as_text(label: object) -> str:
+    """Convert a name to text: bytes as UTF-8, arrays and tensors of one element as the number they hold.
+
+    Raises RSAError for a missing name and for anything but a single text or number.
     """
     name = _text(label)
     if name in MISSING or name.isspace():
@@ -26,35 +35,37 @@ def as_text(label: object) -> str:
 
 
 def check_names(values: Iterable[object], what: str = "names") -> list[str]:
-    """Names as text, which may repeat (groups, stimuli of presentations); of arrays, Series, tensors or any iterable.
+    """Convert names to text; they may repeat (groups, stimuli of presentations) and come as any iterable.
 
-    Raises RSAError with the positions of missing ones: None, NaN, NaT, NA, masked, empty, and texts that are one of
-    these printed ("nan"). Also for names that cannot be written to a file and for what is no column.
+    Raises RSAError with the positions of missing ones: None, NaN, NaT, NA, masked, empty, and the texts that these are
+    printed as ("nan"). Also for names that cannot be written to a file and for anything but a column.
     """
     names = _texts(values, what)
     _check(names, set(names), what)
     return names
 
 
-def check_labels(labels: Iterable[object]) -> tuple[str, ...]:
+def check_labels(labels: Iterable[object]) -> Labels:
     """`check_names` that are unique. Raises RSAError naming those that occur twice."""
-    names = tuple(_texts(labels, "labels"))
-    unique = set(names)
-    _check(names, unique, "labels")
-    if len(unique) != len(names):
+    return labels if isinstance(labels, Labels) else unique(check_names(labels, "labels"))
+
+
+def unique(names: Sequence[str]) -> Labels:
+    """Names from `check_names` as labels. Raises RSAError naming those that occur twice."""
+    if len(set(names)) != len(names):
         seen: set[str] = set()
         twice = {name: None for name in names if name in seen or seen.add(name)}  # type: ignore[func-returns-value]
         raise RSAError(f"labels must be unique; {len(twice)} occur more than once: {listing(twice)}")
-    return names
+    return Labels(names)
 
 
 def named_rows(x: Any, what: str = "features", *, guess: bool = True) -> tuple[Any, list[str] | None]:
-    """Data as a plain array, and the names its rows came with (None without any); torch tensors stay as they are.
+    """Split data into a plain array and the names of its rows (None without any); torch tensors stay as they are.
 
     Names are the index of a DataFrame or Series, and of a DataArray the coordinate of its first dim (else its
     `stimulus_id` or `stimulus`, else the only coordinate that tells the rows apart); they may repeat. A DataFrame
     without an index of its own has "0", "1", ..., which `row_labels` and `beside` take for row numbers, not names.
-    Masked and NA values become NaN, and integers with them float64.
+    Masked and NA values become NaN, and integers among them float64.
 
     Raises RSAError for an index of several levels, missing names, and several coordinates that could be names.
     """
@@ -71,7 +82,7 @@ def named_rows(x: Any, what: str = "features", *, guess: bool = True) -> tuple[A
 def row_names(x: Any, axis: int = 0, *, guess: bool = True) -> list[str] | None:
     """The names of the rows, as in `named_rows`, or with axis=1 of the columns.
 
-    guess: take the only coordinate that tells rows apart, too, and refuse several; without, where names are given.
+    guess: also take the only coordinate that tells the rows apart, and refuse several; not where names are given.
     """
     what = ("rows", "columns")[axis]
     if hasattr(x, "iloc"):
@@ -110,10 +121,10 @@ def named_square(x: Any, what: str) -> tuple[Any, list[str] | None]:
 
 
 def row_labels(own: list[str] | None, given: Iterable[object] | None, what: str = "labels") -> list[str] | None:
-    """The names of rows that came with `own` names while `given` ones are asked for; None without either.
+    """Choose between the names that rows came with (`own`) and those `given` for them; None without either.
 
-    `given` must be the rows' own names in their order, unless these are row numbers; a Series with the own names as its
-    index renames them. Raises RSAError naming the first difference.
+    Given names must be the rows' own in their order, unless these are row numbers; a Series whose index holds the own
+    names renames the rows. Raises RSAError naming the first difference.
     """
     if given is None:
         return own
@@ -131,7 +142,7 @@ def row_labels(own: list[str] | None, given: Iterable[object] | None, what: str 
 
 
 def beside(values: Any, names: Sequence[str] | None, what: str, rows: Sequence[str] | None = None) -> list[str]:
-    """`check_names` of a column beside rows of these names, in their order (see `order_of`)."""
+    """`check_names` of a column that belongs to rows of these names, in the order of the rows (see `order_of`)."""
     found = check_names(values, what)
     order = order_of(row_names(values), names, what, rows)
     return found if order is None else [found[i] for i in order]
@@ -140,12 +151,12 @@ def beside(values: Any, names: Sequence[str] | None, what: str, rows: Sequence[s
 def order_of(
     index: Sequence[str] | None, names: Sequence[str] | None, what: str, rows: Sequence[str] | None = None
 ) -> list[int] | None:
-    """Where in what has this index each row is; None to take it as it stands.
+    """Find the position of each row in something with this index; None if it is in the order of the rows.
 
-    names: of the rows. rows: the index that the rows themselves or the column of their names came with. The index is
-    looked for in `rows`, then in `names`; row numbers ("0", "1", ... in order) are no names, on either side.
+    names: of the rows. rows: the index that the rows themselves, or the column of their names, came with. The index is
+    looked up in `rows`, then in `names`; row numbers ("0", "1", ... in order) are not names, on either side.
 
-    Raises RSAError where rows have other names: by position, values would go to the wrong rows.
+    Raises RSAError where the rows have other names: matched by position, values would go to the wrong rows.
     """
     known = [list(one) for one in (rows, names) if one is not None]
     if index is None or not known or list(index) in known:
@@ -193,19 +204,62 @@ def _tells(column: npt.NDArray[Any]) -> bool:
 
 
 def _difference(a: Sequence[str], b: Sequence[str]) -> tuple[int, str, str]:
-    """Where two lists of names differ first, and what they say there."""
+    """Where two lists of names first differ, and both names there."""
     at = next((i for i, pair in enumerate(zip(a, b, strict=False)) if pair[0] != pair[1]), min(len(a), len(b)))
     first, second = (repr(names[at]) if at < len(names) else "absent" for names in (a, b))
     return at, first, second
 
 
 def row_numbers(names: Sequence[str]) -> bool:
-    """Whether these are "0", "1", ...: rows that were numbered, not named."""
+    """Whether rows are numbered ("0", "1", ...) rather than named."""
     return list(names) == list(map(str, range(len(names))))
 
 
+def composed(name: str) -> str:
+    """The name in Unicode's composed form (NFC), an accented letter as one character: file systems differ in this."""
+    return unicodedata.normalize("NFC", name)
+
+
+def _bare(name: str) -> str:
+    return _SUFFIX.sub("", composed(name))
+
+
+def respelled(wanted: Iterable[str], known: Iterable[str], what: str = "names") -> dict[str, str]:
+    """Map known names to the wanted ones that are spelled differently, and warn of them.
+
+    Equal names are left out. Others are the same name if their composed Unicode forms, or these without the suffix of
+    an image file, are equal and no second name on either side has that form.
+    """
+    ours, theirs = dict.fromkeys(wanted), dict.fromkeys(known)
+    found: dict[str, str] = {}
+    if not ours.keys() - theirs or not theirs.keys() - ours:
+        return found
+    for form in (composed, _bare):
+        left = _by(form, theirs)
+        for key, names in _by(form, ours).items():
+            if len(names) == len(left.get(key, ())) == 1 and names[0] not in theirs and left[key][0] not in ours:
+                found[left[key][0]] = names[0]
+    if found:
+        pairs = listing(f"{a!r} = {b!r}" for a, b in found.items())
+        warnings.warn(f"{len(found)} {what} are matched although they are spelled differently: {pairs}", stacklevel=3)
+    return found
+
+
+def _by(form: Callable[[str], str], names: Iterable[str]) -> dict[str, list[str]]:
+    groups: dict[str, list[str]] = {}
+    for name in names:
+        groups.setdefault(form(name), []).append(name)
+    return groups
+
+
+def both_sides(first: str, ours: Sequence[str], second: str, theirs: Sequence[str]) -> str:
+    """Two names of each side, for an error where nothing matches."""
+    shown = (", ".join(repr(name)[:60] for name in names[:2]) + ", ..." * (len(names) > 2) for names in (ours, theirs))
+    return f"{first} has {next(shown)}, {second} has {next(shown)}"
+
+
 def as_matrix(values: Any, title: str = "features") -> npt.NDArray[Any]:
-    """(n, f) as float32 or float64. Raises RSAError for other shapes and for what is no numbers."""
+    """Convert to (n, f) float32 or float64. Raises RSAError for other shapes and for anything but real numbers."""
     try:
         array = plain(values)
     except (TypeError, ValueError, RuntimeError) as error:
@@ -220,7 +274,7 @@ def as_matrix(values: Any, title: str = "features") -> npt.NDArray[Any]:
 
 
 def plain(x: Any) -> npt.NDArray[Any]:
-    """As a NumPy array, numbers that are masked or NA as NaN and other values that are masked as None."""
+    """Convert to a NumPy array; masked or NA numbers become NaN, other masked values None."""
     if hasattr(x, "iloc"):
         kinds = list(set(x.dtypes if hasattr(x, "columns") else [x.dtype]))
         if all(kind.kind in "biuf" for kind in kinds) and (len(kinds) > 1 or not isinstance(kinds[0], np.dtype)):
@@ -236,7 +290,7 @@ def plain(x: Any) -> npt.NDArray[Any]:
 
 
 def plain_column(values: Any) -> npt.NDArray[Any]:
-    """As a NumPy array of numbers, times or texts; a missing text is empty, a missing number NaN."""
+    """Convert to a NumPy array of numbers, times or texts; a missing text becomes "", a missing number NaN."""
     if isinstance(values, list | tuple) and len({isinstance(value, str | bytes) for value in values}) > 1:
         values = np.array(values, object)  # else "nan" is a text among texts
     column = plain(values)
@@ -293,14 +347,14 @@ def _text(label: Any) -> str:
     return str(label)
 
 
-def _check(names: Sequence[str], unique: set[str], what: str) -> None:
-    if not unique.isdisjoint(MISSING) or any(map(str.isspace, unique)):
+def _check(names: Sequence[str], distinct: set[str], what: str) -> None:
+    if not distinct.isdisjoint(MISSING) or any(map(str.isspace, distinct)):
         gaps = [i for i, name in enumerate(names) if name in MISSING or name.isspace()]
         raise RSAError(
             f"{len(gaps)} of {len(names)} {what} are missing (None, NaN or empty), at positions {listing(gaps)} from 0;"
             " name these rows or leave them out"
         )
-    text = "".join(unique)
+    text = "".join(distinct)
     if "\0" in text:
         raise RSAError(f"{what} hold a NUL character")
     if not text.isascii():

@@ -11,13 +11,13 @@ import numpy as np
 
 from .errors import RSAError, listing, near
 from .fields import attr_fields, text_field
-from .inference.crossvalidation import crossvalidated_choice
-from .inference.resampling import bootstrap as resample
+from .inference.bootstrap import bootstrap as resample
+from .inference.layer_choice import crossvalidated_choice
 from .labels import as_text, check_labels, check_names
 from .networks.readout import N_FEATURES, Layers, Readout
 from .networks.stimuli import Images, Stimuli, as_stimuli
 from .notebooks import as_html
-from .rdm.comparison import SIZED, align, check_method, compare_all
+from .rdm.comparison import align, caution, compare_all, method_named
 from .rdm.rdm import RDM
 from .score import TeacherScore
 from .similarity.features import Features
@@ -293,7 +293,7 @@ class Teacher:
         RSAError
             For an unknown method.
         """
-        check_method(method)
+        method_named(method)
         if method == self.method:
             return self
         own = f"none for {method}: those of this teacher are for {self.method}"
@@ -374,13 +374,13 @@ class Teacher:
                 first, second = align(rdms, self.rdms, allow_subset=allow_subset)
                 one, other = dict(zip(rdms, first, strict=True)), dict(zip(self.rdms, second, strict=True))
                 draws = resample(one, other, method=name, n=bootstrap, groups=groups, seed=seed)
-                if len(one) > 1 and name not in SIZED:
+                if len(one) > 1 and not caution(name):
                     with suppress(RSAError):  # on half of few conditions an RDM can be constant
                         crossvalidated = crossvalidated_choice(one, other, method=name, seed=seed, groups=groups)
             elif groups is not None:
                 raise RSAError("groups= are what bootstrap= resamples; give its number of draws, too")
-            if name in SIZED and ceilings and (n := int(table.attrs["n"])) < len(next(iter(self.rdms.values()))):
-                ceilings, note = {}, f"none over {n} of the teacher's stimuli, since {SIZED[name]}"
+            if caution(name) and ceilings and (n := int(table.attrs["n"])) < len(next(iter(self.rdms.values()))):
+                ceilings, note = {}, f"none over {n} of the teacher's stimuli, since {caution(name)}"
         elif method or bootstrap:
             what = f"method={method!r}" if method else f"bootstrap={bootstrap}"
             raise RSAError(f"{what} is for similarity='rdm'; {similarity!r} compares features, without resamples")

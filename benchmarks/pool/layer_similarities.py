@@ -8,7 +8,7 @@ import numpy.typing as npt
 from ...rsa import RDM, RSAError, Teacher
 from ...rsa.errors import listing, near
 from ...rsa.rdm import _kernels
-from ...rsa.rdm.comparison import RANKED, ranks
+from ...rsa.rdm.comparison import method_named, ranks
 from ...rsa.types import Array
 from .pool import Pool, View
 
@@ -45,13 +45,14 @@ def _units(rows: npt.NDArray[np.floating], n: int, method: str, *, whiten: bool 
     For whitened methods <HAH, HBH> = <A, HBH>, with H = I - 1/n (Diedrichsen et al. 2021), so that only one side has to
     be centred; the other only needs its norm.
     """
-    if method in RANKED:
+    how = method_named(method)
+    if how.ranked:
         rows = np.stack([ranks(np.ascontiguousarray(row, np.float32)) for row in rows]) if len(rows) else rows
     values = np.asarray(rows, np.float32)
-    if not method.startswith("cosine"):
+    if how.centred:
         values = values - values.mean(axis=1, dtype=np.float64, keepdims=True).astype(np.float32)
     squares = np.einsum("ij,ij->i", values, values, dtype=np.float64)
-    if method.endswith("whitened") and len(values):
+    if how.whitened and len(values):
         means = np.stack([_kernels.row_sums(row, n) for row in values]) / n
         grand = means.mean(axis=1)
         squares = squares - n * (means**2).sum(axis=1) + n * n * grand**2 / 2

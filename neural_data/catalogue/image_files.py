@@ -14,7 +14,7 @@ import numpy as np
 
 from ...rsa import RSAError
 from ...rsa.errors import listing, reason
-from ...rsa.matching import SUFFIXES
+from ...rsa.labels import SUFFIXES
 from ...rsa.networks.pictures import MAX_BYTES, read_bytes, read_image
 
 if TYPE_CHECKING:

@@ -10,8 +10,7 @@ import numpy as np
 
 from ...rsa import RSAError, Stimuli
 from ...rsa.errors import listing, reason
-from ...rsa.labels import check_labels
-from ...rsa.matching import both_sides, composed, respelled
+from ...rsa.labels import both_sides, check_labels, composed, respelled
 from ...rsa.types import Array
 from .image_files import ArrayImages, FolderImages, ImageFiles, ZipImages
 

@@ -137,7 +137,7 @@ def score(
 
 def _show(model: str, result: "TeacherScore") -> None:
     from ...rsa.cli.console import print_table
-    from ...rsa.rdm.comparison import SIZED
+    from ...rsa.rdm.comparison import caution
 
     targets = [str(target) for target in result.table.indexes["target"]]
     equal = _equal_to_best(result)
@@ -162,7 +162,7 @@ def _show(model: str, result: "TeacherScore") -> None:
         notes.append(f"[95% interval] from {sampled}; at * it allows for the choice of the best")
         notes.append("~ not different from the best (p >= .05, Benjamini-Hochberg over the pairs of each target)")
     facts = {key.removeprefix("teacher_"): value for key, value in result.attrs.items() if value not in (None, "")}
-    notes += [SIZED[result.method]] if result.method in SIZED else []
+    notes += filter(None, [caution(result.method)])
     notes += [f"{key}: {facts.pop(key)}" for key in ("source", "ceiling", "note") if key in facts]
     notes.append(", ".join(f"{key} {value}" for key, value in facts.items()))
     what = "stimuli" if result.by == "stimulus" else f"conditions by {result.by}"

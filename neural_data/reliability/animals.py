@@ -7,7 +7,7 @@ import numpy as np
 
 from ...rsa import RDM, RSAError, compare_all, noise_ceiling
 from ...rsa.errors import listing
-from ...rsa.rdm.comparison import RANKED
+from ...rsa.rdm.comparison import method_named
 from ..recordings.neuroids import region_neuroids
 from ..recordings.recording import check_recording
 from ..regions.rdms import region_rdms
@@ -70,7 +70,7 @@ def subject_ceiling(rdms: Mapping[str, RDM], *, method: str = "pearson") -> dict
     """
     k = len(rdms)
     lower, upper = noise_ceiling(rdms, method=method)
-    linear = "pearson" if method in RANKED else method
+    linear = method_named(method).linear
     between = compare_all(rdms, rdms, method=linear).to_numpy()[np.triu_indices(k, 1)]
     reliability = float(spearman_brown(between.mean(), k))
     known = {"ceiling": round(method_ceiling(reliability, method), 6)} if reliability >= LEAST else {}

@@ -5,6 +5,7 @@ import math
 import numpy as np
 
 from ...rsa import RSAError, compare, compute_rdm
+from ...rsa.rdm.comparison import method_named
 from ...rsa.rdm.distances import FEW
 from ...rsa.types import Array
 
@@ -46,11 +47,11 @@ def rdm_inner(a: Array, b: Array, method: str) -> float:
 
     method: "pearson" (a covariance), "cosine", or a whitened form, <HAH, HBH> with H = I - 1 / n.
     """
-    n, means = len(a), (pair_mean(a), pair_mean(b))
+    how, n, means = method_named(method), len(a), (pair_mean(a), pair_mean(b))
     product = pair_product(a, b) / (n * (n - 1)) - means[0] * means[1]
-    levels = means if method.startswith("pearson") else (1.0, 1.0)
+    levels = means if how.centred else (1.0, 1.0)
     product += (levels[0] - means[0]) * (levels[1] - means[1])
-    if not method.endswith("whitened"):
+    if not how.whitened:
         return product
     rows = [
         ((n - 1) * level - x @ x.sum(axis=0) + np.einsum("ij,ij->i", x, x)) / n

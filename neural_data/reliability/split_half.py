@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from ...rsa import RSAError, compare, compute_rdm
 from ...rsa.labels import plain
-from ...rsa.rdm.comparison import RANKED, check_method
+from ...rsa.rdm.comparison import method_named
 from ...rsa.types import Array
 from ..recordings.neuroids import region_neuroids
 from ..recordings.recording import check_recording
@@ -56,10 +56,10 @@ def method_ceiling(reliability: float, method: str) -> float:
     Its root; for ranks what a correlation of that size becomes in normal variables (Kruskal 1958): 6 / pi asin(r / 2)
     for "spearman" and "rho-a", 2 / pi asin(r) for "tau-a".
     """
-    r = math.sqrt(reliability)
-    if method not in RANKED:
+    r, how = math.sqrt(reliability), method_named(method)
+    if not how.ranked:
         return r
-    return 2 / math.pi * math.asin(r) if method == "tau-a" else 6 / math.pi * math.asin(r / 2)
+    return 2 / math.pi * math.asin(r) if how.concordance else 6 / math.pi * math.asin(r / 2)
 
 
 def split_half(
@@ -112,7 +112,7 @@ def split_half(
     import xarray
 
     check_recording(recording)
-    check_method(method)
+    method_named(method)
     if splits < 1 or seed < 0:
         raise RSAError(f"at least one split and a seed from 0 are needed, got splits={splits}, seed={seed}")
     trials = Trials(recording, window)
@@ -208,7 +208,7 @@ class _Halved:
         metric, method = self.settings["metric"], self.settings["method"]
         try:
             (a, b), varied = self.patterns(halves)
-            if method in RANKED:
+            if method_named(method).ranked:
                 one, other = (compute_rdm(x, metric=metric) for x in (a, b))
                 r, linear = (compare(one, other, method=m) for m in (method, "pearson"))
             else:
@@ -224,7 +224,7 @@ class _Halved:
     @property
     def linear(self) -> str:
         """The method that reliability is of."""
-        return "pearson" if self.settings["method"] in RANKED else self.settings["method"]
+        return method_named(self.settings["method"]).linear
 
     def add(self, outcome: "_Split | str") -> None:
         if isinstance(outcome, str):
@@ -287,7 +287,7 @@ class _Halved:
             )
         if self.correction is not None:
             return ""
-        if method.startswith("cosine"):
+        if not method_named(method).centred:
             return f"no ceiling is known for metric {metric!r} with method {method!r}; method='pearson' has one"
         if halved < conditions or not region.noise.even:
             low, high = 1 / region.noise.whole.max(), 1 / region.noise.whole.min()

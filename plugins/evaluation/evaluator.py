@@ -14,7 +14,7 @@ from ...rsa import RSAError, Stimuli, Teacher, p_plus_tg
 from ...rsa.networks.batchnorm import check_batchnorm
 from ...rsa.networks.collector import Collector
 from ...rsa.networks.readout import N_FEATURES, Layers, Readout
-from ...rsa.rdm.comparison import check_method
+from ...rsa.rdm.comparison import method_named
 from ...rsa.rdm.rdm import RDM
 from ...rsa.score import nested
 from ..identity import identity
@@ -106,7 +106,7 @@ class Evaluator:
         if teacher is None:
             return
         self.method = method or teacher.method
-        check_method(self.method)
+        method_named(self.method)
         found = stimuli_of(teacher, data, stimuli, data_dir)
         self._content = teacher.checksum or found.checksum()
         self.teacher = cut(teacher, most_stimuli, seed)

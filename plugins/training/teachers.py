@@ -17,7 +17,7 @@ from ...neural_data.teacher import publishes_rdms
 from ...rsa import RDM, RSAError, Stimuli, Teacher
 from ...rsa.io.storage import make_folder
 from ...rsa.networks.readout import N_FEATURES
-from ...rsa.rdm.comparison import SIZED
+from ...rsa.rdm.comparison import caution
 from .data import PARTS, Data
 from .datasets import DATASETS, load_stimuli
 from .models import make_network
@@ -236,7 +236,7 @@ def cut(teacher: Teacher, most: int | None, seed: int = 0) -> Teacher:
     kept = [labels[i] for i in drawn]
     rdms = {target: rdm.subset(kept) for target, rdm in teacher.rdms.items()}
     features = {target: values.subset(kept) for target, values in teacher.features.items()}
-    ceilings = {} if teacher.method in SIZED else teacher.ceilings
+    ceilings = {} if caution(teacher.method) else teacher.ceilings
     return replace(teacher, rdms=rdms, ceilings=ceilings, features=features, stimulus_ids=tuple(kept), checksum="")
 
 

@@ -1,27 +1,47 @@
-"""How well any model could do, given how much subjects differ: leave-one-out noise ceilings (Nili et al. 2014)."""
+"""How well any model could do, given how much subjects differ: leave-one-out noise ceilings."""
 
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from ..errors import RSAError
-from ..rdm.comparison import RANKED, align, compare, ranks
+from ..rdm.comparison import Method, align, compare, method_named, ranks
 from ..rdm.rdm import RDM
 from ..types import Array
 
 
 def noise_ceiling(rdms: Sequence[RDM] | Mapping[str, RDM], *, method: str = "pearson") -> tuple[float, float]:
-    """Bounds on the mean similarity that the best possible model can have to the single subjects' RDMs.
+    """Bound the mean similarity that the best possible model can have to the RDMs of single subjects.
 
-    Lower: mean similarity of each subject to the average of the others. Upper: to the average of all, itself included.
+    Parameters
+    ----------
+    rdms : sequence of RDM, or mapping of str to RDM
+        At least 2, one per subject or animal, over the same stimuli in any order.
+    method : str
+        As in `compare`.
+
+    Returns
+    -------
+    lower, upper : float
+        Mean similarity of each subject to the average of the others, and to the average of all, itself included.
+
+    Raises
+    ------
+    RSAError
+        For fewer than 2 RDMs, and as `compare` does for labels, constant RDMs and unknown methods.
+
+    Notes
+    -----
     The average is the one that the method rewards most, as in rsatoolbox: of RDMs scaled to equal norm ("cosine",
     "cosine-whitened"), of z-scored RDMs ("pearson", "pearson-whitened"), of rank-transformed RDMs ("spearman",
-    "rho-a", "tau-a"). For "tau-a" and the whitened measures that average is near the best one but not exactly it,
-    so the upper bound is approximate.
+    "rho-a", "tau-a"). For "tau-a" and the whitened measures it is close to the best average but not exactly it, so
+    that the upper bound is approximate.
 
-    rdms: at least 2, one per subject or animal, over the same stimuli (any order). method: as in `compare`.
-    Raises RSAError for fewer than 2 RDMs, and as `compare` does for labels, constant RDMs and unknown methods.
+    References
+    ----------
+    Nili et al. (2014), PLoS Comput Biol 10:e1003553.
     """
+    how = method_named(method)
     subjects = list(rdms.values()) if isinstance(rdms, Mapping) else list(rdms)
     if len(subjects) < 2:
         raise RSAError(f"a leave-one-out ceiling needs at least 2 subjects, got {len(subjects)}")
@@ -30,7 +50,7 @@ def noise_ceiling(rdms: Sequence[RDM] | Mapping[str, RDM], *, method: str = "pea
     subjects = [first, *rest]
     for rdm in subjects:
         compare(rdm, rdm, method=method)
-    parts = [_normalised(rdm.values, method) for rdm in subjects]
+    parts = [_normalised(rdm.values, how) for rdm in subjects]
     total = np.sum(parts, axis=0)
     lower = [
         compare(rdm.replace(values=total - part), rdm, method=method) for rdm, part in zip(subjects, parts, strict=True)
@@ -39,10 +59,10 @@ def noise_ceiling(rdms: Sequence[RDM] | Mapping[str, RDM], *, method: str = "pea
     return float(np.mean(lower)), float(np.mean(upper))
 
 
-def _normalised(values: Array, method: str) -> Array:
-    if method in RANKED:
+def _normalised(values: Array, method: Method) -> Array:
+    if method.ranked:
         return ranks(values).astype(np.float64)
     x = values.astype(np.float64)
-    if not method.startswith("cosine"):
+    if method.centred:
         x -= x.mean()
     return x / np.linalg.norm(x)

@@ -7,10 +7,11 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import RSAError
-from ..rdm.comparison import RANKED, align, compare, ranks
+from ..rdm.comparison import Method, align, compare, method_named, ranks
 from ..rdm.rdm import RDM
 from ..types import Array
 from . import _kernels as kernels
+from .bootstrap import Resampling
 
 if TYPE_CHECKING:
     import xarray
@@ -22,17 +23,39 @@ _PERMUTED = ("pearson", "spearman", "rho-a", "cosine")
 
 
 def interval(draws: "xarray.DataArray", level: float = 0.95) -> tuple["xarray.DataArray", "xarray.DataArray"]:
-    """Lower and upper end of the confidence interval of every similarity in draws of `bootstrap`.
+    """Compute the confidence interval of every similarity.
 
+    Parameters
+    ----------
+    draws : xarray.DataArray
+        What `bootstrap` or `bootstrap_neuroids` returned.
+    level : float
+        Probability that the interval holds the similarity over new samples.
+
+    Returns
+    -------
+    low, high : xarray.DataArray
+        Dims ("layer", "target"), in [-1, 1], with the similarity between them.
+
+    Raises
+    ------
+    RSAError
+        For a level outside (0, 1), and for draws without the coordinates that `bootstrap` gives them.
+
+    Notes
+    -----
     t standard errors below and above the similarity on Fisher's z scale, t with the `dof` of the draws and errors from
     `standard_error`. The side that the sampling distribution leans to is longer by the acceleration a (Efron 1987), by
     which the standard error grows with the similarity: t / (1 - |a| t). The other side is not shortened for it: a is
-    uncertain where stimuli are few or differ in strength. Ends lie in [-1, 1] and enclose the similarity.
-    The plain percentiles are too wide: a resample doubles stimuli in rows and in columns, so noise that belongs to
-    single pairs comes in three times (with independent RDMs 95% percentile intervals hold the truth in 99.8% of
-    samples). `tgsage bench coverage` measures both.
+    uncertain where stimuli are few or differ in strength.
 
-    Raises RSAError for a level outside (0, 1), and for draws without the coordinates that `bootstrap` gives them.
+    Plain percentiles are too wide: a resample doubles stimuli in rows and in columns, so that noise of single pairs
+    comes in three times (with independent RDMs 95% percentile intervals hold the truth in 99.8% of samples).
+    `tgsage bench coverage` measures both.
+
+    References
+    ----------
+    Efron (1987), J Am Stat Assoc 82:171-185.
     """
     if not 0 < level < 1:
         raise RSAError(f"level is a probability between 0 and 1, got {level}")
@@ -45,8 +68,25 @@ def interval(draws: "xarray.DataArray", level: float = 0.95) -> tuple["xarray.Da
 
 
 def standard_error(draws: "xarray.DataArray") -> "xarray.DataArray":
-    """Standard errors (layer, target) of the similarities over new samples of stimuli, from draws of `bootstrap`.
+    """Estimate the standard errors of similarities over new samples of stimuli.
 
+    Parameters
+    ----------
+    draws : xarray.DataArray
+        What `bootstrap` or `bootstrap_neuroids` returned.
+
+    Returns
+    -------
+    xarray.DataArray
+        Dims ("layer", "target").
+
+    Raises
+    ------
+    RSAError
+        For draws without the coordinates that `bootstrap` gives them.
+
+    Notes
+    -----
     Not the draws' standard deviation. With s_i what stimulus i does alone (variance 4 s / n of a similarity) and d what
     a pair of stimuli does beyond that (variance 2 d / n^2), draws vary by 4 s / n + 4 d / n^2 in the part linear in
     the multiplicities and by 2 d / n^2 in the rest, six where there should be two. So the variance is that of the
@@ -54,7 +94,9 @@ def standard_error(draws: "xarray.DataArray") -> "xarray.DataArray":
     the rest can exceed only by what copies do to ranks and to few stimuli. The linear part is widened by the
     finite-sample factor of the jackknife (Efron and Stein 1981).
 
-    Raises RSAError for draws without the coordinates that `bootstrap` gives them.
+    References
+    ----------
+    Efron and Stein (1981), Ann Stat 9:586-596.
     """
     _check_draws(draws)
     values, linear = draws.to_numpy(), draws["linear"].to_numpy()
@@ -126,18 +168,33 @@ def z_ends(value: Array, below: Array, above: Array) -> tuple[Array, Array]:
 
 
 def best_layer_interval(draws: "xarray.DataArray", level: float = 0.95) -> tuple[float, float]:
-    """Confidence interval of TG, the best layer's similarity averaged over targets, from draws of `bootstrap`.
+    """Compute the confidence interval of TG, the best layer's similarity averaged over targets.
 
-    Of one target's best layer: `draws.sel(target=[target])`. `interval` is for layers that were named beforehand: the
-    best of many tied ones was lucky, and lies above its own similarity more often than that allows for.
+    `interval` is for layers that were named beforehand: the best of many tied layers was lucky, and lies above its own
+    similarity more often than that allows for.
 
-    TG is biased upwards: of layers that are nearly as good the one that is best here was lucky. The maximum is retaken
-    in every draw, of similarities whose spread is corrected to `standard_error`. The upper end takes off by as much as
-    these maxima exceed TG on average, which is too little where layers are tied. The lower end lets all layers that
-    cannot be told from the best one (paired, at this level) be equally good: it takes off what their luckiest gains,
-    and is as far below that as the luckiest varies. `crossvalidated_choice` errs less, and to the other side.
+    Parameters
+    ----------
+    draws : xarray.DataArray
+        What `bootstrap` returned; for one target's best layer, `draws.sel(target=[target])`.
+    level : float
 
-    Raises RSAError as `interval` does.
+    Returns
+    -------
+    low, high : float
+
+    Raises
+    ------
+    RSAError
+        As `interval` does.
+
+    Notes
+    -----
+    TG is biased upwards. The maximum is retaken in every draw, of similarities whose spread is corrected to
+    `standard_error`. The upper end is lowered by as much as these maxima exceed TG on average, which is too little
+    where layers are tied. The lower end subtracts the expected gain of the maximum over all layers that cannot be told
+    from the best one (paired, at this level), and lies as far below that as this maximum varies.
+    `crossvalidated_choice` errs less, and to the other side.
     """
     if not 0 < level < 1:
         raise RSAError(f"level is a probability between 0 and 1, got {level}")
@@ -165,14 +222,26 @@ def best_layer_interval(draws: "xarray.DataArray", level: float = 0.95) -> tuple
 
 
 def layer_differences(draws: "xarray.DataArray") -> "xarray.Dataset":
-    """Paired differences between all layers, from the draws of `bootstrap` (layer, target, draw).
+    """Test the differences between all pairs of layers.
 
-    Dataset with dims ("pair", "target"), coordinates `first` and `second` along "pair": `difference` (first - second),
-    `standard_error` (of the paired difference, corrected as in `standard_error`), `low`, `high` (95%, in [-2, 2]), `p`
-    (two-sided, Student's t) and `p_adjusted` (Benjamini-Hochberg over the pairs of each target: the false discovery
-    rate is controlled for each target, not over all of them; a p-value that is NaN stays so and does not count).
+    Parameters
+    ----------
+    draws : xarray.DataArray
+        What `bootstrap` or `bootstrap_neuroids` returned.
 
-    Raises RSAError for fewer than 2 layers, and for draws without the coordinates that `bootstrap` gives them.
+    Returns
+    -------
+    xarray.Dataset
+        Dims ("pair", "target"), coordinates `first` and `second` along "pair". `difference` (first - second);
+        `standard_error` (of the paired difference, corrected as in `standard_error`); `low`, `high` (95%, in [-2, 2]);
+        `p` (two-sided, Student's t); `p_adjusted` (Benjamini-Hochberg over the pairs of each target: the false
+        discovery rate is controlled for each target, not over all of them; a p-value of NaN stays NaN and counts as
+        no test).
+
+    Raises
+    ------
+    RSAError
+        For fewer than 2 layers, and for draws without the coordinates that `bootstrap` gives them.
     """
     import scipy.special
     import xarray
@@ -196,7 +265,7 @@ def layer_differences(draws: "xarray.DataArray") -> "xarray.Dataset":
         low, high = np.clip([d - half, d + half], -2, 2)
         for key, value in zip(columns, (d, error, low, high, p), strict=True):
             columns[key][row] = value
-    columns["p_adjusted"] = np.stack([benjamini_hochberg(column) for column in columns["p"].T], axis=1)
+    columns["p_adjusted"] = np.stack([false_discovery(column) for column in columns["p"].T], axis=1)
     coords = {
         "first": ("pair", [names[i] for i, _ in pairs]),
         "second": ("pair", [names[j] for _, j in pairs]),
@@ -205,40 +274,58 @@ def layer_differences(draws: "xarray.DataArray") -> "xarray.Dataset":
     return xarray.Dataset({key: (("pair", "target"), column) for key, column in columns.items()}, coords)
 
 
-def benjamini_hochberg(p: npt.ArrayLike) -> Array:
-    """p-values adjusted for the false discovery rate (Benjamini and Hochberg 1995), in the order given.
+def false_discovery(p: npt.ArrayLike) -> Array:
+    """p-values (n,) of one family, adjusted by Benjamini and Hochberg (1995); NaN stays NaN and is no test."""
+    from scipy.stats import false_discovery_control
 
-    One family of tests, (n,): callers adjust over the pairs or layers of one target. NaN stays NaN and is no test.
-    """
     values = np.asarray(p, np.float64)
-    adjusted = np.full_like(values, np.nan)
-    order = np.argsort(values)[: np.isfinite(values).sum()][::-1]  # NaN is sorted to the end
-    scaled = values[order] * len(order) / np.arange(len(order), 0, -1)
-    adjusted[order] = np.minimum(np.minimum.accumulate(scaled), 1.0)
+    adjusted, tested = np.full_like(values, np.nan), np.isfinite(values)
+    adjusted[tested] = false_discovery_control(values[tested])
     return adjusted
 
 
 def permutation_test(
     a: RDM, b: RDM, *, method: str = "pearson", n: int = 10_000, seed: int = 0, allow_subset: bool = False
 ) -> tuple[float, float]:
-    """Similarity of two RDMs and the probability of one as large when stimuli are matched at random (one-sided).
+    """Test the similarity of two RDMs by matching their stimuli at random (one-sided).
 
-    The labels of one RDM are permuted n times; p = (1 + how many reach the similarity) / (1 + n) (Nili et al. 2014).
-    method: "pearson", "spearman", "rho-a" or "cosine". Raises RSAError for another, and as `compare` does.
+    Parameters
+    ----------
+    a, b : RDM
+    method : str
+        "pearson", "spearman", "rho-a" or "cosine".
+    n : int
+        Permutations of the labels of one RDM.
+    seed : int
+    allow_subset : bool
+        As in `compare`.
+
+    Returns
+    -------
+    similarity, p : float
+        p = (1 + how many permutations reach the similarity) / (1 + n).
+
+    Raises
+    ------
+    RSAError
+        For another method, and as `compare` does.
+
+    References
+    ----------
+    Nili et al. (2014), PLoS Comput Biol 10:e1003553.
     """
     if method not in _PERMUTED:
-        raise RSAError(f"the permutation test knows {', '.join(_PERMUTED)}, not {method!r}")
-    if n < 1 or seed < 0:
-        raise RSAError(f"at least 1 permutation and a seed from 0 are needed, got n={n}, seed={seed}")
+        raise RSAError(f"the permutation test is for {', '.join(_PERMUTED)}, not {method!r}")
+    how, resampling = method_named(method), Resampling(n, seed=seed)
     similarity = compare(a, b, method=method, allow_subset=allow_subset)
     (first,), (second,) = align({"a": a}, {"b": b}, allow_subset=allow_subset)
-    x, y = (_centred(rdm, method) for rdm in (first, second))
+    x, y = (_centred(rdm, how) for rdm in (first, second))
     square = first.replace(values=y).square()
     size = len(first)
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(resampling.seed)
     observed = float(x @ y)  # means and norms do not change with the order: the products alone decide
     reached, tolerance = 0, 1e-12 * float(np.linalg.norm(x) * np.linalg.norm(y))
-    for start in range(0, n, _CHUNK):
+    for start in range(0, n, _CHUNK):  # scipy's permutation_test would copy an RDM for every order
         orders = np.stack([rng.permutation(size) for _ in range(min(_CHUNK, n - start))])
         dots = np.empty(len(orders))
         kernels.permuted_dots(x, square, orders, dots)
@@ -246,6 +333,6 @@ def permutation_test(
     return similarity, (1 + reached) / (1 + n)
 
 
-def _centred(rdm: RDM, method: str) -> Array:
-    values: Array = (ranks(rdm.values) if method in RANKED else rdm.values).astype(np.float64)
-    return values if method == "cosine" else values - values.mean()
+def _centred(rdm: RDM, method: Method) -> Array:
+    values: Array = (ranks(rdm.values) if method.ranked else rdm.values).astype(np.float64)
+    return values - values.mean() if method.centred else values

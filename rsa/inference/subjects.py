@@ -1,4 +1,4 @@
-"""What else varies than the stimuli: resampled subjects, subjects and stimuli together, and neuroids."""
+"""The bootstrap over what else varies: subjects, subjects and stimuli together, and neuroids."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import combinations
@@ -8,12 +8,12 @@ import numpy as np
 
 from ..errors import RSAError
 from ..labels import named_rows, row_labels
-from ..rdm.comparison import check_method, compare_all
+from ..rdm.comparison import compare_all, method_named
 from ..rdm.distances import Features, compute_rdm
 from ..rdm.rdm import RDM
 from ..types import Array
-from .intervals import benjamini_hochberg, spread, z_ends
-from .resampling import LEAST, bootstrap, draw_counts
+from .bootstrap import LEAST, Resampling, bootstrap
+from .intervals import false_discovery, spread, z_ends
 
 if TYPE_CHECKING:
     import xarray
@@ -30,17 +30,35 @@ def bootstrap_subjects(
     seed: int = 0,
     groups: str | Sequence[object] | None = None,
 ) -> "xarray.Dataset":
-    """Mean similarity to the RDMs of single subjects or animals, resampled over subjects, over stimuli, and over both.
+    """Resample subjects, stimuli and both, for the mean similarity to the RDMs of single subjects or animals.
 
-    subjects: at least 2, over the stimuli of the layers. method, n, seed, groups: as in `bootstrap`.
+    Parameters
+    ----------
+    layers : RDM or mapping of str to RDM
+    subjects : sequence of RDM, or mapping of str to RDM
+        At least 2, over the stimuli of the layers.
+    method, n, seed, groups
+        As in `bootstrap`.
 
-    Dataset: `similarity` (layer); the draws `subjects`, `stimuli`, `both` (layer, draw), paired in all; and for
-    generalisation to new subjects and new stimuli `standard_error`, `low`, `high` (layer; 95%, Student's t on Fisher's
-    z scale with as many degrees of freedom as the smaller factor has levels, less one). Draws over both factors count
-    the noise of single measurements three times; the variance is corrected for it as in Schutt et al. 2023 (eLife
-    12:e82566).
+    Returns
+    -------
+    xarray.Dataset
+        `similarity` (layer); the draws `subjects`, `stimuli`, `both` (layer, draw), paired in all; and for new subjects
+        and new stimuli `standard_error`, `low`, `high` (layer; 95%, Student's t on Fisher's z scale with as many
+        degrees of freedom as the smaller factor has levels, less one).
 
-    Raises RSAError for fewer than 2 subjects, and as `bootstrap` does.
+    Raises
+    ------
+    RSAError
+        For fewer than 2 subjects, and as `bootstrap` does.
+
+    Notes
+    -----
+    Draws over both factors count the noise of single measurements three times; the variance is corrected for it.
+
+    References
+    ----------
+    Schutt et al. (2023), eLife 12:e82566.
     """
     import scipy.special
     import xarray
@@ -50,7 +68,7 @@ def bootstrap_subjects(
         raise RSAError(f"at least 2 subjects are needed to resample them, got {len(people)}")
     draws = bootstrap(layers, people, method=method, n=n, seed=seed, groups=groups)
     single, values = draws["estimate"].to_numpy(), draws.to_numpy()
-    share = draw_counts(len(people), n, seed + 2**32) / len(people)  # another stream than the stimuli's
+    share = Resampling(n, seed=seed + 2**32).counts(len(people)) / len(people)  # another stream than the stimuli's
     found = {
         "subjects": single @ share.T,
         "stimuli": values.mean(axis=1),
@@ -69,10 +87,22 @@ def bootstrap_subjects(
 
 
 def subject_differences(result: "xarray.Dataset") -> "xarray.Dataset":
-    """Paired differences between all layers, from `bootstrap_subjects`, for new subjects and new stimuli.
+    """Compare all pairs of layers, for new subjects and new stimuli.
 
-    Dataset over "pair" as in `layer_differences`: `difference`, `standard_error`, `low`, `high`, `p`, `p_adjusted`.
-    Raises RSAError for fewer than 2 layers.
+    Parameters
+    ----------
+    result : xarray.Dataset
+        What `bootstrap_subjects` returned.
+
+    Returns
+    -------
+    xarray.Dataset
+        Over "pair", as `layer_differences` describes: `difference`, `standard_error`, `low`, `high`, `p`, `p_adjusted`.
+
+    Raises
+    ------
+    RSAError
+        For fewer than 2 layers.
     """
     import scipy.special
     import xarray
@@ -91,7 +121,7 @@ def subject_differences(result: "xarray.Dataset") -> "xarray.Dataset":
     p = 2 * scipy.special.stdtr(min(levels) - 1, -ratio)
     low, high = np.clip([d - half, d + half], -2, 2)
     columns = {"difference": d, "standard_error": error, "low": low, "high": high, "p": p}
-    columns["p_adjusted"] = benjamini_hochberg(p)
+    columns["p_adjusted"] = false_discovery(p)
     coords = {"first": ("pair", [names[k] for k in i]), "second": ("pair", [names[k] for k in j])}
     return xarray.Dataset({key: ("pair", column) for key, column in columns.items()}, coords)
 
@@ -116,21 +146,42 @@ def bootstrap_neuroids(
     n: int = 1000,
     seed: int = 0,
 ) -> "xarray.DataArray":
-    """Similarities to the RDM of responses whose neuroids are resampled: DataArray ("layer", "target", "draw").
+    """Resample the neuroids with replacement and compare the RDM of their responses.
 
-    responses: (n_stimuli, n_neuroids), mean rates of at least 5 neuroids; labels: of the stimuli, where responses bring
-    none. metric: as in `compute_rdm`, one without folds and precision. One draw takes one RDM. The target is named
-    "responses". `interval` and `layer_differences` work on the result; a draw with fewer than 3 different neuroids, or
-    in which an RDM is undefined, is NaN.
+    Parameters
+    ----------
+    layers : RDM or mapping of str to RDM
+    responses : array, tensor, DataFrame or DataArray (n_stimuli, n_neuroids)
+        Mean rates of at least 5 neuroids.
+    labels : iterable, optional
+        Names of the stimuli, where the responses bring none.
+    metric : str
+        As in `compute_rdm`, one without folds and precision.
+    method : str
+        As in `compare`.
+    n, seed : int
+        Number of draws, each of which computes one RDM, and what they depend on.
 
-    A resample holds fewer different neuroids than the recording, so the draws lie below the `estimate` from all of
-    them; intervals are centred on the latter. Raises RSAError as `compute_rdm` and `compare` do.
+    Returns
+    -------
+    xarray.DataArray
+        Dims ("layer", "target", "draw") as from `bootstrap`, for `interval` and `layer_differences`; the target is
+        "responses". NaN for a draw with fewer than 3 different neuroids or an undefined RDM.
+
+    Raises
+    ------
+    RSAError
+        As `compute_rdm` and `compare` do.
+
+    Notes
+    -----
+    A resample holds fewer different neuroids than the recording, so that the draws lie below the `estimate` from all
+    of them, on which intervals are centred.
     """
     import xarray
 
-    check_method(method)
-    if n < 1 or seed < 0:
-        raise RSAError(f"at least 1 draw and a seed from 0 are needed, got n={n}, seed={seed}")
+    method_named(method)
+    resampling = Resampling(n, seed=seed)
     x, own = named_rows(responses, guess=labels is None)
     names = row_labels(own, labels)
     if names is None:
@@ -148,7 +199,7 @@ def bootstrap_neuroids(
         raise RSAError(f"{sites} neuroids are too few to resample; at least {LEAST} are needed")
     whole = similarity(np.arange(sites))
     values = np.full((*whole.shape, n), np.nan)
-    for draw, counts in enumerate(draw_counts(sites, n, seed)):
+    for draw, counts in enumerate(resampling.counts(sites)):
         if (counts > 0).sum() < 3:
             continue
         try:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from ..errors import RSAError
-from ..rdm.distances import FOLDED, METRICS
+from ..rdm.distances import PLAIN
 from ..types import Attr
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 N_FEATURES = 8192  # of a layer, wherever layers are compared
-LAYER_METRICS = tuple(metric for metric in METRICS if metric not in ("mahalanobis", *FOLDED))
+LAYER_METRICS = PLAIN
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,17 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 import numpy as np
 
 from ..errors import RSAError, listing, near, reason
-from ..labels import as_text, check_labels, check_names, order_of, plain_column, row_labels, row_names
-from ..matching import both_sides, respelled
+from ..labels import (
+    as_text,
+    both_sides,
+    check_labels,
+    check_names,
+    order_of,
+    plain_column,
+    respelled,
+    row_labels,
+    row_names,
+)
 from ..types import Array
 
 if TYPE_CHECKING:

@@ -1,17 +1,84 @@
-"""Distances that know the noise: whitening by a precision matrix, and distances crossvalidated over folds."""
+"""Distances that know the noise: its precision, whitening by that, and crossvalidation over folds."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import RSAError, listing
+from ..errors import RSAError, listing, near
+from ..labels import as_matrix, beside, row_names
 from ..types import Array
+
+ESTIMATES = ("ledoit-wolf", "diagonal")
+
+
+def encoded(groups: Sequence[str]) -> tuple[tuple[str, ...], npt.NDArray[np.int64]]:
+    """The groups in order of first appearance, and the number of each row's."""
+    names = tuple(dict.fromkeys(groups))
+    place = {name: i for i, name in enumerate(names)}
+    return names, np.fromiter((place[group] for group in groups), np.int64, len(groups))
+
+
+def noise_precision(x: npt.ArrayLike, groups: Iterable[object], method: str = "ledoit-wolf") -> Array:
+    """Estimate the precision of the noise between features from what repeats of a condition differ by.
+
+    Parameters
+    ----------
+    x : array, DataFrame or DataArray (n, f)
+        Single measurements.
+    groups : iterable
+        The condition of every row, some of them repeated, in any numbers; matched by index where both have one.
+    method : str
+        "ledoit-wolf", the covariance shrunk towards a multiple of the identity by the amount that is best on average,
+        or "diagonal", the variances alone.
+
+    Returns
+    -------
+    array (f, f)
+        The inverse of the covariance of residuals about the group means, which have n - groups degrees of freedom.
+
+    Raises
+    ------
+    RSAError
+        For an unknown method, values that are not finite, missing groups, groups without repeats, and where the noise
+        has no variance.
+
+    References
+    ----------
+    Walther et al. (2016), NeuroImage 137:188-200; Ledoit and Wolf (2004), J Multivar Anal 88:365-411.
+    """
+    if method not in ESTIMATES:
+        raise RSAError(f"precision is a matrix, 'ledoit-wolf' or 'diagonal'{near(method, ESTIMATES)}")
+    labels = beside(groups, row_names(x), "groups")
+    x = as_matrix(x)
+    if len(labels) != len(x):
+        raise RSAError(f"{len(x)} rows of features but {len(labels)} groups")
+    if not np.isfinite(x).all():
+        raise RSAError(f"features hold NaN or infinity in rows {listing(np.flatnonzero(~np.isfinite(x).all(axis=1)))}")
+    names, place = encoded(labels)
+    counts = np.bincount(place)
+    if counts.max() < 2:
+        raise RSAError(f"precision={method!r} is estimated from repeats, but no group has more than one row")
+    sums = np.zeros((len(names), x.shape[1]))
+    np.add.at(sums, place, x)
+    residuals = x - (sums / counts[:, None])[place]
+    degrees = len(x) - len(names)
+    variances = (residuals**2).sum(axis=0) / degrees
+    silent = np.flatnonzero(variances <= 1e-24 * np.square(x, dtype=np.float64).mean(axis=0))
+    if len(silent) and (method == "diagonal" or len(silent) == x.shape[1]):
+        raise RSAError(f"feature {listing(silent)} has no noise variance over repeats; leave it out")
+    if method == "diagonal":
+        return np.diag(1 / variances)
+    from sklearn.covariance import ledoit_wolf
+
+    covariance, _ = ledoit_wolf(residuals, assume_centered=True)
+    inverse: Array = np.linalg.inv(covariance * (len(x) / degrees))
+    return (inverse + inverse.T) / 2
 
 
 def whiten(x: Array, precision: npt.ArrayLike | None) -> Array:
-    """Centred x L with P = L L', float64: its Euclidean distances are Mahalanobis distances of `x` (n, f).
+    """Centre x (n, f) and multiply by L, where P = L L': Euclidean distances of that are Mahalanobis distances of x.
 
     Raises RSAError when the precision is not a symmetric, positive definite (f, f) matrix.
     """
@@ -49,7 +116,9 @@ def crossnobis(
     return (values / x.shape[1]).astype(x.dtype), names
 
 
-def crossvalidated_correlation(x: Array, groups: Sequence[str], folds: Sequence[str]) -> tuple[Array, tuple[str, ...]]:
+def crossvalidated_correlation(
+    x: Array, groups: Sequence[str], folds: Sequence[str], precision: None = None
+) -> tuple[Array, tuple[str, ...]]:
     """1 - the correlation of group patterns with covariance and variances crossvalidated over folds (as above).
 
     Noise that is independent between folds adds to none of the three: the correlation is that of the patterns without
@@ -72,13 +141,12 @@ def _crossed(
 ) -> tuple[Array, npt.NDArray[np.bool_], tuple[str, ...]]:
     """Products of every group's mean in a fold with every group's mean in the others (folds, groups, groups); where a
     group has both (folds, groups); and the groups."""
-    names, fold_names = tuple(dict.fromkeys(groups)), tuple(dict.fromkeys(folds))
     if len(folds) != len(y):
         raise RSAError(f"{len(y)} rows of features but {len(folds)} folds")
+    (names, place), (fold_names, turn) = encoded(groups), encoded(folds)
     if len(names) < 2 or len(fold_names) < 2:
         raise RSAError(f"crossvalidation needs at least 2 groups and 2 folds, got {len(names)} and {len(fold_names)}")
-    place, turn = {g: i for i, g in enumerate(names)}, {f: i for i, f in enumerate(fold_names)}
-    cell = np.array([turn[f] * len(names) + place[g] for g, f in zip(groups, folds, strict=True)])
+    cell = turn * len(names) + place
     shape = len(fold_names), len(names)
     flat = np.zeros((math.prod(shape), y.shape[1]))
     np.add.at(flat, cell, y)

@@ -1,8 +1,13 @@
-"""Features to RDM: every metric, on numpy arrays and on torch tensors of any device."""
+"""Features to RDM: every metric, on numpy arrays and on torch tensors of any device.
+
+To add a metric: one entry in `_REGISTRY`, with a function from the features (n, f) to the condensed dissimilarities.
+A loop over pairs belongs into `_kernels.py`; the formula and its source into the docstring of `compute_rdm`.
+"""
 
 import math
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import numpy as np
@@ -11,11 +16,10 @@ import scipy.linalg.blas
 
 from ..errors import RSAError, listing, near
 from ..fields import columns_beside
-from ..labels import as_matrix, beside, check_labels, named_rows, named_square, order_of, row_labels, row_names
+from ..labels import Labels, as_matrix, beside, named_rows, named_square, order_of, row_labels, row_names, unique
 from ..types import Array, Attr
 from . import _kernels
-from .crossnobis import crossnobis, crossvalidated_correlation, whiten
-from .precision import noise_precision
+from .crossnobis import crossnobis, crossvalidated_correlation, encoded, noise_precision, whiten
 from .rdm import RDM
 
 if TYPE_CHECKING:
@@ -23,13 +27,42 @@ if TYPE_CHECKING:
 
 Features: TypeAlias = "npt.ArrayLike | torch.Tensor"
 
-FOLDED = ("crossnobis", "correlation-crossvalidated")
-METRICS = ("correlation", "spearman", "cosine", "euclidean", "sqeuclidean", "mahalanobis", *FOLDED)
-_EUCLIDEAN = ("euclidean", "sqeuclidean", "mahalanobis")  # the last after whitening
-_NEEDS_VARIANCE = ("correlation", "spearman")
 FEW = 5  # features; with fewer, correlations of unrelated rows are mostly near 1 or -1
 _ALONE = 2**21  # numbers that one thread goes through faster than BLAS lets go of the other cores
 _NEAR = {np.dtype(np.float32): 0.05, np.dtype(np.float64): 1e-4}  # share of the norms where Gram differences cancel
+
+
+@dataclass(frozen=True)
+class Metric:
+    """How rows of features become dissimilarities.
+
+    Attributes
+    ----------
+    name : str
+    condensed : callable
+        (x, names, metric, overwrite) to the condensed vector, x a numpy array (n, f), float32 or float64, that may be
+        overwritten if so said; of a folded metric (x, groups, folds, precision) to that and the groups.
+    on_device : callable, optional
+        (x, names, metric) to the same from a torch tensor on its own device; without it the tensor comes to the CPU.
+    least : int
+        Features below which the dissimilarities are 1 or -1 whatever these are.
+    centred, ranked, squared : bool
+        Rows about their mean; ranks inside rows; squared distances.
+    folded : bool
+        Crossvalidated over folds.
+    precision : bool
+        Takes the precision of the noise.
+    """
+
+    name: str
+    condensed: Callable[..., Any]
+    on_device: Callable[..., Array] | None = None
+    least: int = 1
+    centred: bool = False
+    ranked: bool = False
+    squared: bool = False
+    folded: bool = False
+    precision: bool = False
 
 
 def compute_rdm(
@@ -47,53 +80,80 @@ def compute_rdm(
     attrs: Mapping[str, Attr] | None = None,
     overwrite: bool = False,
 ) -> RDM:
-    """Dissimilarities between all pairs of rows (paper, eq. 1: `1 - corr(F_i, F_j)` by default).
+    """Compute the dissimilarities between all pairs of rows.
 
-    features: (n, f), numpy, torch, DataFrame or DataArray; float32 stays float32, half precision becomes float32, the
-      rest float64. Masked and NA values are missing values. Sums are made in float64 (correlation, spearman, cosine) or
-      from centred columns (euclidean).
-    metric: "correlation" 1 - Pearson r; "spearman" 1 - Pearson r of each row's mid-ranks; "cosine";
-      "euclidean"; "sqeuclidean"; "mahalanobis" (x_i - x_j)' P (x_i - x_j) / f, squared and per feature as in
-      rsatoolbox; "crossnobis" its crossvalidated form over `folds` (Walther et al. 2016), unbiased, may be negative;
-      "correlation-crossvalidated" 1 - the correlation without the noise, from products between `folds`.
-    labels: n unique names of the rows. Those that come with the features (the index of a DataFrame, the coordinate of a
-      DataArray) may be repeated here or, by a Series with them as its index, renamed, not contradicted; "0", "1", ...
-      without either. Row numbers (0, 1, ... in order) are no names.
-    groups: one per row: the RDM of the group means, in order of first appearance; labels are then the groups. Groups
-      and folds with an index of their own (Series) go to the rows of these names, in whatever order.
-    folds: one per row, for the crossvalidated metrics, with `groups` as the conditions; repeats may differ in number.
-    precision: (f, f) noise precision P (mahalanobis; crossnobis takes the identity without one), or how to estimate it
-      from what repeats of the `groups` differ by: "ledoit-wolf" or "diagonal", as in `noise_precision`.
-    missing: "raise", or "pairwise": correlation over the features that both rows have.
-    overwrite: the array of features may be used as working memory, which saves a copy of it.
+    Parameters
+    ----------
+    features : array, tensor, DataFrame or DataArray (n, f)
+        float32 stays float32, half precision becomes float32, the rest float64. Masked and NA values are missing.
+    metric : str
+        "correlation" 1 - Pearson r (paper, eq. 1); "spearman" 1 - Pearson r of each row's mid-ranks; "cosine";
+        "euclidean"; "sqeuclidean"; "mahalanobis" (x_i - x_j)' P (x_i - x_j) / f, squared and per feature as in
+        rsatoolbox; "crossnobis" its crossvalidated form over `folds` (Walther et al. 2016), unbiased, may be negative;
+        "correlation-crossvalidated" 1 - the correlation without the noise, from products between `folds`.
+    labels : iterable, optional
+        n unique names of the rows. Those that come with the features (the index of a DataFrame, the coordinate of a
+        DataArray) may be repeated here or, by a Series with them as its index, renamed, not contradicted; "0", "1", ...
+        without either. Row numbers (0, 1, ... in order) are no names.
+    groups : iterable, optional
+        One per row: the RDM of the group means, in order of first appearance; labels are then the groups. Groups and
+        folds with an index of their own (Series) are matched by it.
+    folds : iterable, optional
+        One per row, for the crossvalidated metrics, with `groups` as the conditions; repeats may differ in number.
+    precision : array (f, f) or str, optional
+        Noise precision P (mahalanobis; crossnobis takes the identity without one), or how to estimate it from what
+        repeats of the `groups` differ by: "ledoit-wolf" or "diagonal", as in `noise_precision`.
+    missing : str
+        "raise", or "pairwise": correlation over the features that both rows have.
+    by, name, descriptors, attrs
+        Fields of the RDM.
+    overwrite : bool
+        The array of features may be used as working memory, which saves a copy of it.
 
-    Raises RSAError naming the row without variance, with NaN or infinity; for fewer than 2 rows, repeated or missing
-    labels, missing groups, an unknown metric, arguments that do not fit the metric, and correlations over fewer than 3
-    features, which are 1 or -1 whatever these are; over fewer than 5 it warns.
+    Returns
+    -------
+    RDM
+
+    Raises
+    ------
+    RSAError
+        Naming the row without variance, with NaN or infinity; for fewer than 2 rows, repeated or missing labels,
+        missing groups, an unknown metric, arguments that do not fit the metric, and correlations over fewer than 3
+        features, which are 1 or -1 whatever these are.
+
+    Warns
+    -----
+    UserWarning
+        For correlations over fewer than 5 features.
+
+    Notes
+    -----
+    Sums are made in float64 (correlation, spearman, cosine) or from centred columns (euclidean).
+
+    References
+    ----------
+    Bashivan, Tensen and DiCarlo (2019), ICCV, section 3.1; Walther et al. (2016), NeuroImage 137:188-200.
+
+    Examples
+    --------
+    >>> from tgsage.rsa import compute_rdm
+    >>> rdm = compute_rdm([[0, 1, 2.5], [0, 1, 2], [3, 1, 0]], labels=["cat", "dog", "car"])
+    >>> rdm.square().round(2)
+    array([[0.  , 0.01, 1.96],
+           [0.01, 0.  , 1.98],
+           [1.96, 1.98, 0.  ]])
     """
-    if metric not in METRICS:
-        raise RSAError(f"unknown metric {metric!r}{near(metric, METRICS)}")
-    if missing not in ("raise", "pairwise"):
-        raise RSAError(f"missing is 'raise' or 'pairwise', not {missing!r}")
-    if missing == "pairwise" and (metric != "correlation" or groups is not None):
-        raise RSAError("missing='pairwise' is for metric='correlation' without groups")
-    if folds is None and metric in FOLDED:
-        raise RSAError(f"metric={metric!r} needs folds=, the repeat that every row belongs to")
-    if folds is not None and metric not in FOLDED:
-        raise RSAError(f"folds go with {' and '.join(FOLDED)}, not with metric={metric!r}")
-    if precision is not None and metric not in ("mahalanobis", "crossnobis"):
-        raise RSAError(f"metric={metric!r} takes no precision; mahalanobis and crossnobis do")
-    if precision is None and metric == "mahalanobis":
-        raise RSAError("metric='mahalanobis' needs precision=, the (f, f) inverse of the noise covariance")
+    how = metric_named(metric)
+    _check_arguments(how, groups, folds, precision, missing)
     x, own = named_rows(features, guess=labels is None and groups is None)
     rows = own or row_names(labels)
     x, own = _as_matrix(x), row_labels(own, labels)
     n = len(x)
-    names: Sequence[str] = list(map(str, range(n))) if own is None else own
+    names = Labels(map(str, range(n))) if own is None else own
     if len(names) != n:
         raise RSAError(f"{n} rows of features but {len(names)} labels")
     if own is not None and (groups is None or labels is not None):
-        check_labels(own)
+        names = unique(own)
     group_names = None if groups is None else beside(groups, own, "groups", rows)
     if group_names is not None and len(group_names) != n:
         raise RSAError(f"{n} rows of features but {len(group_names)} groups")
@@ -108,57 +168,76 @@ def compute_rdm(
         given, sides = named_square(precision, "precision")
         order = order_of(sides, row_names(features, 1), "precision")
         precision = given if order is None else given[np.ix_(order, order)]
-    _check_width(x.shape[1], metric, f"{name}: " if name else "")
-    if folds is not None:
-        if group_names is None:
-            raise RSAError(f"metric={metric!r} needs groups=, the condition of every row")
+    _check_width(x.shape[1], how, f"{name}: " if name else "")
+    if group_names is not None:
         _check_finite(x, names)
+    if folds is not None:
         turns = beside(folds, own, "folds", rows)
-        if metric == "crossnobis":
-            values, names = crossnobis(_numpy(x), group_names, turns, precision)
-        else:
-            values, names = crossvalidated_correlation(_numpy(x), group_names, turns)
+        values, names = how.condensed(_numpy(x), group_names, turns, precision)
     else:
         if group_names is not None:
-            _check_finite(x, names)
             x, names = group_means(x, group_names)
         if len(names) < 2:
             raise RSAError(f"an RDM needs at least 2 {'groups' if group_names else 'rows'}, got {len(names)}")
-        if metric == "mahalanobis":
-            x = _numpy(x)
-            dtype, x = x.dtype, whiten(x, precision)
         if missing == "pairwise":
             values = _pairwise_complete(_numpy(x), names)
+        elif precision is not None:
+            x = _numpy(x)
+            values = (_dissimilarities(whiten(x, precision), how, names) / x.shape[1]).astype(x.dtype)
         else:
-            values = _dissimilarities(x, metric, names, overwrite)
-        if metric == "mahalanobis":
-            values = (values / x.shape[1]).astype(dtype)
+            values = _dissimilarities(x, how, names, overwrite)
     values.flags.writeable = False  # the RDM keeps it without a copy
     if groups is None and descriptors:
         descriptors = columns_beside(descriptors, names, f"RDM '{name}'" if name else "RDM", rows)
-    return RDM(values, names, metric=metric, name=name, by=by, descriptors=descriptors, attrs=attrs)
+    made = {"metric": metric, "name": name, "by": by, "attrs": attrs}
+    return RDM(values, Labels(names), descriptors=descriptors, **made)
 
 
-def _check_width(f: int, metric: str, title: str) -> None:
-    """Refuses correlations that no feature can change, and warns of those over few."""
-    least = {"correlation": 3, "spearman": 3, "correlation-crossvalidated": 3, "cosine": 2}.get(metric, 1)
-    if f < least:
+def metric_named(name: str) -> Metric:
+    """Look up a metric. Raises RSAError for an unknown one."""
+    if name not in _REGISTRY:
+        raise RSAError(f"unknown metric {name!r}{near(name, METRICS)}")
+    return _REGISTRY[name]
+
+
+def _check_arguments(metric: Metric, groups: object, folds: object, precision: object, missing: str) -> None:
+    if missing not in ("raise", "pairwise"):
+        raise RSAError(f"missing is 'raise' or 'pairwise', not {missing!r}")
+    if missing == "pairwise" and (metric.name != "correlation" or groups is not None):
+        raise RSAError("missing='pairwise' is for metric='correlation' without groups")
+    if metric.folded and folds is None:
+        raise RSAError(f"metric={metric.name!r} needs folds=, the repeat that every row belongs to")
+    if metric.folded and groups is None:
+        raise RSAError(f"metric={metric.name!r} needs groups=, the condition of every row")
+    if folds is not None and not metric.folded:
+        take = " and ".join(other.name for other in _REGISTRY.values() if other.folded)
+        raise RSAError(f"folds go with {take}, not with metric={metric.name!r}")
+    if precision is not None and not metric.precision:
+        take = " and ".join(other.name for other in _REGISTRY.values() if other.precision)
+        raise RSAError(f"metric={metric.name!r} takes no precision; {take} do")
+    if precision is None and metric.precision and not metric.folded:
+        raise RSAError(f"metric={metric.name!r} needs precision=, the (f, f) inverse of the noise covariance")
+
+
+def _check_width(f: int, metric: Metric, title: str) -> None:
+    """Refuse correlations that no feature can change, and warn of those over few."""
+    if f < metric.least:
         raise RSAError(
-            f"{metric} over {f} feature(s) is 1 or -1 whatever they are; it needs at least {least}"
+            f"{metric.name} over {f} feature(s) is 1 or -1 whatever they are; it needs at least {metric.least}"
             " (metric='euclidean' takes any number)"
         )
-    if least == 3:
-        _say_few(f, f"{title}{metric} distances")
+    if metric.least >= 3:
+        _warn_of_few(f, f"{title}{metric.name} distances")
 
 
-def _say_few(f: int, what: str) -> None:
+def _warn_of_few(f: int, what: str) -> None:
     if f < FEW:
         warnings.warn(f"{what} are correlations over {f} features only: mostly chance", stacklevel=4)
 
 
 def group_means(x: Any, groups: Sequence[str]) -> tuple[Any, tuple[str, ...]]:
     """Mean row of every group (in the type and on the device of `x`), and the groups in order of first appearance."""
-    names, index = _encode(groups)
+    names, index = encoded(groups)
     counts = np.bincount(index)
     if isinstance(x, np.ndarray):
         sums = np.zeros((len(names), x.shape[1]))
@@ -169,12 +248,6 @@ def group_means(x: Any, groups: Sequence[str]) -> tuple[Any, tuple[str, ...]]:
     place = torch.as_tensor(index, device=x.device)
     sums_ = torch.zeros(len(names), x.shape[1], dtype=x.dtype, device=x.device).index_add_(0, place, x)
     return sums_ / torch.as_tensor(counts, dtype=x.dtype, device=x.device)[:, None], names
-
-
-def _encode(groups: Sequence[str]) -> tuple[tuple[str, ...], npt.NDArray[np.int64]]:
-    names = tuple(dict.fromkeys(groups))
-    place = {name: i for i, name in enumerate(names)}
-    return names, np.fromiter((place[group] for group in groups), np.int64, len(groups))
 
 
 def _as_matrix(features: Features) -> Any:
@@ -213,38 +286,46 @@ def _fail(what: str, bad: Array, names: Sequence[str]) -> None:
         raise RSAError(f"{bad.sum()} of {len(names)} rows: {listing(np.asarray(names)[bad])} {what}")
 
 
-def _dissimilarities(x: Any, metric: str, names: Sequence[str], overwrite: bool = False) -> Array:
-    if not isinstance(x, np.ndarray) and metric != "spearman":
-        return _torch_dissimilarities(x, metric, names)
-    x, scale = _in_range(_numpy(x), metric)
-    n = len(names)
-    out = np.empty(n * (n - 1) // 2, x.dtype)
-    if metric in _EUCLIDEAN:
-        _check_finite(x, names)
-        centred = x - x.mean(axis=0, dtype=np.float64).astype(x.dtype)  # else the Gram matrix is all mean
-        _kernels.condense_sqeuclidean(_gram(centred), x, _NEAR[x.dtype], out)
-        if metric == "euclidean":
-            np.sqrt(out, out=out)
-        if scale == 1:
-            return out
-        with np.errstate(over="ignore"):
-            out *= x.dtype.type(scale)
-            out *= x.dtype.type(1 if metric == "euclidean" else scale)
-        if not math.isfinite(out.max()):
-            raise RSAError(f"{metric} distances of features as large as these exceed {x.dtype}; divide the features")
+def _dissimilarities(x: Any, metric: Metric, names: Sequence[str], overwrite: bool = False) -> Array:
+    if not isinstance(x, np.ndarray) and metric.on_device is not None:
+        return metric.on_device(x, names, metric)
+    return cast(Array, metric.condensed(_numpy(x), names, metric, overwrite))
+
+
+def _straight(x: Array, names: Sequence[str], metric: Metric, overwrite: bool) -> Array:
+    """Euclidean distances, from the Gram matrix."""
+    x, scale = _in_range(x, 1e15 if x.dtype == np.float32 else 1e100)
+    _check_finite(x, names)
+    out = np.empty(len(x) * (len(x) - 1) // 2, x.dtype)
+    centred = x - x.mean(axis=0, dtype=np.float64).astype(x.dtype)  # else the Gram matrix is all mean
+    _kernels.condense_sqeuclidean(_gram(centred), x, _NEAR[x.dtype], out)
+    if not metric.squared:
+        np.sqrt(out, out=out)
+    if scale == 1:
         return out
-    if metric == "spearman":
+    with np.errstate(over="ignore"):
+        out *= x.dtype.type(scale)
+        out *= x.dtype.type(scale if metric.squared else 1)
+    if not math.isfinite(out.max()):
+        raise RSAError(f"{metric.name} distances of features as large as these exceed {x.dtype}; divide the features")
+    return out
+
+
+def _angular(x: Array, names: Sequence[str], metric: Metric, overwrite: bool) -> Array:
+    """1 - the product of rows of length one, which are centred, or centred ranks, or neither."""
+    if x.dtype == np.float64:  # float32 is summed in float64
+        x, _ = _in_range(x, 1e100)
+    if metric.ranked:
         _check_finite(x, names)
         ranks = np.empty_like(x)
-        _kernels.rank_rows(x, ranks)
+        _kernels.rank_rows(x, ranks)  # scipy's rankdata is TIMES slower
         x = ranks
-    elif metric not in ("correlation", "cosine"):
-        raise NotImplementedError(metric)
-    state = np.empty(n, np.int8)
-    z = x if x.flags.writeable and (overwrite or metric == "spearman") else np.empty_like(x)
+    n = len(x)
+    state, out = np.empty(n, np.int8), np.empty(n * (n - 1) // 2, x.dtype)
+    z = x if x.flags.writeable and (overwrite or metric.ranked) else np.empty_like(x)
     standardise = _kernels.standardise_rows_alone if x.size < _ALONE else _kernels.standardise_rows
-    standardise(x, metric != "cosine", z, state)
-    user = metric == "correlation" and not overwrite  # a network's features are overwritten, and none is missing
+    standardise(x, metric.centred, z, state)
+    user = metric.name == "correlation" and not overwrite  # a network's features are overwritten, and none is missing
     hint = "; compute_rdm(..., missing='pairwise') skips missing values" if user else ""
     _fail(f"holds NaN or infinity{hint}", state == _kernels.NOT_FINITE, names)
     _fail_constant(state == _kernels.CONSTANT, metric, names)
@@ -253,20 +334,18 @@ def _dissimilarities(x: Any, metric: str, names: Sequence[str], overwrite: bool 
     return out
 
 
-def _in_range(x: Array, metric: str) -> tuple[Array, float]:
-    """x / scale and the scale: a power of two other than 1 where squares of x would leave the range of its type."""
-    if x.dtype == np.float32 and metric not in _EUCLIDEAN:
-        return x, 1.0  # summed in float64
-    peak, most = float(np.abs(x).max()), 1e15 if x.dtype == np.float32 else 1e100
+def _in_range(x: Array, most: float) -> tuple[Array, float]:
+    """x / scale and the scale: a power of two other than 1 where the largest value is not within 1 / most to most."""
+    peak = float(np.abs(x).max())
     if not math.isfinite(peak) or peak == 0 or 1 / most < peak < most:
         return x, 1.0
     scale = 2.0 ** math.frexp(peak)[1]
     return (x.astype(np.float64) / scale).astype(x.dtype), scale
 
 
-def _fail_constant(constant: npt.NDArray[np.bool_], metric: str, names: Sequence[str]) -> None:
-    why = "has no variance over features" if metric in _NEEDS_VARIANCE else "is all zero"
-    _fail(f"{why}, so its {metric} distance is undefined; leave it out", constant, names)
+def _fail_constant(constant: npt.NDArray[np.bool_], metric: Metric, names: Sequence[str]) -> None:
+    why = "has no variance over features" if metric.centred else "is all zero"
+    _fail(f"{why}, so its {metric.name} distance is undefined; leave it out", constant, names)
 
 
 def _gram(z: Array) -> Array:
@@ -283,25 +362,50 @@ def _pairwise_complete(x: Array, names: Sequence[str]) -> Array:
     if np.isnan(out).any():
         i, j = (int(index[np.flatnonzero(np.isnan(out))[0]]) for index in np.triu_indices(n, 1))
         raise RSAError(f"rows {names[i]} and {names[j]} share fewer than 3 features that vary; leave one of them out")
-    _say_few(int(shared.min()), "some pairs of rows")
+    _warn_of_few(int(shared.min()), "some pairs of rows")
     return out
 
 
-def _torch_dissimilarities(x: "torch.Tensor", metric: str, names: Sequence[str]) -> Array:
-    """The same steps on the tensor's own device; only the condensed vector comes back."""
+def _straight_on_device(x: "torch.Tensor", names: Sequence[str], metric: Metric) -> Array:
     import torch
 
     _check_finite(x, names)
-    above = torch.ones(len(x), len(x), dtype=torch.bool, device=x.device).triu(1)
-    if metric in _EUCLIDEAN:
-        distances = torch.cdist(x, x, compute_mode="donot_use_mm_for_euclid_dist")[above]
-        return _numpy(distances if metric == "euclidean" else distances.square())
-    if metric not in ("correlation", "cosine"):
-        raise NotImplementedError(metric)
-    if metric == "correlation":
+    distances = _above(torch.cdist(x, x, compute_mode="donot_use_mm_for_euclid_dist"))
+    return _numpy(distances.square() if metric.squared else distances)
+
+
+def _angular_on_device(x: "torch.Tensor", names: Sequence[str], metric: Metric) -> Array:
+    import torch
+
+    _check_finite(x, names)
+    if metric.centred:
         x = x - x.mean(dim=1, keepdim=True, dtype=torch.float64).to(x.dtype)
     norms = x.double().square().sum(dim=1, keepdim=True).sqrt()
-    scale = x.abs().amax(dim=1) if metric == "cosine" else x.amax(dim=1) - x.amin(dim=1)
+    scale = x.amax(dim=1) - x.amin(dim=1) if metric.centred else x.abs().amax(dim=1)
     _fail_constant((scale == 0).cpu().numpy(), metric, names)
     z = x / norms.to(x.dtype)
-    return _numpy((1 - z @ z.T)[above].clamp_(0, 2))
+    return _numpy(_above(1 - z @ z.T).clamp_(0, 2))
+
+
+def _above(square: "torch.Tensor") -> "torch.Tensor":
+    """What is above the diagonal, in `pdist` order; only that comes back from the device."""
+    import torch
+
+    return square[torch.ones_like(square, dtype=torch.bool).triu(1)]
+
+
+_REGISTRY = {
+    metric.name: metric
+    for metric in (
+        Metric("correlation", _angular, _angular_on_device, least=3, centred=True),
+        Metric("spearman", _angular, least=3, centred=True, ranked=True),
+        Metric("cosine", _angular, _angular_on_device, least=2),
+        Metric("euclidean", _straight, _straight_on_device),
+        Metric("sqeuclidean", _straight, _straight_on_device, squared=True),
+        Metric("mahalanobis", _straight, squared=True, precision=True),  # of whitened features, per feature
+        Metric("crossnobis", crossnobis, folded=True, precision=True),
+        Metric("correlation-crossvalidated", crossvalidated_correlation, least=3, folded=True),
+    )
+}
+METRICS = tuple(_REGISTRY)
+PLAIN = tuple(metric.name for metric in _REGISTRY.values() if not (metric.folded or metric.precision))  # features alone

@@ -1,50 +1,65 @@
-"""The representational dissimilarity matrix, and how one is computed from features (paper, section 3.1, eq. 1)."""
+"""The representational dissimilarity matrix (paper, section 3.1)."""
 
-import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import RSAError, listing, near, reason
-from ..fields import attr_fields, columns_beside, text_field
-from ..labels import as_matrix, named_square, plain, row_labels, row_names
-from ..labels import as_text as as_text
-from ..labels import check_labels as check_labels
+from ..errors import RSAError, listing, reason
+from ..fields import Labelled, text_field
+from ..labels import as_matrix, check_labels, named_square, plain, row_labels, row_names, unique
 from ..notebooks import as_html
 from ..types import Array, Attr
 from . import _kernels
 
 if TYPE_CHECKING:
-    import h5py
     import pandas
     import xarray
     from matplotlib.axes import Axes
 
 
 @dataclass(frozen=True, eq=False, repr=False, init=False)
-class RDM:
+class RDM(Labelled):
     """A symmetric matrix of dissimilarities between n conditions, stored once per pair; it cannot be changed.
 
-    values: (n(n-1)/2,) in the order of `scipy.spatial.distance.pdist`, float32 or float64, all finite.
-    labels: n unique strings. descriptors: name -> n values (a category per stimulus, say).
-    by: "stimulus", or the column whose groups were averaged ("object_name", "category_name", ...).
-    attrs: how it was made (number of features, scaling, ...), for the reader of a result.
+    Attributes
+    ----------
+    values : array (n(n-1)/2,)
+        In the order of `scipy.spatial.distance.pdist`, float32 or float64, all finite.
+    labels : tuple of str (n,)
+        Unique names of the conditions.
+    metric : str
+    name : str
+        Of the layer or the brain region.
+    by : str
+        "stimulus", or the column whose groups were averaged ("object_name", "category_name", ...).
+    descriptors : mapping of str to array (n,)
+        Further columns, a category per stimulus, say.
+    attrs : mapping
+        How it was made (number of features, scaling, ...), for the reader of a result.
 
-    Raises RSAError when lengths disagree, labels repeat or values are not finite.
+    Raises
+    ------
+    RSAError
+        When lengths disagree, labels repeat or values are not finite.
+
+    Examples
+    --------
+    >>> from tgsage.rsa import RDM
+    >>> rdm = RDM([0.1, 0.9, 0.8], ["cat", "dog", "car"], metric="correlation", name="IT")
+    >>> rdm
+    RDM('IT', 3 x 3 by stimulus, correlation, float64)
+    >>> rdm.subset(["car", "cat"]).values
+    array([0.9])
     """
 
-    values: Array
-    labels: tuple[str, ...]
     metric: str
-    name: str
-    by: str
-    descriptors: Mapping[str, Array]
-    attrs: Mapping[str, Attr]
+
+    _texts: ClassVar = ("metric", "name", "by")
 
     def __init__(
         self,
@@ -78,22 +93,35 @@ class RDM:
             i = int(np.searchsorted(np.cumsum(np.arange(n - 1, 0, -1)), bad, side="right"))
             j = bad - (i * n - i * (i + 1) // 2 - i - 1)
             raise RSAError(f"{title}: the value between {names[i]} and {names[j]} is {array[bad]}; all must be finite")
-        array.flags.writeable = False
-        set_field = object.__setattr__
-        set_field(self, "values", array)
-        set_field(self, "labels", names)
-        set_field(self, "metric", text_field(metric, f"{title}: metric", "unknown"))
-        set_field(self, "name", str(name or ""))
-        set_field(self, "by", text_field(by, f"{title}: by", "stimulus"))
-        set_field(self, "descriptors", columns_beside(descriptors, names, title, row_names(labels)))
-        set_field(self, "attrs", attr_fields(attrs, title))
+        metric, rows = text_field(metric, f"{title}: metric", "unknown"), row_names(labels)
+        self._set(array, rows, title, labels=names, name=name, by=by, descriptors=descriptors, attrs=attrs)
+        object.__setattr__(self, "metric", metric)
 
     @classmethod
-    def from_square(cls, matrix: npt.ArrayLike, labels: Iterable[object] | None = None, **fields: Any) -> "RDM":
-        """From an (n, n) matrix. The labels of a DataFrame or DataArray are its own (see `row_labels`).
+    def from_square(cls, matrix: npt.ArrayLike, labels: Iterable[object] | None = None, **fields: Any) -> Self:
+        """Take the values from a square matrix.
 
-        Raises RSAError unless it is symmetric (to 1e-6 of its range), and where the names of rows and columns differ.
+        Parameters
+        ----------
+        matrix : array (n, n)
+            A DataFrame or DataArray brings its own labels.
+        labels : iterable, optional
+            Names of the rows, needed where the matrix has none.
+        **fields
+            `metric`, `name`, `by`, `descriptors` and `attrs`.
+
+        Returns
+        -------
+        RDM
+
+        Raises
+        ------
+        RSAError
+            Unless the matrix is symmetric (to 1e-6 of its range) with a zero diagonal, and where the names of rows and
+            columns, or these and `labels`, differ.
         """
+        from scipy.spatial.distance import squareform
+
         rows, own = named_square(matrix, "the matrix")
         names = row_labels(own, labels)
         if names is None:
@@ -106,47 +134,40 @@ class RDM:
             raise RSAError("the matrix is not symmetric, so it is no RDM")
         diagonal = np.diagonal(square)
         if np.any(np.abs(diagonal[~np.isnan(diagonal)]) > tolerance):
-            raise RSAError("the diagonal is not zero: this is a matrix of similarities, or none at all")
-        return cls(square[np.triu_indices(len(square), 1)], names, **fields)
-
-    def __len__(self) -> int:
-        return len(self.labels)
+            raise RSAError("the diagonal is not zero: a matrix of similarities is no RDM")
+        values = squareform(square, checks=False)
+        values.flags.writeable = False  # so that it is kept without a copy
+        return cls(values, unique(names), **fields)
 
     def __repr__(self) -> str:
         return f"RDM({self.name!r}, {len(self)} x {len(self)} by {self.by}, {self.metric}, {self.values.dtype})"
 
-    def replace(self, **fields: Any) -> "RDM":
-        """A copy with some fields changed."""
-        now = {key: getattr(self, key) for key in ("values", "labels", "metric", "name", "by", "descriptors", "attrs")}
-        return RDM(**(now | fields))
-
     def square(self) -> Array:
-        """The (n, n) symmetric matrix with a zero diagonal."""
-        n = len(self)
-        out = np.zeros((n, n), self.values.dtype)
-        out[np.triu_indices(n, 1)] = self.values
-        out += out.T
+        """Unfold to the full matrix.
+
+        Returns
+        -------
+        array (n, n)
+            Symmetric, with a zero diagonal.
+        """
+        from scipy.spatial.distance import squareform
+
+        out: Array = squareform(self.values, checks=False)
         return out
 
-    def subset(self, labels: Iterable[object]) -> "RDM":
-        """The RDM of these conditions, in this order. Raises RSAError for an unknown or repeated label."""
-        wanted = check_labels(sorted(map(str, labels)) if isinstance(labels, set | frozenset) else labels)
-        if wanted == self.labels:
-            return self
-        place = {label: i for i, label in enumerate(self.labels)}
-        unknown = [label for label in wanted if label not in place]
-        if unknown:
-            raise RSAError(
-                f"{len(unknown)} label(s) not in {self!r}: {listing(unknown)}{near(unknown[0], self.labels)}"
-            )
-        order = np.array([place[label] for label in wanted], np.int64)
-        out = np.empty(len(wanted) * (len(wanted) - 1) // 2, self.values.dtype)
+    def _selected(self, order: npt.NDArray[np.int64]) -> Array:
+        out = np.empty(len(order) * (len(order) - 1) // 2, self.values.dtype)
         _kernels.gather_pairs(self.values, len(self), order, out)
-        columns = {key: column[order] for key, column in self.descriptors.items()}
-        return self.replace(values=out, labels=wanted, descriptors=columns)
+        return out
 
     def to_xarray(self) -> "xarray.DataArray":
-        """Square DataArray with dims (by, by + "_2"), labels and descriptors as coordinates."""
+        """Convert to a square DataArray.
+
+        Returns
+        -------
+        xarray.DataArray
+            Dims (`by`, `by` + "_2"); labels and descriptors are coordinates.
+        """
         import xarray
 
         rows, columns = self.by, f"{self.by}_2"
@@ -270,46 +291,35 @@ class RDM:
         return as_html(repr(self), {**facts, **columns, **self.attrs})
 
     def save(self, path: str | Path) -> None:
-        """Write one HDF5 file (atomically: the file appears when it is whole)."""
+        """Write an HDF5 file, completely or not at all.
+
+        Parameters
+        ----------
+        path : str or Path
+        """
         from ..io.hdf5 import writing
 
         with writing(path, "rdm") as file:
             self.write(file)
 
     @classmethod
-    def load(cls, path: str | Path) -> "RDM":
-        """Read what `save` wrote. Raises RSAError naming the file when it is missing, truncated or something else."""
+    def load(cls, path: str | Path) -> Self:
+        """Read a file that `save` wrote.
+
+        Parameters
+        ----------
+        path : str or Path
+
+        Returns
+        -------
+        RDM
+
+        Raises
+        ------
+        RSAError
+            For a file that is missing, truncated or something else.
+        """
         from ..io.hdf5 import reading
 
         with reading(path, "rdm") as file:
             return cls.read(file)
-
-    def write(self, group: "h5py.Group") -> None:
-        """Store into an open HDF5 group."""
-        from ..io.hdf5 import write_array
-
-        write_array(group, "values", self.values)
-        write_array(group, "labels", np.array(self.labels, object))
-        for i, (key, column) in enumerate(self.descriptors.items()):
-            write_array(group, f"descriptor{i}", column)
-            group[f"descriptor{i}"].attrs["name"] = key
-        for key in ("metric", "name", "by"):
-            group.attrs[key] = getattr(self, key)
-        group.attrs["attrs"] = json.dumps(self.attrs)
-
-    @classmethod
-    def read(cls, group: "h5py.Group") -> "RDM":
-        """Read from an open HDF5 group."""
-        from ..io.hdf5 import read_column, read_json, read_text
-
-        stored = [f"descriptor{i}" for i in range(len(group)) if f"descriptor{i}" in group]
-        columns = {read_text(group[place], "name"): read_column(group, place) for place in stored}
-        return cls(
-            read_column(group, "values", limit=math.inf),
-            read_column(group, "labels"),
-            metric=read_text(group, "metric"),
-            name=read_text(group, "name"),
-            by=read_text(group, "by"),
-            descriptors=columns,
-            attrs=read_json(group, "attrs"),
-        )

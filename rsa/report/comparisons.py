@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..errors import RSAError
-from ..inference.intervals import benjamini_hochberg, layer_differences, standard_error
+from ..inference.intervals import false_discovery, layer_differences, standard_error
 from ..plots.scores import Panel
+from ..rdm.comparison import method_named
 from ..score import TeacherScore
 from ..types import Array
 
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     import xarray
 
 LEVEL = 0.05
-CENTRED = ("pearson", "spearman", "tau-a", "rho-a", "pearson-whitened")  # zero is what chance gives
 TG = "TG"
 _ALL_PAIRS = 6  # things whose every different pair is drawn; of more, the best against the others
 
@@ -71,13 +71,13 @@ def above_zero(draws: "xarray.DataArray | None", target: int, method: str) -> li
     the layers of this target (Benjamini-Hochberg). None by a method that is above zero by chance."""
     import scipy.stats
 
-    if draws is None or method not in CENTRED:
+    if draws is None or not method_named(method).centred:
         return []
     value, dof = (draws[key].to_numpy()[:, target] for key in ("estimate", "dof"))
     error = standard_error(draws).to_numpy()[:, target]
     z = np.arctanh(np.clip(value, -1 + 1e-12, 1 - 1e-12)) * np.maximum(1 - value**2, 1e-12)
     p = scipy.stats.t.sf(z / np.maximum(error, 1e-12), dof)
-    return [int(i) for i in np.flatnonzero(benjamini_hochberg(p) < LEVEL)]
+    return [int(i) for i in np.flatnonzero(false_discovery(p) < LEVEL)]
 
 
 class Models:

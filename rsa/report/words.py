@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from ..plots.scores import between
-from ..rdm.comparison import SIZED
+from ..rdm.comparison import caution
 from ..rdm.rdm import RDM
 from ..score import TeacherScore
 from ..types import Attr
@@ -112,8 +112,8 @@ def methods(
         text = [f"{compared} and {_targets(score, targets)} were compared by {by} over {conditions(score)}."]
     text.append("TG is the mean over targets of the highest similarity of any layer (Bashivan et al. 2019).")
     text.append(_inference(score) if score.draws is not None else "No intervals were computed.")
-    if score.method in SIZED:
-        text.append(f"Note that {SIZED[score.method]}.")
+    if caution(score.method):
+        text.append(f"Note that {caution(score.method)}.")
     if score.crossvalidated is not None:
         text.append(
             "Because a maximum is biased upwards, layers were also chosen on random halves of the stimuli and scored "

@@ -6,9 +6,9 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import RSAError, listing
-from ..labels import beside, check_names, order_of, plain_column, row_names
+from ..labels import as_matrix, beside, check_names, order_of, plain_column, row_names
 from ..types import Array
-from .features import as_matrix, check_pair, compact, principal
+from .features import check_pair, compact, principal
 
 FOLDS = 5
 ALPHAS = 10.0 ** np.arange(-6, 5)  # of the ridge penalty, in mean eigenvalues of the training stimuli's Gram matrix

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from tgsage.rsa import Features, Guidance, RSAError, Stimuli, Teacher, compare, compute_rdm
-from tgsage.rsa.matching import respelled
+from tgsage.rsa.labels import respelled
 from tgsage.rsa.rdm.comparison import align
 
 NFC, NFD = (unicodedata.normalize(form, "Löwe") for form in ("NFC", "NFD"))

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 from tgsage.rsa import METHODS, RDM, RSAError, bootstrap, compare_all, compute_rdm
-from tgsage.rsa.inference.influence import influences, places
-from tgsage.rsa.rdm.comparison import RANKED
+from tgsage.rsa.inference.bootstrap import Sides
+from tgsage.rsa.rdm.comparison import method_named
 
 N = 14
 UPPER = np.triu_indices(N, 1)
@@ -35,7 +35,7 @@ def weighted(a: RDM, b: RDM, w: np.ndarray, method: str) -> float:
     if method == "tau-a":
         signs = np.sign(x[:, None] - x) * np.sign(y[:, None] - y)
         return float(u @ signs @ u / (u.sum() ** 2 - (u**2).sum()))
-    if method in RANKED:
+    if method_named(method).ranked:
         x, y = (((v[:, None] > v) + 0.5 * (v[:, None] == v)) @ u / u.sum() - 0.5 for v in (x, y))
         if method == "rho-a":
             return float(12 * (u @ (x * y)) / u.sum() * len(u) ** 2 / (len(u) ** 2 - 1))
@@ -48,8 +48,7 @@ def weighted(a: RDM, b: RDM, w: np.ndarray, method: str) -> float:
 @pytest.mark.parametrize("method", METHODS)
 def test_slopes_are_finite_differences(method: str, tied: bool) -> None:
     a, b, c, d = rdms(tied)
-    placed = [places(rdm, method) for rdm in (a, b, c, d)] if method in RANKED else []
-    values, slopes = influences([a, b], [c, d], method, placed)
+    values, slopes = Sides([a, b], [c, d], method_named(method)).influences()
     expected = compare_all({"a": a, "b": b}, {"c": c, "d": d}, method=method)
     np.testing.assert_allclose(values, expected, atol=1e-12)
     for i in range(N):

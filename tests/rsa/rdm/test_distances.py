@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from scipy.spatial.distance import pdist, squareform
 from scipy.stats import rankdata
 from tgsage.rsa import METRICS, RDM, RSAError, compute_rdm, layer_rdms
-from tgsage.rsa.rdm.distances import _torch_dissimilarities
+from tgsage.rsa.rdm.distances import _dissimilarities, metric_named
 from tgsage.rsa.types import Array
 
 from ..peers import peer_rdm
@@ -130,7 +130,7 @@ def test_integers_half_precision_and_views_are_taken(features: Array) -> None:
 @pytest.mark.parametrize("metric", SCIPY)
 def test_the_torch_path_agrees(metric: str, kind: str, dtype: Any) -> None:
     x = made(kind, dtype)
-    values = _torch_dissimilarities(torch.from_numpy(x), metric, [str(i) for i in range(len(x))])
+    values = _dissimilarities(torch.from_numpy(x), metric_named(metric), [str(i) for i in range(len(x))])
     agree(values, reference(x, metric), TOLERANCE[dtype], metric in BOUNDED)
 
 
@@ -248,7 +248,7 @@ def test_constant_rows_are_found_whatever_their_rounding(dtype: Any) -> None:
     with pytest.raises(RSAError, match=r"2 of 40 rows: 5, 6 has no variance"):
         compute_rdm(x)
     with pytest.raises(RSAError, match=r"2 of 40 rows: 5, 6 has no variance"):
-        _torch_dissimilarities(torch.from_numpy(x), "correlation", [str(i) for i in range(40)])
+        _dissimilarities(torch.from_numpy(x), metric_named("correlation"), [str(i) for i in range(40)])
 
 
 def test_descriptors_and_attributes_are_kept() -> None:

@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..errors import RSAError
-from ..rdm.comparison import RANKED, align, check_method
+from ..rdm.comparison import align, method_named
 from ..rdm.rdm import RDM
-from .influence import places
-from .resampling import blocks, resampled
+from .bootstrap import Resampling, Sides
 
 if TYPE_CHECKING:
     import xarray
@@ -24,30 +23,46 @@ def crossvalidated_choice(
     seed: int = 0,
     groups: str | Sequence[object] | None = None,
 ) -> "xarray.DataArray":
-    """Similarity of the best layer on stimuli that did not choose it: DataArray ("target", "split").
+    """Choose the best layer on half of the stimuli and compare it on the other half.
 
     The maximum over layers is biased upwards, the more so the more layers there are and the fewer stimuli; this is not.
-    It is the similarity of the layer that half of the stimuli choose: where some are nearly as good as the best, lower
-    than the best's, by .02 to .08 with 8 such layers and 20 to 50 stimuli.
-    n: random halvings of the stimuli, or of whole `groups` (as in `bootstrap`); each serves both ways, so there are 2n
-    splits. Coordinate `layer` (target, split): the choice.
 
-    "cosine-whitened" is higher on half of the stimuli than on all (see `compare`).
+    Parameters
+    ----------
+    a, b : mapping of str to RDM
+        Layers and targets, over the same stimuli in any order.
+    method : str
+        As in `compare`; "cosine-whitened" is higher on half of the stimuli than on all.
+    n : int
+        Random halvings of the stimuli; each serves both ways.
+    seed : int
+    groups : str or sequence, optional
+        Halve whole groups, as in `bootstrap`.
 
-    Raises RSAError as `bootstrap` does, and where an RDM is constant on half of the stimuli.
+    Returns
+    -------
+    xarray.DataArray
+        Dims ("target", "split"), of 2n splits; coordinate `layer` (target, split), the choice.
+
+    Raises
+    ------
+    RSAError
+        As `bootstrap` does, and where an RDM is constant on half of the stimuli.
+
+    Notes
+    -----
+    It is the similarity of the layer that half of the stimuli choose: where some layers are nearly as good as the
+    best, it is lower than the best's, by .02 to .08 with 8 such layers and 20 to 50 stimuli.
     """
     import xarray
 
-    check_method(method)
-    if n < 1 or seed < 0:
-        raise RSAError(f"at least 1 halving and a seed from 0 are needed, got n={n}, seed={seed}")
+    how, resampling = method_named(method), Resampling(n, groups, seed)
     layers, targets = align(a, b, cure="RDM.subset selects")
-    unit = blocks(layers[0], groups)
+    unit = resampling.units(layers[0])
     units, rng = int(unit.max()) + 1, np.random.default_rng(seed)
     halves = np.stack([rng.permutation(units) < units // 2 for _ in range(n)])[:, unit]
     weights = np.concatenate([halves, ~halves]).astype(np.int64)
-    placed = [places(rdm, method) for rdm in (*layers, *targets)] if method in RANKED else []
-    here = resampled(layers, targets, weights, method, placed)
+    here = Sides(layers, targets, how).resampled(weights)
     if np.isnan(here).any():
         raise RSAError("half of the stimuli are too few: an RDM is constant on them")
     best = here.argmax(axis=0)

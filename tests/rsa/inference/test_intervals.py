@@ -22,8 +22,9 @@ from tgsage.rsa import (
     permutation_test,
     standard_error,
 )
-from tgsage.rsa.inference.intervals import benjamini_hochberg
-from tgsage.rsa.report.comparisons import CENTRED, PairTests, above_zero
+from tgsage.rsa.inference.intervals import false_discovery
+from tgsage.rsa.rdm.comparison import method_named
+from tgsage.rsa.report.comparisons import PairTests, above_zero
 
 from ..peers import NAMES
 
@@ -33,14 +34,14 @@ def independent(n: int, seed: int) -> tuple[RDM, RDM]:
     return compute_rdm(rng.normal(size=(n, 6))), compute_rdm(rng.normal(size=(n, 6)))
 
 
-def test_benjamini_hochberg_as_scipy() -> None:
+def test_false_discovery_is_scipys_and_knows_nan() -> None:
     p = np.random.default_rng(0).random(40) ** 2
-    np.testing.assert_allclose(benjamini_hochberg(p), stats.false_discovery_control(p), atol=1e-15)
+    np.testing.assert_allclose(false_discovery(p), stats.false_discovery_control(p), atol=1e-15)
     p[[3, 39]] = np.nan
     defined = np.isfinite(p)
-    np.testing.assert_allclose(benjamini_hochberg(p)[defined], stats.false_discovery_control(p[defined]), atol=1e-15)
-    assert np.isnan(benjamini_hochberg(p)[~defined]).all()
-    assert np.isnan(benjamini_hochberg([np.nan])).all()
+    np.testing.assert_allclose(false_discovery(p)[defined], stats.false_discovery_control(p[defined]), atol=1e-15)
+    assert np.isnan(false_discovery(p)[~defined]).all()
+    assert np.isnan(false_discovery([np.nan])).all()
 
 
 def related(n: int, seed: int, noises: tuple[float, ...] = (1.0,), target: float = 0.7) -> tuple[dict[str, RDM], RDM]:
@@ -121,7 +122,7 @@ def test_intervals_of_the_same_and_of_nearly_the_same_rdm_enclose_the_similarity
             assert -1 <= low <= compare(a, other, method=method) <= high <= 1
             assert n == 5 or low > 0.99
     score = Teacher.from_rdms("t", {"t": a}).score({"a": near, "b": a}, method=method, bootstrap=100)
-    assert above_zero(score.draws, 0, method) == ([0, 1] if method in CENTRED else [])
+    assert above_zero(score.draws, 0, method) == ([0, 1] if method_named(method).centred else [])
     assert score.tg_low is not None
     assert score.tg_high is not None
     assert -1 <= score.tg_low <= score.tg <= score.tg_high <= 1

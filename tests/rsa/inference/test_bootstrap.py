@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 from tgsage.rsa import METHODS, RDM, RSAError, bootstrap, compute_rdm
-from tgsage.rsa.inference.resampling import blocks, draw_counts
+from tgsage.rsa.inference.bootstrap import Resampling
 
 N = 24
 LABELS = [f"im{i}" for i in range(N)]
@@ -24,8 +24,9 @@ def rdms(names: str, seed: int, tied: bool = False) -> dict[str, RDM]:
 
 
 def weights_of(rdm: RDM, n: int, groups: str | list[str] | None = None) -> np.ndarray:
-    unit = blocks(rdm, groups)
-    return draw_counts(int(unit.max()) + 1, n, 0)[:, unit]
+    resampling = Resampling(n, groups)
+    unit = resampling.units(rdm)
+    return resampling.counts(int(unit.max()) + 1)[:, unit]
 
 
 def by_hand(a: RDM, b: RDM, w: np.ndarray, method: str) -> float:
@@ -76,7 +77,7 @@ def test_every_draw_equals_the_resample_by_hand(method: str, tied: bool) -> None
 
 def test_blocks_of_rows_do_not_change_the_result(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = bootstrap(rdms("ab", 0), rdms("x", 1), method="pearson-whitened", n=20)
-    monkeypatch.setattr("tgsage.rsa.inference.resampling._ROWS", 5)
+    monkeypatch.setattr("tgsage.rsa.inference.bootstrap._ROWS", 5)
     parts = bootstrap(rdms("ab", 0), rdms("x", 1), method="pearson-whitened", n=20)
     np.testing.assert_allclose(parts.to_numpy(), whole.to_numpy(), atol=1e-13)
 
@@ -85,7 +86,7 @@ def test_binned_ranks_stay_close_to_exact_ones(monkeypatch: pytest.MonkeyPatch) 
     exact = bootstrap(rdms("ab", 0), rdms("x", 1), method="spearman", n=20)
     errors = []
     for bins in (32, 128):
-        monkeypatch.setattr("tgsage.rsa.inference.influence.BINS", bins)
+        monkeypatch.setattr("tgsage.rsa.inference.bootstrap.BINS", bins)
         binned = bootstrap(rdms("ab", 0), rdms("x", 1), method="spearman", n=20)
         errors.append(float(abs(binned - exact).max()))
     assert 0 < errors[1] < errors[0] / 2 < 0.05
