@@ -318,7 +318,7 @@ def _angular(x: Array, names: Sequence[str], metric: Metric, overwrite: bool) ->
     if metric.ranked:
         _check_finite(x, names)
         ranks = np.empty_like(x)
-        _kernels.rank_rows(x, ranks)  # scipy's rankdata is TIMES slower
+        _kernels.rank_rows(x, ranks)  # scipy's rankdata stays on one thread
         x = ranks
     n = len(x)
     state, out = np.empty(n, np.int8), np.empty(n * (n - 1) // 2, x.dtype)

@@ -13,22 +13,58 @@ VARIANCE = 0.99
 
 
 def svcca(x: npt.ArrayLike, y: npt.ArrayLike, *, variance: float = VARIANCE) -> float:
-    """Mean canonical correlation of the principal components that hold this share of each variance (Raghu et al. 2017).
+    """Compute the mean canonical correlation of the leading principal components (SVCCA).
 
-    x: (n, f), y: (n, g), rows the same stimuli. variance 1 keeps all components: plain CCA.
+    Parameters
+    ----------
+    x : array (n, f)
+    y : array (n, g)
+        Rows are the same stimuli.
+    variance : float
+        Share of each side's variance that its components hold; 1 keeps all of them, which is plain CCA.
 
-    Raises RSAError when the components of both together are as many as the stimuli or more: some canonical
-    correlations are then 1 whatever the features. Also for different numbers of rows and constant features.
+    Returns
+    -------
+    float
+        In [0, 1].
+
+    Raises
+    ------
+    RSAError
+        When both sides together have as many components as there are stimuli, or more: some canonical correlations
+        are then 1 whatever the features. Also for different numbers of rows and constant features.
+
+    References
+    ----------
+    Raghu et al. (2017), NeurIPS.
     """
     first, second = check_pair(x, y)
     return mean_correlation(components(first, variance), components(second, variance))
 
 
 def pwcca(x: npt.ArrayLike, y: npt.ArrayLike, *, variance: float = VARIANCE) -> float:
-    """Canonical correlations weighted by how much of x each canonical variate accounts for (Morcos et al. 2018, eq. 2).
+    """Weight the canonical correlations by how much of x each canonical variate accounts for (PWCCA).
 
-    Not symmetric: the weights are those of x, sum_j |<h_i, x_j>| over its features x_j, h_i the variates in its space.
-    Arguments and errors as in `svcca`; variance=1 is the form of the paper, which needs few features.
+    It is not symmetric: the weights sum_j |<h_i, x_j>| are over the features x_j, h_i being the variates of x.
+
+    Parameters
+    ----------
+    x, y, variance
+        As in `svcca`; variance=1 is the form of the paper, which needs few features.
+
+    Returns
+    -------
+    float
+        In [0, 1].
+
+    Raises
+    ------
+    RSAError
+        As `svcca` does.
+
+    References
+    ----------
+    Morcos et al. (2018), NeurIPS, eq. 2.
     """
     first, second = check_pair(x, y)
     return weighted_correlation(components(first, variance), components(second, variance))

@@ -16,14 +16,41 @@ KERNELS = ("linear", "rbf")
 def cka(
     x: npt.ArrayLike, y: npt.ArrayLike, *, kernel: str = "linear", unbiased: bool = False, bandwidth: float = 1.0
 ) -> float:
-    """CKA = HSIC(K, L) / sqrt(HSIC(K, K) HSIC(L, L)) of two sets of features (n, f) and (n, g) of the same stimuli.
+    """Compute the centred kernel alignment HSIC(K, L) / sqrt(HSIC(K, K) HSIC(L, L)) of two sets of features.
 
-    kernel: "linear", or "rbf" exp(-d^2 / 2 s^2) with s = `bandwidth` times the median distance of two stimuli
-    (Kornblith et al. 2019, section 3). unbiased: HSIC by the estimator of Song et al. (2012, eq. 5), whose mean is 0
-    for independent features, while the biased one approaches 1 when features outnumber stimuli (Murphy et al. 2024);
-    it may be slightly negative.
+    Parameters
+    ----------
+    x : array (n, f)
+    y : array (n, g)
+        Rows are the same stimuli.
+    kernel : str
+        "linear", or "rbf": exp(-d^2 / 2 s^2) with s = `bandwidth` times the median distance of two stimuli.
+    unbiased : bool
+        Estimate HSIC as Song et al., with mean 0 for independent features; it may be slightly negative. The biased
+        form approaches 1 when features outnumber stimuli (Murphy et al. 2024).
+    bandwidth : float
 
-    Raises RSAError for different numbers of rows, fewer than 3 (unbiased: 4), and features that are constant.
+    Returns
+    -------
+    float
+        In [0, 1] unless unbiased.
+
+    Raises
+    ------
+    RSAError
+        For different numbers of rows, fewer than 3 (unbiased: 4), and constant features.
+
+    References
+    ----------
+    Kornblith et al. (2019), ICML, section 3; Song et al. (2012), J Mach Learn Res 13:1393-1434, eq. 5.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from tgsage.rsa import cka
+    >>> x = np.random.default_rng(0).normal(size=(20, 5))
+    >>> round(cka(x, 3 * x[:, ::-1] + 1), 6)
+    1.0
     """
     first, second = check_pair(x, y)
     return alignment(

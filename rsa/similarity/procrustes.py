@@ -10,20 +10,52 @@ from .features import check_pair, compact
 
 
 def procrustes_distance(x: npt.ArrayLike, y: npt.ArrayLike) -> float:
-    """min over rotations Q of ||X Q - Y||_F, both centred and of norm 1: 0 for equal shapes, at most sqrt(2).
+    """Compute min over rotations Q of ||X Q - Y||_F, both centred and of norm 1.
 
-    x: (n, f), y: (n, g), rows the same stimuli; the narrower is padded with zeros. A metric, blind to shifts, rotations
-    and isotropic scaling (Williams et al. 2021; Ding et al. 2021 take its square).
+    A metric, blind to shifts, rotations and isotropic scaling (Ding et al. 2021 take its square).
 
-    Raises RSAError for different numbers of rows, fewer than 3, and constant features.
+    Parameters
+    ----------
+    x : array (n, f)
+    y : array (n, g)
+        Rows are the same stimuli; the narrower side is padded with zeros.
+
+    Returns
+    -------
+    float
+        From 0 for equal shapes to sqrt(2).
+
+    Raises
+    ------
+    RSAError
+        For different numbers of rows, fewer than 3, and constant features.
+
+    References
+    ----------
+    Williams et al. (2021), NeurIPS; Ding et al. (2021), NeurIPS.
     """
     return math.sqrt(2 * (1 - procrustes_similarity(x, y)))
 
 
 def procrustes_similarity(x: npt.ArrayLike, y: npt.ArrayLike) -> float:
-    """Nuclear norm ||X' Y||_* of centred features of norm 1: 1 for equal shapes, from 0.
+    """Compute the nuclear norm ||X' Y||_* of centred features of norm 1.
 
-    It is 1 - d^2 / 2 with the `procrustes_distance` d, and the cosine of the angular distance of Williams et al. 2021.
+    It is 1 - d^2 / 2 with d the `procrustes_distance`, and the cosine of the angular distance of Williams et al. 2021.
+
+    Parameters
+    ----------
+    x, y : array
+        As in `procrustes_distance`.
+
+    Returns
+    -------
+    float
+        From 0 to 1 for equal shapes.
+
+    Raises
+    ------
+    RSAError
+        As `procrustes_distance` does.
     """
     first, second = check_pair(x, y)
     return overlap(unit_shape(first), unit_shape(second))

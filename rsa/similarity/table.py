@@ -1,4 +1,8 @@
-"""Similarities of features, by name: everything that needs more than RDMs."""
+"""Similarities of features, by name: everything that needs more than RDMs.
+
+To add one: a file named after it with what it prepares of each side and how it compares two, and its entry in
+`SIMILARITIES`.
+"""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -27,7 +31,24 @@ Table: TypeAlias = Callable[[Named, Named, Sequence[object], int], Array]
 def compare_features(
     a: Features, b: Features, *, similarity: str = "cka", groups: Iterable[object] | None = None, seed: int = 0
 ) -> float:
-    """`compare_all_features` for one pair: how similar, or for "ridge" how well a predicts b."""
+    """Compare the features of one layer and one target, matched by label.
+
+    Parameters
+    ----------
+    a, b : Features
+        Layer and target; "ridge" predicts b from a.
+    similarity, groups, seed
+        As in `compare_all_features`.
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    RSAError
+        As `compare_all_features` does.
+    """
     return float(compare_all_features({"a": a}, {"b": b}, similarity=similarity, groups=groups, seed=seed)[0, 0])
 
 
@@ -40,15 +61,32 @@ def compare_all_features(
     seed: int = 0,
     allow_subset: bool = False,
 ) -> "xarray.DataArray":
-    """Similarity of every layer with every target, stimuli matched by label: DataArray ("layer", "target").
+    """Compare the features of every layer with those of every target, matched by label.
 
-    similarity, larger is more alike: "cka", "cka-unbiased", "cka-rbf", "cka-rbf-unbiased" (see `cka`); "svcca" and
-    "pwcca", which is weighted by the target (see `svcca`, `pwcca`); "procrustes" (see `procrustes_similarity`);
-    "ridge", the target predicted from the layer (see `ridge_predictivity`, whose `groups`, in the order of the first
-    layer's stimuli, and `seed` no other takes).
+    Parameters
+    ----------
+    a, b : mapping of str to Features
+        Layers and targets.
+    similarity : str
+        The larger, the more alike: "cka", "cka-unbiased", "cka-rbf", "cka-rbf-unbiased" (see `cka`); "svcca" and
+        "pwcca", which is weighted by the target (see `svcca`, `pwcca`); "procrustes" (see `procrustes_similarity`);
+        "ridge", the target predicted from the layer (see `ridge_predictivity`).
+    groups : iterable, optional
+        Of the first layer's stimuli, in its order; stays in one fold of "ridge", which alone takes it.
+    seed : int
+        Draws the folds of "ridge".
+    allow_subset : bool
+        Compare the common stimuli where the labels differ.
 
-    Raises RSAError as these do, naming layer and target, and for labels in one of the sides only (unless
-    `allow_subset`).
+    Returns
+    -------
+    xarray.DataArray
+        Dims ("layer", "target").
+
+    Raises
+    ------
+    RSAError
+        As the similarities do, naming layer and target; for labels that one side lacks (unless `allow_subset`).
     """
     import xarray
 
