@@ -117,7 +117,7 @@ def predicted(x: Array, y: Array, fold: Array) -> Array:
 def _predict(x: Array, y: Array, train: Array, test: Array) -> Array:
     """Responses to test stimuli by a ridge map fitted to training stimuli (masks); a penalty for every column.
 
-    scikit-learn's RidgeCV minimises the leave-one-out error instead, picks other penalties, and takes 2 to 3 times as long.
+    scikit-learn's RidgeCV minimises the leave-one-out error, picks other penalties, and takes 2 to 3 times longer.
     """
     mean, middle = x[train].mean(axis=0), y[train].mean(axis=0)
     known, new, wanted = x[train] - mean, x[test] - mean, y[train] - middle
