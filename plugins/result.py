@@ -83,7 +83,16 @@ class Evaluation:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "Evaluation":
-        """Read what `to_dict` returned. Raises RSAError for unknown fields."""
+        """Read what `to_dict` returned. Raises RSAError for unknown fields.
+
+        Parameters
+        ----------
+        values : mapping
+
+        Returns
+        -------
+        Evaluation
+        """
         strange = set(values) - {field.name for field in fields(cls)}
         if strange:
             raise RSAError(f"an evaluation has no {listing(sorted(strange))}")

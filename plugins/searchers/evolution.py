@@ -16,6 +16,8 @@ class EvolutionSearcher(Searcher):
 
     Parameters
     ----------
+    space : Space
+    seed : int
     population : int
         Number of the newest results that are alive; until so many are known, proposals are random.
     tournament : int

@@ -26,6 +26,8 @@ class RLSearcher(Searcher):
 
     Parameters
     ----------
+    space : Space
+    seed : int
     hidden : int
         Units in each of the controller's two LSTM layers.
     temperature : float

@@ -76,6 +76,8 @@ class Searcher(ABC):
 
         Parameters
         ----------
+        trial : int
+            Number of the trial, from 0.
         running : iterable of architectures
             Those being tried at the moment, in any order.
         repeats : bool
@@ -83,6 +85,10 @@ class Searcher(ABC):
         fixed : mapping
             Choices of some dimensions that replace the proposed ones wherever those are active; dimensions that this
             activates are drawn.
+
+        Returns
+        -------
+        dict
 
         Raises
         ------
@@ -128,7 +134,13 @@ class Searcher(ABC):
     def tell(self, trial: int, architecture: Architecture, score: float | None) -> None:
         """Take in the result of a trial, asked here or not; one that was told already is not learned again.
 
-        The score is None if the trial failed.
+        Parameters
+        ----------
+        trial : int
+            Number of the trial, from 0.
+        architecture : mapping
+        score : float or None
+            None if the trial failed.
 
         Raises
         ------
@@ -151,7 +163,18 @@ class Searcher(ABC):
             )
 
     def rng(self, trial: int, attempt: int = 0) -> np.random.Generator:
-        """Return the random numbers of a trial, or of a further attempt at it. Raises RSAError for a negative trial."""
+        """Return the random numbers of a trial, or of a further attempt at it. Raises RSAError for a negative trial.
+
+        Parameters
+        ----------
+        trial : int
+            Number of the trial, from 0.
+        attempt : int
+
+        Returns
+        -------
+        numpy.random.Generator
+        """
         if trial < 0:
             raise RSAError(f"a trial's number must be 0 or more, not {trial}")
         return np.random.default_rng([self.seed, trial, *([attempt] if attempt else [])])
@@ -165,16 +188,49 @@ class Searcher(ABC):
         """Return a valid architecture, canonical or not, with no other randomness than `rng`.
 
         It must leave the searcher as it was: asks are not part of the history.
+
+        Parameters
+        ----------
+        trial : int
+            Number of the trial, from 0.
+        rng : numpy.random.Generator
+
+        Returns
+        -------
+        mapping
         """
 
     def propose_beside(
         self, trial: int, rng: np.random.Generator, running: Sequence[dict[str, Choice]]
     ) -> Architecture:
-        """Propose while these canonical architectures are being tried; by default as `propose`."""
+        """Propose while these canonical architectures are being tried; by default as `propose`.
+
+        Parameters
+        ----------
+        trial : int
+            Number of the trial, from 0.
+        rng : numpy.random.Generator
+        running : sequence of dict
+            Canonical architectures.
+
+        Returns
+        -------
+        mapping
+        """
         return self.propose(trial, rng)
 
     def learn(self, trial: int, architecture: dict[str, Choice], score: float | None) -> None:  # noqa: B027
-        """Take in one result. The architecture is canonical and the searcher's to keep; None = failed."""
+        """Take in one result, which is new.
+
+        Parameters
+        ----------
+        trial : int
+            Number of the trial, from 0.
+        architecture : dict
+            Canonical, and the searcher's to keep.
+        score : float or None
+            None if the trial failed.
+        """
 
 
 def _named(searcher: Searcher, arguments: tuple[Any, ...], settings: dict[str, Any]) -> dict[str, Any]:
@@ -246,6 +302,10 @@ def get_searcher(name: str) -> type[Searcher]:
     name : str
         "random", "tpe", "rl", "evolution", a plug-in's name, or the place of any class as "module:Class". Of two with
         one name ours is taken, with a warning.
+
+    Returns
+    -------
+    type
 
     Raises
     ------

@@ -24,6 +24,8 @@ class TPESearcher(Searcher):
 
     Parameters
     ----------
+    space : Space
+    seed : int
     startup : int
         Propose at random until this many trials were told.
     candidates : int

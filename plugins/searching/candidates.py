@@ -51,6 +51,8 @@ class Candidate:
     status : str
         "ok", "failed" (the evaluation has the reason), "running" (also if its worker was killed and nobody has taken
         it over yet) or "interrupted" (given back by its worker).
+    architecture : mapping
+    evaluation : Evaluation or None
     diagnostics : mapping
         What the searcher said about itself when it proposed this.
     trial : int

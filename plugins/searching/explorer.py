@@ -147,12 +147,15 @@ def search(
 
     Parameters
     ----------
+    space : Space
     searcher : Searcher
         What it was told before does not count.
     objective : callable
         Returns an `Evaluation` or a score of an architecture; or a factory with `make(device) -> objective`, which
         every worker calls once. If it raises or returns no finite number the candidate has failed: it is recorded, told
         to the searcher as None, and counts as finished.
+    samples : int
+        Candidates that are finished in the end, those of earlier calls included.
     storage : str or Path
         A SQLite file or its URL, or the URL of a server (postgresql://USER:PASSWORD@HOST/NAME), which several machines
         need.
@@ -191,6 +194,10 @@ def search(
         Runs the workers instead of processes of this machine.
     notify : callable or None
         Called with all candidates again and again.
+
+    Returns
+    -------
+    SearchResult
 
     Raises
     ------

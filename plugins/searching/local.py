@@ -69,7 +69,16 @@ class LocalWorkers:
     devices: Sequence[str] = ()
 
     def __call__(self, plan: "Plan", tracker: "Tracker", notify: Notify) -> None:
-        """Run the search to its end. Raises what a worker raised, and RSAError if workers keep dying."""
+        """Run the search to its end. Raises what a worker raised, and RSAError if workers keep dying.
+
+        Parameters
+        ----------
+        plan : Plan
+            What is searched, by which searcher and objective.
+        tracker : Tracker
+        notify : callable
+            Is called with the candidates when some have changed.
+        """
         packed(plan.objective, "the objective")
         payload = packed(plan, "the search")
         watch = Watch(plan, tracker, self.workers)

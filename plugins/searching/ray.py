@@ -50,7 +50,16 @@ class RayWorkers:
     cpus: float = 1.0
 
     def __call__(self, plan: "Plan", tracker: "Tracker", notify: Notify) -> None:
-        """Run the search to its end. Raises what a worker raised, and RSAError if workers keep dying."""
+        """Run the search to its end. Raises what a worker raised, and RSAError if workers keep dying.
+
+        Parameters
+        ----------
+        plan : Plan
+            What is searched, by which searcher and objective.
+        tracker : Tracker
+        notify : callable
+            Is called with the candidates when some have changed.
+        """
         try:
             import ray
         except ImportError as error:

@@ -133,7 +133,14 @@ class Tracker:
         return (int(found[0]), int(found[1])) if isinstance(found, list) and len(found) == 2 else (0, 0)
 
     def keep_finals(self, finalists: int, examples: int) -> None:
-        """Store `finals`."""
+        """Store `finals`.
+
+        Parameters
+        ----------
+        finalists : int
+        examples : int
+            Examples that the finalists were trained with.
+        """
         self._store(_FINALS, [finalists, examples])
 
     @property
@@ -151,6 +158,12 @@ class Tracker:
         A study in which nobody has worked yet, because its objective could not be made, takes on the description.
 
         Raises RSAError naming what differs, or with `allow_changes` notes it in the study's history.
+
+        Parameters
+        ----------
+        description : mapping
+            Settings by name.
+        allow_changes : bool
         """
         deadline = time.monotonic() + _JOINING
         while not (stored := self.description) and not self._new and time.monotonic() < deadline:
@@ -168,12 +181,25 @@ class Tracker:
     def history(self, of: str) -> list[tuple[int, dict[str, str]]]:
         """Return what was noted about the study, each with the number of candidates that there were before.
 
-        of: "versions" (package -> version, where they changed) or "changes" (setting -> was and is, where allowed).
+        Parameters
+        ----------
+        of : str
+            "versions" (package -> version, where they changed) or "changes" (setting -> was and is, where allowed).
+
+        Returns
+        -------
+        list of (int, dict)
         """
         return [(int(candidates), dict(entry)) for candidates, entry in self._stored(of) or []]
 
     def note_versions(self, versions: Mapping[str, str]) -> None:
-        """Note the versions of packages with which candidates are made from now on."""
+        """Note the versions of packages with which candidates are made from now on.
+
+        Parameters
+        ----------
+        versions : mapping
+            Package -> version.
+        """
         known = self.history(_VERSIONS)
         if not known or known[-1][1] != dict(versions):
             self._append(_VERSIONS, versions)
@@ -185,6 +211,16 @@ class Tracker:
         """Return a file of the study from its database, or make it by `make`, once for all who work at the study.
 
         A worker that comes while another one makes it waits, and makes it if that one is lost.
+
+        Parameters
+        ----------
+        key : str
+            Name of the file.
+        make : callable
+
+        Returns
+        -------
+        bytes
         """
         files = self._patiently(lambda: KeptFiles(self._database.engine, self._id))
         while (found := self._patiently(lambda: files.read(key))) is None:
@@ -237,8 +273,16 @@ class Tracker:
     def claim(self, samples: int, *, new: bool = False) -> tuple[int, int] | None:
         """Claim the lowest number below `samples` that nobody has: given back, left by a lost worker, or new.
 
-        new: only a number without an architecture. Returns the number and how many workers it has cost, or None if
-        there is none to be had now.
+        Parameters
+        ----------
+        samples : int
+        new : bool
+            Claim only a number without an architecture.
+
+        Returns
+        -------
+        tuple of int or None
+            The number and how many workers it has cost, or None if there is none to be had now.
         """
         return self._patiently(lambda: self._claim(samples, new))
 
@@ -268,7 +312,14 @@ class Tracker:
         return next(number for number in range(len(self._finished) + 1) if number not in self._finished)
 
     def bury(self, owner: str, *, alone: bool) -> None:
-        """Give back what a worker of ours still had when it ended; if it died `alone`, count a death."""
+        """Give back what a worker of ours still had when it ended; if it died `alone`, count a death.
+
+        Parameters
+        ----------
+        owner : str
+            The worker.
+        alone : bool
+        """
         end_owner(owner)
 
         def give_back() -> None:
@@ -281,7 +332,20 @@ class Tracker:
         self._patiently(give_back)
 
     def start(self, number: int, architecture: Architecture, diagnostics: Mapping[str, Any] | None = None) -> bool:
-        """Store that this candidate is being evaluated, and what it is; False if another worker has taken it over."""
+        """Store that this candidate is being evaluated, and what it is; False if another worker has taken it over.
+
+        Parameters
+        ----------
+        number : int
+            Number of the candidate.
+        architecture : mapping
+        diagnostics : mapping, optional
+            What the searcher said about itself.
+
+        Returns
+        -------
+        bool
+        """
         try:
             self._patiently(lambda: self._start(number, architecture, diagnostics or {}), self._look)
         except _TakenOver:
@@ -336,11 +400,33 @@ class Tracker:
         return Reservations(self._database.engine, self._id)
 
     def reserve(self, number: int, key: str) -> bool:
-        """Keep a network, by its key, for this candidate; False if another candidate has it already."""
+        """Keep a network, by its key, for this candidate; False if another candidate has it already.
+
+        Parameters
+        ----------
+        number : int
+            Number of the candidate.
+        key : str
+
+        Returns
+        -------
+        bool
+        """
         return self._patiently(lambda: self._reservations.take(number, key))
 
     def finish(self, number: int, evaluation: Evaluation) -> bool:
-        """Store the result of a started candidate; False if another worker has taken it over."""
+        """Store the result of a started candidate; False if another worker has taken it over.
+
+        Parameters
+        ----------
+        number : int
+            Number of the candidate.
+        evaluation : Evaluation
+
+        Returns
+        -------
+        bool
+        """
         try:
             return self._patiently(lambda: self._finish(number, evaluation))
         except _TakenOver:
@@ -371,6 +457,11 @@ class Tracker:
         """Give an unfinished candidate back for the next worker, without waiting for the database.
 
         If that fails it is taken over later, as that of a killed worker.
+
+        Parameters
+        ----------
+        number : int
+            Number of the candidate.
         """
         from optuna.exceptions import UpdateFinishedTrialError
         from optuna.trial import TrialState
