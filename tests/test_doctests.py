@@ -10,26 +10,8 @@ import pytest
 
 from .public import PACKAGES, public_names
 
-# Packages and modules whose public docstrings are in NumPy's style; in the end all four layers.
-STRICT: tuple[str, ...] = (
-    "benchmarks",
-    "neural_data.scoring",
-    "plugins.evaluation",
-    "plugins.networks",
-    "plugins.spaces",
-    "plugins.training",
-    "rsa.errors",
-    "rsa.guidance",
-    "rsa.interop",
-    "rsa.networks.batchnorm",
-    "rsa.networks.extract",
-    "rsa.networks.hooks",
-    "rsa.networks.models",
-    "rsa.networks.stimuli",
-    "rsa.report",
-    "rsa.score",
-    "rsa.teacher",
-)
+# Rooms whose public docstrings are not in NumPy's style yet.
+LATER = ("neural_data", "rsa.inference", "rsa.rdm", "rsa.similarity")
 SECTIONS = ["Parameters", "Attributes", "Returns", "Yields", "Raises", "Warns", "Notes", "References", "Examples"]
 
 
@@ -58,7 +40,7 @@ EXAMPLES = {place: value for place, value in DOCUMENTED.items() if ">>>" in (ins
 CHECKED = {
     place: value
     for place, value in DOCUMENTED.items()
-    if f"{getattr(value, 'fget', value).__module__}.".startswith(tuple(f"tgsage.{room}." for room in STRICT))
+    if not f"{getattr(value, 'fget', value).__module__}.".startswith(tuple(f"tgsage.{room}." for room in LATER))
 }
 
 
