@@ -1,4 +1,4 @@
-"""What experiments report with: result files read back, tables for pages and terminals, panels of figures."""
+"""What all experiments need for reporting: result files, tables for pages and terminals, panels of figures."""
 
 import json
 from collections.abc import Callable, Iterator, Sequence
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Columns: TypeAlias = Sequence[tuple[str, str | Callable[[Any], str]]]
-"""Heads, each with a template of `str.format` for the row (a mapping), or a function of it; bold is **text**."""
+"""Heads, each with how a row is written below it: a template for `str.format_map`, or a function; bold is **text**."""
 
 
 @contextmanager
@@ -40,30 +40,30 @@ def reading_results(path: str | Path, kind: str, what: str) -> Iterator[dict[str
 
 
 def texts(*heads: str) -> Columns:
-    """Columns of rows that are lists of texts already."""
+    """Columns for rows that are lists of texts."""
     return [(head, itemgetter(i)) for i, head in enumerate(heads)]
 
 
 def cells(columns: Columns, rows: Sequence[Any]) -> list[list[str]]:
-    """The text of every row's cells."""
+    """Write out the cells of every row."""
     return [[cell.format_map(row) if isinstance(cell, str) else cell(row) for _, cell in columns] for row in rows]
 
 
 def markdown(columns: Columns, rows: Sequence[Any], left: int = 1) -> str:
-    """A table for a page: the first `left` columns are flush left, the others, which are numbers, right."""
+    """Write a table for a page, its first `left` columns flush left and the others, which are numbers, flush right."""
     head = [name for name, _ in columns]
     lines = [head, [*["---"] * left, *["---:"] * (len(head) - left)], *cells(columns, rows)]
     return "\n".join("| " + " | ".join(cell.replace("|", "/") for cell in line) + " |" for line in lines)
 
 
 def show(title: str, columns: Columns, rows: Sequence[Any], notes: Sequence[str] = ()) -> None:
-    """A table for a terminal."""
+    """Print a table on a terminal."""
     shown = [[f"*{text[2:-2]}" if text.startswith("**") else text for text in line] for line in cells(columns, rows)]
     print_table(title, [name for name, _ in columns], shown, notes)
 
 
 def panels(width: float, height: float, rows: int = 1, columns: int = 1, **shared: Any) -> "tuple[Figure, Any]":
-    """A figure of that many inches and its axes (rows, columns)."""
+    """A figure of this size in inches, and its axes (rows, columns)."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height), layout="constrained")
@@ -74,6 +74,6 @@ def panels(width: float, height: float, rows: int = 1, columns: int = 1, **share
 
 
 def legend_below(figure: "Figure", axes: "Axes", ncols: int = 3) -> None:
-    """One legend for all panels, of the lines in these axes, each label once."""
+    """Put one legend below all panels, for the lines in these axes."""
     lines = dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
     figure.legend(lines.values(), lines.keys(), loc="outside lower center", ncols=ncols, frameon=False, fontsize=9)

@@ -41,7 +41,7 @@ _TRAININGS: Columns = (
 
 
 def write_page(page: Path, results: Sequence[Path]) -> None:
-    """A Markdown page of result files of `tgsage teacher compare`, `bench efficiency` and `train`, in this order.
+    """Write a Markdown page of result files of `tgsage teacher compare`, `bench efficiency` and `train`, in this order.
 
     Its pictures come into a folder beside it.
 
@@ -63,7 +63,7 @@ def write_page(page: Path, results: Sequence[Path]) -> None:
 
 
 def _kind(path: Path) -> object:
-    """What a result file says it is, where it says so."""
+    """The kind that a result file states, if any."""
     try:
         kept = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -72,7 +72,7 @@ def _kind(path: Path) -> object:
 
 
 def check_page(page: Path) -> None:
-    """Raises RSAError for another ending than .md, and where no file can be written."""
+    """Raise RSAError unless the page ends in .md and can be written."""
     if check_writable(page).suffix != ".md":
         raise RSAError(f"{page}: a page's name ends in .md")
 

@@ -1,4 +1,4 @@
-"""How similar every layer of every candidate at every checkpoint is to many targets, in a few matrix products."""
+"""Similarity of every layer of every candidate at every checkpoint to many targets, in a few matrix products."""
 
 from collections.abc import Sequence
 
@@ -16,7 +16,9 @@ METHODS = ("pearson", "spearman", "cosine", "pearson-whitened", "cosine-whitened
 
 
 def similarities(pool: Pool, view: View, targets: Sequence[RDM], method: str = "pearson") -> Array:
-    """(members, checkpoints, layers, targets), NaN for a layer without RDM and beyond a member's last layer.
+    """Compare all layers with all targets: (members, checkpoints, layers, targets).
+
+    NaN marks a layer without RDM and places beyond a member's last layer.
 
     Raises RSAError for a method that is not offered here, and for a target that is constant.
     """

@@ -1,4 +1,4 @@
-"""From a file of MajajHong2015's size on disk to the RDMs of V4, pIT and aIT with split-half ceilings: time and memory.
+"""Time and memory from a file of the size of MajajHong2015 to the RDMs of V4, pIT and aIT with split-half ceilings.
 
 A simulated file of the published layout (148,480 presentations of 3,200 images, 256 neuroids, one time bin) is loaded
 and made a teacher in a process of its own: this module, run with the file and the number of splits.
@@ -21,7 +21,7 @@ _REGIONS = {"V4": 88, "pIT": 84, "aIT": 84}
 
 
 def ceilings(quick: bool) -> Iterator[Result]:
-    """Disk to teacher, 100 splits."""
+    """From disk to a teacher with 100 split halves."""
     found = build_teacher(stimuli=320, presentations=4000, splits=10) if quick else build_teacher()
     case = "MajajHong2015-sized file to three RDMs with ceilings"
     yield Result("ceilings", f"{case}, time", found["seconds"], "s", 20)
@@ -29,7 +29,7 @@ def ceilings(quick: bool) -> Iterator[Result]:
 
 
 def build_teacher(*, stimuli: int = 3200, presentations: int = 148_480, splits: int = 100) -> dict[str, float]:
-    """Seconds and peak resident GB of a process that loads such a file and builds the teacher, and its ceilings.
+    """Measure seconds and peak resident GB of a process that loads such a file and builds its teacher.
 
     `seconds` starts before the package is imported; compiled kernels come from the cache.
     """
@@ -44,7 +44,7 @@ def build_teacher(*, stimuli: int = 3200, presentations: int = 148_480, splits: 
 
 
 def write_assembly(path: Path, stimuli: int, presentations: int, seed: int = 0) -> None:
-    """A netCDF4 file with the dims, dtypes and columns of MajajHong2015, holding noisy simulated responses."""
+    """Write noisy simulated responses as a netCDF4 file with the dims, dtypes and columns of MajajHong2015."""
     import h5py
 
     rng = np.random.default_rng(seed)

@@ -1,4 +1,4 @@
-"""What a measurement ran on, and optional packages that only benchmarks need."""
+"""The machine that a measurement ran on, and optional packages that only benchmarks need."""
 
 import os
 import platform
@@ -16,7 +16,7 @@ _CLEAR_REFS = Path("/proc/self/clear_refs")
 
 
 def optional(module: str) -> Any:
-    """Import a package of the extra `bench`. Raises RSAError naming the extra where it is missing."""
+    """Import a package of the extra `bench`. Raises RSAError naming the extra if it is missing."""
     try:
         return import_module(module)
     except ImportError as error:
@@ -53,26 +53,26 @@ def environment() -> dict[str, Any]:
 
 
 def machine() -> str:
-    """Processor and cores, in a few words."""
+    """Processor and number of cores."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return f"{processor()}, {cores} cores"
 
 
 def command(name: str) -> str:
-    """The command line `tgsage NAME ...` that this process runs, or only its name where another program does."""
+    """The command line `tgsage NAME ...` of this process, or `tgsage NAME` if another program runs it."""
     here = sys.argv[1:2] == name.split()[:1]
     return shlex.join(["tgsage", *sys.argv[1:]]) if here else f"tgsage {name}"
 
 
 def summary(found: dict[str, Any]) -> str:
-    """One line of it for people."""
+    """One line about an `environment()`."""
     kernels = sorted({str(pool["kernel"]) for pool in found["blas"]})
     forced = f", OPENBLAS_CORETYPE={found['openblas_coretype']}" if found["openblas_coretype"] else ""
     return f"{found['processor']}, {found['cores']} cores, BLAS kernel {'/'.join(kernels)}{forced}"
 
 
 def peak_memory() -> int:
-    """Bytes that were resident at most in this process so far."""
+    """Peak resident memory of this process so far, in bytes."""
     if seen := _status("VmHWM"):  # getrusage counts what the parent process held when it started this one
         return seen
     import resource
@@ -81,12 +81,12 @@ def peak_memory() -> int:
 
 
 def resident_memory() -> int:
-    """Bytes resident now; where the system does not say, the most so far."""
+    """Resident memory now, in bytes; the peak so far where the system does not tell."""
     return _status("VmRSS") or peak_memory()
 
 
 def peak_of(call: Callable[[], object]) -> int:
-    """Bytes resident at most while `call` runs; where the system cannot forget an earlier peak, the most so far."""
+    """Peak resident memory while `call` runs, in bytes; the peak so far where the system cannot reset it."""
     if _CLEAR_REFS.exists():
         _CLEAR_REFS.write_text("5")  # resets VmHWM, see proc(5)
     call()
@@ -107,7 +107,7 @@ def _layer(numba: Any) -> str | None:
 
 
 def processor() -> str:
-    """The processor's name, as far as the system tells it."""
+    """The name of the processor, as the system reports it."""
     info = Path("/proc/cpuinfo")
     lines = info.read_text().splitlines() if info.exists() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]

@@ -26,7 +26,7 @@ ROWS = {  # name of the row and of its function -> module
 
 
 def choose(rows: Sequence[str] = ()) -> list[str]:
-    """These rows, or all. Raises RSAError for an unknown one."""
+    """Return these rows, or all. Raises RSAError for an unknown one."""
     unknown = [row for row in rows if row not in ROWS]
     if unknown:
         raise RSAError(f"no row {listing(unknown)}{near(unknown[0], tuple(ROWS))}")
@@ -36,7 +36,7 @@ def choose(rows: Sequence[str] = ()) -> list[str]:
 def measure(
     rows: Sequence[str] = (), *, quick: bool = False, progress: Callable[[int], object] = lambda steps: None
 ) -> list[Result]:
-    """The results of these rows or of all; `quick`: small sizes, without targets. `progress(1)` after every row.
+    """Measure these rows, or all; `quick` takes small sizes, which have no targets. `progress(1)` follows every row.
 
     Raises RSAError for an unknown row, and where a peer is not installed.
     """

@@ -1,4 +1,4 @@
-"""What the similarity of a network costs on top of its forward passes, and how much memory its RDMs take."""
+"""The cost of a network's similarity on top of its forward passes, and the memory that its RDMs take."""
 
 import json
 import subprocess
@@ -25,7 +25,7 @@ _BATCH = 32
 
 
 def hooks(quick: bool) -> Iterator[Result]:
-    """Listening to eight blocks and keeping 8192 features of each, against the same forward passes alone."""
+    """Hooks on eight blocks that keep 8192 features of each, against the same forward passes alone."""
     n, size = (32, 64) if quick else (64, 224)
     for dtype, layout, most in ((torch.float32, torch.contiguous_format, 3), (torch.bfloat16, torch.channels_last, 8)):
         model = _resnet18().to(dtype=dtype, memory_format=layout)  # type: ignore[call-overload]
@@ -36,7 +36,7 @@ def hooks(quick: bool) -> Iterator[Result]:
 
 
 def tg(quick: bool) -> Iterator[Result]:
-    """Accuracy needs forward passes: what TG with three targets adds to them in all, from hooks to comparison."""
+    """TG with three targets, from hooks to comparison, on top of the forward passes that accuracy needs."""
     cases = (
         ("resnet18", _resnet18(), 200, 160, "category_name", 10),
         ("resnet18", _resnet18(), 1000, 160, "stimulus", 10),
@@ -54,7 +54,7 @@ def tg(quick: bool) -> Iterator[Result]:
 
 
 def _evaluator(quick: bool) -> Iterator[Result]:
-    """P of a candidate at 32 pixels needs forward passes over the validation images: what TG by category adds."""
+    """TG by category on top of P, which needs forward passes over the validation images at 32 pixels."""
     n = 500 if quick else 5000
     pixels = torch.randint(0, 256, (n + 10, 3, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     classes = [f"c{i}" for i in range(10)]
@@ -71,7 +71,7 @@ def _evaluator(quick: bool) -> Iterator[Result]:
 
 
 def memory(quick: bool) -> Iterator[Result]:
-    """The largest resident memory of a process of its own that makes the RDMs of eight blocks by stimulus."""
+    """Peak resident memory of a separate process that makes the RDMs of eight blocks by stimulus."""
     n, size = (360, 64) if quick else (5760, 128)
     code = f"from {__name__} import peak; peak({n}, {size})"
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)  # noqa: S603
@@ -80,7 +80,7 @@ def memory(quick: bool) -> Iterator[Result]:
 
 
 def peak(n: int, size: int) -> None:
-    """Print the bytes of memory that this process needed at most for the RDMs of `n` images, made one at a time."""
+    """Print the peak memory of this process, in bytes, for the RDMs of `n` images that are generated one at a time."""
     rdms = layer_rdms(_resnet18(), Stimuli(_Noise(n, size)), BLOCKS, n_features=FEATURES)
     assert len(rdms) == 8  # noqa: S101
     print(json.dumps(peak_memory()))

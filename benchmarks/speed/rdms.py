@@ -58,7 +58,7 @@ def comparison(quick: bool) -> Iterator[Result]:
 
 
 def draws(quick: bool) -> Iterator[Result]:
-    """Draws of one similarity against rsatoolbox's, then ten layers by three regions by 1000 draws."""
+    """The bootstrap of one similarity against rsatoolbox's, then that of ten layers by three regions."""
     inference, toolbox = optional("rsatoolbox.inference"), optional("rsatoolbox.rdm")
     models = optional("rsatoolbox.model")
     n, number, fewer = (100, 20, 20) if quick else (500, 1000, 100)
@@ -92,7 +92,7 @@ def features(n: int, f: int) -> tuple[Array, Array]:
 
 
 def _rounded(rdm: RDM) -> RDM:
-    """With two decimals: a few hundred different values."""
+    """The RDM rounded to two decimals, so that it has a few hundred different values."""
     return rdm.replace(values=rdm.values.round(2))
 
 

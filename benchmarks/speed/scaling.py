@@ -1,4 +1,4 @@
-"""Cost against the number of stimuli, beside the tools that people use: seconds, memory on top, and how both grow.
+"""Seconds and memory against the number of stimuli, compared with the tools that people use.
 
 The path of Brain-Score is its published formula (brain-score/vision, metrics/rdm: `RDM` and `RDMSimilarity`): 1 minus
 numpy's `corrcoef` over all neuroids, the upper triangle of both, scipy's `spearmanr`; without its xarray bookkeeping.
@@ -39,7 +39,7 @@ _FITTED = 500  # stimuli from which the exponent is fitted: below, a call's fixe
 
 
 def scaling(quick: bool) -> Iterator[Result]:
-    """Every operation at every size, each tool in turns; memory in a process of each tool's own."""
+    """Every operation at every size, the tools taking turns; memory in a separate process for each tool."""
     for operation, sides in OPERATIONS.items():
         sizes = QUICK if quick else SIZES
         seconds: dict[str, dict[int, list[float]]] = {tool: {} for tool in sides}
@@ -75,7 +75,7 @@ def _result(
 
 
 def predicted(seconds: dict[int, float], n: int) -> float:
-    """Seconds at a larger n: the growth of the last two sizes, at least quadratic, goes on; 0 with nothing to go by."""
+    """Seconds at a larger n, extrapolated from the last two sizes, at least quadratically; 0 without any."""
     if not seconds:
         return 0.0
     known = sorted(seconds.items())
@@ -99,7 +99,7 @@ def exponents(results: Sequence[Result]) -> dict[str, dict[str, float]]:
 
 
 def costs(results: Sequence[Result]) -> dict[str, dict[str, list[tuple[int, float, float]]]]:
-    """operation -> tool -> (n, seconds, megabytes on top) of what was measured, n rising."""
+    """operation -> tool -> measured (n, seconds, megabytes on top), by rising n."""
     found: dict[str, dict[str, dict[int, tuple[int, float, float]]]] = {}
     for result in results:
         if result.row == "scaling" and result.megabytes is not None:
@@ -115,14 +115,14 @@ def costs(results: Sequence[Result]) -> dict[str, dict[str, list[tuple[int, floa
 
 
 def memory_on_top(operation: str, tool: str, sizes: Sequence[int]) -> dict[int, float]:
-    """Megabytes that one call needs at most beyond its inputs, by size, in a process of its own after a first call."""
+    """Peak megabytes of one call on top of its inputs, by size, in a separate process after a first call."""
     code = f"from {__name__} import print_memory; print_memory({operation!r}, {tool!r}, {list(sizes)!r})"
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)  # noqa: S603
     return {int(n): taken / 1e6 for n, taken in json.loads(done.stdout.splitlines()[-1]).items()}
 
 
 def print_memory(operation: str, tool: str, sizes: Sequence[int]) -> None:
-    """Print, as JSON, the bytes of each size. What the process held before a call does not count."""
+    """Print the bytes for each size as JSON, without what the process held before the call."""
     build = OPERATIONS[operation][tool]
     found: dict[int, int] = {}
     race(build(min(SIZES)))
@@ -134,7 +134,7 @@ def print_memory(operation: str, tool: str, sizes: Sequence[int]) -> None:
 
 
 def _pair(n: int) -> tuple[RDM, RDM]:
-    """Two RDMs of few features, so that making them costs little."""
+    """Two RDMs of few features, which are cheap to make."""
     x, y = features(n, FEATURES)
     return compute_rdm(x[:, :32]), compute_rdm(y[:, :32])
 
@@ -219,7 +219,7 @@ OPERATIONS: dict[str, dict[str, Callable[[int], Call]]] = {
 
 
 def read_results(path: str | Path) -> list[Result]:
-    """What `bench speed --json` wrote. Raises RSAError for a file that is missing or something else."""
+    """Read what `bench speed --json` wrote. Raises RSAError for a file that is missing or something else."""
     known = {field.name for field in fields(Result)}
     try:
         rows = json.loads(Path(path).read_text(encoding="utf-8"))["results"]
@@ -240,7 +240,7 @@ def _numbers(sides: "Sequence[float | None] | None") -> tuple[float, float] | No
 
 
 def cost_figure(results: Sequence[Result]) -> "Figure":
-    """Seconds and memory over n, both logarithmic, with fitted exponents. Raises RSAError without scaling rows."""
+    """Draw seconds and memory against n, with fitted exponents. Raises RSAError without such rows."""
     found, slopes = costs(results), exponents(results)
     if not found:
         raise RSAError("no cost against n to draw; bench speed --rows scaling measures it")

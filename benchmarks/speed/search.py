@@ -1,4 +1,4 @@
-"""What a search costs besides training: asking and telling a searcher, the database, the replay of a long history."""
+"""The cost of a search besides training: asking and telling a searcher, the database, replaying a long history."""
 
 import tempfile
 import time
@@ -16,7 +16,7 @@ _TRACKER, _REPLAY = 0.025, 30.0  # s
 
 
 def search(quick: bool) -> Iterator[Result]:
-    """A candidate of the 20-layer space after 1000 told; the tracker on SQLite; the start of a search of 1000."""
+    """One candidate of the 20-layer space after 1000; the tracker on SQLite; resuming a search of 1000."""
     space, told = get_space("cnn10" if quick else "cnn20"), 50 if quick else 1000
     random = get_searcher("random")(space)
     history = [random.ask(number) for number in range(told)]

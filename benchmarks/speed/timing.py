@@ -20,11 +20,11 @@ TURN = 0.1  # a turn lasts at least this long, so that a fast side finds its own
 
 @dataclass(frozen=True)
 class Result:
-    """One measured case. `value` is what the target is about: a ratio, a share on top in %, GB, or seconds.
+    """One measured case. `value` is what the target is about: a ratio, an overhead in %, GB, or seconds.
 
-    ours, theirs: the best seconds of every turn of both sides. limit: the target, a least value where `at_least`;
-    None where the value is for information. Of cost against n: the operation and n, megabytes of both sides on top of
-    their inputs, and why a peer was skipped (its value is then NaN).
+    ours, theirs: the best seconds of every turn of both sides. limit: the target, a lower bound if `at_least`, None for
+    a value without target. Of cost against n: the operation and n, megabytes of both sides on top of their inputs, and
+    why a peer was skipped (its value is then NaN).
     """
 
     row: str
@@ -81,7 +81,7 @@ COLUMNS: Columns = (  # of results
 
 
 def race(*sides: Callable[[], object]) -> tuple[list[float], ...]:
-    """The best seconds of every turn of every side, taken in turns.
+    """Time the sides in turns; return the best seconds of every turn of each.
 
     Each side first runs once unmeasured, which compiles, loads and touches memory.
     """
@@ -109,7 +109,7 @@ def _turn(call: Callable[[], object]) -> float:
 def faster(
     row: str, case: str, ours: Callable[[], object], theirs: Callable[[], object], least: float | None, peer: str
 ) -> Result:
-    """How many times faster than a peer: best turn against best turn."""
+    """Measure how many times faster than a peer ours is: best turn against best turn."""
     mine, others = race(ours, theirs)
     return Result(row, case, min(others) / min(mine), "x", least, True, mine, others, peer)
 
@@ -117,7 +117,10 @@ def faster(
 def on_top(
     row: str, case: str, ours: Callable[[], object], theirs: Callable[[], object], most: float | None, peer: str
 ) -> Result:
-    """How much longer than what it contains, in %: the median over pairs of turns, since the machine's pace drifts."""
+    """Measure how much longer than the part it contains ours takes, in %.
+
+    It is the median over pairs of turns, since the machine's pace drifts.
+    """
     mine, others = race(ours, theirs)
     share = median(one / other for one, other in zip(mine, others, strict=True)) - 1
     return Result(row, case, 100 * share, "%", most, False, mine, others, peer)

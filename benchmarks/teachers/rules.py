@@ -97,14 +97,14 @@ RULES = {  # those that are not fixed learn something on a half of the pool, see
 
 
 def check_rule(rule: str) -> None:
-    """Raises RSAError for an unknown one."""
+    """Raise RSAError for an unknown rule."""
     if rule not in RULES:
         raise RSAError(f"unknown rule {rule!r}{near(rule, tuple(RULES))}")
 
 
 @dataclass(frozen=True, eq=False)
 class Fitted:
-    """A predictor of all members (members,), how well it does where it was chosen, and what was chosen."""
+    """A predictor (members,), how well it ranks the half on which it was chosen, and what was chosen."""
 
     predictor: Array
     fit: float
@@ -113,10 +113,10 @@ class Fitted:
 
 @dataclass(frozen=True)
 class HeldOut:
-    """How well what was chosen on one half does on the other: the mean over both halves.
+    """How well what was chosen on one half ranks the other, averaged over both.
 
-    p, score: Spearman correlation of P alone and of the predictor. gain: of the latter over the better of P and chance,
-    low, high: its 95% interval over resampled architectures.
+    p, score: Spearman correlation of P alone and of the predictor. gain: that of the predictor over the better of P and
+    chance. low, high: the gain's 95% interval over resampled architectures.
     """
 
     p: float
@@ -128,15 +128,15 @@ class HeldOut:
 
 
 def better_than_chance(p: Array, mature: Array, half: Half | slice = slice(None)) -> Array:
-    """P where it ranks this half better than chance does, else a constant, which ranks nothing.
+    """P if it ranks this half better than chance does, else a constant, which ranks nothing.
 
-    Where P ranks the members backwards, noise that is added to it gains: that is no knowledge of a teacher's.
+    Noise gains when it is added to a P that ranks the members backwards, without any knowledge of a teacher.
     """
     return p if spearman(p[half], mature[half]) > 0 else np.zeros_like(p)
 
 
 def _best_alpha(p: Array, tgs: Mapping[str, Array], mature: Array, half: Half, alphas: Sequence[float]) -> Fitted:
-    """The best P + alpha TG on a half, among several TG by name; the earliest of equals."""
+    """Choose the best P + alpha TG on a half, among several TG by name; the earliest of equals."""
     names = [(name, alpha) for name in tgs for alpha in alphas]
     columns = np.stack([p + alpha * tgs[name] for name, alpha in names], axis=1)
     fits = spearman(columns[half], mature[half])
@@ -148,7 +148,7 @@ def _best_alpha(p: Array, tgs: Mapping[str, Array], mature: Array, half: Half, a
 def fit(
     rule: str, p: Array, matched: Matched, mature: Array, half: Half, alphas: Sequence[float], targets: Sequence[str]
 ) -> Fitted:
-    """What a rule comes to, at the one checkpoint of `p` and `matched`, when it sees one half's mature performance."""
+    """Fit a rule on one half's mature performance, at the one checkpoint of `p` and `matched`."""
     if rule in FIXED:
         return _best_alpha(p, {"": FIXED[rule](matched)[:, 0]}, mature, half, alphas)
     best = matched.best[:, 0]
@@ -164,7 +164,7 @@ def fit(
 
 
 def _weighted(p: Array, best: Array, mature: Array, half: Half) -> Fitted:
-    """Nonnegative weights of P and of every target that fit the ranks of mature performance best (least squares)."""
+    """Fit the ranks of mature performance by nonnegative weights of P and of every target (least squares)."""
     columns = np.column_stack([p, best])
     spread = columns[half].std(axis=0)
     scaled = (columns - columns[half].mean(axis=0)) / np.where(spread > 1e-9, spread, np.inf)

@@ -1,4 +1,4 @@
-"""How often a 95% interval over resampled stimuli holds the truth, in samples from a population that is known.
+"""How often a 95% interval over resampled stimuli contains the truth, in samples from a known population.
 
 Every stimulus has patterns of 20 features: a part that all systems share, and a part of a layer's or the target's own,
 which stands for what the systems disagree about and for measurement noise. RDMs are correlation distances; where
@@ -102,7 +102,7 @@ def measure(
     file: Path | None = None,
     progress: Callable[[int], object] = lambda steps: None,
 ) -> list[dict[str, Any]]:
-    """One row per case: shares of `repeats` samples whose intervals hold the truth, and the intervals' mean widths.
+    """One row per case: shares of `repeats` samples whose intervals contain the truth, and their mean widths.
 
     `plain` is the percentile interval of the draws, `corrected` what `interval`, `layer_differences` and
     `best_layer_interval` give. file: written after every row; rows that it holds from as many repeats are kept.
@@ -166,7 +166,7 @@ def _intervals(case: Case, rng: np.random.Generator, seed: int) -> list[tuple[fl
 
 @cache
 def population(case: Case) -> float:
-    """The true value of what a case estimates; without groups the same for every n."""
+    """The true value of what a case estimates, which without groups is the same for every n."""
     if case.what == "difference":
         return 0.0
     from scipy import stats
@@ -204,7 +204,7 @@ def _rdm(features: Array, case: Case) -> RDM:
 
 
 def _distances(a: Array, b: Array, case: Case) -> Array:
-    """Of every row of one from the same row of the other."""
+    """Distance of every row of one from the same row of the other."""
     if case.strength:
         squared: Array = ((a - b) ** 2).sum(axis=1)
         return squared

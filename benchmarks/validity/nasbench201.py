@@ -54,9 +54,10 @@ class _Unpickler(pickle.Unpickler):
 
 
 def read_table(path: str | Path | None = None) -> Table:
-    """Six operation codes, one per edge -> test accuracy in %; from the installed analog-nasbench, or this file of it.
+    """Read the table (six operation codes, one per edge -> test accuracy in %) of the installed analog-nasbench.
 
-    Raises RSAError where the package is missing (extra `bench`) or the file holds anything else.
+    path: another file of that format. Raises RSAError if the package is missing (extra `bench`) or the file holds
+    anything else.
     """
     if path is None:
         try:
@@ -75,12 +76,12 @@ def read_table(path: str | Path | None = None) -> Table:
 
 
 def accuracy(table: Table, architecture: Architecture) -> float:
-    """Of an architecture of the space "nasbench201", in %."""
+    """Test accuracy of an architecture of the space "nasbench201", in %."""
     return table[tuple(_CODES[str(architecture[edge])] for edge in _EDGES)]
 
 
 def run(searcher: str, seed: int, table: Table, *, trials: int) -> Run:
-    """One search: `best` after each improvement ("trial:accuracy", trials from 1), and the mean of the last proposals.
+    """Run one search: `best` after each improvement ("trial:accuracy", from 1), and the mean of the last proposals.
 
     The score that the searcher is told is the accuracy as a fraction.
     """
@@ -125,7 +126,7 @@ def measure(
 
 
 def choose(searchers: Sequence[str] = ()) -> list[str]:
-    """These searchers, or all that have a reference. Raises RSAError for another one."""
+    """Return these searchers, or all that have a reference. Raises RSAError for any other."""
     unknown = [searcher for searcher in searchers if searcher not in REFERENCE]
     if unknown:
         raise RSAError(f"no reference for searcher {listing(unknown)}{near(unknown[0], tuple(REFERENCE))}")
@@ -133,7 +134,7 @@ def choose(searchers: Sequence[str] = ()) -> list[str]:
 
 
 def count(searcher: str, seeds: int | None) -> int:
-    """How many seeds a searcher is run with."""
+    """Number of seeds a searcher is run with."""
     return seeds or SEEDS[searcher]
 
 
@@ -149,7 +150,7 @@ def _resumed(file: Path | None) -> dict[str, dict[str, Run]]:
 
 
 def compare(runs: Mapping[str, Mapping[str, Run]]) -> list[dict[str, Any]]:
-    """Mean over seeds, its standard error, and whether the mean plus two of them reaches the reference."""
+    """Compare the mean over seeds, plus two standard errors, with the reference."""
     rows: list[dict[str, Any]] = []
     for searcher, mine in runs.items():
         for measure, reference in REFERENCE[searcher].items():
