@@ -242,11 +242,14 @@ def _history(storage: Path, run: Run) -> list[Candidate]:
 
 def counts(folder: Path, runs: Sequence[Run]) -> list[int]:
     """How many samples of every search are finished: what `histories` holds, in one query."""
-    storage = (folder / STORAGE).resolve()
+    storage = folder / STORAGE
     if not storage.exists():
         return [0] * len(runs)
-    with closing(sqlite3.connect(f"{storage.as_uri()}?mode=ro", uri=True)) as connection:
-        found = dict(connection.execute(_COUNT).fetchall())
+    try:  # not read-only: what a killed writer left has to be rolled back
+        with closing(sqlite3.connect(storage, timeout=60)) as connection:
+            found = dict(connection.execute(_COUNT).fetchall())
+    except sqlite3.Error as error:
+        raise RSAError(f"cannot read {storage}: {error}") from error
     return [min(found.get(run.name, 0), run.samples) for run in runs]
 
 

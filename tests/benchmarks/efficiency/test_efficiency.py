@@ -1,5 +1,7 @@
 """Searches compared at equal cost: with evaluations whose numbers are known."""
 
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import product
@@ -167,6 +169,22 @@ def test_what_is_planned_and_what_is_left_is_told_from_the_folder_alone(tmp_path
 def _waited(one: Candidate) -> float:
     assert one.evaluation is not None
     return one.evaluation.seconds["waited"]
+
+
+def test_a_transaction_of_a_killed_writer_is_rolled_back_and_does_not_stop_the_count(tmp_path: Path) -> None:
+    study = Study(Made(), [Goal(SHORT)], tmp_path, ("random",), seeds=1, samples=2)
+    perform(study)
+    script = """
+import os, sqlite3, sys
+connection = sqlite3.connect(sys.argv[1], isolation_level=None)
+connection.executescript("PRAGMA journal_mode = TRUNCATE; PRAGMA cache_size = 1; BEGIN IMMEDIATE; DELETE FROM trials")
+connection.execute("CREATE TABLE large (content)")
+connection.executemany("INSERT INTO large VALUES (?)", [("x" * 10000,)] * 100)
+os._exit(0)
+"""
+    subprocess.run([sys.executable, "-c", script, str(tmp_path / "searches.db")], check=True)
+    assert (tmp_path / "searches.db-journal").stat().st_size > 0
+    assert counts(tmp_path, study.runs()) == [2]
 
 
 def test_current_best_is_by_score_each_cell_once_and_never_a_failed_one() -> None:
