@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     import xarray
 
     from ..rsa.networks.models import Preprocess
+
 _SPLITS, _DRAWS = 100, 1000
 
 
@@ -114,7 +116,8 @@ def score(
     _check_similarity(
         similarity, groups, {"method": method, "metric": metric, "bootstrap": bootstrap, "splits": splits}
     )
-    name, module, ready = "", model, isinstance(model, Mapping)
+    module: Any = model
+    ready = isinstance(model, Mapping)
     if isinstance(model, str):
         _refuse({"preprocess": preprocess}, f"is for a module, and {model} has its own")
         name, (module, preprocess) = model, load_model(model, weights)
@@ -126,13 +129,9 @@ def score(
     if targets:
         chosen = chosen.keep([targets] if isinstance(targets, str) else targets)
     if ready:
-        unused = {
-            "stimuli": stimuli,
-            "layers": None if layers == "auto" else layers,
-            "metric": metric,
-            "device": device,
-        }
-        _refuse(unused, "is for a network, and the layers' RDMs or features are given")
+        of_networks = {"stimuli": stimuli, "preprocess": preprocess, "metric": metric, "device": device}
+        of_networks["layers"] = None if layers == "auto" else layers
+        _refuse(of_networks, "is for a network, and the layers' RDMs or features are given")
         made: Any = model
     else:
         guide = Guidance(
@@ -151,9 +150,14 @@ def score(
 
 
 def _teacher(
-    teacher: "str | Path | Teacher | xarray.DataArray", settings: dict[str, Any], similarity: str, method: str | None,
-    seed: int, data_dir: str | Path | None, progress: bool,
-) -> Teacher:  # fmt: skip
+    teacher: "str | Path | Teacher | xarray.DataArray",
+    settings: Mapping[str, Any],
+    similarity: str,
+    method: str | None,
+    seed: int,
+    data_dir: str | Path | None,
+    progress: bool,
+) -> Teacher:
     """The teacher that a name, a file or a recording stands for; settings: how a recording's RDMs are made."""
     given = {key: value for key, value in settings.items() if value is not None}
     if isinstance(teacher, Teacher):
@@ -162,16 +166,17 @@ def _teacher(
         _refuse(changed, f"is for recordings, and teacher {teacher.name!r} is ready")
         return teacher
     given |= {"features": similarity != "rdm"} | ({"method": method} if method else {})
-    named = isinstance(teacher, str | Path)
-    if named and publishes_rdms(teacher):
+    if not isinstance(teacher, str | Path):
+        name, make = "recording", partial(as_teacher, teacher)
+    elif publishes_rdms(teacher):
         of_responses = {key: settings[key] for key in ("window", "missing", "splits")}
         _refuse(of_responses, f"is for recordings, and {teacher} holds RDMs as they are")
         return load_teacher(teacher, data_dir=data_dir, **given)
+    else:
+        name, make = str(teacher), partial(load_teacher, teacher, data_dir=data_dir)
     given |= {"seed": seed, "splits": given.get("splits", _SPLITS) if similarity == "rdm" else 0}
-    with _bar(progress, f"{teacher if named else 'recording'}: split halves", given["splits"]) as done:
-        if named:
-            return load_teacher(teacher, data_dir=data_dir, advance=done, **given)
-        return as_teacher(teacher, advance=done, **given)
+    with _bar(progress, f"{name}: split halves", given["splits"]) as done:
+        return make(advance=done, **given)
 
 
 def _shown(

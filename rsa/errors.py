@@ -1,4 +1,4 @@
-"""The exception of all layers, and the phrases its messages are made of."""
+"""The exception of all layers, and phrases that messages are made of."""
 
 import difflib
 from collections.abc import Iterable, Sequence
@@ -19,6 +19,11 @@ def listing(items: Iterable[object], limit: int = 3) -> str:
     names = [" ".join(str(item).split()) for item in items]
     shown = ", ".join(names[:limit])
     return shown if len(names) <= limit else f"{shown} and {len(names) - limit} more"
+
+
+def conditions(n: object, by: str) -> str:
+    """`640 stimuli`, or `8 conditions by category_name`."""
+    return f"{n} stimuli" if by == "stimulus" else f"{n} conditions by {by}"
 
 
 def reason(error: BaseException) -> str:

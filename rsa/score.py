@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .errors import conditions
 from .guidance import teacher_guidance
 from .inference.intervals import best_layer_interval, interval
 from .notebooks import as_html
@@ -183,8 +184,8 @@ class TeacherScore:
         return ax.figure
 
     def __repr__(self) -> str:
-        n, (layers, targets) = self.table.attrs.get("n", "?"), self.table.shape
-        what = f"{self.method} over {n} {'stimuli' if self.by == 'stimulus' else f'conditions by {self.by}'}"
+        layers, targets = self.table.shape
+        what = f"{self.method} over {conditions(self.table.attrs.get('n', '?'), self.by)}"
         lines = [
             f"TeacherScore({self.model or 'model'} against {self.teacher}: {what}, {layers} layers x {targets} targets)"
         ]

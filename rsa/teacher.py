@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from .errors import RSAError, listing, near
+from .errors import RSAError, conditions, listing, near
 from .fields import attr_fields, text_field
 from .inference.bootstrap import bootstrap as resample
 from .inference.layer_choice import crossvalidated_choice
@@ -202,8 +202,7 @@ class Teacher:
         return cls(name, rdms, {}, "pearson", shown.reference, shown.checksum(), attrs, ids, kept)
 
     def __repr__(self) -> str:
-        first = next(iter(self.rdms.values()))
-        over = f"{len(first)} {'stimuli' if self.by == 'stimulus' else f'conditions by {self.by}'}"
+        over = conditions(len(next(iter(self.rdms.values()))), self.by)
         ceilings = f", {len(self.ceilings)} with a ceiling" if self.ceilings else ""
         kept = f"Teacher({self.name!r}, {len(self.rdms)} targets over {over}: {listing(self.rdms, 6)}{ceilings}"
         return f"{kept}; {self.metric} RDMs for {self.method}{', with features' if self.features else ''})"

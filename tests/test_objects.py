@@ -67,7 +67,7 @@ def test_html_is_escaped_and_names_what_there_is(score: TeacherScore) -> None:
         assert "&lt;script&gt;&amp;$x$" in text
         assert len(text) < 6000
     assert "V4" in score._repr_html_()
-    assert load("simulated")._repr_html_()  # of xarray
+    assert load("simulated")._repr_html_()  # type: ignore[no-untyped-call]  # of xarray
 
 
 def test_a_score_is_a_tidy_table(score: TeacherScore) -> None:

@@ -67,8 +67,7 @@ def describe(
     if plot is not None:
         from .plots import describe_figure
 
-        note = str(found.facts.get("note", ""))
-        save_figure(describe_figure(found.name, found.rdms, found.halves, found.neuroids, found.made, note), plot)
+        save_figure(describe_figure(found), plot)
     print_table(found.name, ["target", *(column.replace("_", " ") for column in columns)], rows, facts)
 
 

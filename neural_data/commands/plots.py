@@ -1,12 +1,12 @@
 """A picture of a recording: how reliable its neuroids are, and the RDMs of its regions."""
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ...rsa import RDM, RSAError
-from ...rsa.plots.figures import COLOURS
+from ...rsa.errors import conditions
+from ...rsa.plots.figures import COLOURS, literal
 from ...rsa.plots.rdms import display_order, draw_rdm
 from ...rsa.types import Array
 
@@ -15,49 +15,43 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from ..description import Description
+
 _COLUMNS = 4
 
 
-def describe_figure(
-    title: str,
-    rdms: Mapping[str, RDM],
-    halves: "xarray.Dataset | None" = None,
-    neuroids: Mapping[str, Array] | None = None,
-    made: str = "",
-    note: str = "",
-) -> "Figure":
+def describe_figure(found: "Description") -> "Figure":
     """The RDM of every target, by category where one is known, below a histogram of its neuroids' reliability.
 
-    halves: what `split_half` returned, without which there are no histograms; neuroids: target -> their indices there.
-    made: how the RDMs were made, note: what else must be said. Raises RSAError when there is no RDM.
+    Raises RSAError when there is no RDM.
     """
     from matplotlib.figure import Figure
 
-    if not rdms:
-        raise RSAError(f"{title} has no RDM to draw")
-    known = halves is not None and neuroids
-    width = min(len(rdms), _COLUMNS)
-    bands = -(-len(rdms) // width)
-    per_band = 2 if known else 1
-    figure = Figure(figsize=(max(4.8 * width, 6), (5.8 if known else 4.0) * bands + 0.8), layout="constrained")
-    figure.suptitle(title, fontsize=13, fontweight="bold")
-    figure.supxlabel("\n".join(filter(None, (made, note))), fontsize=9, wrap=True)
-    ratios = ([0.4, 1] if known else [1]) * bands
-    grid = figure.subplots(per_band * bands, width, squeeze=False, height_ratios=ratios)
+    if not found.rdms:
+        raise RSAError(f"{found.name} has no RDM to draw")
+    halves = found.halves if found.neuroids else None
+    width = min(len(found.rdms), _COLUMNS)
+    bands = -(-len(found.rdms) // width)
+    ratios = [1.0] if halves is None else [0.4, 1.0]
+    size = (max(4.8 * width, 6), (4.0 if halves is None else 5.8) * bands + 0.8)
+    figure = Figure(figsize=size, layout="constrained")
+    figure.suptitle(found.name, fontsize=13, fontweight="bold")
+    note = str(found.facts.get("note", ""))
+    figure.supxlabel("\n".join(filter(None, (found.made, note))), fontsize=9, wrap=True)
+    grid = figure.subplots(len(ratios) * bands, width, squeeze=False, height_ratios=ratios * bands)
     for axes in grid.flat:
         axes.set_visible(False)
-    for i, (target, rdm) in enumerate(rdms.items()):
-        row, column = i // width * per_band, i % width
-        if halves is not None and neuroids is not None:
-            values = halves["neuroid_reliability"].values[neuroids[target]]
+    for i, (target, rdm) in enumerate(found.rdms.items()):
+        row, column = i // width * len(ratios), i % width
+        if halves is not None:
+            values = halves["neuroid_reliability"].values[found.neuroids[target]]
             _histogram(grid[row, column], target, values, COLOURS[i % len(COLOURS)], labelled=column == 0)
         order, marks, how = display_order(rdm)
-        axes = grid[row + per_band - 1, column]
+        axes = grid[row + len(ratios) - 1, column]
         axes.set_visible(True)
-        labels = [rdm.labels[k] for k in order]
-        kind = "stimuli" if rdm.by == "stimulus" else f"conditions by {rdm.by}"
-        words = f"{target}: {len(rdm)} {kind}\n{how}, {_ceiling(target, rdm, halves)}"
-        draw_rdm(axes, rdm.subset(labels), words, marks)
+        words = f"{target}: {conditions(len(rdm), rdm.by)}\n{how}, {_ceiling(target, rdm, found.halves)}"
+        draw_rdm(axes, rdm.subset([rdm.labels[k] for k in order]), words, marks)
+    literal(figure)
     return figure
 
 

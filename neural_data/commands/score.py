@@ -137,6 +137,7 @@ def score(
 
 def _show(model: str, result: "TeacherScore") -> None:
     from ...rsa.cli.console import print_table
+    from ...rsa.errors import conditions
     from ...rsa.rdm.comparison import caution
 
     targets = [str(target) for target in result.table.indexes["target"]]
@@ -165,8 +166,8 @@ def _show(model: str, result: "TeacherScore") -> None:
     notes += filter(None, [caution(result.method)])
     notes += [f"{key}: {facts.pop(key)}" for key in ("source", "ceiling", "note") if key in facts]
     notes.append(", ".join(f"{key} {value}" for key, value in facts.items()))
-    what = "stimuli" if result.by == "stimulus" else f"conditions by {result.by}"
-    title = f"{model} against {result.teacher}: {result.method} over {result.table.attrs['n']} {what}"
+    over = conditions(result.table.attrs["n"], result.by)
+    title = f"{model} against {result.teacher}: {result.method} over {over}"
     print_table(title, ["layer", "features", *targets], rows, notes)
 
 

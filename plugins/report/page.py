@@ -92,7 +92,7 @@ def numbers_of(one: dict[str, Any]) -> str:
 
 def _charts(report: SearchReport) -> list[Picture]:
     curve = [(number, best, examples) for number, best, examples in report.curve if best is not None]
-    charts = []
+    charts: list[tuple[Any, ...]] = []
     if curve:
         numbers, bests, examples = zip(*curve, strict=True)
         charts.append(("Best score", "candidates", numbers, bests, True))

@@ -72,9 +72,7 @@ def literal(artist: "Axes | Figure | SubFigure") -> None:
     from matplotlib.text import Text
 
     for text in artist.findobj(Text):
-        assert isinstance(text, Text)  # noqa: S101  for the type checker
-        text.set_parse_math(False)
-        text.set_usetex(False)
+        text.set(parse_math=False, usetex=False)
 
 
 @dataclass(frozen=True)
@@ -101,23 +99,18 @@ def picture(
     """
     import matplotlib.style
     from matplotlib.figure import Figure
+    from matplotlib.image import AxesImage
 
     (across, down), (left, right, top, bottom) = size, margins
     width, height = across + left + right, down + top + bottom
     with matplotlib.style.context(["default", _PAGE_STYLE]):
         figure = Figure(figsize=(width / 72, height / 72))  # SVG has 72 units per inch
         draw(figure.add_axes((left / width, bottom / height, across / width, down / height)))
-        for image in (image for axes in figure.findobj(_is_axes) for image in axes.images):
-            image.set_interpolation("none")  # embedded pixel by pixel
+        for image in figure.findobj(AxesImage):
+            image.set(interpolation="none")  # embedded pixel by pixel
         file = io.StringIO()
         figure.savefig(file, format="svg", metadata={"Date": None})
     return Picture(title, words, _inline(file.getvalue(), name, printable(title), printable(words)), width > _WIDE)
-
-
-def _is_axes(artist: object) -> bool:
-    from matplotlib.axes import Axes
-
-    return isinstance(artist, Axes)
 
 
 def _inline(text: str, name: str, title: str, words: str) -> Markup:

@@ -132,8 +132,8 @@ def draw_map(axes: "Axes", places: Array, layers: Sequence[str], targets: Sequen
     places: (layers + targets, 2).
     """
     n = len(layers)
-    axes.plot(*places[:n].T, color="0.6", linewidth=1, zorder=1)
-    axes.scatter(*places[:n].T, s=230, facecolors="white", edgecolors="black", zorder=2)
+    axes.plot(places[:n, 0], places[:n, 1], color="0.6", linewidth=1, zorder=1)
+    axes.scatter(places[:n, 0], places[:n, 1], s=230, facecolors="white", edgecolors="black", zorder=2)
     for i, (x, y) in enumerate(places[:n]):
         axes.text(x, y, str(i + 1), ha="center", va="center_baseline", fontsize="small", zorder=3)
     for i, (name, (x, y)) in enumerate(zip(targets, places[n:], strict=True)):

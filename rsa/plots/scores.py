@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
+from ..errors import conditions
 from ..types import Array
 from .figures import COLOURS, MARKERS, literal, printable, shortened
 from .rdms import display_order, draw_rdm
@@ -14,7 +15,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure, SubFigure
 
+    from ..rdm.rdm import RDM
     from ..score import TeacherScore
+    from ..similarity.features import Features
 
 MOST_TARGETS = 4  # rows of RDMs in one picture
 LEVEL_NAMES = 75  # letters that fit beside each other under axes
@@ -68,11 +71,11 @@ def between(lower: float, upper: float) -> str:
 def layer_panels(score: "TeacherScore") -> list[Panel]:
     """The layers' similarities to every target, with the intervals that are shown."""
     names, values = [str(layer) for layer in score.table.indexes["layer"]], score.table.to_numpy()
-    low, high = (None if side is None else side.to_numpy() for side in score.shown)
+    sides = [None if side is None else side.to_numpy() for side in score.shown]
     panels = []
     for k, target in enumerate(map(str, score.table.indexes["target"])):
-        ends = (None, None) if low is None or high is None else (low[:, k], high[:, k])
-        panels.append(Panel(target, names, values[:, k], *ends, score.ceilings.get(target), number=k))
+        low, high = (None if side is None else side[:, k] for side in sides)
+        panels.append(Panel(target, names, values[:, k], low, high, score.ceilings.get(target), number=k))
     return panels
 
 
@@ -88,8 +91,8 @@ def draw_layers(axes: "Axes", panels: Sequence[Panel], *, legend: bool = True) -
                 axes.fill_between(places, panel.low, panel.high, color=colour, alpha=0.14, linewidth=0)
             else:
                 axes.vlines(places, panel.low, panel.high, colors=colour)
-        ring = {"markersize": 13, "markerfacecolor": "none", "markeredgecolor": colour, "markeredgewidth": 1.8}
-        axes.plot(best, panel.values[best], "o", **ring)
+        ring: dict[str, Any] = {"markersize": 13, "markerfacecolor": "none", "markeredgewidth": 1.8}
+        axes.plot(best, panel.values[best], "o", markeredgecolor=colour, **ring)
         _draw_ceiling(axes, panel, legend)
     _frame(axes, panels[0].names)
     if legend:
@@ -110,7 +113,8 @@ def draw_bars(axes: "Axes", panel: Panel) -> None:
         )
     _frame(axes, panel.names)
     for row, (anchor, others) in enumerate(reversed(panel.joined)):
-        y, over = 1.04 + 0.05 * row, {"transform": axes.get_xaxis_transform(), "color": "black", "clip_on": False}
+        y = 1.04 + 0.05 * row
+        over: dict[str, Any] = {"transform": axes.get_xaxis_transform(), "color": "black", "clip_on": False}
         ends = (anchor, *others)
         axes.plot((min(ends), max(ends)), (y, y), linewidth=1.2, **over)
         axes.plot(anchor, y, "o", markersize=5, **over)
@@ -136,7 +140,7 @@ def _draw_ceiling(axes: "Axes", panel: Panel, legend: bool) -> None:
 def _frame(axes: "Axes", names: Sequence[str]) -> None:
     shown = [shortened(name) for name in names]
     slanted = len(names) * max(map(len, shown)) > LEVEL_NAMES
-    turn = {"rotation": 60, "ha": "right", "rotation_mode": "anchor"} if slanted else {}
+    turn: dict[str, Any] = {"rotation": 60, "ha": "right", "rotation_mode": "anchor"} if slanted else {}
     axes.set_xticks(range(len(names)), shown, fontsize="small", **turn)
     axes.set_xlim(-0.6, len(names) - 0.4)
     axes.axhline(0, color="0.6", linewidth=0.8, zorder=0)
@@ -182,11 +186,11 @@ def score_figure(score: "TeacherScore", figure: "Figure | None" = None) -> "Figu
 
 
 def _method_line(score: "TeacherScore") -> str:
-    what = "stimuli" if score.by == "stimulus" else f"conditions by {score.by}"
     shade = "" if score.draws is None else "shade: 95% interval, at the best layer that of a choice; "
-    n, of = score.table.attrs["n"], "the RDM of " if score.compared == "RDM" else "the features of "
+    of = "the RDM of " if score.compared == "RDM" else "the features of "
+    what = conditions(score.table.attrs["n"], score.by)
     return (
-        f"Each point: {score.method} similarity between {of}one layer and {of}one target, {n} {what}; "
+        f"Each point: {score.method} similarity between {of}one layer and {of}one target, {what}; "
         f"{shade}ring: best layer.\nTG = mean over targets of the best layer = {score.tg:.3f}."
     )
 
@@ -197,7 +201,7 @@ def _draw_pairs(figure: "SubFigure", score: "TeacherScore", targets: Sequence[st
     for row, target in zip(grid, targets, strict=True):
         best, rdm = score.best_layer[target], score.targets[target]
         kept = score.layers[best]
-        layer = kept.rdm(metric=rdm.metric) if score.compared == "feature" else kept
+        layer = cast("Features", kept).rdm(metric=rdm.metric) if score.compared == "feature" else cast("RDM", kept)
         order, marks, how = display_order(rdm)
         shared = set(layer.labels)
         labels = [rdm.labels[i] for i in order if rdm.labels[i] in shared]

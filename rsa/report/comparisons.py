@@ -116,9 +116,9 @@ def _paired(scores: Mapping[str, TeacherScore]) -> "xarray.DataArray | None":
         best = [score.draws.sel(target=[target], layer=[layer]) for target, layer in score.best_layer.items()]
         model = xarray.concat([part.assign_coords(layer=[name]) for part in best], "target")
         if len(best) > 1:
-            means = {key: model[key].mean("target", keepdims=True) for key in ("estimate", "linear")}
-            dof = model["dof"].min("target", keepdims=True)
-            mean = model.mean("target", keepdims=True).assign_coords(target=[TG], dof=dof, **means)
+            along = {key: model[key].mean("target", keepdims=True) for key in ("estimate", "linear")}
+            along["dof"] = model["dof"].min("target", keepdims=True)
+            mean = model.mean("target", keepdims=True).assign_coords({"target": [TG], **along})
             model = xarray.concat([model, mean], "target")
         parts.append(model)
     return None if len(drawn) > 1 else xarray.concat(parts, "layer").assign_attrs(parts[0].attrs)

@@ -123,4 +123,4 @@ def test_arguments_without_an_effect_are_errors(
         ({"model": rdms, "similarity": "cka", "method": "pearson"}, "method is for similarity rdm"),
     ):
         with pytest.raises(tgsage.TGSageError, match=words):
-            tgsage.score(teacher=teacher, **options)  # type: ignore[arg-type]
+            tgsage.score(teacher=teacher, **options)

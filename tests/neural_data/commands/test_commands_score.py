@@ -163,9 +163,9 @@ def test_a_built_teacher_keeps_its_own(folder: Path, tmp_path: Path) -> None:
     assert (spearman["method"], spearman["ceilings"]) == ("spearman", {})
     assert spearman["attrs"]["teacher_ceiling"] == "none for spearman: those of this teacher are for pearson"
     assert cka["tg"] == pytest.approx(expected(folder, "cka").max(axis=0).mean())
-    for option in (["--window", 70, 170], ["--missing", "drop"], ["--splits", 5]):
-        with pytest.raises(RSAError, match=f"{option[0].removeprefix('--')} is for recordings, and .*t.h5 holds RDMs"):
-            run(folder, *own, *option)
+    for name, *values in (["window", 70, 170], ["missing", "drop"], ["splits", 5]):
+        with pytest.raises(RSAError, match=f"{name} is for recordings, and .*t.h5 holds RDMs"):
+            run(folder, *own, f"--{name}", *values)
     teacher.from_rdms("bare", teacher.rdms).save(tmp_path / "bare.h5")
     with pytest.raises(RSAError, match=r"bare.h5 holds RDMs only"):
         run(folder, "--teacher", tmp_path / "bare.h5", "--level", "subregion", "--similarity", "cka")

@@ -2,6 +2,7 @@
 
 import math
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -217,7 +218,8 @@ def test_values_that_depend_on_the_number_of_stimuli_say_so_and_have_no_ceiling_
     assert whole.crossvalidated is None
     assert "IT" in whole.ceilings
     said = "cosine-whitened is higher for fewer stimuli"
-    _show("a model", whole, {name: rdm.replace(attrs={"n_features": 20}) for name, rdm in layers.items()})
+    kept = {name: rdm.replace(attrs={"n_features": 20}) for name, rdm in layers.items()}
+    _show("a model", replace(whole, layers=kept))
     assert said in " ".join(capsys.readouterr().out.split())
     assert said in methods("a model", whole, layers, made.rdms)[0]
     few = made.score({name: rdm.subset(rdm.labels[:30]) for name, rdm in layers.items()}, allow_subset=True)
