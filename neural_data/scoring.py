@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..rsa import RDM, Features, Guidance, RSAError, Stimuli, Teacher, TeacherScore, load_model
 from ..rsa.inference.bootstrap import LEAST
+from ..rsa.networks.readout import N_FEATURES
 from ..rsa.networks.stimuli import Images, as_stimuli
 from ..rsa.similarity.table import check_similarity
 from .catalogue.images import images
@@ -39,7 +40,7 @@ def score(
     splits: int | None = None,
     method: str | None = None,
     metric: str | None = None,
-    n_features: int | None = 8192,
+    n_features: int | None = N_FEATURES,
     bootstrap: int | None = None,
     groups: str | None = None,
     seed: int = 0,
