@@ -22,7 +22,7 @@ from ..result import FAILED, OK, Evaluation
 from ..training.data import Data
 from ..training.models import count_parameters
 from ..training.performance import BATCH, Performance, batches_of, check_logits, evaluate_network, evaluating
-from ..training.placement import Choice, out_of_memory, place
+from ..training.placement import Choice, Placement, out_of_memory, place
 from ..training.teachers import LIMIT, cut, digest_of, stimuli_of
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ class Evaluator:
         batch_size: int = BATCH,
         seed: int = 0,
         data_dir: str | Path | None = None,
-        device: "str | torch.device | None" = None,
+        device: "str | torch.device | Placement | None" = None,
         amp: Choice = "auto",
         channels_last: Choice = "auto",
     ) -> None:
@@ -101,8 +101,7 @@ class Evaluator:
         self._combine, self.combine = combine, combine or (lambda p, tg: p_plus_tg(p, tg, alpha))
         chosen = metric or ("correlation" if teacher is None else teacher.metric)
         self.readout = Readout(layers, n_features, seed, batch_size=batch_size, metric=chosen)
-        self._placed: dict[str, Any] = {"device": device, "amp": amp, "channels_last": channels_last}
-        place(data.shape, **self._placed)
+        self._where, self._asked = place(data.shape, device, amp, channels_last), (amp, channels_last)
         if teacher is None:
             return
         self.method = method or teacher.method
@@ -163,9 +162,8 @@ class Evaluator:
         if self.teacher is not None:
             collector = Collector(model, self.stimuli, self.readout, by=self.teacher.by)
             heard = [(self._presented, collector)]
-        performance = perform(
-            model, self.data, heard, batchnorm=self.batchnorm, batch_size=self.readout.batch_size, **self._placed
-        )
+        settings: dict[str, Any] = {"batchnorm": self.batchnorm, "batch_size": self.readout.batch_size}
+        performance = perform(model, self.data, heard, device=self._where, **settings)
         return performance, collector.rdms(leave_out=True) if heard else Layers({}, {})
 
     def _evaluate(self, model: "nn.Module") -> Evaluation:
@@ -188,8 +186,8 @@ class Evaluator:
 
     def describe(self) -> dict[str, object]:
         """What two evaluations must have in common to be comparable, JSON-able."""
-        readout, placed = self.readout, {key: value for key, value in self._placed.items() if key != "device"}
-        about = self.data.describe() | {"batchnorm": self.batchnorm, **placed}
+        readout, asked = self.readout, dict(zip(("amp", "channels_last"), self._asked, strict=True))
+        about = self.data.describe() | {"batchnorm": self.batchnorm, **asked}
         about |= {"batch_size": readout.batch_size, "seed": readout.seed}
         if self.teacher is None:
             return about | {"teacher": None}

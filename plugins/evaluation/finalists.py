@@ -13,6 +13,7 @@ from ..training.checkpoints import Checkpoint
 from ..training.data import Data
 from ..training.models import count_parameters, make_network
 from ..training.performance import NotFinite, evaluate_network
+from ..training.placement import place
 from ..training.recipes import Recipe
 from ..training.trainer import Training, train
 from .evaluator import Evaluator
@@ -76,17 +77,17 @@ def finalists(
     epochs=300 that recipe's cosine is cut off half way; get_recipe("cifar-cell", epochs=300) brings it to its end.
     folder: for checkpoints, from which an interrupted call goes on.
     """
-    found: dict[str, Finalist] = {}
+    found, where = dict[str, Finalist](), place(data.shape, **placed)
     for architecture in architectures:
         canonical = space.canonical(architecture)
         key = space.key(canonical)
         if key not in found:
             file = None if folder is None else Path(folder) / f"{len(found):03d}.pt"
-            settings: dict[str, Any] = {"epochs": epochs, "seed": seed, "progress": progress, **placed}
+            settings: dict[str, Any] = {"epochs": epochs, "seed": seed, "progress": progress, "device": where}
             model, done = _trained(space, canonical, data, recipe, build, file, **settings)
             evaluation = _failed(done)
             if not done.failed:
-                here = Evaluator(data, batchnorm="running", **placed)(model)
+                here = Evaluator(data, batchnorm="running", device=where)(model)
                 seconds = {"train": done.seconds, **here.seconds}
                 evaluation = replace(here, examples=done.examples, seconds=seconds)
             found[key] = Finalist(canonical, evaluation)
@@ -138,12 +139,13 @@ def mature(
     everything = data.whole()
     canonical = space.canonical(architecture)
     file = None if checkpoint is None else Path(checkpoint)
-    settings: dict[str, Any] = {"epochs": epochs, "seed": seed, "progress": progress, **placed}
+    where = place(data.shape, **placed)
+    settings: dict[str, Any] = {"epochs": epochs, "seed": seed, "progress": progress, "device": where}
     model, done = _trained(space, canonical, everything, recipe, build, file, **settings)
     if done.failed:
         return Finalist(canonical, _failed(done))
     try:
-        tested = evaluate_network(model, everything, "test", batchnorm="running", **placed)
+        tested = evaluate_network(model, everything, "test", batchnorm="running", device=where)
     except NotFinite as error:
         return Finalist(canonical, _failed(replace(done, reason=str(error))))
     seconds, parameters = {"train": done.seconds, "evaluate": tested.seconds}, count_parameters(model)

@@ -98,13 +98,13 @@ class Objective:
         if checkpoints is not None:
             trained = self.recipe.to_dict(), self.epochs, self.examples, seed, self.data.describe()
             self._training = json.dumps(trained, sort_keys=True)
-        self._placed: dict[str, Any] = {"device": device, "amp": amp, "channels_last": channels_last}
-        place(self.data.shape, **self._placed)
+        self._where = place(self.data.shape, device, amp, channels_last)
         with same_threads():
             made, where = None, None if device is None else str(device)
             if teacher is not None:
                 made = make_teacher(teacher, self.data, recipe=self.recipe, by=by, data_dir=data_dir, device=where)
-            settings |= {"alpha": alpha, "seed": seed, "data_dir": data_dir, **self._placed}
+            settings |= {"device": self._where, "amp": amp, "channels_last": channels_last, "seed": seed}
+            settings |= {"alpha": alpha, "data_dir": data_dir}
             self.evaluator = Evaluator(self.data, teacher=made, stimuli=stimuli, **settings)
 
     def __call__(self, architecture: Architecture, *, report: Report | None = None) -> Evaluation:
@@ -142,7 +142,7 @@ class Objective:
         with self._kept(model) as file:
             resume = file if file is not None and _is_whole(file) else None
             settings: dict[str, Any] = {key: getattr(self, key) for key in ("epochs", "examples", "seed")}
-            settings |= {"report": None if report is None else look, **self._placed}
+            settings |= {"report": None if report is None else look, "device": self._where}
             training = train(model, self.data, self.recipe, checkpoint=file, resume=resume, **settings)
             seconds = {"build": built, "train": training.seconds}
             if training.failed:

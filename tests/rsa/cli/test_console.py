@@ -4,7 +4,8 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from typing import Any
+from threading import Event
+from typing import cast
 
 import pytest
 from tgsage.rsa.cli import console
@@ -42,8 +43,8 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 
 def written(clock: Clock, work: Iterator[object], text: Callable[[], str]) -> list[float]:
-    stop: Any = Waiting(clock, work)
-    console._write_lines(text, stop, console.Event())
+    stop = Waiting(clock, work)
+    console._write_lines(text, cast(Event, stop), Event())
     return stop.waited
 
 
@@ -103,8 +104,13 @@ def test_work_in_a_log_writes_lines_and_a_last_one(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(console, "FIRST_LINE", 0.001)
-    first = console.Event()
-    monkeypatch.setattr(console, "strftime", lambda form: first.set() or "12:03:10")
+    first = Event()
+
+    def time(form: str) -> str:
+        first.set()
+        return "12:03:10"
+
+    monkeypatch.setattr(console, "strftime", time)
     with console.progress("reading", 2, "files") as done:
         done()
         assert first.wait(60)
