@@ -11,7 +11,7 @@ import pytest
 from .public import PACKAGES, public_names
 
 # Rooms whose public docstrings are not in NumPy's style yet.
-LATER = ("neural_data", "rsa.inference", "rsa.rdm", "rsa.similarity")
+LATER = ("neural_data",)
 SECTIONS = ["Parameters", "Attributes", "Returns", "Yields", "Raises", "Warns", "Notes", "References", "Examples"]
 
 

@@ -128,8 +128,8 @@ def compare(a: RDM, b: RDM, *, method: str = "pearson", allow_subset: bool = Fal
     --------
     >>> from tgsage.rsa import RDM, compare
     >>> a = RDM([0.1, 0.9, 0.8], ["cat", "dog", "car"])
-    >>> b = RDM([7.0, 9.0, 3.0], ["car", "cat", "dog"])
-    >>> compare(a, b, method="spearman")
+    >>> b = RDM([9.0, 7.0, 3.0], ["car", "cat", "dog"])
+    >>> round(compare(a, b, method="spearman"), 6)
     1.0
     """
     how = method_named(method)

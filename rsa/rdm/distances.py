@@ -137,11 +137,11 @@ def compute_rdm(
     Examples
     --------
     >>> from tgsage.rsa import compute_rdm
-    >>> rdm = compute_rdm([[0, 1, 2.5], [0, 1, 2], [3, 1, 0]], labels=["cat", "dog", "car"])
+    >>> rdm = compute_rdm([[0, 1, 2, 3, 4], [0, 2, 1, 3, 4], [4, 3, 2, 1, 0]], labels=["cat", "dog", "car"])
     >>> rdm.square().round(2)
-    array([[0.  , 0.01, 1.96],
-           [0.01, 0.  , 1.98],
-           [1.96, 1.98, 0.  ]])
+    array([[0. , 0.1, 2. ],
+           [0.1, 0. , 1.9],
+           [2. , 1.9, 0. ]])
     """
     how = metric_named(metric)
     _check_arguments(how, groups, folds, precision, missing)
