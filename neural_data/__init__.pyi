@@ -8,7 +8,6 @@ from .catalogue.lookup import load as load
 from .catalogue.lookup import load_rdms as load_rdms
 from .description import describe as describe
 from .recordings.averaging import average_repetitions as average_repetitions
-from .recordings.neuroids import SCALES as SCALES
 from .recordings.neuroids import region_neuroids as region_neuroids
 from .recordings.neuroids import reliable_neuroids as reliable_neuroids
 from .recordings.neuroids import repeated_stimuli as repeated_stimuli
@@ -17,14 +16,16 @@ from .recordings.readers.native import save_recording as save_recording
 from .recordings.recording import check_recording as check_recording
 from .recordings.recording import from_arrays as from_arrays
 from .recordings.recording import time_window as time_window
-from .regions.features import region_features as region_features
-from .regions.rdms import condition_responses as condition_responses
-from .regions.rdms import region_rdms as region_rdms
+from .regions import condition_responses as condition_responses
+from .regions import region_features as region_features
+from .regions import region_rdms as region_rdms
 from .reliability.animals import leave_one_animal_out as leave_one_animal_out
 from .reliability.animals import subject_ceiling as subject_ceiling
 from .reliability.split_half import spearman_brown as spearman_brown
 from .reliability.split_half import split_half as split_half
 from .scoring import score as score
+from .settings import SCALES as SCALES
+from .settings import RegionSettings as RegionSettings
 from .simulation.images import hvm_images as hvm_images
 from .simulation.recording import simulate_hvm as simulate_hvm
 from .teacher import as_teacher as as_teacher

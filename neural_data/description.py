@@ -12,10 +12,11 @@ from ..rsa import RDM, RSAError, Teacher
 from ..rsa.errors import listing
 from .catalogue.lookup import load
 from .recordings.neuroids import region_neuroids
-from .recordings.recording import check_recording, encode, time_window
-from .regions.rdms import region_rdms
+from .recordings.recording import check_recording, encode, in_window
+from .regions import make_rdms, responses
 from .reliability.animals import leave_one_animal_out
 from .reliability.split_half import DEFINITION, split_half
+from .settings import SPLITS, RegionSettings
 from .teacher import load_teacher, publishes_rdms
 
 if TYPE_CHECKING:
@@ -25,10 +26,23 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, repr=False)
 class Description:
-    """targets: target -> what is known of it, the same keys for each. facts: about the whole. settings: of the RDMs.
+    """What `describe` found.
 
-    rdms: of the targets that have one. For a recording with repeats: halves, what `split_half` returned, and neuroids,
-    the indices of each target's.
+    Attributes
+    ----------
+    name : str
+    targets : dict of str to dict
+        Facts about each target, under the same names for all.
+    facts : dict
+        About the whole.
+    settings : dict
+        Of the RDMs.
+    rdms : dict of str to RDM
+        Of the targets that have one.
+    halves : xarray.Dataset or None
+        What `split_half` returned, for a recording with repeats.
+    neuroids : mapping of str to array
+        Indices of each target's neuroids, for a recording.
     """
 
     name: str
@@ -60,45 +74,56 @@ def describe(
     by: str | None = None,
     level: str | None = None,
     scale: str | None = None,
-    splits: int = 100,
+    splits: int = SPLITS,
     seed: int = 0,
     data_dir: str | Path | None = None,
     advance: Callable[[int], object] = lambda steps: None,
 ) -> Description:
-    """Dims, regions, neuroids, stimuli, repeats and reliability (arguments as in `load_teacher`).
+    """Describe a recording, RDMs or a teacher file: regions, neuroids, stimuli, repeats and reliability.
 
-    Neuroids that lack a response to some stimulus are left out of the RDMs and counted. Raises RSAError as `load` and
-    `region_rdms` do.
+    Parameters
+    ----------
+    name_or_path, by, level, scale, splits, seed, data_dir, advance
+        As in `load_teacher`.
+
+    Returns
+    -------
+    Description
+        Neuroids that lack a response to some stimulus are left out of the RDMs and counted.
+
+    Raises
+    ------
+    RSAError
+        As `load` and `region_rdms`.
     """
+    made: dict[str, Any] = {"by": by, "level": level, "scale": scale}
     if publishes_rdms(name_or_path):
-        return _describe_rdms(load_teacher(name_or_path, by=by, level=level, scale=scale, data_dir=data_dir))
+        return _describe_rdms(load_teacher(name_or_path, data_dir=data_dir, **made))
+    settings = RegionSettings(missing="drop", **{key: value for key, value in made.items() if value is not None})
+    made = {key: getattr(settings, key) for key in made}
     recording = check_recording(load(name_or_path, data_dir=data_dir))
-    level = level or "subregion"
-    settings: dict[str, Any] = {"by": by or "stimulus", "level": level, "scale": scale or "none"}
     facts = _facts(recording)
-    if "time_bin" in recording.dims:
-        recording = time_window(recording)
-    neuroids = region_neuroids(recording, level)
+    recording = in_window(recording, None)
+    neuroids = region_neuroids(recording, settings.level)
     rdms, reasons = _rdms(recording, neuroids, settings)
     halves: xarray.Dataset | None = None
     try:
-        halves = split_half(recording, splits=splits, seed=seed, advance=advance, **settings)
+        halves = split_half(recording, splits=splits, seed=seed, advance=advance, **made)
         facts["reliability"] = f"{splits} random split halves, seed {seed}; {DEFINITION}"
-        facts |= {
-            f"no ceiling of {t}": why for t, why in zip(neuroids, halves["reason"].values.tolist(), strict=True) if why
-        }
+        why = dict(zip(neuroids, halves["reason"].values.tolist(), strict=True))
+        facts |= {f"no ceiling of {target}": reason for target, reason in why.items() if reason}
     except RSAError as error:
         facts["reliability"] = f"none, so there is no ceiling: {error}"
-    facts |= _between_animals(recording, settings)
-    facts |= {f"no RDM of {target}": why for target, why in reasons.items()}
+    facts |= _between_animals(recording, made)
+    facts |= {f"no RDM of {target}": reason for target, reason in reasons.items()}
     dropped = {target: len(neuroids[target]) - int(str(rdm.attrs["neuroids"])) for target, rdm in rdms.items()}
     if any(dropped.values()):
         facts["left out of RDMs"] = ", ".join(f"{n} neuroids of {target}" for target, n in dropped.items() if n)
     targets = {target: _target(rdms.get(target), target, sites, halves) for target, sites in neuroids.items()}
     window = next((rdm.attrs["window"] for rdm in rdms.values() if "window" in rdm.attrs), "not stated")
-    settings = {**settings, "window": window, "metric": "correlation"}
+    made |= {"window": window, "metric": settings.metric}
     title = str(recording.attrs.get("identifier", "")) or str(name_or_path)
-    return Description(title, targets, facts, settings, rdms, halves, neuroids)
+    return Description(title, targets, facts, made, rdms, halves, neuroids)
 
 
 def _describe_rdms(teacher: Teacher) -> Description:
@@ -125,14 +150,14 @@ def _describe_rdms(teacher: Teacher) -> Description:
 
 
 def _rdms(
-    recording: "xarray.DataArray", neuroids: Mapping[str, npt.NDArray[np.int64]], settings: dict[str, Any]
+    recording: "xarray.DataArray", neuroids: Mapping[str, npt.NDArray[np.int64]], settings: RegionSettings
 ) -> tuple[dict[str, RDM], dict[str, str]]:
-    """The RDMs of the regions that have one, and why the others have none. Raises RSAError where the settings are."""
+    """The RDMs of the regions that have one, and why the others have none. Raises RSAError if none has."""
     rdms: dict[str, RDM] = {}
     reasons: dict[str, str] = {}
     for target, sites in neuroids.items():
         try:
-            rdms |= region_rdms(recording.isel(neuroid=sites), missing="drop", **settings)
+            rdms |= make_rdms(responses(recording.isel(neuroid=sites), settings), settings)
         except RSAError as error:
             reasons[target] = "it has one neuroid" if len(sites) == 1 else str(error)
             if not rdms and len(reasons) == len(neuroids) and len(sites) > 1:
@@ -167,11 +192,10 @@ def _between_animals(recording: "xarray.DataArray", settings: dict[str, Any]) ->
         bounds = leave_one_animal_out(recording, **settings)
     except RSAError as error:
         return {"leave-one-animal-out": f"none: {error}"}
+    columns = (bounds[key].values.tolist() for key in ("target", "lower", "upper", "animals", "repeats"))
     return {
         f"{target}, leave-one-animal-out": f"{low:.4f} to {high:.4f}, {n} animals, {repeats:.1f} repeats"
-        for target, low, high, n, repeats in zip(
-            *(bounds[key].values.tolist() for key in ("target", "lower", "upper", "animals", "repeats")), strict=True
-        )
+        for target, low, high, n, repeats in zip(*columns, strict=True)
     }
 
 
@@ -181,10 +205,10 @@ def _facts(recording: "xarray.DataArray") -> dict[str, Any]:
     facts: dict[str, Any] = {
         "dims": ", ".join(f"{dim} {size}" for dim, size in recording.sizes.items()) + f", {recording.dtype}",
         "stimuli": len(stimuli),
-        "presentations per stimulus": f"{counts.min()} to {counts.max()}, mean {counts.mean():.1f}"
-        if counts.min() < counts.max()
-        else str(counts[0]),
+        "presentations per stimulus": str(counts[0]),
     }
+    if counts.min() < counts.max():
+        facts["presentations per stimulus"] = f"{counts.min()} to {counts.max()}, mean {counts.mean():.1f}"
     if "repeats" in recording.attrs:
         facts["each presentation"] = f"an average of {recording.attrs['repeats']:g} repeats"
     for name in ("object_name", "category_name", "variation", "animal"):
@@ -194,5 +218,5 @@ def _facts(recording: "xarray.DataArray") -> dict[str, Any]:
     if "time_bin" in recording.dims:
         start, end = recording["time_bin_start"].values, recording["time_bin_end"].values
         facts["time bins"] = f"{len(start)}, {start.min():g} to {end.max():g} ms"
-    said = ("identifier", "repeats", "window_start", "window_end")
-    return facts | {str(key): value for key, value in recording.attrs.items() if key not in said}
+    elsewhere = ("identifier", "repeats", "window_start", "window_end")
+    return facts | {str(key): value for key, value in recording.attrs.items() if key not in elsewhere}

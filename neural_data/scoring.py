@@ -13,6 +13,7 @@ from ..rsa.networks.readout import N_FEATURES
 from ..rsa.networks.stimuli import Images, as_stimuli
 from ..rsa.similarity.table import check_similarity
 from .catalogue.images import images
+from .settings import SPLITS
 from .teacher import as_teacher, load_teacher, publishes_rdms
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from ..rsa.networks.models import Preprocess
 
-_SPLITS, _DRAWS = 100, 1000
+_DRAWS = 1000  # resamples behind intervals
 
 
 def score(
@@ -175,7 +176,7 @@ def _teacher(
         return load_teacher(teacher, data_dir=data_dir, **given)
     else:
         name, make = str(teacher), partial(load_teacher, teacher, data_dir=data_dir)
-    given |= {"seed": seed, "splits": given.get("splits", _SPLITS) if similarity == "rdm" else 0}
+    given |= {"seed": seed, "splits": given.get("splits", SPLITS) if similarity == "rdm" else 0}
     with _bar(progress, f"{name}: split halves", given["splits"]) as done:
         return make(advance=done, **given)
 

@@ -1,6 +1,7 @@
 """Teachers made of recordings, and of sources that publish RDMs only."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,11 +12,11 @@ from ..rsa.io.hdf5 import opened
 from ..rsa.rdm.comparison import method_named
 from ..rsa.types import Attr
 from .catalogue.lookup import content_of, find, list_datasets, load, load_rdms
-from .recordings.recording import check_recording, time_window
-from .regions.features import region_features
-from .regions.rdms import region_rdms
+from .recordings.recording import check_recording, in_window
+from .regions import make_features, make_rdms, responses
 from .reliability.animals import subject_ceiling
 from .reliability.split_half import LEAST, split_half
+from .settings import SPLITS, RegionSettings, window_text
 
 if TYPE_CHECKING:
     import xarray
@@ -26,40 +27,59 @@ _STATED = ("source", "unit", "level", "scale", "window", "repeats", "selected", 
 def as_teacher(
     recording: "xarray.DataArray",
     *,
-    by: str = "stimulus",
-    level: str = "subregion",
-    scale: str = "none",
-    window: tuple[float, float] | None = None,
-    metric: str = "correlation",
-    missing: str = "raise",
-    splits: int = 100,
+    by: str = RegionSettings.by,
+    level: str = RegionSettings.level,
+    scale: str = RegionSettings.scale,
+    window: tuple[float, float] | None = RegionSettings.window,
+    metric: str = RegionSettings.metric,
+    missing: str = RegionSettings.missing,
+    splits: int = SPLITS,
     seed: int = 0,
     method: str = "pearson",
     name: str = "",
     features: bool = False,
     advance: Callable[[int], object] = lambda steps: None,
 ) -> Teacher:
-    """The regions' RDMs (`by` to `missing` as in `region_rdms`) with their ceilings (`splits` to `method`, `advance`
-    as in `split_half`; `splits=0` leaves them out).
+    """Make a teacher of a recording: the RDM of each region with its noise ceiling.
 
-    Split halves give one number, so both ends of a target's ceiling are what a noiseless model reaches by `method`: a
-    similarity divided by it is the ceiled score. Every RDM's `attrs` hold `reliability`, `ceiling` and `split_r`. A
-    recording of averages, a target of a reliability below .2, and the others that `split_half` names have none, and
-    `attrs["ceiling"]` says why. `stimuli` is the recording's
-    `attrs["images"]`, else its identifier where that is a name of the catalogue. features: also keep the responses
-    behind the RDMs, for the similarities that compare features.
+    Parameters
+    ----------
+    recording : xarray.DataArray
+        See `check_recording`.
+    by, level, scale, window, metric, missing
+        See `RegionSettings`.
+    splits, seed, method, advance
+        As in `split_half`; `splits=0` makes no ceilings.
+    name : str
+        Of the teacher; the recording's identifier by default.
+    features : bool
+        Also keep the responses behind the RDMs, for similarities that compare features.
 
-    Raises RSAError as `region_rdms` does.
+    Returns
+    -------
+    Teacher
+        Its `stimuli` are the recording's `attrs["images"]`, or its identifier if that is a name of the catalogue. The
+        `attrs` of each RDM hold `reliability`, `ceiling` and `split_r`.
+
+    Raises
+    ------
+    RSAError
+        As `region_rdms`.
+
+    Notes
+    -----
+    Split halves give one number, so both ends of a target's ceiling are the similarity by `method` of a noiseless
+    model; a similarity divided by it is the ceiled score. A recording of averages and the targets that `split_half`
+    names, such as those of a reliability below .2, have no ceiling, and `attrs["ceiling"]` says why.
     """
+    settings = RegionSettings(by, level, scale, window, metric, missing)
     check_recording(recording)
-    method_named(method)
+    how = _how(method)
     if splits < 0 or seed < 0:
         raise RSAError(f"splits and seed are whole numbers from 0, got splits={splits}, seed={seed}")
-    if window is not None or "time_bin" in recording.dims:
-        recording = time_window(recording, *(window or ()))
-    rdms = region_rdms(recording, by=by, level=level, scale=scale, metric=metric, missing=missing)
-    kept = region_features(recording, by=by, level=level, scale=scale, missing=missing) if features else {}
-    identifier = str(recording.attrs.get("identifier", ""))
+    recording, settings = in_window(recording, window), replace(settings, window=None)
+    parts = responses(recording, settings)
+    rdms = make_rdms(parts, settings)
     stated: dict[str, Attr] = {}
     for rdm in rdms.values():
         stated |= {key: rdm.attrs[key] for key in _STATED if key in rdm.attrs}
@@ -67,32 +87,30 @@ def as_teacher(
     if splits == 0:
         stated["ceiling"] = "none: not asked for"
     else:
+        sampled: dict[str, Any] = {"splits": splits, "seed": seed, "method": method, "advance": advance}
         try:
-            halves = split_half(
-                recording, by=by, level=level, scale=scale, metric=metric, splits=splits, seed=seed, method=method,
-                advance=advance,
-            )  # fmt: skip
+            halves = split_half(recording, by=by, level=level, scale=scale, metric=metric, **sampled)
         except RSAError as error:
             stated["ceiling"] = f"none: {error}"
         else:
             rdms = {target: _with_reliability(rdm, halves.sel(target=target)) for target, rdm in rdms.items()}
             ceilings = {t: (c, c) for t, c in zip(rdms, halves["ceiling"].values.tolist(), strict=True) if c > 0}
-            how = f"{_how(method)} split-half reliability (corrected Spearman-Brown), {splits} splits, seed {seed}"
+            reliability = f"{how} split-half reliability (corrected Spearman-Brown), {splits} splits, seed {seed}"
             without = [f"none for {reason}" for reason in halves["reason"].values.tolist() if reason]
-            stated["ceiling"] = "; ".join([how, *without])
+            stated["ceiling"] = "; ".join([reliability, *without])
+    identifier = str(recording.attrs.get("identifier", ""))
     named = identifier if identifier in {dataset.name for dataset in list_datasets()} else ""
     stimuli = str(recording.attrs.get("images", named))
-    title = name or identifier or "recording"
-    ids = list(dict.fromkeys(recording["stimulus_id"].values.tolist()))
-    return Teacher.from_rdms(
-        title, rdms, ceilings, method=method, stimuli=stimuli, attrs=stated, stimulus_ids=ids if stimuli else (),
-        features=kept,
-    )  # fmt: skip
+    ids = list(dict.fromkeys(recording["stimulus_id"].values.tolist())) if stimuli else ()
+    kept = make_features(parts, settings) if features else {}
+    said: dict[str, Any] = {"method": method, "stimuli": stimuli, "stimulus_ids": ids, "attrs": stated}
+    return Teacher.from_rdms(name or identifier or "recording", rdms, ceilings, features=kept, **said)
 
 
 def _how(method: str) -> str:
-    """How a ceiling comes from a reliability."""
-    return f"{method} of normal variables with r = sqrt of" if method_named(method).ranked else f"{method}, sqrt of"
+    """How a ceiling follows from a reliability. Raises RSAError for an unknown method."""
+    ranked = method_named(method).ranked
+    return f"{method} of normal variables with r = sqrt of" if ranked else f"{method}, sqrt of"
 
 
 def _with_reliability(rdm: RDM, halves: "xarray.Dataset") -> RDM:
@@ -156,10 +174,8 @@ def load_teacher(
     subjects is k r / (1 + (k - 1) r), r the mean correlation of two subjects. Its `attrs` also hold the leave-one-out
     bounds, which are about single subjects' RDMs and not about this average.
     """
-    asked = {
-        "by": by, "level": level, "scale": scale, "window": window, "metric": metric, "missing": missing,
-        "splits": splits, "seed": seed, "method": method,
-    }  # fmt: skip
+    asked = {"by": by, "level": level, "scale": scale, "window": window, "metric": metric, "missing": missing}
+    asked |= {"splits": splits, "seed": seed, "method": method}
     given: dict[str, Any] = {key: value for key, value in asked.items() if value is not None}
     if not publishes_rdms(name_or_path):
         return as_teacher(load(name_or_path, data_dir=data_dir), features=features, advance=advance, **given)
@@ -169,10 +185,10 @@ def load_teacher(
     else:
         teacher = _published(name_or_path, data_dir, given.pop("method", "pearson"))
     if window is not None:
-        given["window"] = f"{window[0]:g}-{window[1]:g} ms"
+        given["window"] = window_text(*window)
     if splits == 0:
         del given["splits"]
-    has = {"level": "subregion", "scale": "none", **teacher.attrs, "by": teacher.by, "metric": teacher.metric}
+    has = {**RegionSettings().attrs(), **teacher.attrs, "by": teacher.by, "metric": teacher.metric}
     for key, value in given.items():
         if key in ("missing", "splits", "seed"):
             raise RSAError(f"{key}= is for recordings, and {name_or_path} holds RDMs as they are")
@@ -215,17 +231,10 @@ def _published(name_or_path: str | Path, data_dir: str | Path | None, method: st
             rdms["hIT"] = rdms["hIT"].replace(attrs={**rdms["hIT"].attrs, **stated})
             if "ceiling" in stated:
                 ceilings["hIT"] = (stated["ceiling"], stated["ceiling"])
-                attrs["ceiling"] = (
-                    f"of hIT: {_how(method)} its reliability across {len(subjects)} subjects; none for mIT"
-                )
+                reliability = f"{_how(method)} its reliability across {len(subjects)} subjects"
+                attrs["ceiling"] = f"of hIT: {reliability}; none for mIT"
             else:
                 attrs["ceiling"] = f"none: the reliability of hIT, {stated['reliability']:.2f}, is below {LEAST:g}"
     source = {str(rdm.attrs["source"]): None for rdm in rdms.values() if "source" in rdm.attrs}
-    return Teacher.from_rdms(
-        str(name_or_path),
-        rdms,
-        ceilings,
-        method=method,
-        stimuli="kriegeskorte2008",
-        attrs={"source": ", ".join(source), **attrs},
-    )
+    attrs = {"source": ", ".join(source), **attrs}
+    return Teacher.from_rdms(str(name_or_path), rdms, ceilings, method=method, stimuli="kriegeskorte2008", attrs=attrs)

@@ -1,4 +1,4 @@
-"""`tgsage data`: the catalogue of recordings, and what a recording holds."""
+"""`tgsage data`: list, describe, fetch and convert recordings."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,14 +16,14 @@ data = typer.Typer(help="List, describe, fetch and convert recordings.", no_args
 
 @data.command("list")
 def list_(data_dir: DataDir = None, json: Json = None) -> None:
-    """The data sets that have a name, and which of them are on disk."""
+    """List the data sets of the catalogue, and which of them are on disk."""
     from ...rsa.cli.console import print_table, write_json
     from ..catalogue.lookup import data_folder, list_datasets
 
     folder = data_folder(data_dir)
     datasets = list_datasets()
     rows = [[f"{item.name}\n  {item.title}", item.kind, _size(item), _presence(item, folder)] for item in datasets]
-    notes = [f"Data folder: {folder}", "tgsage data describe NAME tells source, licence and citation."]
+    notes = [f"Data folder: {folder}", "tgsage data describe NAME shows source, licence and citation."]
     if json is not None:
         listed = [{**_registered(item), "on_disk": _presence(item, folder)} for item in datasets]
         write_json(json, {"folder": str(folder), "datasets": listed})
@@ -44,7 +44,7 @@ def describe(
         Path | None, typer.Option(help="Draw neuroid reliability and region RDMs (.png, .svg, .pdf).", callback=picture)
     ] = None,
 ) -> None:
-    """What a recording holds: dims, regions, neuroids, stimuli, repeats, and how reliable they are."""
+    """Describe a recording: dims, regions, neuroids, stimuli, repeats, and how reliable they are."""
     from ...rsa.cli.console import print_table, progress, write_json
     from ...rsa.plots.figures import save_figure
     from ..catalogue.lookup import find
@@ -77,7 +77,7 @@ def fetch(
     data_dir: DataDir = None,
     json: Json = None,
 ) -> None:
-    """Download the files of a data set into the data folder; a file appears when its checksum is right."""
+    """Download the files of a data set into the data folder; a file appears once its checksum is verified."""
     from ...rsa.cli.console import print_table, progress, write_json
     from ..catalogue.download import fetch as fetch_files
 
@@ -103,12 +103,12 @@ def convert(
     source: Annotated[str, typer.Argument(metavar="IN", help="A name of: tgsage data list, or a file.")],
     out: Annotated[Path, typer.Argument(metavar="OUT", help="The netCDF file to write.", callback=writable)],
     part: Annotated[
-        str, typer.Option(help="Of a file that holds several: a netCDF group; trials, averaged or binned (HvM).")
+        str, typer.Option(help="Part of a file that holds several: a netCDF group; trials, averaged or binned (HvM).")
     ] = "",
     data_dir: DataDir = None,
     json: Json = None,
 ) -> None:
-    """Read a recording of any known format and write it in ours, which loads as it was."""
+    """Convert a recording of any known format to netCDF, which `load` reads back unchanged."""
     from ...rsa.cli.console import print_table, progress, write_json
     from ..catalogue.lookup import load
     from ..recordings.readers.native import save_recording
@@ -144,8 +144,5 @@ def _presence(dataset: "Dataset", folder: Path) -> str:
 
 def _registered(dataset: "Dataset") -> dict[str, Any]:
     fields = ("name", "kind", "title", "source", "licence", "citation")
-    files = [
-        {"path": file.path, "url": file.url, "size": file.size or None, "checksum": file.checksum}
-        for file in dataset.files
-    ]
+    files = [vars(file) | {"size": file.size or None} for file in dataset.files]
     return {**{key: getattr(dataset, key) for key in fields}, "files": files}

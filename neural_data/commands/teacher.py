@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ...rsa.cli.options import DataDir, Json, writable
+from ..settings import SPLITS, RegionSettings
 
 if TYPE_CHECKING:
     from ...rsa import Teacher
@@ -14,25 +15,26 @@ By = Annotated[
     str | None,
     typer.Option(
         help="stimulus, or a column to average over: object_name, category_name, ...",
-        show_default="stimulus, or a teacher file's own",
+        show_default=f"{RegionSettings.by}, or a teacher file's own",
     ),
 ]
 Level = Annotated[
     str | None,
     typer.Option(
-        help="Targets of a recording: subregion, region, paper, or a column such as animal.", show_default="subregion"
+        help="Targets of a recording: subregion, region, paper, or a column such as animal.",
+        show_default=RegionSettings.level,
     ),
 ]
 Scale = Annotated[
     str | None,
     typer.Option(
-        help="Scaling of each neuroid over stimuli: none, zscore or max. Unscaled, high rates rule.",
-        show_default="none",
+        help="Scaling of each neuroid over stimuli: none, zscore or max. Unscaled, neuroids with high rates dominate.",
+        show_default=RegionSettings.scale,
     ),
 ]
 Window = Annotated[
     tuple[float, float] | None,
-    typer.Option(help="Start and end in ms, of a recording.", show_default="the recording's own"),
+    typer.Option(help="Start and end of a recording's responses in ms.", show_default="the recording's own"),
 ]
 
 teacher = typer.Typer(no_args_is_help=True)
@@ -52,7 +54,9 @@ def build(
     scale: Scale = None,
     metric: Annotated[
         str | None,
-        typer.Option(help="Dissimilarity: correlation, spearman, cosine, euclidean, ...", show_default="correlation"),
+        typer.Option(
+            help="Dissimilarity: correlation, spearman, cosine, euclidean, ...", show_default=RegionSettings.metric
+        ),
     ] = None,
     method: Annotated[
         str | None, typer.Option(help="The comparison it is meant for, also of its ceilings.", show_default="pearson")
@@ -60,11 +64,14 @@ def build(
     window: Window = None,
     missing: Annotated[
         str | None,
-        typer.Option(help="Neuroids that lack a response to some stimulus: raise, or drop them.", show_default="raise"),
+        typer.Option(
+            help="Neuroids that lack a response to some stimulus: raise, or drop them.",
+            show_default=RegionSettings.missing,
+        ),
     ] = None,
     splits: Annotated[
         int | None,
-        typer.Option(help="Random split halves behind the ceilings; 0 = no ceilings.", min=0, show_default="100"),
+        typer.Option(help="Random split halves behind the ceilings; 0 = no ceilings.", min=0, show_default=str(SPLITS)),
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of the split halves.", min=0, show_default="0")] = None,
     features: Annotated[
@@ -81,18 +88,18 @@ def build(
     from ..catalogue.images import images
     from ..teacher import load_teacher
 
-    with progress("split halves", 100 if splits is None else splits) as done:
-        made = load_teacher(
-            recording, by=by, level=level, scale=scale, window=window, metric=metric, missing=missing,
-            data_dir=data_dir, splits=splits, seed=seed, method=method, features=features, advance=done,
-        )  # fmt: skip
-    try:
-        if not made.stimuli:
-            raise RSAError("the recording is of no named data set")
-        made = replace(made, checksum=made.select(images(made.stimuli, data_dir=data_dir)).checksum())
-        shown = f"images: {made.stimuli}, SHA-256 {made.checksum[:12]}"
-    except RSAError as error:
-        shown = f"images: not found, so whoever uses this file cannot check them ({error})"
+    settings = {"by": by, "level": level, "scale": scale, "window": window, "metric": metric, "missing": missing}
+    sampled = {"splits": splits, "seed": seed, "method": method}
+    with progress("split halves", SPLITS if splits is None else splits) as done:
+        made = load_teacher(recording, data_dir=data_dir, features=features, advance=done, **settings, **sampled)
+        done.note = "images"
+        try:
+            if not made.stimuli:
+                raise RSAError("the recording is of no named data set")
+            made = replace(made, checksum=made.select(images(made.stimuli, data_dir=data_dir)).checksum())
+            shown = f"images: {made.stimuli}, SHA-256 {made.checksum[:12]}"
+        except RSAError as error:
+            shown = f"images: not found, so users of this file cannot check theirs ({error})"
     made.save(out)
     if json is not None:
         write_json(json, {"file": str(out), **summary(made)})
@@ -118,9 +125,8 @@ def _show(made: "Teacher", out: Path, shown: str) -> None:
         numbers = [rdm.attrs.get("neuroids"), rdm.attrs.get("repeats"), rdm.attrs.get("reliability"), upper]
         rows.append([target, str(len(rdm)), *("-" if x is None else f"{x:.4g}" for x in numbers)])
     what = "stimuli" if made.by == "stimulus" else made.by
-    facts = ", ".join(
-        f"{key} {value}" for key, value in made.attrs.items() if key not in ("note", "repeats", "ceiling")
-    )
+    elsewhere = ("note", "repeats", "ceiling")
+    facts = ", ".join(f"{key} {value}" for key, value in made.attrs.items() if key not in elsewhere)
     notes = [f"ceiling: {made.attrs.get('ceiling', 'none')}", facts, shown, str(made.attrs.get("note", ""))]
     columns = ["target", what, "neuroids", "repeats", "reliability", "ceiling"]
     print_table(f"{out}: teacher {made.name}", columns, rows, [note for note in notes if note])

@@ -9,12 +9,12 @@ from ...rsa import RSAError
 from ...rsa.errors import listing, near
 from ...rsa.labels import MISSING, named_rows, row_numbers
 from ...rsa.types import Array
+from ..settings import SCALES
 from .recording import encode
 
 if TYPE_CHECKING:
     import xarray
 
-SCALES = ("none", "zscore", "max")
 _ORDER = ("V1", "V2", "V4", "pIT", "cIT", "aIT", "IT")  # along the ventral stream
 
 

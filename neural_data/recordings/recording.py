@@ -220,6 +220,16 @@ def number_repetitions(stimulus_id: Array) -> npt.NDArray[np.int64]:
     return out
 
 
+def trials_shown(responses: Array, stimuli: int) -> tuple[Array, npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Rows of (stimuli * trials, neuroids[, bins]), trials of a stimulus together, that hold any response.
+
+    Also the stimulus and the trial of each of these rows.
+    """
+    shown = ~np.isnan(responses).all(axis=tuple(range(1, responses.ndim)))
+    stimulus, trial = (index.ravel()[shown] for index in np.indices((stimuli, len(responses) // stimuli)))
+    return responses[shown], stimulus, trial
+
+
 def encode(values: Array) -> tuple[Array, npt.NDArray[np.int64]]:
     """The distinct values in order of first appearance, and for each entry which of them it is."""
     places: dict[Any, int] = {}
@@ -235,12 +245,16 @@ def first_places(codes: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
 def constant_columns(recording: "xarray.DataArray", codes: npt.NDArray[np.int64]) -> dict[str, Array]:
     """Columns of presentations that say the same wherever `codes` is the same: name -> one value per code."""
     first = first_places(codes)
-    columns = {str(name): c.values for name, c in recording.coords.items() if c.dims == ("presentation",)}
     return {
         name: v[first]
-        for name, v in columns.items()
+        for name, v in columns_of(recording, "presentation").items()
         if np.array_equal(v, v[first][codes], equal_nan=v.dtype.kind == "f")
     }
+
+
+def columns_of(recording: "xarray.DataArray", dim: str) -> dict[str, Array]:
+    """The coordinates along a dim: name -> values."""
+    return {str(name): c.values for name, c in recording.coords.items() if c.dims == (dim,)}
 
 
 def blocks(recording: "xarray.DataArray") -> Iterator[tuple[slice, Array]]:
@@ -260,6 +274,11 @@ def blocks(recording: "xarray.DataArray") -> Iterator[tuple[slice, Array]]:
                 " missing value as _FillValue?"
             )
         yield here, values
+
+
+def in_window(recording: "xarray.DataArray", window: tuple[float, float] | None) -> "xarray.DataArray":
+    """The recording without time bins: their mean in the window, by default in the recording's own."""
+    return time_window(recording, *(window or ())) if window or "time_bin" in recording.dims else recording
 
 
 def time_window(

@@ -1,4 +1,4 @@
-"""What animals, or subjects, have in common: ceilings from their RDMs instead of from repeats."""
+"""Ceilings from the RDMs of several animals or subjects, in place of repeats."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
@@ -10,7 +10,8 @@ from ...rsa.errors import listing
 from ...rsa.rdm.comparison import method_named
 from ..recordings.neuroids import region_neuroids
 from ..recordings.recording import check_recording
-from ..regions.rdms import region_rdms
+from ..regions import make_rdms, responses
+from ..settings import RegionSettings
 from .split_half import LEAST, method_ceiling, spearman_brown
 
 if TYPE_CHECKING:
@@ -20,21 +21,38 @@ if TYPE_CHECKING:
 def leave_one_animal_out(
     recording: "xarray.DataArray",
     *,
-    by: str = "stimulus",
-    level: str = "subregion",
-    scale: str = "none",
-    window: tuple[float, float] | None = None,
-    metric: str = "correlation",
+    by: str = RegionSettings.by,
+    level: str = RegionSettings.level,
+    scale: str = RegionSettings.scale,
+    window: tuple[float, float] | None = RegionSettings.window,
+    metric: str = RegionSettings.metric,
     method: str = "pearson",
 ) -> "xarray.Dataset":
-    """`noise_ceiling` over animals, for the regions in which at least two of them have two neuroids or more.
+    """Compute `noise_ceiling` over animals, for regions with two neuroids or more of at least two animals.
 
-    Dataset with `lower`, `upper`, `animals` (how many) and `repeats` (presentations per stimulus) of each target.
-    Raises RSAError without a column `animal` of neuroids, when no region has two animals, and as `region_rdms` does.
+    Parameters
+    ----------
+    recording : xarray.DataArray
+        With a column `animal` of neuroids.
+    by, level, scale, window, metric
+        See `RegionSettings`.
+    method : str
+        See `compare`.
+
+    Returns
+    -------
+    xarray.Dataset
+        `lower`, `upper`, `animals` (how many) and `repeats` (presentations per stimulus) of each target.
+
+    Raises
+    ------
+    RSAError
+        Without a column `animal`, when no region has two animals, and as `region_rdms`.
     """
     import xarray
 
     check_recording(recording)
+    settings = RegionSettings(by, level, scale, window, metric)
     regions = region_neuroids(recording, level)
     animals = region_neuroids(recording, "animal")
     found: dict[str, list[RDM]] = {name: [] for name in regions}
@@ -43,8 +61,7 @@ def leave_one_animal_out(
         wanted = [neuroids for neuroids in shared if len(neuroids) >= 2]
         if wanted:
             part = recording.isel(neuroid=np.sort(np.concatenate(wanted)))
-            rdms = region_rdms(part, by=by, level=level, scale=scale, window=window, metric=metric)
-            for name, rdm in rdms.items():
+            for name, rdm in make_rdms(responses(part, settings), settings).items():
                 found[name].append(rdm.replace(name=animal))
     several = {name: rdms for name, rdms in found.items() if len(rdms) > 1}
     if not several:
@@ -61,23 +78,36 @@ def leave_one_animal_out(
 
 
 def subject_ceiling(rdms: Mapping[str, RDM], *, method: str = "pearson") -> dict[str, float]:
-    """Reliability and ceiling of the average of subjects' RDMs, and the leave-one-out bounds of single ones.
+    """Compute the reliability and the ceiling of the average of subjects' RDMs, and bounds for single subjects.
 
-    The average of k subjects has reliability k r / (1 + (k - 1) r), r the mean similarity of two subjects (Pearson's r
-    where the method ranks); a model compared with the average is held against `ceiling` (`method_ceiling`), which is
-    left out below a reliability of .2. One compared with every subject in turn is held against the bounds of
-    `noise_ceiling`. Raises RSAError as that does.
+    Parameters
+    ----------
+    rdms : mapping of str to RDM
+        One per subject.
+    method : str
+        See `compare`.
+
+    Returns
+    -------
+    dict of str to float
+        `reliability` and `ceiling` of the average (`ceiling` is absent below a reliability of .2), `subjects`, and
+        `leave_one_out_lower` and `leave_one_out_upper`, the bounds of `noise_ceiling` for a model that is compared
+        with every subject in turn.
+
+    Raises
+    ------
+    RSAError
+        As `noise_ceiling`.
+
+    Notes
+    -----
+    The average of k subjects has reliability k r / (1 + (k - 1) r), where r is the mean similarity of two subjects
+    (Pearson's r for methods that rank).
     """
     k = len(rdms)
     lower, upper = noise_ceiling(rdms, method=method)
-    linear = method_named(method).linear
-    between = compare_all(rdms, rdms, method=linear).to_numpy()[np.triu_indices(k, 1)]
+    between = compare_all(rdms, rdms, method=method_named(method).linear).to_numpy()[np.triu_indices(k, 1)]
     reliability = float(spearman_brown(between.mean(), k))
     known = {"ceiling": round(method_ceiling(reliability, method), 6)} if reliability >= LEAST else {}
-    return {
-        "reliability": round(reliability, 6),
-        **known,
-        "subjects": k,
-        "leave_one_out_lower": lower,
-        "leave_one_out_upper": upper,
-    }
+    bounds = {"leave_one_out_lower": lower, "leave_one_out_upper": upper}
+    return {"reliability": round(reliability, 6), **known, "subjects": k, **bounds}

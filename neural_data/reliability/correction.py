@@ -1,17 +1,17 @@
-"""How near a noiseless model comes to a noisy RDM, beyond what Spearman and Brown's formula says.
+"""The similarity of a noiseless model and a noisy RDM, where Spearman and Brown's formula is biased.
 
-The formula takes the noise of an RDM to fall as 1 / repeats. That of a correlation distance has a part that falls as
-1 / repeats^2, where two noisy patterns meet, and noise also lengthens patterns: the correlation of conditions i and j
-shrinks by g_i g_j, where g^2 is the share of signal in a pattern's power, and conditions of little power shrink most.
-A noiseless model lacks that distortion, and the two halves of the repeats share it.
+The formula assumes that the noise of an RDM falls as 1 / repeats. In a correlation distance, part of it (the product
+of two noisy patterns) falls as 1 / repeats^2. Noise also lengthens patterns: the correlation of conditions i and j
+shrinks by g_i g_j, where g^2 is the share of signal in a pattern's power, most of all for conditions of little power.
+The two halves of the repeats share this distortion; a noiseless model does not have it.
 
-Products of the halves A, B are free of noise: A_i . B_i estimates the power of the signal in pattern i, and the
-covariance of (corr A) / (g g) with (corr B) / (g g) that of the true correlations c. So the model reaches
+Products of the halves A and B are free of noise: A_i . B_i estimates the power of the signal in pattern i, and the
+covariance of (corr A) / (g g) with (corr B) / (g g) the variance of the true correlations c. So the model reaches
 
     cov(c, g_i g_j c) / sqrt(var(c) var(corr of all repeats)),
 
-and the same with other inner products than the covariance. g belongs to the repeats behind each pattern of the target;
-conditions without halves are taken to be like the others in c, and their g is known from their power and repeats.
+and likewise with the inner products of other methods. g is that of the repeats behind each pattern of the target.
+Conditions without halves are assumed to have the c of the others; their g follows from their power and repeats.
 """
 
 import math
@@ -21,19 +21,22 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from ...rsa import RSAError, compare, compute_rdm
+from ...rsa.rdm.comparison import method_named
+from ...rsa.rdm.distances import FEW
 from ...rsa.types import Array
 from .halves import Noise
-from .products import pair_product, rdm_inner, unit_rows
 
+_WIDE = 256  # features; below it BLAS gains less than its threads lose by waiting for those of other splits
 _FLOOR = 0.25  # of the mean power: a pattern that seems weaker is taken to be that strong
 
 
 @dataclass(frozen=True)
 class Power:
-    """What one split of the repeats says of n patterns' power: (n,) signal, and noise of one trial.
+    """One split's estimate of the power of n patterns: (n,) signal, and noise of one trial.
 
-    along: mean variance of one trial's noise along a pattern, times the pattern's power; between: of the product of
-    two trials' noise.
+    along: mean variance of one trial's noise along a pattern, times the pattern's power; between: mean variance of
+    the product of two trials' noise.
     """
 
     signal: Array
@@ -43,7 +46,7 @@ class Power:
 
     @classmethod
     def of(cls, a: Array, b: Array, whole: Array, noise: Noise, here: npt.NDArray[np.int64]) -> "Power":
-        """From patterns (n, f) of the halves and of all repeats. here: their places in the target and its `noise`."""
+        """From patterns (n, f) of the halves and of all repeats; `here` are their places in the target."""
         a, b, whole = (x - x.mean(axis=1, keepdims=True) for x in (a, b, whole))
         trial = (a - b) / np.sqrt(noise.smaller + noise.larger)[here, None]
         between = pair_product(trial, trial) / (len(a) * (len(a) - 1))
@@ -56,9 +59,9 @@ class Power:
 
 @dataclass(frozen=True)
 class Shares:
-    """g of the halves' patterns (n,): `whole` for the target, `half` for the halves, their geometric mean.
+    """g of the halves' patterns (n,): `whole` in the target, `half` in the halves (the geometric mean of both).
 
-    `whole` stands for all conditions of the target: it is mixed with the mean g of those without halves.
+    `whole` represents all conditions of the target: the mean g of those without halves is mixed in.
     """
 
     whole: Array
@@ -66,11 +69,11 @@ class Shares:
 
     @classmethod
     def of(cls, powers: Sequence[Power], noise: Noise, here: npt.NDArray[np.int64]) -> "Shares | None":
-        """From several splits of the conditions at those places of the target; None where no signal is seen.
+        """From several splits of the conditions at these places of the target; None without any signal.
 
-        Powers are drawn towards their mean by the part of their variance that is noise; what is left of it is kept in
-        mind, since the products are not linear in g. Noise lengthens a pattern along itself too, which changes its
-        products alike.
+        Powers are shrunk towards their mean by the share of noise in their variance. The noise that is left is
+        averaged over, since products are not linear in g. Noise along a pattern also lengthens it, which changes all
+        its products alike.
         """
         signal, trial = (np.mean([getattr(p, key) for p in powers], axis=0) for key in ("signal", "noise"))
         along, between = (float(np.mean([getattr(p, key) for p in powers])) for key in ("along", "between"))
@@ -98,9 +101,9 @@ class Shares:
 
 
 def _cosine(noise: Array, along: float, between: float) -> Array:
-    """Expected cosine of the angle between a pattern and itself with noise of so many times its power.
+    """Expected cosine between a pattern and itself plus noise of `noise` times its power.
 
-    along: the share of the noise that lies along the pattern; between: 1 / the dimensions that the noise fills.
+    along: share of the noise along the pattern; between: 1 / the number of dimensions of the noise.
     """
     total = np.zeros(len(noise))
     for sign in (-1, 1):
@@ -111,7 +114,7 @@ def _cosine(noise: Array, along: float, between: float) -> Array:
 
 
 def _drawn(values: Array, sampling: Array) -> tuple[Array, Array]:
-    """Values drawn towards their mean by their sampling variance, and what is left of its root."""
+    """Values shrunk towards their mean by their sampling variance, and the standard deviation that is left."""
     mean, true = values.mean(), max(float(values.var() - sampling.mean()), 0.0)
     kept = true / np.maximum(true + sampling, np.finfo(float).tiny)
     return mean + (values - mean) * kept, np.sqrt(kept * sampling)
@@ -125,10 +128,69 @@ def products(a: Array, b: Array, shares: Shares, method: str) -> tuple[float, fl
 
 
 def explainable(found: Sequence[tuple[float, float]], whole: Array, method: str) -> float:
-    """The squared similarity of a noiseless model's RDM with that of `whole` (n, f), the target's patterns.
+    """Squared similarity of a noiseless model's RDM and that of `whole` (n, f), the target's patterns.
 
-    found: `products` of several splits. NaN where they show no variance in the truth.
+    found: `products` of several splits. NaN where these show no true variance.
     """
     truth, shared = np.mean(found, axis=0)
     z = unit_rows(whole)
     return shared**2 / (truth * rdm_inner(z, z, method)) if truth > 0 and shared > 0 else float("nan")
+
+
+def unit_rows(x: Array) -> Array:
+    """Rows centred and scaled to length one: their products are correlations."""
+    z: Array = x - x.mean(axis=1, keepdims=True)
+    z /= np.sqrt(np.einsum("ij,ij->i", z, z))[:, None]
+    return z
+
+
+def pair_product(a: Array, b: Array) -> float:
+    """Sum over pairs i != j of (a_i . a_j)(b_i . b_j), without the n x n matrices where there are fewer features."""
+    n, f = a.shape
+    if f < n:
+        products = np.einsum("ij,ik->jk", a, b, optimize=f > _WIDE)
+        total = np.vdot(products, products)
+    else:
+        total = np.vdot(a @ a.T, b @ b.T)
+    return float(total - np.einsum("ij,ij->i", a, a) @ np.einsum("ij,ij->i", b, b))
+
+
+def pair_mean(a: Array) -> float:
+    """Mean over pairs i != j of a_i . a_j."""
+    n = len(a)
+    return float((np.square(a.sum(axis=0)).sum() - np.square(a).sum()) / (n * (n - 1)))
+
+
+def pair_covariance(a: Array, b: Array) -> float:
+    """Covariance over pairs i != j of a_i . a_j and b_i . b_j."""
+    n = len(a)
+    return pair_product(a, b) / (n * (n - 1)) - pair_mean(a) * pair_mean(b)
+
+
+def rdm_inner(a: Array, b: Array, method: str) -> float:
+    """The inner product of a linear `method` over n(n - 1), for RDMs with entries 1 - a_i . a_j and 1 - b_i . b_j.
+
+    "pearson": a covariance; "cosine"; whitened forms: <HAH, HBH> with H = I - 1 / n.
+    """
+    how, n, means = method_named(method), len(a), (pair_mean(a), pair_mean(b))
+    product = pair_product(a, b) / (n * (n - 1)) - means[0] * means[1]
+    levels = means if how.centred else (1.0, 1.0)
+    product += (levels[0] - means[0]) * (levels[1] - means[1])
+    if not how.whitened:
+        return product
+    rows = [
+        ((n - 1) * level - x @ x.sum(axis=0) + np.einsum("ij,ij->i", x, x)) / n
+        for x, level in zip((a, b), levels, strict=True)
+    ]
+    return product + float(n * rows[0].mean() * rows[1].mean() - 2 * (rows[0] @ rows[1])) / (n - 1)
+
+
+def rdm_correlation(a: Array, b: Array, metric: str = "correlation", method: str = "pearson") -> float:
+    """`compare(compute_rdm(a), compute_rdm(b))` of (n, f) float64 responses, Pearson's r of correlation RDMs fast."""
+    if metric != "correlation" or method != "pearson" or a.shape[1] < FEW:
+        return compare(compute_rdm(a, metric=metric), compute_rdm(b, metric=metric), method=method)
+    za, zb = unit_rows(a), unit_rows(b)
+    var_a, var_b = pair_covariance(za, za), pair_covariance(zb, zb)
+    if min(var_a / (var_a + pair_mean(za) ** 2), var_b / (var_b + pair_mean(zb) ** 2)) < 1e-12:
+        raise RSAError("the RDM of half of the repeats is constant, so its reliability is undefined")
+    return pair_covariance(za, zb) / math.sqrt(var_a * var_b)

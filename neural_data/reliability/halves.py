@@ -12,7 +12,8 @@ from ...rsa.labels import check_names
 from ...rsa.types import Array
 from ..recordings.averaging import trials_behind
 from ..recordings.neuroids import scale_neuroids
-from ..recordings.recording import blocks, constant_columns, encode, time_window
+from ..recordings.recording import blocks, constant_columns, encode
+from ..settings import RegionSettings
 from . import _kernels
 
 if TYPE_CHECKING:
@@ -26,9 +27,7 @@ class Trials:
     noise: (stimuli,) noise variance of a presentation in units of one trial's: 1 / the trials behind it.
     """
 
-    def __init__(self, recording: "xarray.DataArray", window: tuple[float, float] | None = None) -> None:
-        if window is not None or "time_bin" in recording.dims:
-            recording = time_window(recording, *(window or ()))
+    def __init__(self, recording: "xarray.DataArray") -> None:
         dtype = recording.dtype if recording.dtype in (np.float32, np.float64) else np.dtype(np.float64)
         self.values: Array = np.empty(recording.shape, dtype)
         for here, block in blocks(recording):
@@ -76,9 +75,8 @@ class Trials:
         """(1, stimuli, neuroids): mean responses over all presentations, NaN without one."""
         out = np.empty((1, *self.counts.shape), self.values.dtype)
         zeros = np.zeros(len(self.counts), np.int64)
-        _kernels.part_means(
-            self.values, self._order, self._starts, np.arange(len(self._order), dtype=float), zeros, out
-        )
+        keys = np.arange(len(self._order), dtype=float)
+        _kernels.part_means(self.values, self._order, self._starts, keys, zeros, out)
         return out
 
 
@@ -116,10 +114,9 @@ class Noise:
                 for k in (least, counts[twice] - least)
             )
             middle, apart = (smaller + larger) / 2, (smaller - larger) / 2 / np.sqrt(seen)  # odd ones go to either half
-        return cls(
-            np.bincount(codes, noise * (1 / counts).mean(axis=1)) / size**2, middle + apart, middle - apart,
-            np.bincount(of, counts[twice].mean(axis=1) - 1, len(size)), seen >= 0.9 * size,
-        )  # fmt: skip
+        whole = np.bincount(codes, noise * (1 / counts).mean(axis=1)) / size**2
+        freedom = np.bincount(of, counts[twice].mean(axis=1) - 1, len(size))
+        return cls(whole, middle + apart, middle - apart, freedom, seen >= 0.9 * size)
 
     @property
     def factor(self) -> float:
@@ -182,7 +179,7 @@ class Region:
         return cls(name, shown, int(wanted.sum()), stimuli, neuroids[kept], repeats, noise, places)
 
     def responses(
-        self, parts: Array, conditions: npt.NDArray[np.int64], scale: str, metric: str, *, whole: bool = False
+        self, parts: Array, conditions: npt.NDArray[np.int64], settings: RegionSettings, *, whole: bool = False
     ) -> tuple[Array, npt.NDArray[np.bool_]]:
         """(parts, conditions, neuroids) float64: what all parts have, scaled and averaged as in `region_rdms`.
 
@@ -194,14 +191,14 @@ class Region:
         stimuli = self.shown if whole else self.stimuli
         x = parts.take(self.neuroids, axis=2).take(stimuli, axis=1).astype(np.float64)
         x = _complete(x)
-        if scale != "none":
-            x = np.stack([scale_neuroids(half, scale) for half in x])
+        if settings.scale != "none":
+            x = np.stack([scale_neuroids(half, settings.scale) for half in x])
             x = _complete(x)
         x = _group(x, conditions[stimuli])
         varied: npt.NDArray[np.bool_] = np.ones(x.shape[1], np.bool_)
-        if metric in ("correlation", "spearman"):
+        if settings.metric in ("correlation", "spearman"):
             varied = np.all(x.max(axis=2, initial=-np.inf) > x.min(axis=2, initial=np.inf), axis=0)
-        elif metric == "cosine":
+        elif settings.metric == "cosine":
             varied = (x != 0).any(axis=2).all(axis=0)
         x = x if varied.all() else x[:, varied]
         if x.shape[1] < 3 or x.shape[2] < 2:

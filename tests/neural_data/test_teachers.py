@@ -10,7 +10,7 @@ import xarray
 from tgsage.neural_data.catalogue.lookup import load, load_rdms
 from tgsage.neural_data.recordings.readers.native import save_recording
 from tgsage.neural_data.recordings.recording import from_arrays
-from tgsage.neural_data.regions.rdms import region_rdms
+from tgsage.neural_data.regions import region_rdms
 from tgsage.neural_data.reliability.split_half import split_half
 from tgsage.neural_data.teacher import as_teacher, load_teacher
 from tgsage.rsa import Guidance, RSAError, Stimuli, Teacher, compare, compute_rdm, noise_ceiling

@@ -11,7 +11,7 @@ from ....rsa import RSAError
 from ....rsa.errors import listing, near
 from ....rsa.io.hdf5 import MAX_BYTES, opened, plain_dataset, read_column
 from ....rsa.types import Array
-from ..recording import from_arrays
+from ..recording import from_arrays, trials_shown
 
 if TYPE_CHECKING:
     import xarray
@@ -118,9 +118,8 @@ def _trials(file: "h5py.File", variation: Array, kept: Array) -> tuple[Array, Ar
         if kept[-1] >= data.shape[2]:
             raise RSAError(f"{data.name} holds {data.shape[2]} neuroids; index {kept[-1]} is named")
         responses = np.take(_read(data).astype(np.float32), kept, axis=2).transpose(1, 0, 2).reshape(-1, len(kept))
-        image, trial = (index.ravel() for index in np.indices((len(where), data.shape[0])))
-        shown = ~np.isnan(responses).all(axis=1)
-        parts.append((responses[shown], where[image[shown]], trial[shown]))
+        responses, image, trial = trials_shown(responses, len(where))
+        parts.append((responses, where[image], trial))
     responses, image, trial = (np.concatenate(columns) for columns in zip(*parts, strict=True))
     return responses, image, trial
 

@@ -1,16 +1,16 @@
-"""Zhang et al. 2011: macaque IT, 132 sites, seven objects at three positions, single trials in overlapping bins."""
+"""Zhang et al. 2011: macaque IT, 132 sites, 7 objects at 3 positions, single trials in overlapping time bins."""
 
 import re
 import zipfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ....rsa import RSAError
 from ....rsa.errors import listing, reason
 from ....rsa.types import Array
-from ..recording import encode, from_arrays, number_repetitions
+from ..recording import encode, from_arrays, number_repetitions, trials_shown
 
 if TYPE_CHECKING:
     import xarray
@@ -30,20 +30,17 @@ _ATTRS: dict[str, str | int | float] = {
 def read_zhang_desimone(path: Path) -> "xarray.DataArray":
     """A recording from `rate` (trials, bins), `site`, `stimulus`, `position` and `bins` (names) of an npz file.
 
-    Sites were recorded one after the other, so trials of different sites are no joint presentations: presentation r
-    of a stimulus collects the r-th trial of every site, NaN where a site has fewer. A stimulus is an object at a
-    position ("car/upper"), with columns `object_name` and `position`. Objects other than theirs make a recording that
+    Sites were recorded one after the other, so trials of different sites were not simultaneous: presentation r of a
+    stimulus combines the r-th trial of every site, NaN where a site has fewer. A stimulus is an object at a position
+    ("car/upper"), with columns `object_name` and `position`. With other objects than those of the paper, the recording
     names neither region nor source.
 
-    Raises RSAError naming the file when arrays are missing, disagree in length, are too large or hold something else.
+    Raises RSAError naming the file for arrays that are missing, disagree in length, are too large or of another kind.
     """
     arrays = _load(path)
     rate, site, objects, positions = (arrays[name] for name in ("rate", "site", "stimulus", "position"))
-    if (
-        rate.ndim != 2
-        or rate.dtype.kind != "f"
-        or any(column.shape != rate.shape[:1] for column in (site, objects, positions))
-    ):
+    matching = all(column.shape == rate.shape[:1] for column in (site, objects, positions))
+    if rate.ndim != 2 or rate.dtype.kind != "f" or not matching:
         raise RSAError(
             f"{path}: rate must be (trials, bins) with one site, stimulus and position per trial, got {rate.shape}"
         )
@@ -59,12 +56,11 @@ def read_zhang_desimone(path: Path) -> "xarray.DataArray":
     n = int(repeat.max()) + 1
     responses = np.full((len(stimuli) * n, len(sites), rate.shape[1]), np.nan, rate.dtype)
     responses[stimulus * n + repeat, neuroid] = rate
-    shown = ~np.isnan(responses).all(axis=(1, 2))
-    image, trial = (index.ravel()[shown] for index in np.indices((len(stimuli), n)))
+    shown, image, trial = trials_shown(responses, len(stimuli))
     split = np.array([name.rsplit("/", 1) for name in stimuli.tolist()])
     theirs = set(objects.tolist()) <= _OBJECTS and set(positions.tolist()) <= _POSITIONS
     return from_arrays(
-        responses[shown],
+        shown,
         stimulus_id=stimuli[image],
         repetition=trial,
         region="IT" if theirs else None,
@@ -76,21 +72,18 @@ def read_zhang_desimone(path: Path) -> "xarray.DataArray":
 
 
 def _load(path: Path) -> dict[str, Array]:
-    wanted = ("rate", "site", "stimulus", "position", "bins")
+    numbers, texts = ("rate", "site"), ("stimulus", "position", "bins")
     try:
         with zipfile.ZipFile(path) as archive:
             claimed = sum(member.file_size for member in archive.infolist())
         if claimed > _MAX_BYTES:
             raise RSAError(f"{path} claims {claimed} bytes, too many for these recordings")
         with np.load(path, allow_pickle=False) as file:
-            lacking = [name for name in wanted if name not in file]
+            lacking = [name for name in (*numbers, *texts) if name not in file]
             if lacking:
                 raise RSAError(f"{path} has no {listing(lacking)}; it holds {listing(file, 12)}")
-            arrays: dict[str, Any] = {name: file[name] for name in wanted}
+            return {name: file[name].astype(str) if name in texts else file[name] for name in (*numbers, *texts)}
     except RSAError:
         raise
-    except Exception as error:  # whatever a parser of a stranger's file may stumble over
+    except Exception as error:  # anything that a damaged file may cause in a parser
         raise RSAError(f"{path} cannot be read: {reason(error)}") from error
-    return {
-        name: array.astype(str) if name in ("stimulus", "position", "bins") else array for name, array in arrays.items()
-    }

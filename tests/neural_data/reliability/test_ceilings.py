@@ -13,7 +13,7 @@ from scipy import stats
 from tgsage.neural_data import as_teacher, describe, from_arrays, repeated_stimuli, save_recording, split_half
 from tgsage.neural_data.commands.score import _show
 from tgsage.neural_data.reliability.animals import subject_ceiling
-from tgsage.neural_data.reliability.products import rdm_inner, unit_rows
+from tgsage.neural_data.reliability.correction import rdm_inner, unit_rows
 from tgsage.neural_data.reliability.split_half import method_ceiling
 from tgsage.rsa import RDM, RSAError, compare, compute_rdm
 from tgsage.rsa.rdm.comparison import METHODS

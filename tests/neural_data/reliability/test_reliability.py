@@ -11,8 +11,8 @@ from tgsage.neural_data.recordings.neuroids import scale_neuroids
 from tgsage.neural_data.recordings.readers.cowley import read_cowley
 from tgsage.neural_data.recordings.recording import from_arrays
 from tgsage.neural_data.reliability.animals import leave_one_animal_out, subject_ceiling
+from tgsage.neural_data.reliability.correction import pair_covariance, pair_mean, pair_product, rdm_correlation
 from tgsage.neural_data.reliability.halves import Trials
-from tgsage.neural_data.reliability.products import pair_covariance, pair_mean, pair_product, rdm_correlation
 from tgsage.neural_data.reliability.split_half import method_ceiling, split_half
 from tgsage.rsa import RDM, RSAError, compare, compute_rdm, noise_ceiling
 from tgsage.rsa.types import Array

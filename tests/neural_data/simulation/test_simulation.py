@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 import xarray
-from tgsage.neural_data.regions.rdms import region_rdms
+from tgsage.neural_data.regions import region_rdms
 from tgsage.neural_data.reliability.split_half import split_half
 from tgsage.neural_data.simulation import cache as disk_cache
 from tgsage.neural_data.simulation import recording as simulation

@@ -9,7 +9,7 @@ import xarray
 from tgsage.neural_data import from_arrays, load, region_neuroids, region_rdms, reliable_neuroids, scale_neuroids
 from tgsage.rsa import RSAError
 
-from ..layouts import SITES, Images, majaj_columns, shuffled
+from .layouts import SITES, Images, majaj_columns, shuffled
 
 IMAGES = Images()
 ORDER = shuffled(IMAGES, 3)
