@@ -1,9 +1,12 @@
 """How the regions of a recording become RDMs: the settings that all functions and commands share."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from ..rsa.errors import RSAError, near
-from ..rsa.types import Attr
+
+if TYPE_CHECKING:
+    from ..rsa.types import Attr
 
 SPLITS = 100  # random split halves behind a noise ceiling
 SCALES = ("none", "zscore", "max")
@@ -48,7 +51,7 @@ class RegionSettings:
         if self.missing not in ("raise", "drop"):
             raise RSAError(f"missing is 'raise' or 'drop', not {self.missing!r}")
 
-    def attrs(self) -> dict[str, Attr]:
+    def attrs(self) -> "dict[str, Attr]":
         """Return what a result states about these settings."""
         window: dict[str, Attr] = {} if self.window is None else {"window": window_text(*self.window)}
         return {**window, "by": self.by, "level": self.level, "scale": self.scale, "metric": self.metric}

@@ -85,7 +85,7 @@ def _cowley(
 ) -> Dataset:
     """responses, images: size and SHA-256. commit: of the images."""
     name, url = f"responses_{'raw_' if kind == 'raw' else ''}{session}.npy", f"responses_{kind}/responses_{session}.npy"
-    files = (
+    file, pictures = (
         DataFile(f"cowley_v4/{path}", _COWLEY.format(at, link), size, f"sha256:{digest}")
         for path, at, link, (size, digest) in (
             (name, "d1b3526933e6bad537140a53b54abe797588f23b", url, responses),
@@ -94,7 +94,7 @@ def _cowley(
     )
     source, licence = "https://github.com/cowleygroup/V4_compact_models", "GPL-3.0 repository"
     citation = "Cowley, Stan, Pillow & Smith 2023, Compact deep neural network models of visual cortex, bioRxiv"
-    return Dataset(f"cowley2023/{session}", "recording", title, source, licence, citation, *files)
+    return Dataset(f"cowley2023/{session}", "recording", title, source, licence, citation, file, pictures)
 
 
 def _brainscore(
@@ -111,12 +111,12 @@ def _brainscore(
     """sha1: of the assembly, the images and their table."""
     hidden = "" if public else " (held back by Brain-Score)"
     paths = (f"assy_{assembly}.nc", f"image_{stimuli}.zip", f"image_{stimuli}.csv")
-    files = (
+    file, images, table = (
         DataFile(path, _BRAINSCORE + path if public else "", checksum=f"sha1:{digest}")
         for path, digest in zip(paths, sha1, strict=True)
     )
     source, licence = "https://github.com/brain-score/vision", "none stated; open for research"
-    found = Dataset(name, "recording", title + hidden, source, licence, citation, **dict(zip(_FILES, files, strict=True)))
+    found = Dataset(name, "recording", title + hidden, source, licence, citation, file, images, table)
     return replace(found, degrees=degrees, window=window)
 
 
