@@ -77,9 +77,17 @@ def region_features(
     window: tuple[float, float] | None = RegionSettings.window,
     missing: str = RegionSettings.missing,
 ) -> dict[str, Features]:
-    """Return the responses that the RDM of each region is made of, as features (n_conditions, n_neuroids).
+    """Return the responses behind the RDM of each region, as features.
 
-    Parameters, descriptors and errors are those of `region_rdms`.
+    Parameters
+    ----------
+    recording, by, level, scale, window, missing
+        As in `region_rdms`, whose errors it raises.
+
+    Returns
+    -------
+    dict of str to Features
+        Shape (n_conditions, n_neuroids).
     """
     settings = RegionSettings(by, level, scale, window, missing=missing)
     return make_features(responses(recording, settings), settings)
@@ -94,9 +102,17 @@ def condition_responses(
     window: tuple[float, float] | None = RegionSettings.window,
     missing: str = RegionSettings.missing,
 ) -> "dict[str, xarray.DataArray]":
-    """Return the responses that `region_rdms` compares, with dims ("condition", "neuroid"), by region.
+    """Return the responses that `region_rdms` compares.
 
-    Parameters and errors are those of `region_rdms`.
+    Parameters
+    ----------
+    recording, by, level, scale, window, missing
+        As in `region_rdms`, whose errors it raises.
+
+    Returns
+    -------
+    dict of str to xarray.DataArray
+        Dims ("condition", "neuroid").
     """
     return responses(recording, RegionSettings(by, level, scale, window, missing=missing))
 

@@ -52,7 +52,12 @@ class RegionSettings:
             raise RSAError(f"missing is 'raise' or 'drop', not {self.missing!r}")
 
     def attrs(self) -> "dict[str, Attr]":
-        """Return what a result states about these settings."""
+        """Return what a result states about these settings.
+
+        Returns
+        -------
+        dict
+        """
         window: dict[str, Attr] = {} if self.window is None else {"window": window_text(*self.window)}
         return {**window, "by": self.by, "level": self.level, "scale": self.scale, "metric": self.metric}
 

@@ -1,1 +1,1 @@
-"""The catalogue: data sets by name, where they come from, and their images."""
+"""The catalogue: named data sets, where they come from, and their images."""

@@ -1,4 +1,4 @@
-"""Fetching the files of a data set: whole and with the checksum we know, or not at all."""
+"""Download of the files of a data set: complete and with a verified checksum, or not at all."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -16,13 +16,28 @@ Report = Callable[[str, int, int], object]
 
 
 def fetch(name: str, *, data_dir: str | Path | None = None, report: Report | None = None) -> dict[Path, bool]:
-    """Download what the data folder lacks of a data set of the catalogue; path -> whether it was downloaded now.
+    """Download the missing files of a data set into the data folder.
 
-    A file appears under its name when all of it has come and its checksum is right; files that are there are checked
-    and kept. report: called with (file name, bytes so far, bytes in all or 0) while they come.
+    A file appears under its name once it is complete and its checksum is verified; existing files are checked and kept.
 
-    Raises RSAError for an unknown name, a file that its publisher offers no link to, a file of another content at its
-    place, and for everything that can go wrong on the way.
+    Parameters
+    ----------
+    name : str
+        A name of the catalogue.
+    data_dir : str or Path, optional
+        See `load`.
+    report : callable, optional
+        Called with (file name, bytes so far, total bytes or 0) during downloads.
+
+    Returns
+    -------
+    dict of Path to bool
+        Whether each file was downloaded now.
+
+    Raises
+    ------
+    RSAError
+        For an unknown name, a file without a public link, an existing file of other content, and failed downloads.
     """
     dataset = find(name)
     if dataset is None:
@@ -81,7 +96,7 @@ def _download(file: DataFile, path: Path, report: Report) -> None:
 
 
 class _Stream:
-    """What pooch calls to get a file. Ends a download that grows beyond the published size."""
+    """Downloader for pooch, which stops at more than the published size."""
 
     def __init__(self, file: DataFile, report: Report) -> None:
         self.file, self.report, self.done = file, report, 0

@@ -1,4 +1,4 @@
-"""Images in an archive, a folder or an HDF5 array: decoded when asked for, and never unpacked to disk."""
+"""Images in an archive, a folder or an HDF5 array, decoded when they are asked for and never unpacked to disk."""
 
 import io
 import os
@@ -49,7 +49,7 @@ class ImageFiles(ABC):
             raise IndexError(f"image {index} of {len(self)}")
         try:
             return self._decode(index)
-        except Exception as error:  # whatever a decoder may stumble over
+        except Exception as error:  # anything that a damaged image may cause in a decoder
             bad = [name for i, name in enumerate(self.names) if not self._is_sound(i)]
             raise RSAError(
                 f"{self.path}: {len(bad)} of {len(self)} images cannot be decoded: {listing(bad)} ({reason(error)})"
@@ -86,7 +86,7 @@ def _loops(folder: Path) -> bool:
 
 
 def is_hidden(part: str) -> bool:
-    """Whether a file or folder is some system's own: `._a.png`, `.ipynb_checkpoints`, `__MACOSX`."""
+    """Whether a file or folder belongs to some system: `._a.png`, `.ipynb_checkpoints`, `__MACOSX`."""
     return part.startswith(".") or part in _NOT_IMAGES
 
 
@@ -120,9 +120,7 @@ class ZipImages(ImageFiles):
         member = self.members[index]
         with self.path.open("rb") as file:
             file.seek(member.header_offset)
-            lengths = struct.unpack(
-                "<HH", file.read(30)[26:]
-            )  # of name and extra field, which may differ from the directory's
+            lengths = struct.unpack("<HH", file.read(30)[26:])  # of name and extra field; the directory's may differ
             file.seek(sum(lengths), io.SEEK_CUR)
             content = file.read(member.compress_size)
         if member.compress_type == zipfile.ZIP_DEFLATED:

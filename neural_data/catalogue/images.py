@@ -25,15 +25,29 @@ _MAX_TABLE = 256 * 2**20
 
 
 def images(name_or_path: str | Path, *, data_dir: str | Path | None = None) -> Stimuli:
-    """The images of a data set of the catalogue, or of a zip archive, a folder or an HDF5 file with `images`.
+    """Open the images of a data set of the catalogue, a zip archive, a folder, or an HDF5 file with `images`.
 
-    Images are decoded when asked for, as RGB of 8 bits: turned upright (EXIF), transparent parts show grey (128), 16
-    bits are scaled. Hidden files and folders are left out. The ids are those of the recording: of an archive or folder
-    the names of its files without suffix, in the order of these names (of `images_SESSION` of Cowley et al.
-    "SESSION/imageNNNN"), or what a `.csv` file of the same name beside it lists, with its columns. Column `degrees` is
-    the size in degrees of visual angle, where it is known.
+    Parameters
+    ----------
+    name_or_path : str or Path
+    data_dir : str or Path, optional
+        See `load`.
 
-    Raises RSAError for a name or file that does not exist, naming images that the table lists and the archive lacks.
+    Returns
+    -------
+    Stimuli
+        Images are decoded when they are asked for, as RGB of 8 bits: upright (EXIF), transparent parts on grey (128),
+        16 bits scaled. Column `degrees` is their size in degrees of visual angle, if known.
+
+    Raises
+    ------
+    RSAError
+        For a name or file that does not exist, and for images that the table lists and the archive lacks.
+
+    Notes
+    ----- Ids are those of the recording. Of an archive or folder, they are file names without suffix, sorted
+    ("SESSION/imageNNNN" for `images_SESSION` of Cowley et al.), or those listed in a `.csv` file of the same name
+    beside it, whose columns are kept. Hidden files and folders are left out.
     """
     from .lookup import find, locate
 
@@ -87,10 +101,26 @@ def open_images(path: Path) -> Stimuli:
 
 
 def match_images(recording: "xarray.DataArray", stimuli: Stimuli) -> Stimuli:
-    """The images of a recording's stimuli, in the order in which they first appear in it and under its names.
+    """Select the images of a recording's stimuli, in order of first appearance and under its names.
 
-    Names that differ in spelling only (composed or decomposed Unicode, the suffix of a file) are matched where no other
-    name is meant, with a warning. Raises RSAError naming the stimuli that have no image.
+    Parameters
+    ----------
+    recording : xarray.DataArray
+    stimuli : Stimuli
+
+    Returns
+    -------
+    Stimuli
+
+    Raises
+    ------
+    RSAError
+        For stimuli without an image.
+
+    Notes
+    -----
+    Names that differ in spelling only (composed or decomposed Unicode, the suffix of a file) are matched, with a
+    warning, if they are unambiguous.
     """
     wanted = list(dict.fromkeys(recording["stimulus_id"].values.tolist()))
     place = {name: i for i, name in enumerate(stimuli.table["stimulus_id"].tolist())}

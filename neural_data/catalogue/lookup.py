@@ -1,4 +1,4 @@
-"""Loading by name or by file: where files are looked for, and which reader a file's content needs."""
+"""Loading by name or from a file: where files are, and which reader their content needs."""
 
 import os
 import zipfile
@@ -15,20 +15,38 @@ if TYPE_CHECKING:
 
 
 def list_datasets() -> tuple[Dataset, ...]:
-    """Every data set that has a name, with source, licence, citation and files."""
+    """Return all data sets that have a name, with source, licence, citation and files.
+
+    Returns
+    -------
+    tuple of Dataset
+    """
     return DATASETS
 
 
 def load(name_or_path: str | Path, *, data_dir: str | Path | None = None, part: str = "") -> "xarray.DataArray":
-    """A recording, by its name in the catalogue or from a file of any known format, told apart by content.
+    """Load a recording by its name in the catalogue, or from a file of any known format.
 
-    data_dir: the folder of data files; without it the environment variable TGSAGE_DATA, else a cache folder.
-    part: of a file that holds several: a group of a netCDF file; "trials" (what it is without), "averaged" or
-      "binned" of the class HDF5 file of HvM.
-    `attrs["images"]` of a file that holds its images too is its path, which `images` takes.
-    Files beyond 1 GiB stay on disk and are read in blocks when they are used.
+    Parameters
+    ----------
+    name_or_path : str or Path
+        Formats are recognised by content.
+    data_dir : str or Path, optional
+        Folder of data files; by default `$TGSAGE_DATA`, then a cache folder.
+    part : str
+        Part of a file that holds several: a group of a netCDF file; `"trials"` (the default), `"averaged"` or
+        `"binned"` of the HDF5 file of HvM.
 
-    Raises RSAError for a name or file that does not exist, for what is no recording, and as the readers do.
+    Returns
+    -------
+    xarray.DataArray
+        See `check_recording`. Beyond 1 GiB it stays on disk and is read in blocks. `attrs["images"]` is the path of a
+        file that holds its images too, which `images` takes.
+
+    Raises
+    ------
+    RSAError
+        For a name or file that does not exist, a file that is no recording, and as the readers.
     """
     dataset = find(name_or_path)
     if dataset is None:
@@ -52,10 +70,25 @@ def load(name_or_path: str | Path, *, data_dir: str | Path | None = None, part: 
 
 
 def load_rdms(name_or_path: str | Path, *, data_dir: str | Path | None = None) -> dict[str, RDM]:
-    """The RDMs of a source that publishes RDMs only, by target.
+    """Load the RDMs of a source that publishes RDMs only.
 
-    "kriegeskorte2008": macaque "mIT" and human "hIT"; "kriegeskorte2008/subjects": "hIT S1" to "hIT S4";
-    "kriegeskorte2008/models": eight models; or one of these files. Raises RSAError as `load` does.
+    Parameters
+    ----------
+    name_or_path : str or Path
+        `"kriegeskorte2008"` (macaque "mIT" and human "hIT"), `"kriegeskorte2008/subjects"` ("hIT S1" to "hIT S4"),
+        `"kriegeskorte2008/models"` (eight models), or one of these files.
+    data_dir : str or Path, optional
+        See `load`.
+
+    Returns
+    -------
+    dict of str to RDM
+        By target.
+
+    Raises
+    ------
+    RSAError
+        As `load`.
     """
     from ..recordings.readers.kriegeskorte import read_kriegeskorte, read_kriegeskorte_images
 
@@ -94,7 +127,7 @@ def locate(file: DataFile, dataset: Dataset, data_dir: str | Path | None = None)
 
 
 def obtain(dataset: Dataset) -> str:
-    """How to get what no link serves."""
+    """How to get files without a link."""
     return dataset.obtain or f"it comes from {dataset.source}"
 
 

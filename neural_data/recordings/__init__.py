@@ -1,1 +1,1 @@
-"""Recordings: their schema, averages and neuroids; `readers` has one file per format."""
+"""Recordings: their form, averages over repeats, and selection and scaling of neuroids."""

@@ -13,21 +13,32 @@ if TYPE_CHECKING:
 
 
 def average_repetitions(recording: "xarray.DataArray") -> "xarray.DataArray":
-    """Mean response to each stimulus, in order of first appearance; NaN repeats are left out.
+    """Average the responses to each stimulus over its repetitions, ignoring NaN.
 
-    Columns that say the same at every presentation of a stimulus are kept. `attrs["repeats"]` becomes the mean number
-    of valid values behind a mean, and `attrs["repeats_range"]` says from how many to how many where they differ. A
-    neuroid without a valid repeat of a stimulus keeps NaN there. Recordings on disk are read in blocks of neuroids;
-    sums are made in float64 and the result has the precision of the input.
+    Parameters
+    ----------
+    recording : xarray.DataArray
+        Recordings on disk are read in blocks of neuroids.
 
-    Raises RSAError as `check_recording` does, and for values that no response has.
+    Returns
+    -------
+    xarray.DataArray
+        One presentation per stimulus, in order of first appearance, in the precision of the input (sums are float64).
+        NaN where a neuroid has no valid repeat. Columns that are constant within a stimulus are kept.
+        `attrs["repeats"]` is the mean number of valid values behind a mean, `attrs["repeats_range"]` their range where
+        they differ.
+
+    Raises
+    ------
+    RSAError
+        As `check_recording`, and for values that no response has.
     """
     averaged, counts = average_and_count(recording)
     return averaged.assign_attrs(state_repeats(counts))
 
 
 def average_and_count(recording: "xarray.DataArray") -> "tuple[xarray.DataArray, npt.NDArray[np.float64]]":
-    """What `average_repetitions` returns, and how many trials are behind each mean: (stimuli, neuroids)."""
+    """What `average_repetitions` returns, and the number of trials behind each mean (stimuli, neuroids)."""
     import xarray
 
     check_recording(recording)
@@ -48,7 +59,7 @@ def trials_behind(recording: "xarray.DataArray") -> npt.NDArray[np.float64]:
 
 
 def state_repeats(counts: npt.NDArray[np.float64]) -> dict[str, str | float]:
-    """Attributes about the trials behind each mean; those that are missing do not count."""
+    """Attributes about the trials behind each mean; missing means do not count."""
     known = counts[counts > 0]
     if not len(known):
         return {"repeats": 0.0}

@@ -1,4 +1,4 @@
-"""Which neuroids stand for a region, which are reliable, and on what scale they speak."""
+"""Neuroids of a region, reliable neuroids, and their scaling."""
 
 from typing import TYPE_CHECKING
 
@@ -19,13 +19,25 @@ _ORDER = ("V1", "V2", "V4", "pIT", "cIT", "aIT", "IT")  # along the ventral stre
 
 
 def region_neuroids(recording: "xarray.DataArray", level: str = "subregion") -> dict[str, npt.NDArray[np.int64]]:
-    """Region -> indices of its neuroids, in the order of the ventral stream.
+    """Find the neuroids of each region.
 
-    level: "subregion" V4, pIT, cIT, aIT as far as they exist (a recording without that column falls back to its
-    regions); "region" V4, IT; "paper" V4, pIT, aIT as in Bashivan et al. 2019, central IT counted as anterior (so did
-    Hong et al. 2016, who recorded these sites); or any other column of neuroids, such as "animal".
+    Parameters
+    ----------
+    recording : xarray.DataArray
+    level : str
+        `"subregion"`: V4, pIT, cIT, aIT as far as they exist (regions, without that column). `"region"`: V4, IT.
+        `"paper"`: V4, pIT, aIT as in Bashivan et al. 2019, with central IT as part of anterior IT (as in Hong et al.
+        2016, who recorded these sites). Otherwise any column of neuroids, such as `"animal"`.
 
-    Raises RSAError for a column that does not exist and for neuroids without a value in it.
+    Returns
+    -------
+    dict of str to array of int
+        Region -> indices of its neuroids, in the order of the ventral stream.
+
+    Raises
+    ------
+    RSAError
+        For a column that does not exist and for neuroids without a value in it.
     """
     column = "subregion" if level == "paper" else level
     if level == "subregion" and "subregion" not in recording.coords:
@@ -48,10 +60,24 @@ def region_neuroids(recording: "xarray.DataArray", level: str = "subregion") -> 
 def reliable_neuroids(
     recording: "xarray.DataArray", reliability: "xarray.DataArray | npt.ArrayLike", *, at_least: float = 0.5
 ) -> "xarray.DataArray":
-    """The neuroids whose reliability reaches `at_least`; an undefined one (NaN) does not.
+    """Select the neuroids of sufficient reliability; an undefined one (NaN) is not.
 
-    reliability: one number per neuroid, in their order, or by the names that a Series or DataArray brings.
-    Raises RSAError when numbers and neuroids do not match or no neuroid is left.
+    Parameters
+    ----------
+    recording : xarray.DataArray
+    reliability : array-like
+        One number per neuroid, in their order, or by name if it is a Series or DataArray.
+    at_least : float
+
+    Returns
+    -------
+    xarray.DataArray
+        `attrs["selected"]` states the selection.
+
+    Raises
+    ------
+    RSAError
+        When numbers and neuroids do not match or no neuroid is left.
     """
     ids = recording["neuroid_id"].values.tolist()
     r, names = named_rows(reliability, "reliability")
@@ -75,7 +101,24 @@ def reliable_neuroids(
 
 
 def repeated_stimuli(recording: "xarray.DataArray", *, at_least: int = 2) -> "xarray.DataArray":
-    """The presentations of the stimuli that were shown `at_least` so many times. Raises RSAError when none was."""
+    """Select the presentations of stimuli that were shown several times.
+
+    Parameters
+    ----------
+    recording : xarray.DataArray
+    at_least : int
+        Number of presentations.
+
+    Returns
+    -------
+    xarray.DataArray
+        `attrs["selected"]` states the selection.
+
+    Raises
+    ------
+    RSAError
+        When no stimulus was shown that often.
+    """
     _, codes = encode(recording["stimulus_id"].values)
     shown = np.bincount(codes)
     keep = np.flatnonzero(shown[codes] >= at_least)
@@ -87,10 +130,32 @@ def repeated_stimuli(recording: "xarray.DataArray", *, at_least: int = 2) -> "xa
 
 
 def scale_neuroids(responses: Array, scale: str) -> Array:
-    """Columns of (n_stimuli, n_neuroids) on a common scale, NaN ignored.
+    """Scale each neuroid over stimuli, ignoring NaN.
 
-    scale: "none"; "zscore", mean 0 and standard deviation 1 over stimuli; "max", largest magnitude 1 over stimuli.
-    Columns that cannot be scaled, since they do not vary (zscore) or are all zero (max), become NaN.
+    Parameters
+    ----------
+    responses : array
+        Shape (n_stimuli, n_neuroids).
+    scale : str
+        `"none"`; `"zscore"`, mean 0 and standard deviation 1; or `"max"`, largest magnitude 1.
+
+    Returns
+    -------
+    array
+        Columns that cannot be scaled, since they do not vary (zscore) or are all zero (max), are NaN.
+
+    Raises
+    ------
+    RSAError
+        For an unknown scale.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from tgsage.neural_data import scale_neuroids
+    >>> scale_neuroids(np.array([[1.0, 5.0], [3.0, 5.0]]), "zscore")
+    array([[-1., nan],
+           [ 1., nan]])
     """
     if scale not in SCALES:
         raise RSAError(f"unknown scale {scale!r}{near(scale, SCALES)}")

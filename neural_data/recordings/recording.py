@@ -1,4 +1,4 @@
-"""The one form of a recording: responses of neuroids to presentations, with flat, validated coordinates."""
+"""The form of a recording: responses of neuroids to presentations, with flat, validated coordinates."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
@@ -23,22 +23,34 @@ _REQUIRED = {
 }
 _NUMBERS = ("repeats", "window_start", "window_end", "degrees")
 _BLOCK_BYTES = 64 * 2**20
-_LARGEST, _SMALLEST = 1e15, 1e-30  # no unit of a neural response leads out of this range; a wrong byte order does
+_LARGEST, _SMALLEST = 1e15, 1e-30  # beyond any neural response in any unit; a wrong byte order leads there
 
 
 def check_recording(recording: "xarray.DataArray") -> "xarray.DataArray":
-    """The recording itself, when it has the form that everything here builds on.
+    """Check that a recording has the form that all functions here expect, and return it.
 
-    Dims ("presentation", "neuroid") or ("presentation", "neuroid", "time_bin"), numbers, none of them empty.
-    Coordinates lie flat along one dim: `stimulus_id` (text) and `repetition` (int) of each presentation,
-    `neuroid_id` (text, unique) of each neuroid, `time_bin_start` and `time_bin_end` (ms) of each bin. Further ones
-    are free; `region`, `subregion` and `animal` of neuroids have a meaning, and of presentations `object_name`,
-    `category_name` and `trials` (how many each is the mean of). `attrs` holds text and numbers, among them what a
-    result must state: `identifier`, `source`, `unit`, `note`, `repeats` (trials behind each presentation),
-    `window_start` and `window_end` (ms), `degrees`. Values are looked at when they are used, since they may still lie
-    on disk.
+    Parameters
+    ----------
+    recording : xarray.DataArray
+        Real numbers with dims ("presentation", "neuroid") or ("presentation", "neuroid", "time_bin"), none empty.
 
-    Raises RSAError naming the dim, coordinate or attribute, with the first offending entries.
+    Returns
+    -------
+    xarray.DataArray
+        The recording itself.
+
+    Raises
+    ------
+    RSAError
+        Naming the dim, coordinate or attribute, with the first offending entries.
+
+    Notes
+    ----- Each coordinate lies along one dim. Required are `stimulus_id` (text) and `repetition` (int) of presentations,
+    `neuroid_id` (text, unique) of neuroids, and `time_bin_start` and `time_bin_end` (ms) of time bins. Others are free;
+    `region`, `subregion` and `animal` of neuroids, and `object_name`, `category_name` and `trials` (how many a
+    presentation is the mean of) of presentations have a meaning. `attrs` holds texts and numbers, among them what
+    results state: `identifier`, `source`, `unit`, `note`, `repeats` (trials behind each presentation), `window_start`
+    and `window_end` (ms), `degrees`. Values are checked when they are used, since they may still be on disk.
     """
     import xarray
 
@@ -113,19 +125,45 @@ def from_arrays(
     neuroid: Mapping[str, Any] | None = None,
     attrs: Mapping[str, str | int | float] | None = None,
 ) -> "xarray.DataArray":
-    """A recording from plain arrays, or from a DataFrame or DataArray with names of its own.
+    """Make a recording of plain arrays, or of a DataFrame or DataArray with names of its own.
 
-    responses: (n_presentations, n_neuroids) or (n_presentations, n_neuroids, n_time_bins); integers become float64,
-      masked values NaN.
-    stimulus_id: one per presentation; a stimulus shown again has the same id again. Without it, the index of a
-      DataFrame or the coordinate of a DataArray.
-    region: one per neuroid, or one text for all. repetition: numbered in order of appearance if absent.
-    neuroid_id: if absent the columns of a DataFrame or the coordinate of a DataArray, else "0", "1", ...
-    time_bins: (start, end) in ms. presentation, neuroid: further columns; a missing text is empty. A Series goes to the
-      presentations or neuroids (or their ids) that its index names, never to others by position.
+    Parameters
+    ----------
+    responses : array-like
+        Shape (n_presentations, n_neuroids) or (n_presentations, n_neuroids, n_time_bins). Integers become float64,
+        masked values NaN.
+    stimulus_id : iterable, optional
+        One per presentation, the same for each presentation of a stimulus; by default the index of a DataFrame or the
+        coordinate of a DataArray.
+    region : str or iterable of str, optional
+        One per neuroid, or one for all.
+    repetition : iterable of int, optional
+        Numbered in order of appearance by default.
+    neuroid_id : iterable, optional
+        By default the columns of a DataFrame or the coordinate of a DataArray, else "0", "1", ...
+    time_bins : iterable of (float, float), optional
+        Start and end in ms.
+    presentation, neuroid : mapping of str to columns, optional
+        Further columns. A Series is matched to presentations or neuroids (or their ids) by its index, never by
+        position. A missing text is empty.
+    attrs : mapping, optional
+        See `check_recording`.
 
-    Raises RSAError as `check_recording` does, for names that are missing or contradict those of the responses, and for
-    columns of another length.
+    Returns
+    -------
+    xarray.DataArray
+
+    Raises
+    ------
+    RSAError
+        As `check_recording`, for names that are missing or contradict those of the responses, and for columns of
+        another length.
+
+    Examples
+    --------
+    >>> from tgsage.neural_data import from_arrays
+    >>> from_arrays([[3, 0], [1, 4], [2, 1]], stimulus_id=["cat", "dog", "cat"], region="V4")["repetition"].values
+    array([0, 0, 1])
     """
     import xarray
 
@@ -182,7 +220,7 @@ def _as_array(values: Any, name: str) -> Array:
 
 
 def _coordinates(responses: Any, axis: int) -> dict[str, Array]:
-    """What a DataArray says of one of its axes besides names."""
+    """Coordinates of a DataArray along one of its axes, other than names."""
     if not hasattr(responses, "coords") or responses.ndim <= axis:
         return {}
     dim, names = responses.dims[axis], ("stimulus_id", "neuroid_id")
@@ -190,9 +228,9 @@ def _coordinates(responses: Any, axis: int) -> dict[str, Array]:
 
 
 def _columns(given: Mapping[str, Any], rows: list[str] | None, ids: list[str]) -> dict[str, Array]:
-    """Columns beside `ids`, each in their order (`order_of`, with the index `rows`).
+    """Columns beside `ids`, in their order (see `order_of`); `rows` is the index of the responses.
 
-    Raises RSAError for what is no sequence of like things, and for an index of other names.
+    Raises RSAError for values that are no column, and for an index of other names.
     """
     indices = {name: row_names(values) for name, values in given.items()}
     others = (index for index in indices.values() if index is not None and set(index) != set(ids))
@@ -243,7 +281,7 @@ def first_places(codes: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
 
 
 def constant_columns(recording: "xarray.DataArray", codes: npt.NDArray[np.int64]) -> dict[str, Array]:
-    """Columns of presentations that say the same wherever `codes` is the same: name -> one value per code."""
+    """Columns of presentations that are constant within each code: name -> one value per code."""
     first = first_places(codes)
     return {
         name: v[first]
@@ -258,9 +296,9 @@ def columns_of(recording: "xarray.DataArray", dim: str) -> dict[str, Array]:
 
 
 def blocks(recording: "xarray.DataArray") -> Iterator[tuple[slice, Array]]:
-    """(slice of neuroids, their values): the recording in pieces of bounded size, from memory or from disk.
+    """Yield (slice of neuroids, their values), pieces of bounded size, from memory or from disk.
 
-    Raises RSAError for infinite values and for sizes that only a wrong byte order explains.
+    Raises RSAError for infinite values and for magnitudes that only a wrong byte order explains.
     """
     per_neuroid = 8 * recording.size // recording.sizes["neuroid"]
     step = max(1, _BLOCK_BYTES // per_neuroid)
@@ -284,13 +322,25 @@ def in_window(recording: "xarray.DataArray", window: tuple[float, float] | None)
 def time_window(
     recording: "xarray.DataArray", start: float | None = None, end: float | None = None
 ) -> "xarray.DataArray":
-    """Mean over the time bins that lie whole inside [start, end] ms, each weighted by its length.
+    """Average the time bins that lie entirely within a window, weighted by their lengths.
 
-    The result has dims ("presentation", "neuroid").
-    Without bounds: the window that the recording names in `attrs` (`window_start`, `window_end`), else 70 to 170 ms,
-    and its only bin where it has one. The bounds of the bins used become these attributes.
+    Parameters
+    ----------
+    recording : xarray.DataArray
+        With time bins.
+    start, end : float, optional
+        In ms; by default the only bin, else the window that `attrs` name (`window_start`, `window_end`), else 70 to
+        170.
 
-    Raises RSAError when only one bound is given, and when the recording has no time bins or none lies inside.
+    Returns
+    -------
+    xarray.DataArray
+        Dims ("presentation", "neuroid"); `attrs` state the bounds of the bins used.
+
+    Raises
+    ------
+    RSAError
+        When only one bound is given, and when the recording has no time bins or none lies inside.
     """
     import xarray
 

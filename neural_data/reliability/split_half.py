@@ -45,6 +45,14 @@ _OWN = (*_NUMBERS[:5], "stimuli", "neuroids", "neuroid_r", "neuroid_reliability"
 def spearman_brown(r: npt.ArrayLike, factor: npt.ArrayLike = 2.0) -> Array:
     """Return the reliability of a measure `factor` times as long as one of reliability `r`.
 
+    Parameters
+    ----------
+    r, factor : array-like
+
+    Returns
+    -------
+    array
+
     Examples
     --------
     >>> from tgsage.neural_data import spearman_brown

@@ -35,13 +35,32 @@ _MARGIN, _GAP, _GREYS = 64, 6, 48  # of the sheet: pixels for words and between 
 def hvm_images(
     seed: int = 0, *, per_object: Sequence[int] = PER_OBJECT, pixels: int = PIXELS, data_dir: str | Path | None = None
 ) -> Stimuli:
-    """Grey images of 64 objects, `per_object` of each at variations 0, 3 and 6, object by object.
+    """Render grey images of 64 objects at variations 0, 3 and 6, object by object.
 
-    The table holds category_name, object_name, variation, and what was drawn: size, ty and tz (right, up), rxy, rxz
-    and ryz (about the vertical, towards the viewer, in the image plane; degrees). An image depends on the seed and on
-    its own stimulus_id only, so a smaller set is part of a larger one. Kept on disk after the first time.
+    Parameters
+    ----------
+    seed : int
+    per_object : sequence of three int
+        Images of each object at each variation.
+    pixels : int
+        Width and height, 8 to 512.
+    data_dir : str or Path, optional
+        Folder that keeps the images; by default `$TGSAGE_CACHE`, then the cache.
 
-    Raises RSAError for counts and sizes that cannot be.
+    Returns
+    -------
+    Stimuli
+        The table holds category_name, object_name, variation, and what was drawn: size, ty and tz (right, up), rxy, rxz
+        and ryz (about the vertical, towards the viewer, in the image plane; degrees).
+
+    Raises
+    ------
+    RSAError
+        For impossible counts and sizes.
+
+    Notes
+    -----
+    An image depends on the seed and its stimulus_id only, so a smaller set is part of a larger one.
     """
     values, table = image_arrays(seed, per_object, pixels, data_dir)
     reference = f"hvm_images(seed={seed}, per_object={tuple(per_object)}, pixels={pixels})"

@@ -50,19 +50,32 @@ def simulate_hvm(
     pixels: int = PIXELS,
     data_dir: str | Path | None = None,
 ) -> "xarray.DataArray":
-    """Spike counts of 296 simulated sites, 70 to 170 ms after the onset of each of the images of `hvm_images`.
+    """Simulate spike counts of 296 sites, 70 to 170 ms after the onset of each image of `hvm_images`.
 
-    Every image is shown 21 to 50 times; counts are Poisson around the site's rate, independent between trials and
-    sites. trials=True: one presentation per trial (uint8). Otherwise two presentations per image, each the mean of
-    every other trial (float32), so that split halves still tell the reliability; the column
-    `trials` says how many are behind each. Values are spikes per 100 ms.
+    Parameters
+    ----------
+    seed, per_object, pixels, data_dir
+        As in `hvm_images`.
+    trials : bool
+        One presentation per trial (uint8). Otherwise two presentations per image, each the mean of every other trial
+        (float32), so that split halves still give the reliability; column `trials` says how many are behind each.
 
-    Neuroids carry `layer` (that the site reads), `kind` ("driven", "unreliable" or "dead") and `expected_reliability`
-    of the mean over all trials: variance of the true mean over images, as a share of itself plus Poisson variance.
-    Equal arguments give equal bytes on one machine; a smaller set of images is part of a larger one, up to the
-    network's rounding. Images and rates are kept on disk (see `disk_cache`).
+    Returns
+    -------
+    xarray.DataArray
+        Values are spikes per 100 ms. Neuroids carry `layer` (that the site reads), `kind` ("driven", "unreliable" or
+        "dead") and `expected_reliability` of the mean over all trials: variance of the true mean over images, as a
+        share of itself plus Poisson variance.
 
-    Raises RSAError for counts and sizes that cannot be.
+    Raises
+    ------
+    RSAError
+        For impossible counts and sizes.
+
+    Notes
+    ----- Every image is shown 21 to 50 times; counts are Poisson around the site's rate, independent between trials and
+    sites. Equal arguments give equal bytes on one machine; a smaller set of images is part of a larger one, up to the
+    network's rounding. Images and rates are kept on disk (see `simulation.cache`).
     """
     import xarray
 

@@ -1,4 +1,4 @@
-"""Recordings in the netCDF4 layout of BrainIO and Brain-Score, which is also that of our own files."""
+"""Recordings in the netCDF4 layout of BrainIO and Brain-Score, which `save_recording` writes too."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,17 +26,16 @@ _UNNAMED = ("data", "responses", "__xarray_dataarray_variable__")
 def read_brainscore(path: Path, group: str = "") -> "xarray.DataArray":
     """The assembly in a netCDF4 file, or in one of its groups, as a recording.
 
-    The layout stores each level of a MultiIndex as a variable along its dim, and flat they stay. `image_id` of older
-    files becomes `stimulus_id`; absent `repetition`s are counted; dims take the order (presentation, neuroid,
-    time_bin), bytes the order of this machine. Missing values, packed numbers and times are decoded as xarray does,
-    by the CF conventions (`_FillValue`, `missing_value`, `scale_factor`, `add_offset`, `_Unsigned`, `units`); edges of
-    time bins in other units become ms. A data variable of more than 1 GiB stays on disk and is decoded as it is read.
-    BrainIO's tables of events (one dim, no presentations) are returned flat, as they are.
+    The layout stores each level of a MultiIndex as a variable along its dim; these stay flat. `image_id` of older
+    files becomes `stimulus_id`, and `repetition` is counted where it is absent. Dims are ordered (presentation,
+    neuroid, time_bin), and bytes as on this machine. Missing values, packed numbers and times are decoded by the CF
+    conventions (`_FillValue`, `missing_value`, `scale_factor`, `add_offset`, `_Unsigned`, `units`), as in xarray;
+    edges of time bins are converted to ms. A data variable beyond 1 GiB stays on disk and is decoded as it is read.
+    BrainIO's tables of events (one dim, no presentations) are returned as they are.
 
-    Raises RSAError naming the file for what is no such file, for links out of it, for variables that claim more than
-    the file can hold, for attributes that do not fit the values, and as `check_recording` does.
+    Raises RSAError naming the file for other files, links out of the file, variables that claim more than the file can
+    hold, attributes that do not fit the values, and as `check_recording`.
     """
-
     with opened(path) as file:
         if str(kind := attribute(file, "format")).startswith("tgsage-"):
             raise RSAError(f"it is a {kind} file, not a recording")
@@ -73,7 +72,7 @@ def _group(file: "h5py.File", group: str) -> "h5py.Group":
 
 
 def _dims(at: "h5py.Group", name: str) -> tuple[str, ...] | None:
-    """Dims of a variable; None for groups, types and dims without a variable, which netCDF stores as data sets too."""
+    """Dims of a variable; None for groups, types, and dims without a variable (data sets too, in netCDF)."""
     import h5py
 
     item = member(at, name)

@@ -71,7 +71,7 @@ def decoded(name: str, variable: xarray.Variable) -> xarray.Variable:
             warnings.simplefilter("ignore")  # of several fill values, and of marks that have no effect
             out = decode_cf_variable(name, variable, concat_characters=False, decode_timedelta=spans)
             out[(slice(0, 1),) * out.ndim].values  # noqa: B018  what cannot be applied shows at the first value
-    except Exception as error:  # whatever a stranger's attributes may bring about
+    except Exception as error:  # anything that damaged attributes may cause
         raise RSAError(f"{name} cannot be decoded: {reason(error)}") from error
     out.attrs, out.encoding = {}, {}
     return out

@@ -32,14 +32,13 @@ _SESSIONS = {session: tuple(map(int, counts)) for session, *counts in map(str.sp
 
 
 def read_cowley(path: Path) -> "xarray.DataArray":
-    """One session from `responses_SESSION.npy` (neuroids, images), averaged over repeats, or from
-    `responses_raw_SESSION.npy` (neuroids, images, repeats), where NaN marks a repeat that was not shown. The name says
-    which session, and the shape whether it is that one.
+    """One session, averaged over repeats or with every repeat.
 
-    Image i has the id "SESSION/imageNNNN", counted from 1 as in the session's archive of images. With repeats, one
-    presentation is one repeat of one image.
+    The file is `responses_SESSION.npy` (neuroids, images) or `responses_raw_SESSION.npy` (neuroids, images, repeats),
+    where NaN marks a repeat that was not shown; its shape must be that of the session. Image i has the id
+    "SESSION/imageNNNN", counted from 1 as in the session's archive of images.
 
-    Raises RSAError naming the file when it is no such array, is truncated, or holds images without any repeat.
+    Raises RSAError naming the file for other or truncated arrays, and for images without any repeat.
     """
     responses = _open(path)
     neuroids, images = responses.shape[:2]
@@ -71,7 +70,7 @@ def read_cowley(path: Path) -> "xarray.DataArray":
 
 
 def session_of_images(path: Path, names: Sequence[str]) -> str:
-    """What goes before the names of images in a session's archive: the session and a slash; nothing for others."""
+    """The prefix of ids of the images in a session's archive, "SESSION/"; "" for other archives."""
     session = path.stem.removeprefix("images_")
     whole = [f"image{i + 1:04d}" for i in range(_SESSIONS.get(session, (0, 0))[1])]
     return f"{session}/" if whole and list(names) == whole else ""
@@ -80,7 +79,7 @@ def session_of_images(path: Path, names: Sequence[str]) -> str:
 def _open(path: Path) -> Array:
     try:
         responses = np.load(path, allow_pickle=False, mmap_mode="r")
-    except Exception as error:  # whatever a parser of a stranger's file may stumble over
+    except Exception as error:  # anything that a damaged file may cause in a parser
         raise RSAError(f"{path} cannot be read: {reason(error)}") from error
     if not isinstance(responses, np.ndarray) or responses.ndim not in (2, 3) or responses.dtype.kind not in "fiu":
         raise RSAError(f"{path}: expected numbers of shape (neuroids, images[, repeats])")

@@ -37,12 +37,12 @@ def is_hvm(path: Path) -> bool:
 def read_hvm(path: Path, part: str = "trials") -> "xarray.DataArray":
     """Responses of V4 and IT sites to 5760 images.
 
-    part: "trials", single trials of all variation levels, in the one time window of the file; "averaged", their mean
-      over trials; "binned", the mean over trials in bins of 20 ms from stimulus onset.
+    part: "trials", single trials of all variation levels, in the file's only time window; "averaged", their mean over
+    trials; "binned", the mean over trials in bins of 20 ms from stimulus onset.
     Image i has the id "hvm/i" (four digits), as in `images` of the same file, whose path is `attrs["images"]`. Trials
-    without any response are left out. The file tells V4 from IT and nothing finer.
+    without any response are left out. The file distinguishes V4 and IT, and no subregions.
 
-    Raises RSAError naming the file when it lacks a part, when shapes disagree, or when a variation level is unknown.
+    Raises RSAError naming the file for missing parts, shapes that disagree, and unknown variation levels.
     """
     if part not in PARTS:
         raise RSAError(f"unknown part {part!r} of {path}{near(part, PARTS)}")

@@ -18,14 +18,14 @@ _MAX_BYTES = 256 * 2**20  # the largest of the files inflates to 9 MiB
 
 
 def read_kriegeskorte(path: Path, descriptors: Mapping[str, Array] | None = None) -> dict[str, RDM]:
-    """The RDMs of one of the three files, told apart by what they hold.
+    """The RDMs of one of the three files, recognised by content.
 
     Supplement of the paper: "mIT" (674 neurons) and "hIT" (316 voxels, subjects averaged), with categories as
     descriptors. 92_brainRDMs: "hIT S1" to "hIT S4", the mean over two sessions each, in the file's order of subjects.
-    92_modelRDMs: the models by name; those that only tell categories apart (0 within, 1 between) have the metric
-    "model", all others are 1 - r. `descriptors` are given to RDMs of a file that holds no categories.
+    92_modelRDMs: the models by name; RDMs of categories (0 within, 1 between) have the metric "model", all others are
+    1 - r. `descriptors` are those of RDMs from a file without categories.
 
-    Raises RSAError naming the file when it is truncated, something else, or holds an RDM of other than 92 objects.
+    Raises RSAError naming the file for truncated or other files, and for RDMs of other than 92 objects.
     """
     content = _load(path)
     try:
@@ -117,7 +117,7 @@ def _load(path: Path) -> dict[str, Any]:
     _check_size(path)
     try:
         return dict(loadmat(path, variable_names=None))
-    except Exception as error:  # whatever a parser of a stranger's file may stumble over
+    except Exception as error:  # anything that a damaged file may cause in a parser
         raise RSAError(f"{path} cannot be read as a MATLAB 5 file: {reason(error)}") from error
 
 

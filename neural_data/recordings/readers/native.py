@@ -1,4 +1,4 @@
-"""Recordings of any source written to one file: netCDF4, so that xarray and every netCDF tool read it too."""
+"""Recordings of any source saved as netCDF4, which xarray and other tools read too."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,10 +18,20 @@ _DATA = "responses"
 
 
 def save_recording(recording: "xarray.DataArray", path: str | Path) -> None:
-    """Write a recording; `load` reads it back as it was: values, name, coordinates and attributes.
+    """Write a recording to a netCDF4 file, which `load` reads back unchanged.
 
-    Attributes of coordinates are not kept. Raises RSAError as `check_recording` does, for names and values that netCDF
-    cannot give back as they are (objects, names of its own), and where the file cannot be written.
+    Values, name, coordinates and attributes are kept, but not the attributes of coordinates.
+
+    Parameters
+    ----------
+    recording : xarray.DataArray
+    path : str or Path
+
+    Raises
+    ------
+    RSAError
+        As `check_recording`, for names and values that netCDF cannot represent (objects, names of its own), and where
+        the file cannot be written.
     """
     import h5netcdf
     from xarray.backends import H5NetCDFStore
@@ -57,7 +67,7 @@ def save_recording(recording: "xarray.DataArray", path: str | Path) -> None:
 
 
 def _lost(recording: "xarray.DataArray", attrs: dict[str, Any], back: "xarray.DataArray") -> str:
-    """What of the recording the file does not give back, "" for nothing."""
+    """What of the recording the file does not preserve, "" for nothing."""
     if back.name != recording.name:
         return f"the name {recording.name!r}"
     if back.dtype != recording.dtype.newbyteorder("="):
