@@ -159,7 +159,8 @@ def measure(
     norm = batchnorm or ("running" if trained.finished and trained.epochs >= 1 else "batch")
     sizes = {part: len(getattr(images, part)) for part in ("valid", "test")}
     with progress("testing", sum(sizes.values()), "images") as done:
-        settings = {"batchnorm": norm, "device": trained.placement, "each": lambda places, _: done(len(places))}
+        settings: dict[str, Any] = {"batchnorm": norm, "device": trained.placement}
+        settings["each"] = lambda places, _: done(len(places))
         return {part: (norm, evaluate_network(model, images, part, **settings)) for part in sizes if sizes[part]}
 
 

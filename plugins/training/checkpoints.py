@@ -61,7 +61,7 @@ class Checkpoint:
         ----------
         path : path
         """
-        plain = {"model": dict(self.model), "sums": list(self.sums), "random": dict(self.random)}
+        plain: dict[str, Any] = {"model": dict(self.model), "sums": list(self.sums), "random": dict(self.random)}
         texts = {"settings": json.dumps(self.settings), "history": json.dumps(self.history)}
         values = {"format": _FORMAT, "version": _VERSION, **vars(self), **plain, **texts}
         with replacing(path) as temporary, steady(temporary) as file:
@@ -106,7 +106,7 @@ class Checkpoint:
                 raise ValueError("its position lies before its beginning")
             loss, correct, images = map(float, values["sums"])
             kept = {key: values[key] for key in ("model", "optimiser", "random")} | {"settings": settings}
-            numbers = {"position": int(values["position"]), "seconds": float(values["seconds"])}
+            numbers: dict[str, Any] = {"position": int(values["position"]), "seconds": float(values["seconds"])}
             history = tuple(json.loads(values["history"]))
             return cls(**kept, **numbers, network=str(values["network"]), sums=(loss, correct, images), history=history)
         except (KeyError, TypeError, ValueError, RecursionError) as error:

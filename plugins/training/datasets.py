@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
@@ -226,9 +226,10 @@ def _from_files(
         ids = np.array(files.names)
     held_out = max(1, int((~found.test).sum()) // 10) if held_out is None else held_out
     source = decode_once(files, size) if once else FileImages(files, size)
-    split = {"test": found.test, "validation": held_out if found.valid is None else found.valid, "taken": found.taken}
-    scale = {"mean": _MEAN, "std": _STD} if normalised else {}
-    data = make_data(request.name, source, found.labels, found.classes, table={"stimulus_id": ids}, **split, **scale)
+    scale: dict[str, Any] = {"mean": _MEAN, "std": _STD} if normalised else {}
+    split: dict[str, Any] = {"test": found.test, "validation": held_out if found.valid is None else found.valid}
+    about = {**split, **scale, "taken": found.taken, "table": {"stimulus_id": ids}}
+    data = make_data(request.name, source, found.labels, found.classes, **about)
     counts = np.bincount(found.labels)
     untrained = np.setdiff1d(found.labels, data.train.labels.numpy())
     if len(untrained):
