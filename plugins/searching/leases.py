@@ -150,7 +150,7 @@ class Leases(_Rows):
         one heartbeat at most: a worker that was asleep takes nobody else for dead.
         """
         rows = self._read("number", "owner", "renewed", "deaths", where=[*self._where(), self._table.c.number >= first])
-        leases = {row[0]: Lease(*row[1:]) for row in rows}
+        leases = {number: Lease(owner, renewed, deaths) for number, owner, renewed, deaths in rows}
         before, self._looked, known = self._looked, time.monotonic(), self._silence
         passed = min(self._looked - before, self._heartbeat)
         self._silence = {
