@@ -95,9 +95,9 @@ def run_search(
     return found
 
 
-def _refuses(call: Callable[[], object], error: type[RSAError] = RSAError) -> bool:
+def _refuses(call: Callable[..., object], *arguments: Any, error: type[RSAError] = RSAError, **settings: Any) -> bool:
     try:
-        call()
+        call(*arguments, **settings)
     except error:
         return True
     return False
@@ -170,7 +170,7 @@ class SearcherContract:
                 found.append(searcher.ask(trial, fixed=fixed))
                 searcher.tell(trial, found[-1], None if trial == 1 else 0.5)
             assert all({**one, **fixed} == one for one in found)
-            assert _refuses(lambda searcher=searcher, n=networks, fixed=fixed: searcher.ask(n, fixed=fixed), Exhausted)
+            assert _refuses(searcher.ask, networks, fixed=fixed, error=Exhausted)
 
     def test_a_trial_is_told_once(self) -> None:
         searcher, once = self.make(), self.make()
@@ -178,7 +178,7 @@ class SearcherContract:
             searcher.tell(*told)
             searcher.tell(*told)
         assert searcher.ask(30) == once.ask(30)
-        assert _refuses(lambda: searcher.tell(*told[:2], 1000.0))
+        assert _refuses(searcher.tell, *told[:2], 1000.0)
 
     def test_it_lives_with_failures_only_and_with_equal_scores(self) -> None:
         for score in (None, 0.5):
@@ -220,8 +220,8 @@ class SearcherContract:
         searcher = self.make()
         architecture = searcher.ask(0)
         wrong = [(0, architecture, float("nan")), (0, {**architecture, "strange": 1}, 0.5), (0, {}, 0.5)]
-        assert all(_refuses(lambda told=told: searcher.tell(*told)) for told in wrong)
-        assert _refuses(lambda: searcher.ask(-1))
+        assert all(_refuses(searcher.tell, *told) for told in wrong)
+        assert _refuses(searcher.ask, -1)
 
     def test_another_process_asks_the_same(self) -> None:
         found = run_search(self.make(), range(40))
