@@ -82,8 +82,8 @@ def efficiency(
     alphas, rules = _each(alpha or [1.0], n, "alpha"), _each(rule or ["paper"], n, "rule")
     costs = _each(teacher_examples or [None], n, "teacher-examples")
     goals = [Goal(length) for length in (examples, longer) if length]
-    for path, *how in zip(teacher or [], alphas, rules, costs, strict=True):
-        goals.append(Goal(examples, Teacher.load(path), *how))
+    for path, weight, how, cost in zip(teacher or [], alphas, rules, costs, strict=True):
+        goals.append(Goal(examples, Teacher.load(path), weight, how, cost))
     images: dict[str, Any] = {"data": data, "train": train or None, "valid": valid or None, "data_dir": data_dir}
     lengths = tuple(dict.fromkeys(goal.examples for goal in goals))
     shown = recordings_of(recordings)

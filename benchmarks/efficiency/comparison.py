@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -58,7 +58,7 @@ def searched(run: Run, history: Sequence[Candidate]) -> Searched:
     """Summarise a finished search."""
     made = [one.evaluation for one in history if one.evaluation is not None]
     cells = [json.dumps(dict(one.architecture), sort_keys=True) for one in history]
-    scores, mature = [one.score for one in history], [float(one.attrs["mature"]) for one in made]
+    scores, mature = [one.score for one in history], [cast(float, one.attrs["mature"]) for one in made]
     mean, best = current_best(cells, scores, mature)
     return Searched(
         run.searcher,

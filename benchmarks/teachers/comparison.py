@@ -288,7 +288,7 @@ class _Work:
             for teacher in teachers
             for c, p in enumerate(self.p.T)
         ]
-        coords = {"rule": rules, "teacher": teachers, "checkpoint": list(checkpoints)}
+        coords: dict[str, list[Any]] = {"rule": rules, "teacher": teachers, "checkpoint": list(checkpoints)}
         shape = [len(values) for values in coords.values()]
         columns = {key: np.array([one[key] for one in results]).reshape(shape) for key in results[0]}
         return xarray.Dataset({key: (tuple(coords), values) for key, values in columns.items()}, coords)

@@ -51,15 +51,15 @@ def makers(
     if data is not None:
         given = [(path.stem, load_network(path), "running") for path in networks]
         if untrained:
-            model = make_network(untrained, shape=data.shape, n_classes=data.n_classes)
-            given.append((f"untrained {untrained}", model, "batch"))
+            control = make_network(untrained, shape=data.shape, n_classes=data.n_classes)
+            given.append((f"untrained {untrained}", control, "batch"))
     found: dict[str, Make] = {}
     for view in pool.views.values():
         if data is None or view.reference != f"{data.name}/valid":
             found[_file_name(view.reference, view)] = partial(of_recording, view, data_dir)
             continue
-        for title, *network in given:
-            found[_file_name(title, view)] = partial(_of_network, title, *network, view, data, list(layers))
+        for title, model, norm in given:
+            found[_file_name(title, view)] = partial(_of_network, title, model, norm, view, data, list(layers))
         found |= {_file_name(title, view): partial(_of_model, title, view, data) for title in models}
     return found
 

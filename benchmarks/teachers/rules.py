@@ -52,7 +52,7 @@ class Matched:
         """
         steps = np.arange(1, n + 1) / n
         places = np.ceil(np.round(steps * self.layers[:, None], 9)).astype(np.int64) - 1
-        return np.nan_to_num(np.take_along_axis(self.similarity, places[:, None, :, None], axis=2))
+        return np.asarray(np.nan_to_num(np.take_along_axis(self.similarity, places[:, None, :, None], axis=2)))
 
 
 def paper(matched: Matched) -> Array:

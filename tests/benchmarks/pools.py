@@ -51,5 +51,5 @@ def teacher(name: str = "good", **rdms: RDM) -> Teacher:
 
 def tiny_maker(digits: Data, folder: Path, checkpoints: tuple[int, ...] = (0, 64), **settings: Any) -> Maker:
     """Candidates of the space "toy" that train on digits."""
-    chosen = {"space": get_space("toy"), "recipe": get_recipe("digits")} | settings
+    chosen: dict[str, Any] = {"space": get_space("toy"), "recipe": get_recipe("digits")} | settings
     return Maker(data=digits, checkpoints=checkpoints, views=validation_views(digits), folder=folder, **chosen)

@@ -50,6 +50,7 @@ def test_a_run_is_the_searchers_own_search(tmp_path: Path, searcher: str) -> Non
         if one.evaluation is not None and one.score is not None:
             p, tg = one.evaluation.p, one.evaluation.tg
             assert p is not None
+            assert tg is not None
             assert one.score == pytest.approx(p_plus_tg(p, tg, 2.0))
 
 
