@@ -90,7 +90,8 @@ def test_intervals_are_computed_once_for_all_who_show_them(
         calls.append(real.__name__)
         return real(*args)
 
-    for real in (score_module.interval, score_module.best_layer_interval):
+    module: Any = score_module
+    for real in (module.interval, module.best_layer_interval):
         monkeypatch.setattr(score_module, real.__name__, partial(counted, real=real))
     _show("model", result)
     assert "layer15" in capsys.readouterr().out

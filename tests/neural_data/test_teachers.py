@@ -71,7 +71,7 @@ def test_a_saved_teacher_loads_as_it_was_by_its_path(tmp_path: Path) -> None:
     assert other.attrs["ceiling"] == "none for spearman: those of this teacher are for pearson"
     for given in ({"splits": 100}, {"seed": 0}, {"missing": "raise"}):
         with pytest.raises(RSAError, match=f"{next(iter(given))}= is for recordings, and .* holds RDMs as they are"):
-            load_teacher(tmp_path / "teacher.h5", **given)  # type: ignore[arg-type]
+            load_teacher(tmp_path / "teacher.h5", **given)
     with pytest.raises(RSAError, match="holds RDMs with scale zscore, which cannot become max"):
         load_teacher(tmp_path / "teacher.h5", scale="max")
 

@@ -230,7 +230,7 @@ def test_lengths_that_cannot_be_are_told(data: Data) -> None:
 @pytest.mark.slow
 def test_two_processes_train_what_one_trains(data: Data, tmp_path: Path) -> None:
     launcher, source = [sys.executable, "-m", "torch.distributed.run"], Path(__file__).parents[1] / "train_together.py"
-    command = [*launcher, "--standalone", "--nproc-per-node=2", source, tmp_path / "net.pt"]
+    command: list[str | Path] = [*launcher, "--standalone", "--nproc-per-node=2", source, tmp_path / "net.pt"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=200, check=False)
     assert done.returncode == 0, done.stderr
     together = Checkpoint.load(tmp_path / "net.pt")

@@ -11,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tgsage.rsa import METHODS, RDM, RSAError, compare, compare_all
 from tgsage.rsa.rdm.comparison import ranks
+from tgsage.rsa.types import Array
 
 from ..peers import NAMES, peer_compare
-from ..strategies import Array, rdm_pairs
+from ..strategies import rdm_pairs
 
 KINDS = ("untied", "tied", "categories", "negative", "heavy tails")
 
