@@ -41,10 +41,10 @@ def test_a_repr_is_a_few_lines(score: TeacherScore, searched: SearchResult) -> N
     stimuli = Stimuli(np.zeros((500, 1, 4, 4)), {"stimulus_id": [f"s{i}" for i in range(500)]}, reference="hvm")
     evaluation = next(one.evaluation for one in searched.candidates if one.score is not None)
     assert evaluation is not None
-    objects = [
-        score, teacher, stimuli, score.targets["V4"], Features(np.zeros((3, 4)), "abc"), evaluation, searched,
-        search_report(searched.storage), Finalist({"a": 1}, evaluation), ToySpace(), describe("simulated", splits=2),
-    ]  # fmt: skip
+    rows = Features(np.zeros((3, 4)), "abc")
+    objects: list[object] = [score, teacher, stimuli, score.targets["V4"], rows, evaluation, searched, ToySpace()]
+    objects += [search_report(searched.storage), Finalist({"a": 1}, evaluation)]
+    objects.append(describe("simulated", splits=2))
     for each in objects:
         assert len(repr(each)) < 700, type(each)
         assert len(repr(each).splitlines()) < 8, type(each)
