@@ -99,7 +99,7 @@ def _cell(pair: "CellPair", pictures: list[Path]) -> tuple[dict[str, Any], Table
         parts = {"normal cell": pair.normal, "reduction cell": pair.reduction}
         graphs = {pair.name: pair.normal} if pair.normal == pair.reduction else parts
         save_figure(graph_figure({title: cell_graph(cell) for title, cell in graphs.items()}), path)
-    result = {"name": pair.name, "source": pair.source, "description": pair.describe()}
+    result: dict[str, Any] = {"name": pair.name, "source": pair.source, "description": pair.describe()}
     result |= {"published": dict(pair.published), "parameters": parameters}
     return result, [(pair.name, ["cell"], [[line] for line in pair.describe().splitlines()], notes)]
 

@@ -10,7 +10,7 @@ from .space import Architecture, Choice, Dimension, Graph, Space
 if TYPE_CHECKING:
     from torch import nn
 
-SEARCHED = ("identity", "avgpool3x3", "maxpool3x3", "dilated3x3", "conv1x7-7x1")
+SEARCHED: tuple[str, ...] = ("identity", "avgpool3x3", "maxpool3x3", "dilated3x3", "conv1x7-7x1")
 SEARCHED += ("separable3x3", "separable5x5", "separable7x7")
 _MOST_BLOCKS = 20
 
