@@ -26,9 +26,12 @@ def draw_rdm(axes: "Axes", rdm: "RDM", title: str = "", marks: Sequence[tuple[st
     marks: names and sizes of groups of conditions that stand together. Of more than 320 conditions every pixel is the
     mean of several pairs.
     """
+    from matplotlib import colormaps
+
     n, (low, high) = len(rdm), np.percentile(rdm.values, (1, 99))
     edges = (-0.5, n - 0.5)
-    axes.imshow(averaged(rdm), cmap="viridis", vmin=low, vmax=high, extent=(*edges, *edges[::-1]))
+    colours = colormaps["viridis"].resampled(128)
+    axes.imshow(averaged(rdm), cmap=colours, vmin=low, vmax=high, extent=(*edges, *edges[::-1]))
     axes.set_title(printable(title), fontsize="small")
     axes.set_xticks([])
     axes.spines[:].set_visible(True)
@@ -47,7 +50,7 @@ def draw_rdm(axes: "Axes", rdm: "RDM", title: str = "", marks: Sequence[tuple[st
         axes.set_ylabel(f"{n} {'stimuli' if rdm.by == 'stimulus' else rdm.by}", fontsize="small")
     bar = axes.inset_axes((1.03, 0, 0.05, 1))
     bar.imshow(
-        np.arange(256)[::-1, None], cmap="viridis", aspect="auto", extent=(0, 1, low, high if high > low else low + 1)
+        np.arange(256)[::-1, None], cmap=colours, aspect="auto", extent=(0, 1, low, high if high > low else low + 1)
     )
     bar.set_xticks([])
     bar.yaxis.tick_right()
