@@ -13,6 +13,7 @@ import numpy.typing as npt
 from ....rsa.types import Array
 
 Point: TypeAlias = Sequence[float] | Array
+Points: TypeAlias = Sequence[Point] | Array
 
 
 def rows(text: str) -> Array:
@@ -99,7 +100,7 @@ def _circle(n: int) -> tuple[Array, Array]:
     return np.cos(angle), np.sin(angle)
 
 
-def lathe(profile: Sequence[Point], grey: float, *, at: Point = (0, 0, 0), n: int = 20) -> Mesh:
+def lathe(profile: Points, grey: float, *, at: Point = (0, 0, 0), n: int = 20) -> Mesh:
     """A profile of (radius, height) turned about the vertical through `at`."""
     cos, sin = _circle(n)
     rings = np.array([np.column_stack((r * cos, r * sin, np.full(n, h))) for r, h in profile])
@@ -119,7 +120,7 @@ def wheel(at: Point, radius: float, width: float, grey: float, *, hub: float = 0
     return move(turn(join(tyre, cap), "x", 90), by=at)
 
 
-def tube(points: Sequence[Point], radii: float | Sequence[float], grey: float, *, n: int = 10) -> Mesh:
+def tube(points: Points, radii: float | Sequence[float], grey: float, *, n: int = 10) -> Mesh:
     """A round limb along a path of points, thicker and thinner as `radii` say, with rounded ends."""
     path = np.asarray(points, np.float64)
     thick = np.broadcast_to(np.asarray(radii, np.float64), len(path))
@@ -142,7 +143,7 @@ def tube(points: Sequence[Point], radii: float | Sequence[float], grey: float, *
     return _skin(np.array([*caps[0][::-1], *rings, *caps[1]]), grey)
 
 
-def loft(stations: Sequence[Point], grey: float, *, power: float = 2.0, deck: bool = False, n: int = 24) -> Mesh:
+def loft(stations: Points, grey: float, *, power: float = 2.0, deck: bool = False, n: int = 24) -> Mesh:
     """A body along x through stations (x, z, half width, half height): fuselages, hulls, car bodies, heads.
 
     Sections are superellipses (power 2 round, 6 nearly a box); `deck` keeps their lower half only, flat above.
@@ -155,7 +156,7 @@ def loft(stations: Sequence[Point], grey: float, *, power: float = 2.0, deck: bo
     return _skin(np.array(rings), grey)
 
 
-def slab(corners: Sequence[Point], thickness: float, grey: float) -> Mesh:
+def slab(corners: Points, thickness: float, grey: float) -> Mesh:
     """A flat plate over 3 or 4 corners, in order round it: wings, sails, table tops, windows."""
     flat = np.asarray(corners, np.float64)
     normal = np.cross(flat[1] - flat[0], flat[-1] - flat[0])
