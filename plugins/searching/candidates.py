@@ -119,11 +119,10 @@ def frame_of(candidates: Sequence[Candidate]) -> "pandas.DataFrame":
 
     results = ("score", "p", "tg", "loss", "examples", "parameters", "reason")
     names = dict.fromkeys(name for candidate in candidates for name in candidate.architecture)
-    rows = [
-        [one.number, one.status, one.reused, *(getattr(one.evaluation, name, None) for name in results),
-         *(one.architecture.get(name) for name in names)]
-        for one in candidates
-    ]  # fmt: skip
+    rows = []
+    for one in candidates:
+        evaluated = [getattr(one.evaluation, name, None) for name in results]
+        rows.append([one.number, one.status, one.reused, *evaluated, *map(one.architecture.get, names)])
     return pandas.DataFrame(rows, columns=["candidate", "status", "reused", *results, *names], dtype=object)
 
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from sqlalchemy import Column
-    from sqlalchemy.engine import Connection, Engine, Row
+    from sqlalchemy.engine import Connection, Engine
     from sqlalchemy.sql.elements import ColumnElement
 
 NOBODY = ""
@@ -104,7 +104,7 @@ class _Rows:
     def _where(self, **values: Any) -> "list[ColumnElement[bool]]":
         return [self._table.c[name] == value for name, value in {"study": self._study, **values}.items()]
 
-    def _read(self, *names: str, where: "Sequence[ColumnElement[bool]]") -> "Sequence[Row[Any]]":
+    def _read(self, *names: str, where: "Sequence[ColumnElement[bool]]") -> "Sequence[Any]":
         from sqlalchemy import select
 
         with self._engine.connect() as connection:
