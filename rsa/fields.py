@@ -79,7 +79,7 @@ class Labelled:
     descriptors: Mapping[str, Array]
     attrs: Mapping[str, Attr]
 
-    _texts: ClassVar = ("name", "by")  # fields that are stored as texts
+    _texts: ClassVar[tuple[str, ...]] = ("name", "by")  # fields that are stored as texts
 
     def _set(self, values: Array, rows: Sequence[str] | None, title: str, **given: Any) -> None:
         """Set the fields, values and labels being checked; rows: the index that the labels came with."""

@@ -149,7 +149,7 @@ def compute_rdm(
     rows = own or row_names(labels)
     x, own = _as_matrix(x), row_labels(own, labels)
     n = len(x)
-    names = Labels(map(str, range(n))) if own is None else own
+    names: Sequence[str] = Labels(map(str, range(n))) if own is None else own
     if len(names) != n:
         raise RSAError(f"{n} rows of features but {len(names)} labels")
     if own is not None and (groups is None or labels is not None):
@@ -189,8 +189,8 @@ def compute_rdm(
     values.flags.writeable = False  # the RDM keeps it without a copy
     if groups is None and descriptors:
         descriptors = columns_beside(descriptors, names, f"RDM '{name}'" if name else "RDM", rows)
-    made = {"metric": metric, "name": name, "by": by, "attrs": attrs}
-    return RDM(values, Labels(names), descriptors=descriptors, **made)
+    names = Labels(names)  # checked above
+    return RDM(values, names, metric=metric, name=name, by=by, descriptors=descriptors, attrs=attrs)
 
 
 def metric_named(name: str) -> Metric:

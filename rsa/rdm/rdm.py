@@ -59,7 +59,7 @@ class RDM(Labelled):
 
     metric: str
 
-    _texts: ClassVar = ("metric", "name", "by")
+    _texts: ClassVar[tuple[str, ...]] = ("metric", "name", "by")
 
     def __init__(
         self,
