@@ -174,7 +174,14 @@ def load_teacher(
     subjects is k r / (1 + (k - 1) r), r the mean correlation of two subjects. Its `attrs` also hold the leave-one-out
     bounds, which are about single subjects' RDMs and not about this average.
     """
-    asked = {"by": by, "level": level, "scale": scale, "window": window, "metric": metric, "missing": missing}
+    asked: dict[str, Any] = {
+        "by": by,
+        "level": level,
+        "scale": scale,
+        "window": window,
+        "metric": metric,
+        "missing": missing,
+    }
     asked |= {"splits": splits, "seed": seed, "method": method}
     given: dict[str, Any] = {key: value for key, value in asked.items() if value is not None}
     if not publishes_rdms(name_or_path):

@@ -1,7 +1,7 @@
 """`tgsage teacher`: teachers as files."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -88,10 +88,17 @@ def build(
     from ..catalogue.images import images
     from ..teacher import load_teacher
 
-    settings = {"by": by, "level": level, "scale": scale, "window": window, "metric": metric, "missing": missing}
-    sampled = {"splits": splits, "seed": seed, "method": method}
+    settings: dict[str, Any] = {
+        "by": by,
+        "level": level,
+        "scale": scale,
+        "window": window,
+        "metric": metric,
+        "missing": missing,
+    }
+    settings |= {"splits": splits, "seed": seed, "method": method}
     with progress("split halves", SPLITS if splits is None else splits) as done:
-        made = load_teacher(recording, data_dir=data_dir, features=features, advance=done, **settings, **sampled)
+        made = load_teacher(recording, data_dir=data_dir, features=features, advance=done, **settings)
         done.note = "images"
         try:
             if not made.stimuli:

@@ -245,8 +245,8 @@ def search(
     if finalists and found.best is not None:
         folder = Path("finalists" if file is None else file.with_name(f"{file.stem}-finalists")) / found.study
         about = (found.candidates, where, objective.images, get_recipe(recipe), folder)
-        placed = {"seed": seed, "device": named[0] if named else None}
-        finals, table = _finals(*about, most=finalists, epochs=finalist_epochs, **placed)
+        on = named[0] if named else None
+        finals, table = _finals(*about, most=finalists, epochs=finalist_epochs, seed=seed, device=on)
         with Tracker(storage, found.study) as tracker:
             tracker.keep_finals(len(finals["finalists"]), sum(one["examples"] for one in finals["finalists"]))
         write(finals)

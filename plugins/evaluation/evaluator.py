@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...rsa import RSAError, Stimuli, Teacher, p_plus_tg
-from ...rsa.networks.batchnorm import check_batchnorm
+from ...rsa.networks.batchnorm import BATCH, batches_of, check_batchnorm
 from ...rsa.networks.collector import Collector
 from ...rsa.networks.readout import N_FEATURES, Layers, Readout
 from ...rsa.rdm.comparison import method_named
@@ -21,7 +21,7 @@ from ..identity import identity
 from ..result import FAILED, OK, Evaluation
 from ..training.data import Data
 from ..training.models import count_parameters
-from ..training.performance import BATCH, Performance, batches_of, check_logits, evaluate_network, evaluating
+from ..training.performance import Performance, check_logits, evaluate_network, evaluating
 from ..training.placement import Choice, Placement, out_of_memory, place
 from ..training.teachers import LIMIT, cut, digest_of, stimuli_of
 

@@ -34,4 +34,4 @@ def test_a_readout_is_checked_once_and_stays_as_it_is() -> None:
         ({"metric": "mahalanobis"}, "'mahalanobis' is not supported for network layers; give metric= one of"),
     ):
         with pytest.raises(RSAError, match=words):
-            Readout(**settings)  # type: ignore[arg-type]
+            Readout(**settings)
