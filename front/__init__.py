@@ -1,4 +1,4 @@
-"""The front door of tgsage: `tgsage.score` and the names most often needed; everything else is in its four layers.
+"""The front door of tgsage: `tgsage.score` and the names most often needed; everything else is in its four packages.
 
 Names are imported when first used, so that `import tgsage` stays cheap; `__init__.pyi` lists them.
 """

@@ -14,12 +14,12 @@ SCALES = ("none", "zscore", "max")
 
 @dataclass(frozen=True)
 class RegionSettings:
-    """Settings of the RDMs of regions, checked once; its defaults are those of every function and command.
+    """Settings of the RDMs of regions, checked once; its defaults hold for every function and command.
 
     Attributes
     ----------
     by : str
-        `"stimulus"`, or a column of presentations that is constant within a stimulus, such as `"object_name"`: the
+        `"stimulus"`, or a column of presentations that is constant within a stimulus, such as `"object_name"`. The
         stimuli of a condition are averaged with equal weights.
     level : str
         Which neuroids make up a region, see `region_neuroids`.

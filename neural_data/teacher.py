@@ -150,8 +150,8 @@ def load_teacher(
     name_or_path : str or Path
         A name of the catalogue, or a file.
     by, level, scale, window, metric, missing, splits, seed, method : optional
-        As in `as_teacher`, with its defaults for a recording. Of RDMs they can only state what these already are;
-        another `method` leaves ceilings behind that are for the teacher's own, and `splits=0` changes nothing.
+        As in `as_teacher`, with its defaults for a recording. For saved or published RDMs they must match what these
+        are; another `method` drops the ceilings, which are for the teacher's own, and `splits=0` changes nothing.
     data_dir : str or Path, optional
         Folder of recordings.
     features : bool

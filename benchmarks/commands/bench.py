@@ -10,12 +10,14 @@ from ..speed.measure import ROWS
 from .efficiency import efficiency
 from .pool import page, pool, teachers
 
-bench = typer.Typer(help="Measure speed against peers, and the claims made for teachers.", no_args_is_help=True)
+bench = typer.Typer(
+    help="Measure speed against peers; test claims about teachers, searchers and intervals.", no_args_is_help=True
+)
 
 
 @bench.callback()
 def _group() -> None:
-    """Measure speed against peers, and the claims made for teachers."""
+    """Measure speed against peers; test claims about teachers, searchers and intervals."""
 
 
 for _command in (pool, teachers, efficiency, page):

@@ -16,8 +16,8 @@ def score(
     model: Annotated[
         str,
         typer.Argument(
-            help="efficientnet_lite0, efficientnet_lite1, pixels, torchvision:NAME[@WEIGHTS], or FILE.py:FACTORY; "
-            "NAME@untrained for random weights."
+            help="efficientnet_lite0, efficientnet_lite1, pixels, torchvision:NAME or torchvision:NAME@WEIGHTS, or "
+            "FILE.py:FACTORY; NAME@untrained for random weights."
         ),
     ],
     teacher: Annotated[
@@ -30,8 +30,7 @@ def score(
     ] = None,
     by: By = None,
     target: Annotated[
-        list[str] | None,
-        typer.Option(help="Of the teacher's targets only this one; repeat it for several.", show_default="all"),
+        list[str] | None, typer.Option(help="Compare with this target only; repeat it for several.", show_default="all")
     ] = None,
     similarity: Annotated[
         str,

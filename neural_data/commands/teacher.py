@@ -42,7 +42,7 @@ teacher = typer.Typer(no_args_is_help=True)
 
 @teacher.callback()
 def group() -> None:
-    """Make teachers: sets of target RDMs in one file."""
+    """Make and compare teachers: sets of target RDMs, each in one file."""
 
 
 @teacher.command()

@@ -2,9 +2,10 @@
 
 A region's RDM is made from either random half of every stimulus' repeats. The correlation r of the two gives the
 reliability of the RDM made from all repeats: the share of its variance that a noiseless model can explain. The first
-estimate is m r / (1 + (m - 1) r) (Spearman 1910; Brown 1910), where the RDM of a half is m times as noisy as the target
-(2 for even numbers of repeats); `correction` removes its bias. The ceiling, the similarity expected of a noiseless
-model, is the square root of the reliability. A ceiled score is a similarity divided by the ceiling, not squared.
+estimate is m r / (1 + (m - 1) r) (Spearman 1910; Brown 1910), where the RDM of a half is m times as noisy as that of
+all repeats (2 for even numbers of them); `correction` removes its bias. The ceiling, the similarity expected of a
+noiseless model, is the square root of the reliability. A ceiled score is a similarity divided by the ceiling, not
+squared.
 """
 
 import math
@@ -122,9 +123,9 @@ def split_half(
 
     Notes
     -----
-    A split puts whole presentations of each stimulus into two halves, so that noise which neuroids share stays in its
-    half; an odd one goes to either. Where neuroids lack different presentations, each set of missing neuroids is
-    halved separately.
+    A split puts whole presentations of each stimulus into two halves, so that noise which neuroids share stays within a
+    half; of an odd number the last goes to a random half. Where neuroids lack different presentations, each set of
+    missing neuroids is halved separately.
 
     Halves leave out stimuli that fewer than half of a region's neuroids saw twice, then neuroids that did not see all
     others twice; in a single split also neuroids without a value in a half or that cannot be scaled there, and

@@ -1,1 +1,1 @@
-"""The commands of this layer; the `tgsage` program finds them by entry point."""
+"""The commands of this package; the `tgsage` program finds them by entry point."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ...rsa.cli.options import DataDir, Device, Json
-from .train import DataName, Download, Epochs, Examples, RecipeName, Seed, Set
+from .train import DataName, Download, RecipeName, Seed, Set
 
 if TYPE_CHECKING:
     from ..result import Evaluation
@@ -51,8 +51,10 @@ def evaluate(
     by: By = None,
     alpha: Alpha = 1.0,
     recipe: RecipeName = "digits",
-    epochs: Epochs = None,
-    examples: Examples = None,
+    epochs: Annotated[
+        float | None, typer.Option(help="Train it first, for so many epochs of the recipe.", min=0, show_default="0")
+    ] = None,
+    examples: Annotated[int | None, typer.Option(help="Train it first, on so many images instead.", min=0)] = None,
     layers: Layers = None,
     most_stimuli: MostStimuli = 1000,
     set_: Set = None,

@@ -66,7 +66,7 @@ def _show(found: "SearchReport") -> None:
         largest = list(found.importance.items())[:5]
         notes.append("Choices that matter: " + ", ".join(f"{name} {share:.2f}" for name, share in largest))
     else:
-        notes.append(f"Which choices matter is told from {LEAST} successes on.")
+        notes.append(f"Which choices matter is estimated from {LEAST} successes on.")
     notes += [f"{len(numbers)} failed: {reason}" for reason, numbers in found.failures.items()]
     notes += [f"{when}: {what}" for when, what in found.history]
     print_table(f"{found.study} in {found.storage}", ["", "score", "P", "TG"], rows, notes)

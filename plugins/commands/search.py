@@ -126,14 +126,16 @@ def search(
         str | None, typer.Option(help="Name of this search in the storage.", show_default="SPACE-SEARCHER")
     ] = None,
     workers: Annotated[int, typer.Option(help="Processes (with Ray: tasks).", min=1)] = 1,
-    devices: Annotated[str, typer.Option(help="For the workers in turn, as cuda:0,cuda:1.", show_default="any")] = "",
+    devices: Annotated[
+        str, typer.Option(help="Devices for the workers in turn, as cuda:0,cuda:1.", show_default="any")
+    ] = "",
     timeout: Annotated[
         float | None, typer.Option(help="Seconds after which a candidate has failed.", show_default="none")
     ] = None,
-    reuse: Annotated[bool, typer.Option(help="Do not train an architecture again that succeeded.")] = True,
+    reuse: Annotated[bool, typer.Option(help="Train no architecture again that succeeded before.")] = True,
     engine: Annotated[str, typer.Option(help="Who runs the workers: local or ray.")] = "local",
     address: Annotated[
-        str | None, typer.Option(help="Of a Ray cluster.", show_default="$RAY_ADDRESS, then one of this machine")
+        str | None, typer.Option(help="Address of a Ray cluster.", show_default="$RAY_ADDRESS, else this machine")
     ] = None,
     gpus: Annotated[float, typer.Option(help="With Ray: GPUs for each worker; fractions share one.", min=0)] = 0.0,
     patience: Annotated[float, typer.Option(help="Seconds to wait for a database that went away.")] = 300.0,
@@ -166,8 +168,9 @@ def search(
 ) -> None:
     """Search for the architecture with the highest P + alpha TG after little training.
 
-    Alone it is a real search of some minutes: small networks on scikit-learn's digits, guided by a small ResNet that is
-    trained first, once, and kept with the study. For other data a teacher has to be named, or the score is P.
+    Without options it is a small search of a few minutes: small networks on scikit-learn's digits, guided by a small
+    ResNet that is trained once, first, and kept with the study. For other data a teacher has to be named, or the score
+    is P.
 
     The same command continues a search that was interrupted or killed; on another machine, with the same storage URL,
     it joins in. `tgsage report STORAGE` tells more about it, and `optuna-dashboard sqlite:///tgsage.db` shows it live.

@@ -1,1 +1,1 @@
-"""The evaluator: from an architecture to P, TG and their score (paper, section 3.2)."""
+"""P, TG and score of a network (evaluator) or an architecture (objective), and finalists (paper, section 3.2)."""

@@ -7,7 +7,7 @@ proposed    The searcher proposes an architecture, unless one was stored under t
 reserved    Its network is kept for this number, so that no other worker tries it (`Tracker.reserve`).
 running     Architecture and diagnostics of the searcher are stored (`Tracker.start`).
 trained,    The objective evaluates it, in this process or one of its own (`isolation.assess`); the result of an equal
-scored      network that succeeded is taken over instead (`Candidate.reused`).
+scored      network that succeeded is used instead (`Candidate.reused`).
 ok, failed  The evaluation is stored: the end (`Tracker.finish`).
 interrupted Ctrl-C or an error before the end: given back, for whoever claims it next (`Tracker.release`).
 =========== ========================================================================================================

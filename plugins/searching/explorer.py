@@ -1,5 +1,7 @@
 """The explorer: joins space, searcher, objective and tracker into a search that can be stopped and continued anywhere.
 
+The paper's explorer contains the search algorithm, too, which lies in `searchers` here.
+
 A search is its database: every call of `search` with the same storage, study and settings works at the same one, after
 an interruption or at the same time on another machine.
 """
@@ -149,7 +151,7 @@ def search(
     ----------
     space : Space
     searcher : Searcher
-        What it was told before does not count.
+        Results that it was told before are ignored.
     objective : callable
         Returns an `Evaluation` or a score of an architecture; or a factory with `make(device) -> objective`, which
         every worker calls once. If it raises or returns no finite number the candidate has failed: it is recorded, told
@@ -165,10 +167,10 @@ def search(
         Processes of this machine, and the devices for them in turn; with more than one worker, space, searcher and
         objective must be picklable.
     timeout : float or None
-        Seconds for one candidate, after which it has failed; it is then evaluated in a process of its own, which is
-        killed. Without one, an objective that hangs blocks its worker.
+        Seconds for one candidate, after which it has failed: every candidate then runs in a process of its own, which
+        is killed when time is up. Without a timeout, an objective that hangs blocks its worker.
     reuse : bool
-        Take over the result of an equal architecture that succeeded, at no cost, instead of evaluating it again.
+        Use the result of an equal architecture that succeeded, at no cost, instead of evaluating it again.
     repeats : bool
         Let the searcher propose an architecture that another candidate has. Without, a search also ends, `exhausted`,
         when all networks of the space were tried.
@@ -193,7 +195,7 @@ def search(
     engine : callable or None
         Runs the workers instead of processes of this machine.
     notify : callable or None
-        Called with all candidates again and again.
+        Called with all candidates at every look at the database.
 
     Returns
     -------
@@ -203,14 +205,14 @@ def search(
     ------
     RSAError
         If the study holds another search (naming what differs), the database cannot be reached, something cannot be
-        sent to a worker, or workers keep dying. What is done stays then, and after KeyboardInterrupt.
+        sent to a worker, or workers keep dying. Finished candidates are kept, also after KeyboardInterrupt.
 
     Notes
     -----
-    A study goes on as the same search only: the same space (every dimension), searcher, settings, seed and objective.
-    Functions are compared by their source and objects by class and fields (see `identity`), unless the objective has a
-    `describe()` that returns a mapping name -> JSON-able value, which then stands for it. Versions of packages are kept
-    and shown, but may change.
+    A study can only be continued by the same search: the same space (every dimension), searcher, settings, seed and
+    objective. Functions are compared by their source and objects by class and fields (see `identity`), unless the
+    objective has a `describe()` that returns a mapping name -> JSON-able value, which then stands for it. Versions of
+    packages are kept and shown, but may change.
 
     A worker that dies is replaced and its candidate taken over; the candidate fails when more than three died of it,
     not counting those that ended with the whole search.

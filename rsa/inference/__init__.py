@@ -1,1 +1,1 @@
-"""Inference: resampling, intervals, tests, noise ceilings, and the choice of a layer."""
+"""Inference: resampling, intervals, tests, noise ceilings over subjects, and the choice of a layer."""

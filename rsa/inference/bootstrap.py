@@ -121,7 +121,8 @@ def bootstrap(
     groups : str or sequence, optional
         Resample these together (a block bootstrap: images of one object are not independent): a descriptor of the
         first RDM ("object_name"), or one value per stimulus in its order. Without groups the draws stand for new
-        stimuli of the same objects and categories; as a claim about new ones, intervals are then much too narrow.
+        stimuli of the same objects and categories; for claims about new objects or categories, intervals are then much
+        too narrow.
 
     Returns
     -------
@@ -130,12 +131,12 @@ def bootstrap(
         Coordinates, which `interval` and `layer_differences` need to correct the spread of the draws: `estimate`
         (layer, target), the similarity over all stimuli once; `linear` (layer, target, draw), the part of every draw
         that is a sum over single stimuli or groups; `dof` (layer, target), the degrees of freedom of its variance.
-        Attributes: `resampled`, what; `units`, how many of them; `about`, what new samples the draws stand for.
+        Attributes: `resampled`, what; `units`, how many of them; `about`, what new stimuli the draws stand for.
 
     Raises
     ------
     RSAError
-        As `compare_all` does; for n < 1, fewer than 5 stimuli or groups (too few to say anything), and groups that do
+        As `compare_all` does; for n < 1, fewer than 5 stimuli or groups, and groups that do
         not fit the stimuli.
 
     Examples

@@ -1,4 +1,7 @@
-"""Intervals, tests of one similarity, and tests of differences between layers."""
+"""Intervals, tests of one similarity, and tests of differences between layers.
+
+To add a statistic of draws: a function of what `bootstrap` returns; one with an algorithm of its own gets a file here.
+"""
 
 from itertools import combinations
 from typing import TYPE_CHECKING
@@ -30,7 +33,7 @@ def interval(draws: "xarray.DataArray", level: float = 0.95) -> tuple["xarray.Da
     draws : xarray.DataArray
         What `bootstrap` or `bootstrap_neuroids` returned.
     level : float
-        Probability that the interval holds the similarity over new samples.
+        Nominal coverage.
 
     Returns
     -------
@@ -44,8 +47,8 @@ def interval(draws: "xarray.DataArray", level: float = 0.95) -> tuple["xarray.Da
 
     Notes
     -----
-    t standard errors below and above the similarity on Fisher's z scale, t with the `dof` of the draws and errors from
-    `standard_error`. The side that the sampling distribution leans to is longer by the acceleration a (Efron 1987), by
+    The interval reaches t standard errors (`standard_error`) to either side on Fisher's z scale; t has the `dof` of the
+    draws. The side that the sampling distribution leans to is longer by the acceleration a (Efron 1987), by
     which the standard error grows with the similarity: t / (1 - |a| t). The other side is not shortened for it: a is
     uncertain where stimuli are few or differ in strength.
 
@@ -87,11 +90,11 @@ def standard_error(draws: "xarray.DataArray") -> "xarray.DataArray":
 
     Notes
     -----
-    Not the draws' standard deviation. With s_i what stimulus i does alone (variance 4 s / n of a similarity) and d what
-    a pair of stimuli does beyond that (variance 2 d / n^2), draws vary by 4 s / n + 4 d / n^2 in the part linear in
-    the multiplicities and by 2 d / n^2 in the rest, six where there should be two. So the variance is that of the
-    linear part less that of the rest, and at least the latter, since s is not negative. It is at most the former, which
-    the rest can exceed only by what copies do to ranks and to few stimuli. The linear part is widened by the
+    It is not the standard deviation of the draws. Let s be the effect of single stimuli and d that of pairs beyond it.
+    The variance of a similarity is 4 s / n + 2 d / n^2. Draws vary by 4 s / n + 4 d / n^2 in the part that is linear in
+    the multiplicities and by 2 d / n^2 in the rest, so the variance is that of the linear part minus that of the rest.
+    It is at least that of the rest, since s is not negative, and at most that of the linear part, which the rest can
+    exceed only because of what copies do to ranks and to few stimuli. The linear part is widened by the
     finite-sample factor of the jackknife (Efron and Stein 1981).
 
     References
@@ -170,8 +173,8 @@ def z_ends(value: Array, below: Array, above: Array) -> tuple[Array, Array]:
 def best_layer_interval(draws: "xarray.DataArray", level: float = 0.95) -> tuple[float, float]:
     """Compute the confidence interval of TG, the best layer's similarity averaged over targets.
 
-    `interval` is for layers that were named beforehand: the best of many tied layers was lucky, and lies above its own
-    similarity more often than that allows for.
+    `interval` is for layers that were named beforehand; the estimate of a layer that was chosen as the best is biased
+    upwards.
 
     Parameters
     ----------

@@ -25,7 +25,7 @@ def crossvalidated_choice(
 ) -> "xarray.DataArray":
     """Choose the best layer on half of the stimuli and compare it on the other half.
 
-    The maximum over layers is biased upwards, the more so the more layers there are and the fewer stimuli; this is not.
+    The maximum over layers is biased upwards, more with many layers or few stimuli; this estimate is not.
 
     Parameters
     ----------

@@ -9,7 +9,7 @@ import numpy as np
 from ..errors import RSAError
 from ..labels import named_rows, row_labels
 from ..rdm.comparison import compare_all, method_named
-from ..rdm.distances import Features, compute_rdm
+from ..rdm.distances import FeaturesLike, compute_rdm
 from ..rdm.rdm import RDM
 from ..types import Array
 from .bootstrap import LEAST, Resampling, bootstrap
@@ -43,9 +43,9 @@ def bootstrap_subjects(
     Returns
     -------
     xarray.Dataset
-        `similarity` (layer); the draws `subjects`, `stimuli`, `both` (layer, draw), paired in all; and for new subjects
-        and new stimuli `standard_error`, `low`, `high` (layer; 95%, Student's t on Fisher's z scale with as many
-        degrees of freedom as the smaller factor has levels, less one).
+        `similarity` (layer); the draws `subjects`, `stimuli`, `both` (layer, draw), all of them paired; and, for
+        generalisation to new subjects and stimuli, `standard_error`, `low`, `high` (layer; 95%, Student's t on Fisher's
+        z scale, its degrees of freedom one less than the number of subjects or stimuli, whichever is smaller).
 
     Raises
     ------
@@ -138,7 +138,7 @@ def _two_factor_error(draws: Sequence[Array], subjects: int, units: int) -> Arra
 
 def bootstrap_neuroids(
     layers: RDM | Mapping[str, RDM],
-    responses: Features,
+    responses: FeaturesLike,
     *,
     labels: Iterable[object] | None = None,
     metric: str = "correlation",

@@ -1,1 +1,1 @@
-"""Networks: loaded, their layers chosen and listened to, from images to features."""
+"""Networks: loaded, their layers chosen and listened to, batch normalisation settled, from images to features."""

@@ -58,7 +58,7 @@ def normalising(model: nn.Module, batchnorm: str, calibrate: Callable[[], object
     Examples
     --------
     >>> import torch
-    >>> from tgsage.plugins.training import normalising
+    >>> from tgsage.rsa.networks.batchnorm import normalising
     >>> model, images = torch.nn.BatchNorm2d(3), 5 + torch.rand(8, 3, 4, 4)
     >>> with normalising(model, "batch"), torch.no_grad():
     ...     round(float(model(images).mean().abs()), 3)

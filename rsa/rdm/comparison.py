@@ -1,7 +1,8 @@
 """How similar two RDMs are, over the same stimuli in whatever order.
 
-To add a measure: one entry in `_REGISTRY`. Inner products of entries (or of their ranks) are done by its fields alone;
-another algorithm gets a field of `Method`, its branch in `_similarity`, and those in `inference/bootstrap.py`.
+To add a method: one entry in `_REGISTRY`. Inner products of entries (or of their ranks) are done by its fields alone;
+another algorithm gets a field of `Method`, its branch in `_similarity`, and those in `inference/bootstrap.py` and in
+the noise ceilings (CONTRIBUTING).
 """
 
 import math
@@ -39,7 +40,7 @@ class Method:
     whitened : bool
         The covariance of entries that share a stimulus is taken out (Diedrichsen et al. 2021).
     normalised : bool
-        Divided by the norms of both sides; otherwise by those of ranks without ties, so that ties lower it.
+        Divided by the norms of both sides; otherwise by the norms that untied ranks would have, so that ties lower it.
     concordance : bool
         Counts pairs of entries that are ordered alike, in place of an inner product.
     sized : bool

@@ -1,4 +1,4 @@
-"""Distances that know the noise: its precision, whitening by that, and crossvalidation over folds."""
+"""Noise-normalised distances: noise precision, whitening, and crossvalidation over folds."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -21,7 +21,7 @@ def encoded(groups: Sequence[str]) -> tuple[tuple[str, ...], npt.NDArray[np.int6
 
 
 def noise_precision(x: npt.ArrayLike, groups: Iterable[object], method: str = "ledoit-wolf") -> Array:
-    """Estimate the precision of the noise between features from what repeats of a condition differ by.
+    """Estimate the noise precision of the features from the residuals of repeats about their condition's mean.
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
 """Features to RDM: every metric, on numpy arrays and on torch tensors of any device.
 
 To add a metric: one entry in `_REGISTRY`, with a function from the features (n, f) to the condensed dissimilarities.
-A loop over pairs belongs into `_kernels.py`; the formula and its source into the docstring of `compute_rdm`.
+A loop over pairs belongs in `_kernels.py`, the formula and its source in the docstring of `compute_rdm`.
 """
 
 import math
@@ -25,7 +25,7 @@ from .rdm import RDM
 if TYPE_CHECKING:
     import torch
 
-Features: TypeAlias = "npt.ArrayLike | torch.Tensor"
+FeaturesLike: TypeAlias = "npt.ArrayLike | torch.Tensor"
 
 FEW = 5  # features; with fewer, correlations of unrelated rows are mostly near 1 or -1
 _ALONE = 2**21  # numbers that one thread goes through faster than BLAS lets go of the other cores
@@ -66,7 +66,7 @@ class Metric:
 
 
 def compute_rdm(
-    features: Features,
+    features: FeaturesLike,
     *,
     metric: str = "correlation",
     labels: Iterable[object] | None = None,
@@ -92,9 +92,9 @@ def compute_rdm(
         rsatoolbox; "crossnobis" its crossvalidated form over `folds` (Walther et al. 2016), unbiased, may be negative;
         "correlation-crossvalidated" 1 - the correlation without the noise, from products between `folds`.
     labels : iterable, optional
-        n unique names of the rows. Those that come with the features (the index of a DataFrame, the coordinate of a
-        DataArray) may be repeated here or, by a Series with them as its index, renamed, not contradicted; "0", "1", ...
-        without either. Row numbers (0, 1, ... in order) are no names.
+        n unique names of the rows; "0", "1", ... by default. They may repeat the names that come with the features (the
+        index of a DataFrame, the coordinate of a DataArray); a Series indexed by those renames them; others are
+        refused. Row numbers (0, 1, ... in order) are no names.
     groups : iterable, optional
         One per row: the RDM of the group means, in order of first appearance; labels are then the groups. Groups and
         folds with an index of their own (Series) are matched by it.
@@ -250,7 +250,7 @@ def group_means(x: Any, groups: Sequence[str]) -> tuple[Any, tuple[str, ...]]:
     return sums_ / torch.as_tensor(counts, dtype=x.dtype, device=x.device)[:, None], names
 
 
-def _as_matrix(features: Features) -> Any:
+def _as_matrix(features: FeaturesLike) -> Any:
     """(n, f) float32 or float64: numpy for everything on the CPU, else the tensor where it is."""
     x: Any = features
     if hasattr(x, "detach"):

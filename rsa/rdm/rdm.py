@@ -226,7 +226,7 @@ class RDM(Labelled):
 
         Raises
         ------
-        TGSageError
+        RSAError
             For no RDM, and where conditions, `metric` or `by` differ.
 
         Examples

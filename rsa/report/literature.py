@@ -5,9 +5,10 @@ METRICS = {
     "spearman": "1 - Spearman correlation",
     "cosine": "1 - cosine similarity",
     "euclidean": "Euclidean distance",
-    "sqeuclidean": "squared Euclidean distance per feature",
+    "sqeuclidean": "squared Euclidean distance",
     "mahalanobis": "squared Mahalanobis distance per feature",
     "crossnobis": "crossnobis distance",
+    "correlation-crossvalidated": "1 - crossvalidated Pearson correlation",
 }
 MEASURES = {
     "pearson": "Pearson correlation",
