@@ -45,14 +45,18 @@ class Progress:
         return ", ".join(filter(None, (count, self.note, time)))
 
     def _left(self) -> float | None:
-        """Seconds, by the pace since the first call; by that of the first call where it has been the only one."""
+        """Seconds, by the pace since the first call; by that of the first call where it has been the only one.
+
+        None where that is not known, or where the rest takes longer than it says.
+        """
         if not self.total or self._first is None:
             return None
         start, before = self._first if self.done > self._first[1] else (self._start, 0.0)
         spent, made = self._last - start, self.done - before
         if spent < 1 or made <= 0:
             return None
-        return max(0.0, (self.total - self.done) * spent / made - (monotonic() - self._last))
+        left = (self.total - self.done) * spent / made - (monotonic() - self._last)
+        return left if left > 0 else None
 
 
 @contextmanager

@@ -43,6 +43,8 @@ REFERENCES = {
     "Diedrichsen et al. 2021": "Diedrichsen J, Berlot E, Mur M, Schütt HH, Shahbazi M, Kriegeskorte N (2021). "
     "Comparing representational geometries using whitened unbiased-distance-matrix similarity. Neurons, Behavior, "
     "Data Analysis, and Theory 5(3).",
+    "Efron 1987": "Efron B (1987). Better bootstrap confidence intervals. Journal of the American Statistical "
+    "Association 82: 171-185.",
     "Kornblith et al. 2019": "Kornblith S, Norouzi M, Lee H, Hinton G (2019). Similarity of neural network "
     "representations revisited. ICML.",
     "Kriegeskorte et al. 2008": "Kriegeskorte N, Mur M, Bandettini P (2008). Representational similarity analysis: "

@@ -120,7 +120,7 @@ def methods(
             f"on the other halves ({score.crossvalidated.sizes['split']} splits)."
         )
     if score.draws is not None:
-        cited += ["Nili et al. 2014", *(["Benjamini & Hochberg 1995"] if layers > 1 else [])]
+        cited += ["Nili et al. 2014", "Efron 1987", *(["Benjamini & Hochberg 1995"] if layers > 1 else [])]
     ceiling = str(score.attrs.get("teacher_ceiling") or "")
     if score.ceilings:
         text.append(f"Noise ceilings: {ceiling or 'as stored with the teacher'}.")

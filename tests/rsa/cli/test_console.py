@@ -84,6 +84,15 @@ def test_what_was_done_before_a_resumption_says_nothing_about_the_pace(clock: Cl
     assert done.text() == "910 of 1,000 images, about 3 min left"
 
 
+def test_a_step_that_takes_longer_than_those_before_is_not_about_to_end(clock: Clock) -> None:
+    done = console.Progress(3, "methods")
+    clock.now += 6
+    done(2)
+    assert done.text() == "2 of 3 methods, about 3 s left"
+    clock.now += 10
+    assert done.text() == "2 of 3 methods, 16 s so far"
+
+
 def test_without_a_total_a_line_tells_the_time_so_far(clock: Clock) -> None:
     done = console.Progress(None, "MB")
     clock.now += 4000

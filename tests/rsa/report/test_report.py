@@ -190,6 +190,8 @@ def test_methods_are_those_of_the_score(tmp_path: Path) -> None:
     references = [text for _, text in page.all("li")]
     assert any("eLife 12: e82566" in reference for reference in references)
     assert not any("Neurons, Behavior" in reference for reference in references)
+    for author, year in re.findall(r"(\w+)(?: & \w+| et al\.)? (\d{4})\b", methods):
+        assert any(one.startswith(author) and f"({year})" in one for one in references), author
 
 
 def test_several_models_are_bars_with_their_best_layers_and_tested_where_draws_are_paired(tmp_path: Path) -> None:
