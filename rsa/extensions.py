@@ -1,5 +1,6 @@
 """Installed packages: their versions, and what they add by entry points (broken or misnamed ones do no harm)."""
 
+import importlib
 import platform
 from importlib.metadata import EntryPoint, PackageNotFoundError, version
 from importlib.metadata import entry_points as entry_points
@@ -37,6 +38,17 @@ def load(point: EntryPoint) -> Any:
     except BaseException as error:
         what = "" if isinstance(error, Exception) else f"{type(error).__name__}: "
         raise RSAError(f"{point.name} ({point.value}) is broken: {what}{reason(error)}") from error
+
+
+def needed(module: str, extra: str) -> Any:
+    """Import an optional package. Raises RSAError naming the extra to install where it is missing or broken."""
+    try:
+        return importlib.import_module(module)
+    except Exception as error:  # packages raise many types of errors when those that they need do not fit
+        package = module.partition(".")[0]
+        missing = isinstance(error, ImportError) and (error.name or "").partition(".")[0] == package
+        why = "is not installed" if missing else f"cannot be imported ({reason(error)})"
+        raise RSAError(f"{package} {why}: pip install 'tgsage[{extra}]'") from error
 
 
 def versions() -> dict[str, str]:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from ...rsa import RSAError
 from ...rsa.errors import reason
 from ...rsa.io.storage import replacing, steady
-from ...rsa.networks.models import read_tensors
+from ...rsa.networks.weights import read_tensors
 
 _FORMAT, _VERSION = "tgsage-checkpoint", 1
 

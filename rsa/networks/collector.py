@@ -19,7 +19,7 @@ from ..rdm.rdm import RDM
 from ..similarity.features import Features, averaged_over
 from ..types import Array, Attr
 from .hooks import Activations, listening
-from .layers import Layer, choose_layers
+from .layers import Layer, choose_layers, hidden_in
 from .readout import Layers, Readout, T
 from .stimuli import Images, as_stimuli
 
@@ -100,8 +100,9 @@ class Collector:
         Raises RSAError for a layer that was asked for and did not run, and for layers that ran in some passes only.
         """
         rows, heard = np.asarray(places, np.int64), self._activations
-        if heard.silent():
-            raise RSAError(f"layer {heard.silent()[0]!r} never runs in the model's forward pass")
+        for layer in heard.silent():
+            where = hidden_in(self._model, layer)
+            raise RSAError(f"layer {layer.name!r} never runs in the model's forward pass{where}")
         if not heard:
             raise RSAError(f"none of the {len(self._chosen)} layers ran in the model's forward pass")
         if self._names is not None and list(heard) != self._names:

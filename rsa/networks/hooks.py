@@ -4,6 +4,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import fields, is_dataclass
 from typing import Any, TypeVar
 
 import torch
@@ -46,15 +47,15 @@ class Activations(Mapping[str, T]):
         transform : callable
             Makes what is kept of (layer, tensor).
         output : object
-            What the module returned: a tensor, or tensors in tuples, lists and dicts.
+            What the module returned: a tensor, or tensors in tuples, lists, dicts and dataclasses.
         """
         self._calls[layer.name] = self._calls.get(layer.name, 0) + 1
         if layer.call in (None, self._calls[layer.name]):
             self._heard.setdefault(layer.name, []).append(transform(layer, _tensor(layer, output)))
 
-    def silent(self) -> list[str]:
+    def silent(self) -> list[Layer]:
         """Return the layers that were asked for by name and did not run."""
-        return [layer.name for layer in self._chosen if layer.required and layer.name not in self._heard]
+        return [layer for layer in self._chosen if layer.required and layer.name not in self._heard]
 
     def _named(self) -> dict[str, T]:
         named: dict[str, T] = {}
@@ -206,6 +207,8 @@ def _tensor(layer: Layer, output: Any) -> Tensor:
         elif isinstance(value, list | tuple):
             for item in value:
                 yield from tensors(item)
+        elif is_dataclass(value):
+            yield from tensors([getattr(value, field.name) for field in fields(value)])
 
     found = list(tensors(output))
     if layer.item >= len(found):

@@ -5,12 +5,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
+import numpy as np
 import torch
 from torch import nn
 
 from ..errors import RSAError, near
 
 _UNITS = (nn.modules.conv._ConvNd, nn.Linear)  # a single layer even if it has children
+_HEADS = ("classifier", "head", "heads", "fc", "pooler", "pre_logits")
 COMPILED = "_orig_mod"  # name of the wrapped module inside that of torch.compile
 _SUFFIX = re.compile(r"(?P<module>.+?)(#(?P<call>[1-9]\d*))?(\[(?P<item>\d+)\])?")
 
@@ -44,7 +46,8 @@ def choose_layers(model: object, layers: str | Iterable[str] = "auto") -> list[L
     ModuleLists are replaced by their items. A classifier at the end (known by its name, or by having up to three linear
     layers only) is left out. A single stage is replaced by its own (`features` of a VGG), and so is each of two stages
     if it holds repeated blocks (`patch_embed` and `blocks` of a ViT). Without stages, "auto" takes the children that
-    have parameters.
+    have parameters. Where no stage ends between 40% and 60% of all blocks, the block in the middle is taken too
+    (`layers.2.blocks.1` of a Swin-T), unless the network has `stages`.
 
     Raises RSAError for a name or glob that matches nothing, with similar names, for scripted layers, which take no
     hooks, and for programs of torch.export.
@@ -76,6 +79,19 @@ def choose_layers(model: object, layers: str | Iterable[str] = "auto") -> list[L
     return sorted(chosen.values(), key=lambda layer: places[layer.path])
 
 
+def hidden_in(model: nn.Module, layer: Layer) -> str:
+    """Why a layer may not run by itself: `; it is part of X (Kind), which ...`, or "" without a parent."""
+    model = getattr(model, COMPILED, model)
+    parent = plain_name(layer.path).rpartition(".")[0]
+    known = {plain_name(name): module for name, module in model.named_modules(remove_duplicate=False)}
+    while parent in known and type(known[parent]).forward is nn.Module.forward:  # a ModuleList
+        parent = parent.rpartition(".")[0]
+    if not parent or parent not in known:
+        return ""
+    kind = type(known[parent]).__name__
+    return f"; it is part of {parent} ({kind}), which may compute it in one fused step: record {parent} instead"
+
+
 def plain_name(name: str) -> str:
     """Return the name without the parts that torch.compile adds."""
     return ".".join(part for part in name.split(".") if part != COMPILED)
@@ -83,7 +99,7 @@ def plain_name(name: str) -> str:
 
 def _matches(root: nn.Module, known: dict[str, nn.Module], pattern: str) -> list[Layer]:
     if pattern == "auto":
-        paths = [name for name, _ in auto_layers(root)]
+        paths = [name for name, _ in _with_middle(root, auto_layers(root))]
         return [Layer(path, known[path], path, required=False) for path in paths]
     if pattern in known:
         return [Layer(pattern, known[pattern], pattern)]
@@ -121,6 +137,8 @@ def auto_layers(module: nn.Module, path: str = "") -> list[tuple[str, nn.Module]
     stages = [(name, child) for name, child in children if _is_stage(child)]
     if len(stages) > 1 and _is_head(*stages[-1]):
         stages.pop()
+    while len(stages) > 1 and _named_head(stages[-1][0]):
+        stages.pop()
     if len(stages) == 1:
         return auto_layers(stages[0][1], stages[0][0])
     if len(stages) == 2:
@@ -138,8 +156,31 @@ def _open(module: nn.Module, prefix: str) -> Iterable[tuple[str, nn.Module]]:
             yield f"{prefix}{name}", child
 
 
+def _with_middle(root: nn.Module, stages: list[tuple[str, nn.Module]]) -> list[tuple[str, nn.Module]]:
+    """The stages, and the block in the middle of all their blocks where no stage ends near it."""
+    if isinstance(getattr(root, "stages", None), tuple):
+        return stages
+    inside = [_repeated(stage, name) for name, stage in stages]
+    ends = np.cumsum([len(blocks) for blocks in inside])
+    total = int(ends[-1])
+    if total == len(stages) or np.any((ends >= 0.4 * total) & (ends <= 0.6 * total)):
+        return stages
+    middle = (total - 1) // 2
+    place = int(np.searchsorted(ends, middle, side="right"))
+    return [*stages[:place], [block for blocks in inside for block in blocks][middle], *stages[place:]]
+
+
+def _repeated(stage: nn.Module, name: str) -> list[tuple[str, nn.Module]]:
+    """The blocks of a stage that are of one type, without what lies between stages; or the stage itself."""
+    blocks = [] if isinstance(stage, nn.Sequential) and len(stage) == 1 else _blocks(stage, name)
+    kinds = [type(block) for _, block in blocks]
+    return [block for block in blocks if kinds.count(type(block[1])) > 1 and _is_stage(block[1])] or [(name, stage)]
+
+
 def _is_stage(module: nn.Module) -> bool:
-    return next(module.children(), None) is not None and not isinstance(module, _UNITS)
+    if isinstance(module, (*_UNITS, nn.modules.batchnorm._BatchNorm)) or next(module.children(), None) is None:
+        return False
+    return any(True for _ in module.parameters())
 
 
 def _blocks(stage: nn.Module, name: str) -> list[tuple[str, nn.Module]]:
@@ -149,8 +190,12 @@ def _blocks(stage: nn.Module, name: str) -> list[tuple[str, nn.Module]]:
     return layers if len(set(kinds)) < len(kinds) else []
 
 
+def _named_head(name: str) -> bool:
+    return name.rpartition(".")[2] in _HEADS
+
+
 def _is_head(name: str, module: nn.Module) -> bool:
-    if name.rpartition(".")[2] in ("classifier", "head", "heads", "fc"):
+    if _named_head(name):
         return True
     weighted = [leaf for leaf in module.modules() if any(True for _ in leaf.parameters(recurse=False))]
     return 1 <= len(weighted) <= 3 and all(isinstance(leaf, nn.Linear) for leaf in weighted)

@@ -73,7 +73,8 @@ class Encoder(nn.Module):
         (torchvision.models.mobilenet_v2(weights=None), [f"features.{i}" for i in range(19)]),
         (torchvision.models.swin_t(weights=None), [f"features.{i}" for i in range(8)]),
         (torchvision.models.maxvit_t(weights=None), ["stem", *(f"blocks.{i}" for i in range(4))]),
-        (torchvision.models.regnet_y_400mf(weights=None), ["stem", *(f"trunk_output.block{i}" for i in range(1, 5))]),
+        (torchvision.models.resnet50(weights=None), ["layer1", "layer2", "layer3", "layer4"]),
+        (torchvision.models.resnet101(weights=None), ["layer1", "layer2", "layer3", "layer3.9", "layer4"]),
         (  # timm's VisionTransformer, MLP-Mixer and, with other blocks, Swin
             network(
                 patch_embed=Embedding(),

@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 from tgsage.rsa import RSAError, extract, load_model
-from tgsage.rsa.networks.models import load_weights
+from tgsage.rsa.networks.weights import load_weights
 
 from ...files import compressed
 
