@@ -16,6 +16,7 @@ from .recordings.readers.native import save_recording as save_recording
 from .recordings.recording import check_recording as check_recording
 from .recordings.recording import from_arrays as from_arrays
 from .recordings.recording import time_window as time_window
+from .recordings.selection import select as select
 from .regions import condition_responses as condition_responses
 from .regions import region_features as region_features
 from .regions import region_rdms as region_rdms
@@ -25,6 +26,7 @@ from .reliability.split_half import spearman_brown as spearman_brown
 from .reliability.split_half import split_half as split_half
 from .scoring import score as score
 from .settings import SCALES as SCALES
+from .settings import Layout as Layout
 from .settings import RegionSettings as RegionSettings
 from .simulation.images import hvm_images as hvm_images
 from .simulation.recording import simulate_hvm as simulate_hvm

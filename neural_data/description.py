@@ -1,6 +1,6 @@
 """What a recording, a set of published RDMs or a teacher file holds, in numbers."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,13 +10,13 @@ import numpy.typing as npt
 
 from ..rsa import RDM, RSAError, Teacher
 from ..rsa.errors import listing
-from .catalogue.lookup import load
+from .catalogue.lookup import load_as
 from .recordings.neuroids import region_neuroids
 from .recordings.recording import check_recording, encode, in_window
 from .regions import make_rdms, responses
 from .reliability.animals import leave_one_animal_out
 from .reliability.split_half import DEFINITION, split_half
-from .settings import SPLITS, RegionSettings
+from .settings import GUESSED, SPLITS, Layout, RegionSettings
 from .teacher import load_teacher, publishes_rdms
 
 if TYPE_CHECKING:
@@ -76,6 +76,8 @@ def describe(
     scale: str | None = None,
     splits: int = SPLITS,
     seed: int = 0,
+    where: str | Iterable[str] = (),
+    layout: Layout = GUESSED,
     data_dir: str | Path | None = None,
     advance: Callable[[int], object] = lambda steps: None,
 ) -> Description:
@@ -83,7 +85,7 @@ def describe(
 
     Parameters
     ----------
-    name_or_path, by, level, scale, splits, seed, data_dir, advance
+    name_or_path, by, level, scale, splits, seed, where, layout, data_dir, advance
         As in `load_teacher`.
 
     Returns
@@ -97,11 +99,11 @@ def describe(
         As `load` and `region_rdms`.
     """
     made: dict[str, Any] = {"by": by, "level": level, "scale": scale}
-    if publishes_rdms(name_or_path):
-        return _describe_rdms(load_teacher(name_or_path, data_dir=data_dir, **made))
+    if publishes_rdms(name_or_path, layout):
+        return _describe_rdms(load_teacher(name_or_path, data_dir=data_dir, where=where, layout=layout, **made))
     settings = RegionSettings(missing="drop", **{key: value for key, value in made.items() if value is not None})
     made = {key: getattr(settings, key) for key in made}
-    recording = check_recording(load(name_or_path, data_dir=data_dir))
+    recording = check_recording(load_as(name_or_path, data_dir, layout, where))
     facts = _facts(recording)
     recording = in_window(recording, None)
     neuroids = region_neuroids(recording, settings.level)

@@ -18,7 +18,7 @@ from .settings import RegionSettings, window_text
 if TYPE_CHECKING:
     import xarray
 
-_STATED = ("identifier", "source", "unit", "repeats_range", "selected", "note")
+_STATED = ("identifier", "source", "unit", "repeats_range", "selected", "read_as", "note")
 
 
 def region_rdms(

@@ -1,6 +1,6 @@
 """A model against a teacher in one call: what `tgsage score` and `tgsage.score` do."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from functools import partial
@@ -13,7 +13,7 @@ from ..rsa.networks.readout import N_FEATURES
 from ..rsa.networks.stimuli import Images, as_stimuli
 from ..rsa.similarity.table import check_similarity
 from .catalogue.images import images
-from .settings import SPLITS
+from .settings import GUESSED, SPLITS, Layout
 from .teacher import as_teacher, load_teacher, publishes_rdms
 
 if TYPE_CHECKING:
@@ -39,6 +39,8 @@ def score(
     window: tuple[float, float] | None = None,
     missing: str | None = None,
     splits: int | None = None,
+    where: str | Iterable[str] = (),
+    layout: Layout = GUESSED,
     method: str | None = None,
     metric: str | None = None,
     n_features: int | None = N_FEATURES,
@@ -72,6 +74,10 @@ def score(
         How the RDMs of a recording are made, as in `as_teacher` and with its defaults; windows are in ms.
     splits : int, optional
         Random split halves behind a recording's noise ceilings, 100 by default; 0 for no ceilings.
+    where : str or iterable of str
+        Conditions on the columns of a recording, see `select`: `"variation=6"`, `"region=V4,IT"`.
+    layout : Layout
+        What the columns of a table of responses or the variables of a file of arrays are.
     method, metric : str, optional
         Comparison of RDMs, and dissimilarity of the model's; the teacher's own by default.
     n_features : int, optional
@@ -127,7 +133,8 @@ def score(
         _refuse({"weights": weights}, "is for a model given by name; load the state dict into the module")
         name = "" if ready else type(model).__name__
     settings = {"by": by, "level": level, "scale": scale, "window": window, "missing": missing, "splits": splits}
-    chosen = _teacher(teacher, settings, similarity, method, seed, data_dir, progress)
+    settings |= {"where": tuple([where] if isinstance(where, str) else where) or None}
+    chosen = _teacher(teacher, settings, layout, similarity, method, seed, data_dir, progress)
     if targets:
         chosen = chosen.keep([targets] if isinstance(targets, str) else targets)
     if ready:
@@ -154,6 +161,7 @@ def score(
 def _teacher(
     teacher: "str | Path | Teacher | xarray.DataArray",
     settings: Mapping[str, Any],
+    layout: Layout,
     similarity: str,
     method: str | None,
     seed: int,
@@ -170,12 +178,12 @@ def _teacher(
     given |= {"features": similarity != "rdm"} | ({"method": method} if method else {})
     if not isinstance(teacher, str | Path):
         name, make = "recording", partial(as_teacher, teacher)
-    elif publishes_rdms(teacher):
-        of_responses = {key: settings[key] for key in ("window", "missing", "splits")}
+    elif publishes_rdms(teacher, layout):
+        of_responses = {key: settings[key] for key in ("window", "missing", "splits", "where")}
         _refuse(of_responses, f"is for recordings, and {teacher} holds RDMs as they are")
         return load_teacher(teacher, data_dir=data_dir, **given)
     else:
-        name, make = str(teacher), partial(load_teacher, teacher, data_dir=data_dir)
+        name, make = str(teacher), partial(load_teacher, teacher, data_dir=data_dir, layout=layout)
     given |= {"seed": seed, "splits": given.get("splits", SPLITS) if similarity == "rdm" else 0}
     with _bar(progress, f"{name}: split halves", given["splits"]) as done:
         return make(advance=done, **given)

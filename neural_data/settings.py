@@ -1,4 +1,4 @@
-"""How the regions of a recording become RDMs: the settings that all functions and commands share."""
+"""Settings that all functions and commands share: how a file is read, and how a recording's regions become RDMs."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -6,10 +6,15 @@ from typing import TYPE_CHECKING
 from ..rsa.errors import RSAError, near
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from ..rsa.types import Attr
 
 SPLITS = 100  # random split halves behind a noise ceiling
 SCALES = ("none", "zscore", "max")
+NAMED = ("stimulus_ids", "neuroid_ids", "repetition", "region")
+AXES = ("stimulus", "repetition", "presentation", "neuroid", "time_bin")
+_ALIASES = {"image": "stimulus", "repeat": "repetition", "neuron": "neuroid", "unit": "neuroid", "time": "time_bin"}
 
 
 @dataclass(frozen=True)
@@ -60,6 +65,71 @@ class RegionSettings:
         """
         window: dict[str, Attr] = {} if self.window is None else {"window": window_text(*self.window)}
         return {**window, "by": self.by, "level": self.level, "scale": self.scale, "metric": self.metric}
+
+
+def check_axes(dims: "str | Iterable[str]") -> tuple[str, ...]:
+    """Names of the axes of responses, in the words of recordings. Raises RSAError for unknown or repeated ones."""
+    names = dims.split(",") if isinstance(dims, str) else dims
+    axes = tuple(_ALIASES.get(name.strip(), name.strip()) for name in names if name.strip())
+    for name in axes:
+        if name not in AXES:
+            raise RSAError(f"dims are of {', '.join(AXES)}, not {name!r}{near(name, AXES)}")
+    if len(set(axes)) < len(axes):
+        raise RSAError(f"dims name an axis twice: {', '.join(axes)}")
+    return axes
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What the columns of a table, or the variables of a file of arrays, stand for; empty ones are guessed by name.
+
+    Attributes
+    ----------
+    responses : str
+        The variable of the responses, or the column of the values of a table with one row per value.
+    stimulus_ids : str
+        The column or variable that names what was shown, or another file of names; "order" numbers the stimuli of an
+        array.
+    neuroid_ids : str
+        The column or variable that names the neuroids; of a table with one column per neuroid, the names of these
+        columns, or globs of them ("unit*,mua*").
+    repetition : str
+        The column or variable that numbers the repetitions, or trials, of a stimulus.
+    region : str
+        The column or variable that names each neuroid's region; any other text is the region of all of them.
+    dims : tuple of str
+        The axes of `responses`, of "stimulus", "repetition", "presentation", "neuroid" and "time_bin"; a text is split
+        at its commas.
+    part : str
+        Part of a file that holds several: a netCDF group, the sheet of a workbook, a table of intervals (NWB).
+    window : (float, float), optional
+        Window in ms after onset in which the spikes of an NWB file are counted.
+
+    Raises
+    ------
+    RSAError
+        For unknown or repeated dims.
+    """
+
+    responses: str = ""
+    stimulus_ids: str = ""
+    neuroid_ids: str = ""
+    repetition: str = ""
+    region: str = ""
+    dims: tuple[str, ...] = ()
+    part: str = ""
+    window: tuple[float, float] | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "dims", check_axes(self.dims))
+
+    @property
+    def given(self) -> list[str]:
+        """The fields that say what columns or variables are."""
+        return [key for key in ("responses", *NAMED, "dims") if getattr(self, key)]
+
+
+GUESSED = Layout()
 
 
 def window_text(start: float, end: float) -> str:

@@ -1,6 +1,6 @@
 """Teachers made of recordings, and of sources that publish RDMs only."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,22 +11,24 @@ from ..rsa import RDM, RSAError, Teacher
 from ..rsa.io.hdf5 import opened
 from ..rsa.rdm.comparison import method_named
 from ..rsa.types import Attr
-from .catalogue.lookup import content_of, find, list_datasets, load, load_rdms
-from .recordings.recording import check_recording, in_window
+from .catalogue.lookup import content_of, find, list_datasets, load_as, load_rdms
+from .recordings.recording import in_window
+from .recordings.selection import select
 from .regions import make_features, make_rdms, responses
 from .reliability.animals import subject_ceiling
 from .reliability.split_half import LEAST, split_half
-from .settings import SPLITS, RegionSettings, window_text
+from .settings import GUESSED, SPLITS, Layout, RegionSettings, window_text
 
 if TYPE_CHECKING:
     import xarray
 
-_STATED = ("source", "unit", "level", "scale", "window", "repeats", "selected", "note")
+_STATED = ("source", "unit", "level", "scale", "window", "repeats", "selected", "read_as", "note")
 
 
 def as_teacher(
     recording: "xarray.DataArray",
     *,
+    where: str | Iterable[str] = (),
     by: str = RegionSettings.by,
     level: str = RegionSettings.level,
     scale: str = RegionSettings.scale,
@@ -46,6 +48,8 @@ def as_teacher(
     ----------
     recording : xarray.DataArray
         See `check_recording`.
+    where : str or iterable of str
+        Conditions on its columns, see `select`.
     by, level, scale, window, metric, missing
         See `RegionSettings`.
     splits, seed, method, advance
@@ -73,7 +77,7 @@ def as_teacher(
     names, such as those of a reliability below .2, have no ceiling, and `attrs["ceiling"]` says why.
     """
     settings = RegionSettings(by, level, scale, window, metric, missing)
-    check_recording(recording)
+    recording = select(recording, where)
     how = _how(method)
     if splits < 0 or seed < 0:
         raise RSAError(f"splits and seed are whole numbers from 0, got splits={splits}, seed={seed}")
@@ -139,6 +143,8 @@ def load_teacher(
     seed: int | None = None,
     method: str | None = None,
     features: bool = False,
+    where: str | Iterable[str] = (),
+    layout: Layout = GUESSED,
     advance: Callable[[int], object] = lambda steps: None,
 ) -> Teacher:
     """Load a teacher by name or file: a recording, published RDMs, or what `Teacher.save` wrote.
@@ -156,6 +162,10 @@ def load_teacher(
         Folder of recordings.
     features : bool
         Also keep the responses behind the RDMs.
+    where : str or iterable of str
+        Conditions on the columns of a recording, see `select`.
+    layout : Layout
+        What the columns of a table or the variables of a file of arrays are.
     advance : callable, optional
         Called with the number of split halves done.
 
@@ -184,8 +194,12 @@ def load_teacher(
     }
     asked |= {"splits": splits, "seed": seed, "method": method}
     given: dict[str, Any] = {key: value for key, value in asked.items() if value is not None}
-    if not publishes_rdms(name_or_path):
-        return as_teacher(load(name_or_path, data_dir=data_dir), features=features, advance=advance, **given)
+    if not publishes_rdms(name_or_path, layout):
+        recording = load_as(name_or_path, data_dir, layout, where)
+        return as_teacher(recording, features=features, advance=advance, **given)
+    if where or layout.given:
+        what = "a condition" if where else layout.given[0]
+        raise RSAError(f"{what} is for recordings, and {name_or_path} holds RDMs as they are")
     if find(name_or_path) is None and _is_teacher(Path(name_or_path)):
         teacher = Teacher.load(name_or_path)
         teacher = teacher.with_method(given.pop("method", teacher.method))
@@ -208,13 +222,13 @@ def load_teacher(
     return teacher
 
 
-def publishes_rdms(name_or_path: str | Path) -> bool:
+def publishes_rdms(name_or_path: str | Path, layout: Layout = GUESSED) -> bool:
     """Whether it holds RDMs (published ones, or a teacher file) and not responses. Raises RSAError for neither."""
     dataset = find(name_or_path)
     if dataset is not None:
         return dataset.kind == "rdms"
     path = Path(name_or_path)
-    return content_of(path) == "mat" or _is_teacher(path)
+    return (content_of(path) == "mat" and not layout.given) or _is_teacher(path)
 
 
 def _is_teacher(path: Path) -> bool:

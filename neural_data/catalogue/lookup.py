@@ -2,16 +2,23 @@
 
 import os
 import zipfile
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...rsa import RDM, RSAError
 from ...rsa.errors import near, reason
+from ...rsa.io.arrays import ARRAYS
+from ...rsa.io.tables import table_kind
+from ..recordings.selection import select
+from ..settings import GUESSED, Layout, check_axes
 from .datasets import DATASETS, DataFile, Dataset
 
 if TYPE_CHECKING:
     import xarray
+
+TABLES = ("csv", "parquet", "excel")
 
 
 def list_datasets() -> tuple[Dataset, ...]:
@@ -24,18 +31,37 @@ def list_datasets() -> tuple[Dataset, ...]:
     return DATASETS
 
 
-def load(name_or_path: str | Path, *, data_dir: str | Path | None = None, part: str = "") -> "xarray.DataArray":
+def load(
+    name_or_path: str | Path,
+    *,
+    data_dir: str | Path | None = None,
+    part: str = "",
+    where: str | Iterable[str] = (),
+    responses: str = "",
+    stimulus_ids: str = "",
+    neuroid_ids: str = "",
+    repetition: str = "",
+    region: str = "",
+    dims: str | Iterable[str] = (),
+    window: tuple[float, float] | None = None,
+) -> "xarray.DataArray":
     """Load a recording by its name in the catalogue, or from a file of any known format.
 
     Parameters
     ----------
     name_or_path : str or Path
-        Formats are recognised by content.
+        Formats are recognised by content. Tables (CSV, Parquet, Excel) have one row per stimulus or trial and a column
+        per neuroid, or one row per value; files of plain arrays are .npy, .npz, MATLAB or HDF5.
     data_dir : str or Path, optional
         Folder of data files; by default `$TGSAGE_DATA`, then a cache folder.
     part : str
-        Part of a file that holds several: a group of a netCDF file; `"trials"` (the default), `"averaged"` or
-        `"binned"` of the HDF5 file of HvM.
+        Part of a file that holds several: a group of a netCDF file; the sheet of a workbook; `"trials"` (the default),
+        `"averaged"` or `"binned"` of the HDF5 file of HvM.
+    where : str or iterable of str
+        Conditions on columns, see `select`.
+    responses, stimulus_ids, neuroid_ids, repetition, region, dims, window
+        What the columns of a table or the variables of a file of arrays are, see `Layout`. What is not given is guessed
+        by name, where that leaves no doubt; `attrs["read_as"]` says what was taken for what.
 
     Returns
     -------
@@ -48,9 +74,28 @@ def load(name_or_path: str | Path, *, data_dir: str | Path | None = None, part: 
     RSAError
         For a name or file that does not exist, a file that is no recording, and as the readers.
     """
-    dataset = find(name_or_path)
+    axes = check_axes(dims)
+    layout = Layout(responses, stimulus_ids, neuroid_ids, repetition, region, axes, part, window)
+    return load_as(name_or_path, data_dir, layout, where)
+
+
+def load_as(
+    name_or_path: str | Path,
+    data_dir: str | Path | None = None,
+    layout: Layout = GUESSED,
+    where: str | Iterable[str] = (),
+) -> "xarray.DataArray":
+    """What `load` returns."""
+    recording = _load(name_or_path, data_dir, layout)
+    return select(recording, where) if where else recording
+
+
+def _load(name_or_path: str | Path, data_dir: str | Path | None, layout: Layout) -> "xarray.DataArray":
+    dataset, part = find(name_or_path), layout.part
     if dataset is None:
-        return _read(Path(name_or_path), part)
+        return _read(Path(name_or_path), layout)
+    if layout.given:
+        raise RSAError(f"{layout.given[0]} is for tables and files of plain arrays, and {dataset.name} is neither")
     if dataset.kind == "simulation":
         from ..simulation.recording import load_simulated
 
@@ -59,7 +104,7 @@ def load(name_or_path: str | Path, *, data_dir: str | Path | None = None, part: 
         return load_simulated(dataset.name)
     if dataset.kind == "rdms" or dataset.file is None:
         raise RSAError(f"{dataset.name} is published as RDMs, without responses; load_rdms or load_teacher reads it")
-    recording = _read(locate(dataset.file, dataset, data_dir), part or dataset.part)
+    recording = _read(locate(dataset.file, dataset, data_dir), Layout(part=part or dataset.part))
     recording.attrs.pop("images", None)  # the name says which they are
     stated: dict[str, str | float] = {"identifier": dataset.name}
     if dataset.window is not None and "time_bin" in recording.dims:
@@ -145,7 +190,7 @@ def find(name_or_path: str | Path) -> Dataset | None:
 
 
 def content_of(path: Path) -> str:
-    """What a path holds, by its first bytes: folder, hdf5, netcdf3, npy, npz, zip, mat, or "" for anything else."""
+    """What a path holds, by its first bytes: folder, hdf5, netcdf3, npy, npz, zip, mat, a table, or "" for others."""
     if path.is_dir():
         return "folder"
     try:
@@ -154,6 +199,8 @@ def content_of(path: Path) -> str:
     except OSError as error:
         raise RSAError(f"{path} cannot be read: {error.strerror or error}") from error
     if start.startswith(b"PK\x03\x04"):
+        if table_kind(path, start):
+            return "excel"
         try:
             with zipfile.ZipFile(path) as archive:
                 names = archive.namelist()
@@ -162,11 +209,23 @@ def content_of(path: Path) -> str:
         return "npz" if names and all(name.endswith(".npy") for name in names) else "zip"
     signs = {b"\x93NUMPY": "npy", b"MATLAB 5.0": "mat", b"CDF": "netcdf3"}
     signs |= dict.fromkeys((b"\x89HDF\r\n\x1a\n", b"MATLAB 7.3"), "hdf5")
-    return next((kind for sign, kind in signs.items() if start.startswith(sign)), "")
+    return next((kind for sign, kind in signs.items() if start.startswith(sign)), "") or table_kind(path, start)
 
 
-def _read(path: Path, part: str) -> "xarray.DataArray":
-    kind = content_of(path)
+def _read(path: Path, layout: Layout) -> "xarray.DataArray":
+    kind, part = content_of(path), layout.part
+    if kind in TABLES:
+        from ..recordings.readers.table import read_table
+
+        return read_table(path, kind, layout)
+    if layout.given or (kind == "npz" and not _is_zhang_desimone(path)):
+        if kind not in ARRAYS:
+            raise RSAError(f"{layout.given[0]} is for tables and files of arrays, and {path} is neither")
+        if part:
+            raise RSAError(f"{path} is read by its variables, so there is no part {part!r}")
+        from ..recordings.readers.variables import read_variables
+
+        return read_variables(path, kind, layout)
     if kind == "hdf5":
         from ..recordings.readers.hvm_hdf5 import is_hvm, read_hvm
 
@@ -192,3 +251,8 @@ def _read(path: Path, part: str) -> "xarray.DataArray":
             f"{path} is netCDF3; xarray.open_dataset({str(path)!r}).to_netcdf(..., engine='h5netcdf') makes netCDF4"
         )
     raise RSAError(f"{path} is no recording: neither netCDF4 or HDF5 nor a numpy file")
+
+
+def _is_zhang_desimone(path: Path) -> bool:
+    with zipfile.ZipFile(path) as archive:  # `content_of` has read it
+        return len({"site.npy", "position.npy", "bins.npy"}.intersection(archive.namelist())) > 1

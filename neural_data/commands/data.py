@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ...rsa.cli.options import DataDir, Json, picture, writable
-from .teacher import By, Level, Scale
+from ..settings import Layout, check_axes
+from .teacher import STATED, By, Dims, Level, NeuroidIds, Part, Region, Repetition, Responses, Scale, StimulusIds, Where
 
 if TYPE_CHECKING:
     from ..catalogue.datasets import Dataset
@@ -38,6 +39,14 @@ def describe(
     scale: Scale = None,
     splits: Annotated[int, typer.Option(help="Random split halves behind the reliability.", min=1)] = 100,
     seed: Annotated[int, typer.Option(help="Seed of the split halves.", min=0)] = 0,
+    where: Where = None,
+    part: Part = "",
+    responses: Responses = "",
+    stimulus_ids: StimulusIds = "",
+    neuroid_ids: NeuroidIds = "",
+    repetition: Repetition = "",
+    region: Region = "",
+    dims: Dims = "",
     data_dir: DataDir = None,
     json: Json = None,
     plot: Annotated[
@@ -51,9 +60,19 @@ def describe(
     from ..description import describe as description
 
     dataset = find(name)
+    layout = Layout(responses, stimulus_ids, neuroid_ids, repetition, region, check_axes(dims), part)
     with progress("split halves", splits) as done:
         found = description(
-            name, by=by, level=level, scale=scale, splits=splits, seed=seed, data_dir=data_dir, advance=done
+            name,
+            by=by,
+            level=level,
+            scale=scale,
+            splits=splits,
+            seed=seed,
+            where=where or (),
+            layout=layout,
+            data_dir=data_dir,
+            advance=done,
         )
     columns = next(iter(found.targets.values()))
     rows = [[target, *map(_cell, numbers.values())] for target, numbers in found.targets.items()]
@@ -102,26 +121,33 @@ def fetch(
 def convert(
     source: Annotated[str, typer.Argument(metavar="IN", help="A name of: tgsage data list, or a file.")],
     out: Annotated[Path, typer.Argument(metavar="OUT", help="The netCDF file to write.", callback=writable)],
-    part: Annotated[
-        str, typer.Option(help="Part of a file that holds several: a netCDF group; trials, averaged or binned (HvM).")
-    ] = "",
+    where: Where = None,
+    part: Part = "",
+    responses: Responses = "",
+    stimulus_ids: StimulusIds = "",
+    neuroid_ids: NeuroidIds = "",
+    repetition: Repetition = "",
+    region: Region = "",
+    dims: Dims = "",
     data_dir: DataDir = None,
     json: Json = None,
 ) -> None:
     """Convert a recording of any known format to netCDF, which `load` reads back unchanged."""
     from ...rsa.cli.console import print_table, progress, write_json
-    from ..catalogue.lookup import load
+    from ..catalogue.lookup import load_as
     from ..recordings.readers.native import save_recording
 
+    layout = Layout(responses, stimulus_ids, neuroid_ids, repetition, region, check_axes(dims), part)
     with progress(f"converting {source}"):
-        recording = load(source, data_dir=data_dir, part=part)
+        recording = load_as(source, data_dir, layout, where or ())
         save_recording(recording, out)
     sizes = {str(dim): size for dim, size in recording.sizes.items()}
     rows = [[f"{source} -> {out}", *map(str, sizes.values()), f"{out.stat().st_size / 1e6:.1f} MB"]]
     if json is not None:
         made = {"source": source, "part": part, "file": str(out), "dims": sizes, "bytes": out.stat().st_size}
         write_json(json, {**made, "attrs": dict(recording.attrs)})
-    print_table("converted", ["file", *sizes, "size"], rows)
+    stated = [f"{key.replace('_', ' ')}: {recording.attrs[key]}" for key in STATED if key in recording.attrs]
+    print_table("converted", ["file", *sizes, "size"], rows, stated)
 
 
 def _cell(value: Any) -> str:

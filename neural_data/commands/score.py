@@ -6,7 +6,22 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ...rsa.cli.options import DataDir, Json, NFeatures, Plot, web_page
-from .teacher import By, Level, Scale, Window
+from ..settings import Layout, check_axes
+from .teacher import (
+    STATED,
+    By,
+    Dims,
+    Level,
+    NeuroidIds,
+    Part,
+    Region,
+    Repetition,
+    Responses,
+    Scale,
+    StimulusIds,
+    Where,
+    Window,
+)
 
 if TYPE_CHECKING:
     from ...rsa import TeacherScore
@@ -83,6 +98,14 @@ def score(
         int | None,
         typer.Option(help="Random split halves behind a recording's ceilings; 0: none.", min=0, show_default="100"),
     ] = None,
+    where: Where = None,
+    part: Part = "",
+    responses: Responses = "",
+    stimulus_ids: StimulusIds = "",
+    neuroid_ids: NeuroidIds = "",
+    repetition: Repetition = "",
+    region: Region = "",
+    dims: Dims = "",
     seed: Annotated[
         int, typer.Option(help="Seed of the random features, split halves, resamples and folds.", min=0)
     ] = 0,
@@ -114,11 +137,13 @@ def score(
     from ...rsa.plots.scores import score_figure
     from .. import scoring
 
+    layout = Layout(responses, stimulus_ids, neuroid_ids, repetition, region, check_axes(dims), part)
     result = scoring.score(
         model, teacher, stimuli, layers=[name for part in layers or ["auto"] for name in part.split(",")],
         targets=target or (), similarity=similarity, by=by, level=level, scale=scale, window=window, missing=missing,
-        splits=splits, method=method, metric=metric, n_features=n_features, bootstrap=bootstrap, groups=groups,
-        seed=seed, weights=weights, data_dir=data_dir, batch_size=batch_size, device=device, progress=True,
+        splits=splits, where=where or (), layout=layout, method=method, metric=metric, n_features=n_features,
+        bootstrap=bootstrap, groups=groups, seed=seed, weights=weights, data_dir=data_dir, batch_size=batch_size,
+        device=device, progress=True,
     )  # fmt: skip
     settings = {"model": model, "weights": weights and str(weights), "similarity": similarity}
     if json is not None:
@@ -163,7 +188,7 @@ def _show(model: str, result: "TeacherScore") -> None:
         notes.append("~ not different from the best (p >= .05, Benjamini-Hochberg over the pairs of each target)")
     facts = {key.removeprefix("teacher_"): value for key, value in result.attrs.items() if value not in (None, "")}
     notes += filter(None, [caution(result.method)])
-    notes += [f"{key}: {facts.pop(key)}" for key in ("source", "ceiling", "note") if key in facts]
+    notes += [f"{key}: {facts.pop(key)}" for key in ("source", "ceiling", *STATED, "note") if key in facts]
     notes.append(", ".join(f"{key} {value}" for key, value in facts.items()))
     over = conditions(result.table.attrs["n"], result.by)
     title = f"{model} against {result.teacher}: {result.method} over {over}"

@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ...rsa.cli.options import DataDir, Json, writable
-from ..settings import SPLITS, RegionSettings
+from ..settings import SPLITS, Layout, RegionSettings, check_axes
 
 if TYPE_CHECKING:
     from ...rsa import Teacher
+
+STATED = ("selected", "read_as")  # attributes with lines of their own
 
 By = Annotated[
     str | None,
@@ -35,6 +37,48 @@ Scale = Annotated[
 Window = Annotated[
     tuple[float, float] | None,
     typer.Option(help="Start and end of a recording's responses in ms.", show_default="the recording's own"),
+]
+Where = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Only what meets this condition on a column (quote < and >): variation=6, region=V4,IT, object_name=!car, "
+        "'reliability>.4'; repeat it for several.",
+        show_default="everything",
+    ),
+]
+Part = Annotated[
+    str,
+    typer.Option(
+        help="Part of a file that holds several: a netCDF group; a sheet; trials, averaged or binned (HvM).",
+        show_default=False,
+    ),
+]
+_GUESSED = "guessed by name"
+Responses = Annotated[
+    str, typer.Option(help="Variable, or column of values, that holds the responses.", show_default=_GUESSED)
+]
+StimulusIds = Annotated[
+    str,
+    typer.Option(help="Column, variable or file that names what was shown; order numbers it.", show_default=_GUESSED),
+]
+NeuroidIds = Annotated[
+    str,
+    typer.Option(
+        help="Column or variable that names neuroids; of a table with one column for each, these (unit*).",
+        show_default=_GUESSED,
+    ),
+]
+Repetition = Annotated[
+    str, typer.Option(help="Column or variable that numbers repeats or trials.", show_default=_GUESSED)
+]
+Region = Annotated[
+    str, typer.Option(help="Column or variable that names regions, or the region of all.", show_default=_GUESSED)
+]
+Dims = Annotated[
+    str,
+    typer.Option(
+        help="Axes of an array of responses, such as stimulus,repetition,neuroid.", show_default="by the names"
+    ),
 ]
 
 teacher = typer.Typer(no_args_is_help=True)
@@ -77,6 +121,14 @@ def build(
     features: Annotated[
         bool, typer.Option("--features", help="Keep the responses too, for `tgsage score --similarity cka`, ridge, ...")
     ] = False,
+    where: Where = None,
+    part: Part = "",
+    responses: Responses = "",
+    stimulus_ids: StimulusIds = "",
+    neuroid_ids: NeuroidIds = "",
+    repetition: Repetition = "",
+    region: Region = "",
+    dims: Dims = "",
     data_dir: DataDir = None,
     json: Json = None,
 ) -> None:
@@ -97,8 +149,10 @@ def build(
         "missing": missing,
     }
     settings |= {"splits": splits, "seed": seed, "method": method}
+    layout = Layout(responses, stimulus_ids, neuroid_ids, repetition, region, check_axes(dims), part)
+    settings |= {"where": where or (), "layout": layout, "features": features}
     with progress("split halves", SPLITS if splits is None else splits) as done:
-        made = load_teacher(recording, data_dir=data_dir, features=features, advance=done, **settings)
+        made = load_teacher(recording, data_dir=data_dir, advance=done, **settings)
         done.note = "images"
         try:
             if not made.stimuli:
@@ -132,8 +186,9 @@ def _show(made: "Teacher", out: Path, shown: str) -> None:
         numbers = [rdm.attrs.get("neuroids"), rdm.attrs.get("repeats"), rdm.attrs.get("reliability"), upper]
         rows.append([target, str(len(rdm)), *("-" if x is None else f"{x:.4g}" for x in numbers)])
     what = "stimuli" if made.by == "stimulus" else made.by
-    elsewhere = ("note", "repeats", "ceiling")
+    elsewhere = ("note", "repeats", "ceiling", *STATED)
     facts = ", ".join(f"{key} {value}" for key, value in made.attrs.items() if key not in elsewhere)
     notes = [f"ceiling: {made.attrs.get('ceiling', 'none')}", facts, shown, str(made.attrs.get("note", ""))]
+    notes += [f"{key.replace('_', ' ')}: {made.attrs[key]}" for key in STATED if key in made.attrs]
     columns = ["target", what, "neuroids", "repeats", "reliability", "ceiling"]
     print_table(f"{out}: teacher {made.name}", columns, rows, [note for note in notes if note])

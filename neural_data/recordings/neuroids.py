@@ -11,6 +11,7 @@ from ...rsa.labels import MISSING, named_rows, row_numbers
 from ...rsa.types import Array
 from ..settings import SCALES
 from .recording import encode
+from .selection import state_selected
 
 if TYPE_CHECKING:
     import xarray
@@ -95,9 +96,8 @@ def reliable_neuroids(
         raise RSAError(
             f"no neuroid reaches reliability {at_least:g}; the highest is {np.nanmax(r, initial=-np.inf):.3g}"
         )
-    return recording.isel(neuroid=keep).assign_attrs(
-        selected=f"{len(keep)} of {len(r)} neuroids, reliability >= {at_least:g}"
-    )
+    selected = f"{len(keep)} of {len(r)} neuroids, reliability >= {at_least:g}"
+    return state_selected(recording.isel(neuroid=keep), selected)
 
 
 def repeated_stimuli(recording: "xarray.DataArray", *, at_least: int = 2) -> "xarray.DataArray":
@@ -125,8 +125,7 @@ def repeated_stimuli(recording: "xarray.DataArray", *, at_least: int = 2) -> "xa
     if not len(keep):
         raise RSAError(f"no stimulus was shown {at_least} times or more; the most are {shown.max()}")
     selected = f"{(shown >= at_least).sum()} of {len(shown)} stimuli, shown {at_least} times or more"
-    before = [recording.attrs["selected"]] if "selected" in recording.attrs else []
-    return recording.isel(presentation=keep).assign_attrs(selected="; ".join([*before, selected]))
+    return state_selected(recording.isel(presentation=keep), selected)
 
 
 def scale_neuroids(responses: Array, scale: str) -> Array:

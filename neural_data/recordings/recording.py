@@ -8,8 +8,9 @@ import numpy.typing as npt
 
 from ...rsa import RSAError
 from ...rsa.errors import listing, reason
-from ...rsa.labels import MISSING, order_of, plain, plain_column, row_labels, row_names, row_numbers
+from ...rsa.labels import MISSING, check_names, order_of, plain, plain_column, row_labels, row_names, row_numbers
 from ...rsa.types import Array
+from ..settings import check_axes
 
 if TYPE_CHECKING:
     import xarray
@@ -116,6 +117,7 @@ def check_numbers(recording: "xarray.DataArray", name: str, kinds: str, largest:
 def from_arrays(
     responses: npt.ArrayLike,
     *,
+    dims: str | Iterable[str] = (),
     stimulus_id: Iterable[object] | None = None,
     region: str | Iterable[object] | None = None,
     repetition: Iterable[int] | None = None,
@@ -130,11 +132,15 @@ def from_arrays(
     Parameters
     ----------
     responses : array-like
-        Shape (n_presentations, n_neuroids) or (n_presentations, n_neuroids, n_time_bins). Integers become float64,
-        masked values NaN.
+        Shape (n_presentations, n_neuroids) or (n_presentations, n_neuroids, n_time_bins), unless `dims` says
+        otherwise. Integers become float64, masked values NaN.
+    dims : sequence of str, optional
+        What the axes are, in any order: "neuroid", "presentation" or "stimulus" (with "repetition", if there are
+        several), and "time_bin". Repetitions of which every value is NaN were not shown.
     stimulus_id : iterable, optional
         One per presentation, the same for each presentation of a stimulus; by default the index of a DataFrame or the
-        coordinate of a DataArray.
+        coordinate of a DataArray. With dims of "stimulus" it, and columns of `presentation`, have one entry per
+        stimulus.
     region : str or iterable of str, optional
         One per neuroid, or one for all.
     repetition : iterable of int, optional
@@ -164,9 +170,27 @@ def from_arrays(
     >>> from tgsage.neural_data import from_arrays
     >>> from_arrays([[3, 0], [1, 4], [2, 1]], stimulus_id=["cat", "dog", "cat"], region="V4")["repetition"].values
     array([0, 0, 1])
+    >>> trials = [[[3, 2], [0, 1]], [[1, 5], [4, 2]]]
+    >>> from_arrays(trials, dims=("stimulus", "neuroid", "repetition"), stimulus_id=["cat", "dog"]).values[:, 0]
+    array([3., 2., 1., 5.])
     """
     import xarray
 
+    axes = check_axes(dims)
+    if not axes and {"stimulus", "repetition"} & set(map(str, getattr(responses, "dims", ()))):
+        axes = check_axes(map(str, responses.dims))  # type: ignore[union-attr]
+    if axes:
+        if hasattr(responses, "coords"):
+            stimulus_id, neuroid_id, presentation, neuroid = _own_names(
+                responses, axes, stimulus_id, neuroid_id, presentation, neuroid
+            )
+        if repetition is not None and "repetition" in axes:
+            raise RSAError("repetition= numbers presentations, and an axis of repetitions numbers them itself")
+        responses, shown_as = _arranged(responses, axes)
+        if shown_as is not None:
+            stimuli_shown, repetition = shown_as
+            stimulus_id = _spread(stimulus_id, stimuli_shown, "stimulus_id")
+            presentation = {key: _spread(v, stimuli_shown, key) for key, v in (presentation or {}).items()}
     if set(getattr(responses, "dims", [""])) <= set(DIMS):
         responses = responses.transpose(*(dim for dim in DIMS if dim in responses.dims))  # type: ignore[union-attr]
     array = _as_array(responses, "responses")
@@ -177,7 +201,13 @@ def from_arrays(
         array = array.astype(np.float64)
     if array.ndim not in (2, 3):
         raise RSAError(f"responses must have shape (presentations, neuroids[, time bins]), got {array.shape}")
-    dims = DIMS[: array.ndim]
+    if array.ndim == 3 and time_bins is None and not hasattr(responses, "coords"):
+        if axes:
+            raise RSAError("time bins need edges: time_bins= gives (start, end) in ms of each")
+        raise RSAError(
+            f"what the three axes of responses of shape {array.shape} are is not said: dims=('stimulus', 'repetition',"
+            " 'neuroid') in their order, or time_bins= for (presentations, neuroids, time bins)"
+        )
     own = row_names(responses, guess=stimulus_id is None)
     others = row_names(responses, 1, guess=neuroid_id is None)
     ids, sites = row_labels(own, stimulus_id, "stimulus_id"), row_labels(others, neuroid_id, "neuroid_id")
@@ -209,7 +239,63 @@ def from_arrays(
             if column.shape != (size,):
                 raise RSAError(f"{name} has shape {column.shape} for {size} {dim}s")
             coords[name] = (dim, column)
-    return check_recording(xarray.DataArray(array, coords, dims, attrs=dict(attrs or {})))
+    return check_recording(xarray.DataArray(array, coords, DIMS[: array.ndim], attrs=dict(attrs or {})))
+
+
+def _arranged(
+    responses: Any, axes: tuple[str, ...]
+) -> tuple[Array, tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]] | None]:
+    """Responses with axes in the order of a recording, and of each presentation its stimulus and its repetition.
+
+    None for the latter where presentations are an axis.
+    """
+    array = _as_array(responses, "responses")
+    if len(axes) != array.ndim:
+        raise RSAError(f"dims name {len(axes)} axes ({', '.join(axes)}), and responses have shape {array.shape}")
+    shown = [axis for axis in axes if axis in ("stimulus", "presentation")]
+    if len(shown) != 1 or "neuroid" not in axes or (shown == ["presentation"] and "repetition" in axes):
+        raise RSAError(
+            "dims are 'neuroid', 'presentation' or 'stimulus', and if need be 'repetition' (of stimuli) and 'time_bin',"
+            f" got {', '.join(axes)}"
+        )
+    order = [axis for axis in (*shown, "repetition", "neuroid", "time_bin") if axis in axes]
+    array = array.transpose([axes.index(axis) for axis in order])
+    if shown == ["presentation"]:
+        return array, None
+    if "repetition" not in axes:
+        return array, (np.arange(len(array)), np.zeros(len(array), np.int64))
+    if 0 in array.shape or array.dtype.kind not in "biuf":
+        raise RSAError(f"responses must be real numbers in every axis, got {array.dtype} of shape {array.shape}")
+    n = len(array)
+    kept, stimulus, trial = trials_shown(array.reshape(-1, *array.shape[2:]), n)
+    never = np.setdiff1d(np.arange(n), stimulus)
+    if len(never):
+        raise RSAError(f"{len(never)} of {n} stimuli have no repetition with any value, at positions {listing(never)}")
+    return kept, (stimulus, trial)
+
+
+def _spread(values: Any, stimuli: npt.NDArray[np.int64], name: str) -> Any:
+    """One entry per presentation of values that have one per stimulus."""
+    if values is None:
+        return None
+    column = np.array(check_names(values, name)) if name == "stimulus_id" else plain_column(values)
+    n = int(stimuli.max()) + 1
+    if column.shape != (n,):
+        raise RSAError(f"{name} has shape {column.shape} for {n} stimuli")
+    return column[stimuli]
+
+
+def _own_names(responses: Any, axes: tuple[str, ...], *given: Any) -> tuple[Any, Any, Any, Any]:
+    """The names and columns along the axes of a DataArray, where none are given."""
+    found: list[Any] = []
+    columns: list[dict[str, Any]] = []
+    for axis in ("stimulus" if "stimulus" in axes else "presentation", "neuroid"):
+        dim = responses.dims[axes.index(axis)] if axis in axes else None
+        own = {str(key): c.values for key, c in responses.coords.items() if c.dims == (dim,)}
+        found.append(own.pop(f"{axis.replace('presentation', 'stimulus')}_id", own.pop(str(dim), None)))
+        columns.append({key: v for key, v in own.items() if key != str(dim)})
+    ids = [theirs if theirs is not None else own for own, theirs in zip(found, given[:2], strict=True)]
+    return (*ids, columns[0] | dict(given[2] or {}), columns[1] | dict(given[3] or {}))  # type: ignore[return-value]
 
 
 def _as_array(values: Any, name: str) -> Array:

@@ -47,7 +47,7 @@ def read_cowley(path: Path) -> "xarray.DataArray":
         known = f", and session {session} of Cowley et al. has {_SESSIONS[session][:2]}" if session in _SESSIONS else ""
         raise RSAError(
             f"{path}: a bare array of shape {responses.shape} names neither stimuli nor regions{known};"
-            " from_arrays and save_recording do"
+            " --stimulus-ids, --region and --dims do, or from_arrays and save_recording"
         )
     ids = np.array([f"{session}/image{i + 1:04d}" for i in range(images)])
     attrs: dict[str, str | int | float] = {

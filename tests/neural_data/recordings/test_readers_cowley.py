@@ -122,7 +122,7 @@ def test_any_other_array_is_not_taken_for_a_session(
     name: str, shape: tuple[int, ...], known: str, tmp_path: Path
 ) -> None:
     path = _save(tmp_path / name, np.ones(shape))
-    message = rf"{name}\.npy: a bare array of shape .* names neither stimuli nor regions{known}; from_arrays"
+    message = rf"{name}\.npy: a bare array of shape .* names neither stimuli nor regions{known}; --stimulus-ids"
     for read in (load, load_teacher):
         with pytest.raises(RSAError, match=message):
             read(path)
