@@ -13,6 +13,7 @@ from ..rsa.networks.readout import N_FEATURES
 from ..rsa.networks.stimuli import Images, as_stimuli
 from ..rsa.similarity.table import check_similarity
 from .catalogue.images import images
+from .layers import comparable, given_layers, is_file_of_layers, matching_layers
 from .settings import GUESSED, SPLITS, Layout
 from .teacher import as_teacher, load_teacher, publishes_rdms
 
@@ -26,7 +27,7 @@ _DRAWS = 1000  # resamples behind intervals
 
 
 def score(
-    model: "str | torch.nn.Module | Mapping[str, RDM] | Mapping[str, Features]",
+    model: "str | Path | torch.nn.Module | RDM | Features | Mapping[str, Any]",
     teacher: "str | Path | Teacher | xarray.DataArray" = "simulated",
     stimuli: "str | Path | Images | None" = None,
     *,
@@ -48,6 +49,7 @@ def score(
     groups: str | None = None,
     seed: int = 0,
     weights: str | Path | None = None,
+    labels: "str | Path | Iterable[object] | None" = None,
     preprocess: "Preprocess | None" = None,
     data_dir: str | Path | None = None,
     batch_size: int = 64,
@@ -58,8 +60,9 @@ def score(
 
     Parameters
     ----------
-    model : str, torch.nn.Module or mapping
-        A name that `load_model` knows, a network, or ready RDMs (Features for another similarity) by layer.
+    model : str, Path, torch.nn.Module, RDM, Features or mapping
+        A name that `load_model` knows, a network, a file or folder that `read_layers` reads, or RDMs, Features or
+        arrays by layer. RDMs are made of features where these are compared.
     teacher : str, Path, Teacher or xarray.DataArray
         A name or file that `load_teacher` knows, a teacher, or a recording.
     stimuli : str, Path or images, optional
@@ -91,6 +94,9 @@ def score(
         Seed of features, split halves, resamples and folds.
     weights : str or Path, optional
         File with a state dict for a model given by name.
+    labels : str, Path or sequence, optional
+        Names of the rows of features or RDMs that have none: themselves, a file of them, or `"order"` for rows in the
+        order of the teacher's stimuli.
     preprocess : callable, optional
         What makes an image a tensor for a network given as a module; a named model has its own.
     data_dir : str or Path, optional
@@ -125,24 +131,28 @@ def score(
         similarity, groups, {"method": method, "metric": metric, "bootstrap": bootstrap, "splits": splits}
     )
     module: Any = model
-    ready = isinstance(model, Mapping)
-    if isinstance(model, str):
+    ready = isinstance(model, Mapping | RDM | Features) or is_file_of_layers(model)
+    if ready:
+        _refuse({"weights": weights, "preprocess": preprocess}, "is for a network, and its features or RDMs are given")
+        name = str(model) if isinstance(model, str | Path) else ""
+    elif isinstance(model, str):
         _refuse({"preprocess": preprocess}, f"is for a module, and {model} has its own")
         name, (module, preprocess) = model, load_model(model, weights)
     else:
         _refuse({"weights": weights}, "is for a model given by name; load the state dict into the module")
-        name = "" if ready else type(model).__name__
+        name = type(model).__name__
     settings = {"by": by, "level": level, "scale": scale, "window": window, "missing": missing, "splits": splits}
     settings |= {"where": tuple([where] if isinstance(where, str) else where) or None}
     chosen = _teacher(teacher, settings, layout, similarity, method, seed, data_dir, progress)
     if targets:
         chosen = chosen.keep([targets] if isinstance(targets, str) else targets)
     if ready:
-        of_networks = {"stimuli": stimuli, "preprocess": preprocess, "metric": metric, "device": device}
-        of_networks["layers"] = None if layers == "auto" else layers
-        _refuse(of_networks, "is for a network, and the layers' RDMs or features are given")
-        made: Any = model
+        _refuse({"device": device}, "is for a network, and the layers' RDMs or features are given")
+        given = given_layers(model, chosen, labels)
+        shown = partial(_shown, chosen, stimuli, groups, data_dir)
+        made: Any = comparable(matching_layers(given, layers), chosen, similarity, metric, shown)
     else:
+        _refuse({"labels": labels}, "names rows of features that are given, and a network has none")
         guide = Guidance(
             chosen, _shown(chosen, stimuli, groups, data_dir), preprocess=preprocess,
             layers=layers if isinstance(layers, str) else list(layers), metric=metric, n_features=n_features or None,

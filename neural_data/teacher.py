@@ -9,9 +9,10 @@ import numpy as np
 
 from ..rsa import RDM, RSAError, Teacher
 from ..rsa.io.hdf5 import opened
+from ..rsa.io.kinds import content_of
 from ..rsa.rdm.comparison import method_named
 from ..rsa.types import Attr
-from .catalogue.lookup import content_of, find, list_datasets, load_as, load_rdms
+from .catalogue.lookup import find, holds_rdms, list_datasets, load_as, load_rdms
 from .recordings.recording import in_window
 from .recordings.selection import select
 from .regions import make_features, make_rdms, responses
@@ -228,7 +229,7 @@ def publishes_rdms(name_or_path: str | Path, layout: Layout = GUESSED) -> bool:
     if dataset is not None:
         return dataset.kind == "rdms"
     path = Path(name_or_path)
-    return (content_of(path) == "mat" and not layout.given) or _is_teacher(path)
+    return (content_of(path) == "mat" and not layout.given and holds_rdms(path)) or _is_teacher(path)
 
 
 def _is_teacher(path: Path) -> bool:

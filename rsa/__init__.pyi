@@ -13,6 +13,7 @@ from .inference.layer_choice import crossvalidated_choice as crossvalidated_choi
 from .inference.subjects import bootstrap_neuroids as bootstrap_neuroids
 from .inference.subjects import bootstrap_subjects as bootstrap_subjects
 from .inference.subjects import subject_differences as subject_differences
+from .interop.layers import read_layers as read_layers
 from .interop.rsatoolbox import from_rsatoolbox as from_rsatoolbox
 from .interop.rsatoolbox import read_rsatoolbox as read_rsatoolbox
 from .interop.rsatoolbox import to_rsatoolbox as to_rsatoolbox

@@ -475,7 +475,9 @@ def _how_made(layers: Mapping[str, RDM | Features]) -> dict[str, Attr]:
     if not layers:
         return {}
     first = next(iter(layers.values())).attrs
-    return {key: first[key] for key in ("seed", "metric", "features") if key in first} | _features_used(layers)
+    return {key: first[key] for key in ("seed", "metric", "features", "labels") if key in first} | _features_used(
+        layers
+    )
 
 
 def _features_used(layers: Mapping[str, RDM | Features]) -> dict[str, Attr]:

@@ -10,6 +10,7 @@ import numpy as np
 
 from ...rsa import RSAError, Stimuli
 from ...rsa.errors import listing, reason
+from ...rsa.io.kinds import content_of
 from ...rsa.labels import both_sides, check_labels, composed, respelled
 from ...rsa.types import Array
 from .image_files import ArrayImages, FolderImages, ImageFiles, ZipImages
@@ -78,7 +79,6 @@ def images(name_or_path: str | Path, *, data_dir: str | Path | None = None) -> S
 def open_images(path: Path) -> Stimuli:
     """The images of a zip archive, a folder or an HDF5 file, told apart by content, with ids as `images` says."""
     from ..recordings.readers.cowley import session_of_images
-    from .lookup import content_of
 
     kind = content_of(path)
     if kind == "hdf5":

@@ -8,17 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...rsa import RDM, RSAError
-from ...rsa.errors import near, reason
-from ...rsa.io.arrays import ARRAYS
-from ...rsa.io.tables import table_kind
+from ...rsa.errors import near
+from ...rsa.io.arrays import ARRAYS, ArrayFile
+from ...rsa.io.kinds import TABLES, content_of, is_matlab, what_is
 from ..recordings.selection import select
 from ..settings import GUESSED, Layout, check_axes
 from .datasets import DATASETS, DataFile, Dataset
 
 if TYPE_CHECKING:
     import xarray
-
-TABLES = ("csv", "parquet", "excel")
 
 
 def list_datasets() -> tuple[Dataset, ...]:
@@ -189,36 +187,16 @@ def find(name_or_path: str | Path) -> Dataset | None:
     raise RSAError(f"{asked or repr(asked)} is neither a file nor a data set of the catalogue{near(asked, names)}")
 
 
-def content_of(path: Path) -> str:
-    """What a path holds, by its first bytes: folder, hdf5, netcdf3, npy, npz, zip, mat, a table, or "" for others."""
-    if path.is_dir():
-        return "folder"
-    try:
-        with path.open("rb") as file:
-            start = file.read(16)
-    except OSError as error:
-        raise RSAError(f"{path} cannot be read: {error.strerror or error}") from error
-    if start.startswith(b"PK\x03\x04"):
-        if table_kind(path, start):
-            return "excel"
-        try:
-            with zipfile.ZipFile(path) as archive:
-                names = archive.namelist()
-        except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
-            raise RSAError(f"{path} cannot be read as a zip archive: {reason(error)}") from error
-        return "npz" if names and all(name.endswith(".npy") for name in names) else "zip"
-    signs = {b"\x93NUMPY": "npy", b"MATLAB 5.0": "mat", b"CDF": "netcdf3"}
-    signs |= dict.fromkeys((b"\x89HDF\r\n\x1a\n", b"MATLAB 7.3"), "hdf5")
-    return next((kind for sign, kind in signs.items() if start.startswith(sign)), "") or table_kind(path, start)
-
-
 def _read(path: Path, layout: Layout) -> "xarray.DataArray":
     kind, part = content_of(path), layout.part
     if kind in TABLES:
         from ..recordings.readers.table import read_table
 
         return read_table(path, kind, layout)
-    if layout.given or (kind == "npz" and not _is_zhang_desimone(path)):
+    if kind == "mat" and holds_rdms(path):
+        raise RSAError(f"{path} may hold RDMs, but no responses; load_rdms or load_teacher reads it")
+    unnamed = kind == "mat" or (kind == "npz" and not _is_zhang_desimone(path)) or is_matlab(path)
+    if layout.given or unnamed:
         if kind not in ARRAYS:
             raise RSAError(f"{layout.given[0]} is for tables and files of arrays, and {path} is neither")
         if part:
@@ -244,15 +222,23 @@ def _read(path: Path, layout: Layout) -> "xarray.DataArray":
         from ..recordings.readers.zhang_desimone import read_zhang_desimone
 
         return read_zhang_desimone(path)
-    if kind == "mat":
-        raise RSAError(f"{path} may hold RDMs, but no responses; load_rdms or load_teacher reads it")
     if kind == "netcdf3":
         raise RSAError(
             f"{path} is netCDF3; xarray.open_dataset({str(path)!r}).to_netcdf(..., engine='h5netcdf') makes netCDF4"
         )
-    raise RSAError(f"{path} is no recording: neither netCDF4 or HDF5 nor a numpy file")
+    raise RSAError(f"{path} is no recording: it is {what_is(path)}")
 
 
 def _is_zhang_desimone(path: Path) -> bool:
     with zipfile.ZipFile(path) as archive:  # `content_of` has read it
         return len({"site.npy", "position.npy", "bins.npy"}.intersection(archive.namelist())) > 1
+
+
+def holds_rdms(path: Path) -> bool:
+    """Whether a MATLAB 5 file is one of the published RDMs, or so damaged that their reader has to say how."""
+    from ..recordings.readers.kriegeskorte import VARIABLES
+
+    try:
+        return bool(VARIABLES.intersection(ArrayFile(path, "mat")))
+    except RSAError:
+        return True

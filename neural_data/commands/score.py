@@ -32,7 +32,8 @@ def score(
         str,
         typer.Argument(
             help="efficientnet_lite0, efficientnet_lite1, pixels, torchvision:NAME or torchvision:NAME@WEIGHTS, or "
-            "FILE.py:FACTORY; NAME@untrained for random weights."
+            "FILE.py:FACTORY; NAME@untrained for random weights. Or a file of features or RDMs by layer: .npz, .npy, "
+            "HDF5, a table, a folder of thingsvision."
         ),
     ],
     teacher: Annotated[
@@ -110,6 +111,14 @@ def score(
         int, typer.Option(help="Seed of the random features, split halves, resamples and folds.", min=0)
     ] = 0,
     weights: Annotated[Path | None, typer.Option(help="File with a state dict for the model.")] = None,
+    labels: Annotated[
+        str | None,
+        typer.Option(
+            help="Names of the rows of a file of features: a file with a name per line, or order for the order of the "
+            "teacher's stimuli.",
+            show_default="those in the file",
+        ),
+    ] = None,
     stimuli: Annotated[
         str | None, typer.Option(help="Whose images to show.", show_default="those of the teacher")
     ] = None,
@@ -142,13 +151,14 @@ def score(
         model, teacher, stimuli, layers=[name for part in layers or ["auto"] for name in part.split(",")],
         targets=target or (), similarity=similarity, by=by, level=level, scale=scale, window=window, missing=missing,
         splits=splits, where=where or (), layout=layout, method=method, metric=metric, n_features=n_features,
-        bootstrap=bootstrap, groups=groups, seed=seed, weights=weights, data_dir=data_dir, batch_size=batch_size,
-        device=device, progress=True,
+        bootstrap=bootstrap, groups=groups, seed=seed, weights=weights, labels=labels, data_dir=data_dir,
+        batch_size=batch_size, device=device, progress=True,
     )  # fmt: skip
     settings = {"model": model, "weights": weights and str(weights), "similarity": similarity}
     if json is not None:
         features = {
-            name: {key: one.attrs[key] for key in ("n_features", "of_features")} for name, one in result.layers.items()
+            name: {key: one.attrs.get(key) for key in ("n_features", "of_features")}
+            for name, one in result.layers.items()
         }
         write_json(json, {**settings, **result.to_dict(), "features": features})
     if plot is not None:
@@ -169,7 +179,7 @@ def _show(model: str, result: "TeacherScore") -> None:
     rows = []
     for layer in map(str, result.table.indexes["layer"]):
         cells = [_cell(result, layer, target, equal) for target in targets]
-        rows.append([layer, str(result.layers[layer].attrs["n_features"]), *cells])
+        rows.append([layer, str(result.layers[layer].attrs.get("n_features", "-")), *cells])
     upper = {target: high for target, (_, high) in result.ceilings.items()}
     rows.append(["ceiling", "", *(f"{upper[t]:.4f}" if t in upper else "-" for t in targets)])
     if upper:

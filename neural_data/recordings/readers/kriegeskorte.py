@@ -14,6 +14,7 @@ from ....rsa.types import Array
 N = 92
 LABELS = tuple(f"kriegeskorte2008/{i + 1:02d}" for i in range(N))
 _MODELS = {"animacy", "FaceBodyManmadeNatobj", "monkeyIT", "EVA", "HMAX", "V1", "Silhouette", "RADON"}
+VARIABLES = {"RDMs_mIT_hIT_fig1", "RDMs", "Models", "stimuli_92objs"}  # one of which each of the files holds
 _MAX_BYTES = 256 * 2**20  # the largest of the files inflates to 9 MiB
 
 

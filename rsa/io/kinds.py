@@ -1,0 +1,87 @@
+"""What a file is, by its first bytes, whatever its name says."""
+
+import zipfile
+from pathlib import Path
+
+from ..errors import RSAError, reason
+from .hdf5 import attribute, opened
+from .tables import table_kind
+
+TABLES = ("csv", "parquet", "excel")
+_SIGNS = {b"\x93NUMPY": "npy", b"MATLAB 5.0": "mat", b"CDF": "netcdf3"} | dict.fromkeys(
+    (b"\x89HDF\r\n\x1a\n", b"MATLAB 7.3"), "hdf5"
+)
+_SAVE = "save one row per stimulus with its names as .npz or a table"
+_OTHERS = {
+    b"\x1f\x8b": "compressed by gzip; unpack it first",
+    b"SQLite format 3": f"an SQLite database; {_SAVE}",
+    b"\x89PNG": "an image; images go into a folder (--stimuli)",
+    b"\xff\xd8\xff": "an image; images go into a folder (--stimuli)",
+    b"%PDF": f"a PDF; {_SAVE}",
+    b"NEURALEV": "raw electrophysiology (Blackrock); sort its spikes and convert it to NWB",
+    b"BREVENTS": "raw electrophysiology (Blackrock); sort its spikes and convert it to NWB",
+    b"NEURALCD": "raw electrophysiology (Blackrock); sort its spikes and convert it to NWB",
+    b"BRSMPGRP": "raw electrophysiology (Blackrock); sort its spikes and convert it to NWB",
+    b"\x02\x27\x91\xc6": "raw electrophysiology (Intan); sort its spikes and convert it to NWB",
+    b"PLEX": "raw electrophysiology (Plexon); sort its spikes and convert it to NWB",
+    b"{": f"JSON; {_SAVE}",
+    b"[": f"JSON; {_SAVE}",
+}
+
+
+def content_of(path: Path) -> str:
+    """What a path holds: folder, hdf5, netcdf3, npy, npz, zip, mat, csv, parquet, excel, or "" for anything else."""
+    if path.is_dir():
+        return "folder"
+    start = _start(path)[:16]
+    if start.startswith(b"PK\x03\x04"):
+        try:
+            with zipfile.ZipFile(path) as archive:
+                names = archive.namelist()
+        except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+            raise RSAError(f"{path} cannot be read as a zip archive: {reason(error)}") from error
+        if "xl/workbook.xml" in names:
+            return "excel"
+        return "npz" if names and all(name.endswith(".npy") for name in names) else "zip"
+    return next((kind for sign, kind in _SIGNS.items() if start.startswith(sign)), "") or table_kind(path, start)
+
+
+def what_is(path: Path) -> str:
+    """What a file is that is not read, and what to do with it, in a few words."""
+    kind = content_of(path)
+    if kind == "folder":
+        return "a folder; name a file in it"
+    if kind == "zip":
+        with zipfile.ZipFile(path) as archive:
+            if any(name.endswith("data.pkl") for name in archive.namelist()):
+                return "a checkpoint of torch; --weights takes it, with the model that it belongs to"
+        return "a zip archive; unpack it first"
+    if kind == "hdf5":
+        with opened(path) as file:
+            if version := attribute(file, "nwb_version"):
+                return f"an NWB {version} file"
+        return "a MATLAB 7.3 file" if is_matlab(path) else "an HDF5 file"
+    if kind:
+        return {"mat": "a MATLAB 5 file", "netcdf3": "a netCDF3 file"}.get(kind, f"{kind} data")
+    start = _start(path)
+    if start[344:348] in (b"n+1\0", b"ni1\0") or path.name.endswith((".nii", ".nii.gz")):
+        return f"a NIfTI image; {_SAVE}, the voxels of a region as columns"
+    if start[:1] == b"\x80" and start[1:2] in (b"\x02", b"\x03", b"\x04", b"\x05"):
+        return f"a pickle, which can run code when it is read; {_SAVE}"
+    known = next((words for sign, words in _OTHERS.items() if start.startswith(sign)), "")
+    if known or not start:
+        return known or "empty"
+    return f"of no kind that is known here (it begins with {start[:12]!r}); {_SAVE}"
+
+
+def is_matlab(path: Path) -> bool:
+    """Whether MATLAB wrote it: its HDF5 has axes in MATLAB's order."""
+    return not path.is_dir() and _start(path).startswith(b"MATLAB")
+
+
+def _start(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(352)
+    except OSError as error:
+        raise RSAError(f"{path} cannot be read: {error.strerror or error}") from error
