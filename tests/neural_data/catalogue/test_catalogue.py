@@ -86,7 +86,7 @@ def test_files_that_hold_no_recording_say_what_they_are(tmp_path: Path) -> None:
 def test_files_of_no_known_content_are_named(tmp_path: Path) -> None:
     (tmp_path / "x.nc").write_bytes(b"CSV\x01" + bytes(100))
     for path in (tmp_path / "x.nc", tmp_path):
-        with pytest.raises(RSAError, match="is no recording: neither netCDF4 or HDF5 nor a numpy file"):
+        with pytest.raises(RSAError, match=r"is no recording: it is (of no kind|a folder)"):
             load(path)
     (tmp_path / "y.nc").write_bytes(b"PK\x03\x04 and nothing else")
     with pytest.raises(RSAError, match="cannot be read as a zip archive"):
