@@ -17,12 +17,15 @@ class DataFile:
         In bytes, 0 if unknown.
     checksum : str
         `"sha256:..."` or `"sha1:..."`, `""` if none is published.
+    older : tuple of str
+        Places where the file may lie under the names that it had before.
     """
 
     path: str
     url: str = ""
     size: int = 0
     checksum: str = ""
+    older: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,10 @@ class Dataset:
         Start and end of the default time window in ms.
     obtain : str
         How to get files without a link.
+    images_at : str
+        Where to get images that are not published with it.
+    usual_filter : str
+        Condition on a column of neuroids that publications select by.
     """
 
     name: str
@@ -60,6 +67,8 @@ class Dataset:
     degrees: float | None = None
     window: tuple[float, float] | None = None
     obtain: str = ""
+    images_at: str = ""
+    usual_filter: str = ""
 
     @property
     def files(self) -> tuple[DataFile, ...]:
@@ -69,7 +78,8 @@ class Dataset:
 
 _COWLEY = "https://raw.githubusercontent.com/cowleygroup/V4_compact_models/{}/data_V4_responses/{}"
 _RSATOOLBOX = "https://raw.githubusercontent.com/rsagroup/rsatoolbox/{}/demos/92imageData/{}"
-_BRAINSCORE = "https://brainio-brainscore.s3.amazonaws.com/"
+_STORE = "https://brainscore-storage.s3.amazonaws.com/"
+_REGISTRY = "https://github.com/brain-score/vision/tree/master/brainscore_vision/data/"
 _MAJAJ = (
     "Majaj, Hong, Solomon & DiCarlo 2015, Simple learned weighted sums of inferior temporal neuronal firing rates"
     " accurately predict human core object recognition performance, Journal of Neuroscience 35(39)"
@@ -102,40 +112,104 @@ def _brainscore(
     title: str,
     citation: str,
     assembly: str,
-    stimuli: str,
+    stimuli: tuple[str, str],
     sha1: tuple[str, str, str],
-    degrees: float,
-    window: tuple[float, float],
+    degrees: float | None,
+    window: tuple[float, float] | None,
+    *,
     public: bool = True,
+    folder: str = "brainio-brainscore",
+    versions: tuple[str, str, str] = ("", "", ""),
+    licence: str = "none stated; open for research",
 ) -> Dataset:
-    """sha1: of the assembly, the images and their table."""
+    """sha1 and versions: of the assembly, the images and their table. stimuli: identifier, and the one before 2024."""
     hidden = "" if public else " (held back by Brain-Score)"
-    paths = (f"assy_{assembly}.nc", f"image_{stimuli}.zip", f"image_{stimuli}.csv")
+    now, before = stimuli
+    paths = (f"assy_{assembly}.nc", f"stimulus_{now}.zip", f"stimulus_{now}.csv")
+    older = ((), *(((f"image_{before}.{kind}",) if before else ()) for kind in ("zip", "csv")))
     file, images, table = (
-        DataFile(path, _BRAINSCORE + path if public else "", checksum=f"sha1:{digest}")
-        for path, digest in zip(paths, sha1, strict=True)
+        DataFile(
+            path,
+            f"{_STORE}{folder}/{path}{f'?versionId={version}' if version else ''}" if public else "",
+            checksum=f"sha1:{digest}",
+            older=places,
+        )
+        for path, digest, version, places in zip(paths, sha1, versions, older, strict=True)
     )
-    source, licence = "https://github.com/brain-score/vision", "none stated; open for research"
+    source = _REGISTRY + name.split("/")[0]
     found = Dataset(name, "recording", title + hidden, source, licence, citation, file, images, table)
     return replace(found, degrees=degrees, window=window)
 
 
-def _majaj(part: str, title: str, assembly: str, sha1: str, public: bool = True) -> Dataset:
-    images = (
-        ("8aa44e038d7b551efa8077467622f9d48d72e473", "5ca7a3da00d8e9c694a9cd725df5ba0ad6d735af")
-        if public
-        else ("d7b1ca1876dad87e15b0242b4c82c0203ff3cbd3", "6ff4981722fa05feb73a2bd26bbbba8b50dc29a6")
-    )
-    name, stimuli = "majajhong2015" + part, f"dicarlo_hvm-{'public' if public else 'private'}"
-    assembly = f"dicarlo_MajajHong2015_{assembly}"
-    return _brainscore(name, title, _MAJAJ, assembly, stimuli, (sha1, *images), 8.0, (70.0, 170.0), public)
+_HVM_IMAGES = {  # identifier -> SHA-1 of the images and their table
+    "hvm-public": ("8aa44e038d7b551efa8077467622f9d48d72e473", "5ca7a3da00d8e9c694a9cd725df5ba0ad6d735af"),
+    "hvm-private": ("d7b1ca1876dad87e15b0242b4c82c0203ff3cbd3", "6ff4981722fa05feb73a2bd26bbbba8b50dc29a6"),
+    "hvm": ("6fd5080deccfb061699909ffcb86a26209516811", "a56f55205904d5fb5ead4d0dc7bfad5cc4083b94"),
+}
+
+
+def _majaj(part: str, title: str, assembly: str, sha1: str, images: str = "hvm-public") -> Dataset:
+    name, assembly = "majajhong2015" + part, f"dicarlo_MajajHong2015_{assembly}"
+    named, digests, public = (images, f"dicarlo_{images}"), (sha1, *_HVM_IMAGES[images]), images != "hvm-private"
+    return _brainscore(name, title, _MAJAJ, assembly, named, digests, 8.0, (70.0, 170.0), public=public)
 
 
 def _freeman(part: str, side: str, sha1: tuple[str, str, str]) -> Dataset:
     title = "macaque V1 and V2, 205 neuroids, textures, single trials in 1 ms bins"
-    assembly, stimuli = f"movshon_FreemanZiemba2013_{side}", f"movshon_FreemanZiemba2013_aperture-{side}"
+    assembly = f"movshon_FreemanZiemba2013_{side}"
+    stimuli = (f"FreemanZiemba2013_aperture-{side}", f"movshon_FreemanZiemba2013_aperture-{side}")
     name, window = "freemanziemba2013" + part, (50.0, 200.0)
-    return _brainscore(name, title, _FREEMAN, assembly, stimuli, sha1, 4.0, window, side == "public")
+    return _brainscore(name, title, _FREEMAN, assembly, stimuli, sha1, 4.0, window, public=side == "public")
+
+
+_PAPALE = (
+    "Papale, Wang, Self & Roelfsema 2025, An extensive dataset of spiking activity to reveal the syntax of the ventral"
+    " stream, Neuron 113"
+)
+_LI = (
+    "Li et al. 2026, Triple-N dataset: large-scale fMRI-guided dense recordings of nonhuman primate neural responses to"
+    " natural scenes, Nature Neuroscience"
+)
+
+
+def _papale(part: str, title: str, sha1: tuple[str, str, str], versions: tuple[str, str, str]) -> Dataset:
+    assembly, stimuli = f"THINGS_TVSD_{part}_Assembly", (f"THINGS_TVSD_{part}_Stimuli", "")
+    name = "papale2025" + ("" if part == "test" else f"/{part}")
+    return _brainscore(
+        name, f"TVSD as Brain-Score has it: {title}", _PAPALE, assembly, stimuli, sha1, None, None,
+        folder="brainscore-vision/benchmarks/Papale2025", versions=versions, licence="CC-BY 4.0",
+    )  # fmt: skip
+
+
+def _li(part: str, title: str, assembly: str, sha1: str, version: str) -> Dataset:
+    digests = ("76cef574cbb09e53cc18573690558a85f9470231", "3e3603f9080dcc1c5519a3ac66895d55a3c486a1")
+    versions = ("jIe9AbMniKL7UXUJShW8ypdXwucfBg5N", "gRAM7LbVvIAgPeDCgvzX8sPuLsbsBbTN")
+    found = _brainscore(
+        "li2026" + part, title, _LI, assembly, ("Li2026_Stimuli", ""), (sha1, *digests), 11.0, (70.0, 170.0),
+        folder="brainscore-vision/benchmarks/Li2026", versions=(version, *versions),
+    )  # fmt: skip
+    return replace(found, usual_filter="reliability_window>.4")
+
+
+_THINGS = "THINGS has them (https://things-initiative.org); name the folder of its images as stimuli"
+
+
+def _tvsd(monkey: str, part: str, title: str) -> Dataset:
+    """part: of `read_tvsd`."""
+    folder = f"tvsd/{monkey}"
+    source = "https://gin.g-node.org/paolo_papale/TVSD"
+    found = Dataset(
+        folder + ("" if part == "test" else f"/{part}"),
+        "recording",
+        f"macaque V1, V4 and IT, 1,024 neuroids, {title}; file of 194 MB",
+        source,
+        "CC-BY 4.0",
+        _PAPALE,
+        DataFile(f"{folder}/THINGS_normMUA.mat"),
+        table=DataFile(f"{folder}/_logs/things_imgs.mat"),
+    )
+    how = f"{source} has {monkey}/THINGS_normMUA.mat and {monkey}/_logs/things_imgs.mat"
+    return replace(found, part=part, obtain=how, images_at=_THINGS, usual_filter="reliability>.3")
 
 
 def _rsatoolbox(name: str, commit: str, size: int, sha256: str) -> DataFile:
@@ -238,7 +312,7 @@ DATASETS = (
         "macaque V4 and IT, 256 neuroids, 2560 images of 64 objects, single trials",
         "private",
         "7a40d16148d6f82939155f0bd976d310857fb156",
-        public=False,
+        "hvm-private",
     ),
     _majaj(
         "/temporal", "as majajhong2015, in time bins", "temporal_public", "093ac35b3e8464c676d24cf38238415d4d6a9448"
@@ -248,14 +322,21 @@ DATASETS = (
         "as majajhong2015/private, in time bins",
         "temporal_private",
         "804ea9e7c08ae9ab7a7d705c9c7e68582750e2ea",
-        public=False,
+        "hvm-private",
+    ),
+    _majaj(
+        "/temporal-10ms",
+        "macaque V4 and IT, 5760 images of 64 objects, in bins of 10 ms",
+        "temporal-10ms",
+        "3a43db05db722b456d156f53b7215413c994e5b5",
+        "hvm",
     ),
     _freeman(
         "",
         "public",
         (
             "761c08f796db4e342555cdb60eef23a4f19ead43",
-            "ad3c6c237491485c863acd2f4d2f219f737e424c",
+            "3a6fec1fc28c212882d6833e267ea8654d289611",
             "194c9b301a4e3e9cff02481d4c19b39331d52660",
         ),
     ),
@@ -264,9 +345,47 @@ DATASETS = (
         "private",
         (
             "63f636fa2e2b51b47a676768a69b06ce95efdd8f",
-            "0015c94e01d037994cdde1b2e3d169ab99f380dc",
+            "daa724a4797b23929df59c18744923790edf71cb",
             "65bee31483dd743ae2a19c6af03b9abe5f4d5a41",
         ),
+    ),
+    _tvsd("monkeyN", "test", "100 THINGS images 30 times each"),
+    _tvsd("monkeyN", "train", "22,248 THINGS images of 1,854 concepts once each"),
+    _tvsd("monkeyF", "test", "100 THINGS images 30 times each"),
+    _tvsd("monkeyF", "train", "22,248 THINGS images of 1,854 concepts once each"),
+    _papale(
+        "test",
+        "macaque V1, V4 and IT of two animals, 100 THINGS images",
+        (
+            "685025f67e90006e775ac153e8e0007e35b62bbc",
+            "dfd6e8769414505afbf51de3ab207cb7a3cf49d6",
+            "b08c1c560f008cf3fb2982c22c881ea8ffce0410",
+        ),
+        ("XK0CVCAzfHNOrKgmNrLqFfwvs_gSWKb.", "AGNDfuS5nyIjTuXrM4hWFze.sWM9py2Z", "gEGUgT7PJB8z3roRkTiJ6zriSuehd2DI"),
+    ),
+    _papale(
+        "train",
+        "macaque V1, V4 and IT of two animals, 22,248 THINGS images",
+        (
+            "97e3e9ed2280441a30fa5c33e8537db1b45a9da8",
+            "0a97a7952097800207a23fe73281c256dfc90902",
+            "4a094a7e4c2408abc333ba610215a7c30277d904",
+        ),
+        ("q3sE0RZ5Fuq0C6vTVIiF48AsvG40.b7l", "S.DCjiAaGQ6PjCUs4QugwsHaZa9YiEuV", "kCt7PZx9jxXDrRhyow9y8hDUUDFAAp._"),
+    ),
+    _li(
+        "",
+        "Triple-N: macaque V1, V2, V4 and IT of five animals, 47,503 units, 1000 images of NSD, 70-170 ms",
+        "Li2026_Assembly",
+        "bb59217628132183a57ef10bb9017d857816ed53",
+        "jJWOONfWTN3pbp6clmE3Ea8eQ9ZZb_D6",
+    ),
+    _li(
+        "/temporal",
+        "as li2026, in bins of 10 ms from 0 to 300 ms",
+        "Li2026_temporal_Assembly",
+        "c27623909299dd4617672596c114fbe370ed271a",
+        "JmOzjXLy0K192AvgcpUxkN_X3B7z4i74",
     ),
     _hvm("", "macaque V4 and IT, 5760 images of 64 objects, single trials (course file)"),
     _hvm("/averaged", "as hvm, averaged over trials"),

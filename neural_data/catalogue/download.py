@@ -49,28 +49,30 @@ def fetch(name: str, *, data_dir: str | Path | None = None, report: Report | Non
     if unlinked:
         missing = ", ".join(str(folder / file.path) for file in unlinked)
         raise RSAError(f"{name} has no public link: {obtain(dataset)}; its place is {missing}")
-    return {folder / file.path: _fetch_file(file, folder, dataset, report) for file in dataset.files}
+    return dict(_fetch_file(file, folder, dataset, report) for file in dataset.files)
 
 
-def _fetch_file(file: DataFile, folder: Path, dataset: Dataset, report: Report | None = None) -> bool:
-    """Whether one file was downloaded; not if it was there already."""
+def _fetch_file(file: DataFile, folder: Path, dataset: Dataset, report: Report | None = None) -> tuple[Path, bool]:
+    """Where one file lies, and whether it was downloaded; not if it was there already."""
     import pooch
 
-    path = folder / file.path
+    path = next(
+        (folder / place for place in (file.path, *file.older) if (folder / place).is_file()), folder / file.path
+    )
     algorithm, _, expected = file.checksum.partition(":")
     if path.is_file():
         if expected and pooch.file_hash(str(path), alg=algorithm) != expected:
             raise RSAError(
                 f"{path} is not the published file ({algorithm} differs); move it away to fetch {dataset.name}"
             )
-        return False
+        return path, False
     if not expected:
         raise RSAError(f"{file.url} has no known checksum, so it is not downloaded; get it from {dataset.source}")
-    _download(file, path, report or (lambda *_: None))
-    return True
+    _download(file, path, dataset.source, report or (lambda *_: None))
+    return path, True
 
 
-def _download(file: DataFile, path: Path, report: Report) -> None:
+def _download(file: DataFile, path: Path, source: str, report: Report) -> None:
     import pooch
     from requests import exceptions
 
@@ -81,7 +83,8 @@ def _download(file: DataFile, path: Path, report: Report) -> None:
     except RSAError:
         raise
     except exceptions.HTTPError as error:
-        raise RSAError(f"{host} refuses: {reason(error)}; nothing was written") from error
+        moved = f"; if the file has moved, {source} says where it is"
+        raise RSAError(f"{host} refuses: {reason(error)}; nothing was written{moved}") from error
     except exceptions.Timeout as error:
         raise RSAError(f"{host} did not answer within {TIMEOUT:g} s; nothing was written, try again later") from error
     except exceptions.RequestException as error:
@@ -90,7 +93,9 @@ def _download(file: DataFile, path: Path, report: Report) -> None:
         raise RSAError(f"{host} cannot be reached to fetch {path.name}; is there a network connection?") from error
     except ValueError as error:
         kind = file.checksum.partition(":")[0]
-        raise RSAError(f"{file.url} is not the published file ({kind} differs); nothing was written") from error
+        raise RSAError(
+            f"{file.url} is not the published file ({kind} differs), see {source}; nothing was written"
+        ) from error
     except OSError as error:
         raise RSAError(f"cannot write {path}: {error.strerror or reason(error)}") from error
 

@@ -61,7 +61,8 @@ def images(name_or_path: str | Path, *, data_dir: str | Path | None = None) -> S
         return simulated_images(dataset.name)
     file = dataset.images
     if file is None:
-        raise RSAError(f"the images of {dataset.name} are not published with it")
+        where = f": {dataset.images_at}" if dataset.images_at else ""
+        raise RSAError(f"the images of {dataset.name} are not published with it{where}")
     path = locate(file, dataset, data_dir)
     if dataset.kind == "rdms":
         from ..recordings.readers.kriegeskorte import read_kriegeskorte_images

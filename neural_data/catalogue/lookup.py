@@ -54,7 +54,7 @@ def load(
         Folder of data files; by default `$TGSAGE_DATA`, then a cache folder.
     part : str
         Part of a file that holds several: a group of a netCDF file; the sheet of a workbook; `"trials"` (the default),
-        `"averaged"` or `"binned"` of the HDF5 file of HvM.
+        `"averaged"` or `"binned"` of the HDF5 file of HvM; `"test"` (the default) or `"train"` of TVSD.
     where : str or iterable of str
         Conditions on columns, see `select`.
     responses, stimulus_ids, neuroid_ids, repetition, region, dims, window
@@ -109,6 +109,8 @@ def _load(name_or_path: str | Path, data_dir: str | Path | None, layout: Layout)
         stated |= {"window_start": dataset.window[0], "window_end": dataset.window[1]}
     if dataset.degrees is not None:
         stated["degrees"] = dataset.degrees
+    if dataset.usual_filter:
+        stated["usual_filter"] = dataset.usual_filter
     return recording.assign_attrs(stated)
 
 
@@ -163,8 +165,9 @@ def data_folder(data_dir: str | Path | None = None) -> Path:
 def locate(file: DataFile, dataset: Dataset, data_dir: str | Path | None = None) -> Path:
     """Where the file lies. Raises RSAError saying how to get it when it is not there."""
     path = data_folder(data_dir) / file.path
-    if path.is_file():
-        return path
+    for place in (file.path, *file.older):
+        if (data_folder(data_dir) / place).is_file():
+            return data_folder(data_dir) / place
     how = f"`tgsage data fetch {dataset.name}` downloads it" if file.url else obtain(dataset)
     raise RSAError(f"{dataset.name}: {path} is missing; {how}, and TGSAGE_DATA names the folder that has it")
 
@@ -195,6 +198,11 @@ def _read(path: Path, layout: Layout) -> "xarray.DataArray":
         return read_table(path, kind, layout)
     if kind == "mat" and holds_rdms(path):
         raise RSAError(f"{path} may hold RDMs, but no responses; load_rdms or load_teacher reads it")
+    if kind in ("hdf5", "folder") and not layout.given:
+        from ..recordings.readers.tvsd import is_tvsd, read_tvsd
+
+        if is_tvsd(path):
+            return read_tvsd(path, part)
     unnamed = kind == "mat" or (kind == "npz" and not _is_zhang_desimone(path)) or is_matlab(path)
     if layout.given or unnamed:
         if kind not in ARRAYS:

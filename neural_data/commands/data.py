@@ -164,7 +164,7 @@ def _size(dataset: "Dataset") -> str:
 def _presence(dataset: "Dataset", folder: Path) -> str:
     if not dataset.files:
         return "made here"
-    there = [(folder / file.path).is_file() for file in dataset.files]
+    there = [any((folder / place).is_file() for place in (file.path, *file.older)) for file in dataset.files]
     return "yes" if all(there) else "in part" if any(there) else "no"
 
 

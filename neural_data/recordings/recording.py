@@ -381,16 +381,17 @@ def columns_of(recording: "xarray.DataArray", dim: str) -> dict[str, Array]:
     return {str(name): c.values for name, c in recording.coords.items() if c.dims == (dim,)}
 
 
-def blocks(recording: "xarray.DataArray") -> Iterator[tuple[slice, Array]]:
+def blocks(recording: "xarray.DataArray", along: str = "neuroid") -> Iterator[tuple[slice, Array]]:
     """Yield (slice of neuroids, their values), pieces of bounded size, from memory or from disk.
 
-    Raises RSAError for infinite values and for magnitudes that only a wrong byte order explains.
+    `along` presentations the slices are of these. Raises RSAError for infinite values and for magnitudes that only a
+    wrong byte order explains.
     """
-    per_neuroid = 8 * recording.size // recording.sizes["neuroid"]
-    step = max(1, _BLOCK_BYTES // per_neuroid)
-    for start in range(0, recording.sizes["neuroid"], step):
+    each = 8 * recording.size // recording.sizes[along]
+    step = max(1, _BLOCK_BYTES // each)
+    for start in range(0, recording.sizes[along], step):
         here = slice(start, start + step)
-        values = recording.isel(neuroid=here).values
+        values = recording.isel({along: here}).values
         magnitude = np.fmax.reduce(np.abs(values), axis=None) if values.dtype.kind == "f" else 0.0
         if magnitude > _LARGEST or 0 < magnitude < _SMALLEST:
             raise RSAError(
@@ -448,8 +449,10 @@ def time_window(
     part, lengths = recording.isel(time_bin=inside), (high - low)[inside].astype(np.float64)
     weights = None if np.ptp(lengths) <= 1e-9 * lengths.max() else lengths / lengths.sum()
     out = np.empty(recording.shape[:2], recording.dtype if recording.dtype.kind == "f" else np.float64)
-    for here, block in blocks(part):
-        out[:, here] = block.mean(axis=2, dtype=np.float64) if weights is None else block @ weights
+    along = "presentation" if "presentation" in recording.encoding.get("preferred_chunks", {}) else "neuroid"
+    for here, block in blocks(part, along):
+        at = (here,) if along == "presentation" else (slice(None), here)
+        out[at] = block.mean(axis=2, dtype=np.float64) if weights is None else block @ weights
     coords = {name: (c.dims, c.values) for name, c in recording.coords.items() if "time_bin" not in c.dims}
     attrs = {**recording.attrs, "window_start": float(low[inside].min()), "window_end": float(high[inside].max())}
     return xarray.DataArray(out, coords, DIMS[:2], recording.name, attrs)

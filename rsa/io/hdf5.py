@@ -52,6 +52,14 @@ def member(group: "h5py.Group", path: str) -> "h5py.Group | h5py.Dataset":
     return group
 
 
+def holds(path: Path, *names: str) -> bool:
+    """Return whether an HDF5 file has all these items at its top, and not as links."""
+    import h5py
+
+    with opened(path) as file:
+        return all(isinstance(file.get(name, getlink=True), h5py.HardLink) for name in names)
+
+
 def plain_dataset(group: "h5py.Group", name: str) -> "h5py.Dataset":
     """Return a data set that is stored in this file and large enough for the size that it claims.
 

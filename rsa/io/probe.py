@@ -23,6 +23,7 @@ AT_ONCE = 64 * 2**20  # bytes of arrays that are read completely; of larger ones
 _MEMORY = 2**30  # bytes of memory that one item may take
 _LARGE_CHUNK = 2**20  # stored bytes; smaller chunks cannot inflate to more than 1 GiB
 _SECONDS, _BYTES_PER_SECOND = 10.0, 20e6
+_SMALL, _MOST = 1e6, 120.0  # bytes per second of a file of tens of thousands of texts (MATLAB's cells), and seconds
 
 
 def flaw(path: Path) -> str:
@@ -37,7 +38,7 @@ def flaw(path: Path) -> str:
 
 @lru_cache(1024)
 def _flaw(path: str, inode: int, size: int, changed: int) -> str:
-    return _reader(os.getpid()).ask(path, round(_SECONDS + size / _BYTES_PER_SECOND))
+    return _reader(os.getpid()).ask(path, round(_SECONDS + max(size / _BYTES_PER_SECOND, min(size / _SMALL, _MOST))))
 
 
 @cache

@@ -31,7 +31,9 @@ def read_brainscore(path: Path, group: str = "") -> "xarray.DataArray":
     neuroid, time_bin), and bytes as on this machine. Missing values, packed numbers and times are decoded by the CF
     conventions (`_FillValue`, `missing_value`, `scale_factor`, `add_offset`, `_Unsigned`, `units`), as in xarray;
     edges of time bins are converted to ms. A data variable beyond 1 GiB stays on disk and is decoded as it is read.
-    BrainIO's tables of events (one dim, no presentations) are returned as they are.
+    `subject` of neuroids becomes `animal`; ids of neuroids that repeat between animals are prefixed by these, or else
+    numbered, which `attrs["neuroid_ids"]` says. BrainIO's tables of events (one dim, no presentations) are returned as
+    they are.
 
     Raises RSAError naming the file for other files, links out of the file, variables that claim more than the file can
     hold, attributes that do not fit the values, and as `check_recording`.
@@ -50,6 +52,7 @@ def read_brainscore(path: Path, group: str = "") -> "xarray.DataArray":
         marks, attrs = conventions(at[name]), _attributes(at) | _attributes(at[name])
         full_name, own_name = at[name].name, attribute(at[name], OWN_NAME)
         _name_columns(columns)
+        attrs |= _distinct_neuroids(columns)
     order = tuple(dim for dim in DIMS if dim in dims[name]) + tuple(dim for dim in dims[name] if dim not in DIMS)
     try:
         recording = lazy_array(path, full_name, dims[name], order, marks).assign_coords(columns).rename(own_name)
@@ -128,6 +131,26 @@ def _name_columns(columns: "dict[str, xarray.Variable]") -> None:
     elif "stimulus_id" in columns and columns["stimulus_id"].dims == ("presentation",):
         numbers = number_repetitions(columns["stimulus_id"].values)
         columns["repetition"] = columns["stimulus_id"].copy(data=numbers)
+
+
+def _distinct_neuroids(columns: "dict[str, xarray.Variable]") -> dict[str, str]:
+    """Make the ids of neuroids distinct, and say so."""
+    if "subject" in columns and "animal" not in columns and columns["subject"].dims == ("neuroid",):
+        columns["animal"] = columns.pop("subject")
+    column = columns.get("neuroid_id")
+    if column is None or column.ndim != 1 or len(np.unique(column.values)) == len(column):
+        return {}
+    ids, how, animals = column.values, "numbered", columns.get("animal")
+    if animals is not None and animals.dims == column.dims:
+        ids, how = np.char.add(np.char.add(animals.values.astype(str), "_"), ids), "prefixed by the animal"
+    if len(np.unique(ids)) < len(ids):
+        again = number_repetitions(ids)
+        ids = np.where(again > 0, np.char.add(np.char.add(ids, "#"), (again + 1).astype(str)), ids)
+        how = "numbered"
+    if len(np.unique(ids)) < len(ids):
+        return {}  # which the check of the recording refuses
+    columns["neuroid_id"] = column.copy(data=ids)
+    return {"neuroid_ids": f"repeat in the file and are {how}"}
 
 
 def _attributes(item: "h5py.Group | h5py.Dataset") -> dict[str, str | int | float]:

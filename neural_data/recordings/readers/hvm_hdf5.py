@@ -4,16 +4,16 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import h5py
 import numpy as np
 
 from ....rsa import RSAError
 from ....rsa.errors import listing, near
-from ....rsa.io.hdf5 import MAX_BYTES, opened, plain_dataset, read_column
+from ....rsa.io.hdf5 import MAX_BYTES, holds, opened, plain_dataset, read_column
 from ....rsa.types import Array
 from ..recording import from_arrays, trials_shown
 
 if TYPE_CHECKING:
+    import h5py
     import xarray
 
 PARTS = ("trials", "averaged", "binned")
@@ -30,8 +30,7 @@ _BIN = 20.0  # ms, from 0 on, in time_binned_trial_averaged
 
 def is_hvm(path: Path) -> bool:
     """Whether an HDF5 file has the groups of the HvM file."""
-    with opened(path) as file:
-        return all(isinstance(file.get(name, getlink=True), h5py.HardLink) for name in ("image_meta", "neural_meta"))
+    return holds(path, "image_meta", "neural_meta")
 
 
 def read_hvm(path: Path, part: str = "trials") -> "xarray.DataArray":

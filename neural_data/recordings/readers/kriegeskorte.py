@@ -1,6 +1,5 @@
 """RDMs, images and categories of Kriegeskorte et al. 2008 (Neuron): 92 objects seen by macaques and people."""
 
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -8,14 +7,13 @@ from typing import Any
 import numpy as np
 
 from ....rsa import RDM, RSAError, Stimuli
-from ....rsa.errors import reason
 from ....rsa.types import Array
+from .matlab import read_mat5
 
 N = 92
 LABELS = tuple(f"kriegeskorte2008/{i + 1:02d}" for i in range(N))
 _MODELS = {"animacy", "FaceBodyManmadeNatobj", "monkeyIT", "EVA", "HMAX", "V1", "Silhouette", "RADON"}
 VARIABLES = {"RDMs_mIT_hIT_fig1", "RDMs", "Models", "stimuli_92objs"}  # one of which each of the files holds
-_MAX_BYTES = 256 * 2**20  # the largest of the files inflates to 9 MiB
 
 
 def read_kriegeskorte(path: Path, descriptors: Mapping[str, Array] | None = None) -> dict[str, RDM]:
@@ -28,7 +26,7 @@ def read_kriegeskorte(path: Path, descriptors: Mapping[str, Array] | None = None
 
     Raises RSAError naming the file for truncated or other files, and for RDMs of other than 92 objects.
     """
-    content = _load(path)
+    content = read_mat5(path)
     try:
         if "RDMs_mIT_hIT_fig1" in content:
             columns = _categories(content)
@@ -62,7 +60,7 @@ def read_kriegeskorte_images(path: Path) -> Stimuli:
     """
     from PIL import Image
 
-    content = _load(path)
+    content = read_mat5(path)
     try:
         arrays = [entry["image"] for entry in content["stimuli_92objs"].ravel()]
         columns = _categories(content)
@@ -110,34 +108,3 @@ def _odd(path: Path) -> RSAError:
     return RSAError(
         f"{path} holds no RDMs or images of Kriegeskorte et al. 2008 in the layout that they were published in"
     )
-
-
-def _load(path: Path) -> dict[str, Any]:
-    from scipy.io import loadmat
-
-    _check_size(path)
-    try:
-        return dict(loadmat(path, variable_names=None))
-    except Exception as error:  # anything that a damaged file may cause in a parser
-        raise RSAError(f"{path} cannot be read as a MATLAB 5 file: {reason(error)}") from error
-
-
-def _check_size(path: Path) -> None:
-    """Raises RSAError unless every variable of the file inflates to a bounded size."""
-    try:
-        content = memoryview(path.read_bytes() if path.stat().st_size <= _MAX_BYTES else b"")
-    except OSError as error:
-        raise RSAError(f"{path}: {error.strerror or error}") from error
-    place, total = 128, 0
-    while place + 8 <= len(content):
-        kind, size = np.frombuffer(content[place : place + 8], "<u4").tolist()
-        if kind == 15:  # a compressed variable
-            try:
-                total += len(
-                    zlib.decompressobj().decompress(content[place + 8 : place + 8 + size], _MAX_BYTES - total + 1)
-                )
-            except zlib.error as error:
-                raise RSAError(f"{path} is damaged: {error}") from error
-        place += 8 + size
-    if total > _MAX_BYTES or not 128 < place <= len(content):
-        raise RSAError(f"{path} is no MATLAB 5 file of a size that is published here, or it is truncated")

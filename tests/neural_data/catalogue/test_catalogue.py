@@ -21,12 +21,35 @@ def test_names_are_unique_and_every_entry_says_whose_the_data_are() -> None:
         "majajhong2015",
         "freemanziemba2013",
         "simulated",
+        "tvsd/monkeyN",
+        "tvsd/monkeyF/train",
+        "papale2025",
+        "papale2025/train",
+        "li2026",
+        "li2026/temporal",
+        "majajhong2015/temporal-10ms",
     } <= set(names)
     for dataset in list_datasets():
         assert dataset.kind in ("recording", "rdms", "simulation")
         assert all((dataset.title, dataset.source, dataset.licence, dataset.citation))
         assert all(file.url.startswith("https://") or not file.url for file in dataset.files)
         assert all(file.checksum.split(":")[0] in ("sha256", "sha1", "") for file in dataset.files)
+
+
+def test_files_of_brainscore_lie_where_its_registry_says() -> None:
+    files = {dataset.name: dataset.files for dataset in list_datasets()}
+    store = "https://brainscore-storage.s3.amazonaws.com/"
+    assert [file.url for file in files["majajhong2015"]] == [
+        f"{store}brainio-brainscore/{name}"
+        for name in ("assy_dicarlo_MajajHong2015_public.nc", "stimulus_hvm-public.zip", "stimulus_hvm-public.csv")
+    ]
+    assembly = files["papale2025"][0]
+    assert assembly.url == (
+        f"{store}brainscore-vision/benchmarks/Papale2025/assy_THINGS_TVSD_test_Assembly.nc"
+        "?versionId=XK0CVCAzfHNOrKgmNrLqFfwvs_gSWKb."
+    )
+    assert assembly.checksum == "sha1:685025f67e90006e775ac153e8e0007e35b62bbc"
+    assert [len(file.checksum) for name in ("li2026", "li2026/temporal") for file in files[name]] == [45] * 6
 
 
 def test_the_folder_is_the_argument_then_the_environment_then_a_cache(

@@ -14,6 +14,7 @@ from tgsage.neural_data import as_teacher, load, save_recording
 from tgsage.rsa import RSAError, Teacher
 
 from ..layouts import SITES, Images, majaj_columns, shuffled, write_assembly, write_encoded, write_hvm, write_majaj
+from ..tvsd_layout import write_tvsd
 
 LOOP = """
 import re, resource, sys
@@ -24,7 +25,7 @@ import numpy as np
 from tgsage.neural_data import images, load, load_rdms
 from tgsage.rsa import RDM, RSAError, Teacher
 
-readers = {".h5": load, ".nc": load, ".npy": load, ".npz": load, ".mat": load_rdms, ".zip": images,
+readers = {".h5": load, ".nc": load, ".npy": load, ".npz": load, ".mat": load if "monkeyN" in sys.argv[1] else load_rdms, ".zip": images,
            ".teacher": Teacher.load, ".rdm": RDM.load}
 sources = [Path(name) for name in sys.argv[3:]]
 for source in sources:
@@ -84,6 +85,12 @@ def hdf5_files(tmp_path: Path) -> list[Path]:
 
 def test_damaged_hdf5_ends_in_one_line_or_none(hdf5_files: list[Path], tmp_path: Path) -> None:
     found = outcomes(tmp_path, hdf5_files, 60)
+    assert sum(found.values(), Counter()).keys() == {"loaded", "refused"}
+
+
+def test_damage_of_matlab_7_3_ends_in_one_line_or_none(tmp_path: Path) -> None:
+    written = write_tvsd(tmp_path / "monkeyN", concepts=2, each=2, test=3, repeats=3)
+    found = outcomes(written.path.parent, [written.path], 40)
     assert sum(found.values(), Counter()).keys() == {"loaded", "refused"}
 
 

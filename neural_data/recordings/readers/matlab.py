@@ -1,0 +1,98 @@
+"""MATLAB files: version 5 through scipy once its size is known, and the cells of texts of version 7.3 (HDF5)."""
+
+import zlib
+from collections.abc import Collection
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ....rsa import RSAError
+from ....rsa.errors import reason
+from ....rsa.io.hdf5 import plain_dataset
+
+if TYPE_CHECKING:
+    import h5py
+
+MAX_BYTES = 256 * 2**20  # of a version 5 file, packed and inflated
+_MAX_TEXT = 4096  # characters
+
+
+def read_mat5(path: Path, names: Collection[str] | None = None) -> dict[str, Any]:
+    """Variables of a MATLAB 5 file by name. Raises RSAError for damaged files and those beyond 256 MiB."""
+    from scipy.io import loadmat
+
+    _check_size(path)
+    try:
+        return dict(loadmat(path, variable_names=None if names is None else list(names)))
+    except Exception as error:  # anything that a damaged file may cause in a parser
+        raise RSAError(f"{path} cannot be read as a MATLAB 5 file: {reason(error)}") from error
+
+
+def mat5_names(path: Path) -> set[str]:
+    """Names of the variables of a MATLAB 5 file. Raises RSAError as `read_mat5`."""
+    from scipy.io import whosmat
+
+    _check_size(path)
+    try:
+        return {name for name, *_ in whosmat(path)}
+    except Exception as error:  # as above
+        raise RSAError(f"{path} cannot be read as a MATLAB 5 file: {reason(error)}") from error
+
+
+def read_cell_texts(file: "h5py.File", name: str) -> list[str]:
+    """The texts of a cell array, or of a field of a structure array, of a version 7.3 file."""
+    return [_text(item) for item in cells(file, name)]
+
+
+def cells(file: "h5py.File", name: str) -> "list[h5py.h5d.DatasetID]":
+    """The arrays that a cell array, or a field of a structure array, refers to.
+
+    These are low-level handles, since such a file has tens of thousands. Raises RSAError for anything else.
+    """
+    import h5py
+
+    data = plain_dataset(file, name)
+    if h5py.check_ref_dtype(data.dtype) is not h5py.Reference:
+        raise RSAError(f"{name} holds {data.dtype}, not references to cells")
+    found = []
+    for i, reference in enumerate(np.ravel(data[()]).tolist()):
+        item = h5py.h5r.dereference(reference, file.id) if reference else None
+        if not isinstance(item, h5py.h5d.DatasetID):
+            raise RSAError(f"cell {i + 1} of {name} is empty or no array")
+        settings = item.get_create_plist()
+        if settings.get_external_count() or settings.get_layout() == h5py.h5d.VIRTUAL:
+            raise RSAError(f"cell {i + 1} of {name} lies in another file")
+        found.append(item)
+    return found
+
+
+def _text(item: "h5py.h5d.DatasetID") -> str:
+    import h5py
+
+    if item.dtype != np.uint16 or np.prod(item.shape, dtype=float) > _MAX_TEXT:
+        raise RSAError(f"a cell holds {item.dtype} of shape {item.shape}, not a text")
+    units = np.empty(item.shape, "<u2")
+    item.read(h5py.h5s.ALL, h5py.h5s.ALL, units)
+    return units.tobytes().decode("utf-16-le")
+
+
+def _check_size(path: Path) -> None:
+    """Raises RSAError unless every variable of the file inflates to a bounded size."""
+    try:
+        content = memoryview(path.read_bytes() if path.stat().st_size <= MAX_BYTES else b"")
+    except OSError as error:
+        raise RSAError(f"{path}: {error.strerror or error}") from error
+    place, total = 128, 0
+    while place + 8 <= len(content):
+        kind, size = np.frombuffer(content[place : place + 8], "<u4").tolist()
+        if kind == 15:  # a compressed variable
+            try:
+                total += len(
+                    zlib.decompressobj().decompress(content[place + 8 : place + 8 + size], MAX_BYTES - total + 1)
+                )
+            except zlib.error as error:
+                raise RSAError(f"{path} is damaged: {error}") from error
+        place += 8 + size
+    if total > MAX_BYTES or not 128 < place <= len(content):
+        raise RSAError(f"{path} is no MATLAB 5 file of a size that is published here, or it is truncated")
