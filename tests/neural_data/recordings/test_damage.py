@@ -25,8 +25,10 @@ import numpy as np
 from tgsage.neural_data import images, load, load_rdms
 from tgsage.rsa import RDM, RSAError, Teacher
 
-readers = {".h5": load, ".nc": load, ".npy": load, ".npz": load, ".mat": load if "monkeyN" in sys.argv[1] else load_rdms, ".zip": images,
+readers = {".h5": load, ".nc": load, ".npy": load, ".npz": load, ".mat": load_rdms, ".zip": images,
            ".teacher": Teacher.load, ".rdm": RDM.load}
+if "recordings" in sys.argv[1]:
+    readers[".mat"] = load
 sources = [Path(name) for name in sys.argv[3:]]
 for source in sources:
     readers[source.suffix](source)
@@ -89,7 +91,7 @@ def test_damaged_hdf5_ends_in_one_line_or_none(hdf5_files: list[Path], tmp_path:
 
 
 def test_damage_of_matlab_7_3_ends_in_one_line_or_none(tmp_path: Path) -> None:
-    written = write_tvsd(tmp_path / "monkeyN", concepts=2, each=2, test=3, repeats=3)
+    written = write_tvsd(tmp_path / "recordings" / "monkeyN", concepts=2, each=2, test=3, repeats=3)
     found = outcomes(written.path.parent, [written.path], 40)
     assert sum(found.values(), Counter()).keys() == {"loaded", "refused"}
 
