@@ -31,8 +31,8 @@ def read_brainscore(path: Path, group: str = "") -> "xarray.DataArray":
     neuroid, time_bin), and bytes as on this machine. Missing values, packed numbers and times are decoded by the CF
     conventions (`_FillValue`, `missing_value`, `scale_factor`, `add_offset`, `_Unsigned`, `units`), as in xarray;
     edges of time bins are converted to ms. A data variable beyond 1 GiB stays on disk and is decoded as it is read.
-    `subject` of neuroids becomes `animal`; ids of neuroids that repeat between animals are prefixed by these, or else
-    numbered, which `attrs["neuroid_ids"]` says. BrainIO's tables of events (one dim, no presentations) are returned as
+    `subject` of neuroids becomes `animal`; ids of neuroids that repeat between animals are prefixed by these, which
+    `attrs["neuroid_ids"]` says. BrainIO's tables of events (one dim, no presentations) are returned as
     they are.
 
     Raises RSAError naming the file for other files, links out of the file, variables that claim more than the file can
@@ -134,23 +134,17 @@ def _name_columns(columns: "dict[str, xarray.Variable]") -> None:
 
 
 def _distinct_neuroids(columns: "dict[str, xarray.Variable]") -> dict[str, str]:
-    """Make the ids of neuroids distinct, and say so."""
+    """Prefix ids of neuroids that repeat between animals by these, and say so."""
     if "subject" in columns and "animal" not in columns and columns["subject"].dims == ("neuroid",):
         columns["animal"] = columns.pop("subject")
-    column = columns.get("neuroid_id")
-    if column is None or column.ndim != 1 or len(np.unique(column.values)) == len(column):
+    ids, animals = columns.get("neuroid_id"), columns.get("animal")
+    if ids is None or animals is None or not ids.dims == animals.dims == ("neuroid",):
         return {}
-    ids, how, animals = column.values, "numbered", columns.get("animal")
-    if animals is not None and animals.dims == column.dims:
-        ids, how = np.char.add(np.char.add(animals.values.astype(str), "_"), ids), "prefixed by the animal"
-    if len(np.unique(ids)) < len(ids):
-        again = number_repetitions(ids)
-        ids = np.where(again > 0, np.char.add(np.char.add(ids, "#"), (again + 1).astype(str)), ids)
-        how = "numbered"
-    if len(np.unique(ids)) < len(ids):
-        return {}  # which the check of the recording refuses
-    columns["neuroid_id"] = column.copy(data=ids)
-    return {"neuroid_ids": f"repeat in the file and are {how}"}
+    longer = np.char.add(np.char.add(animals.values.astype(str), "_"), ids.values)
+    if len(np.unique(ids.values)) == len(longer) or len(np.unique(longer)) < len(longer):
+        return {}  # the check of a recording refuses what repeats within an animal
+    columns["neuroid_id"] = ids.copy(data=longer)
+    return {"neuroid_ids": "repeat between animals in the file and are prefixed by these"}
 
 
 def _attributes(item: "h5py.Group | h5py.Dataset") -> dict[str, str | int | float]:

@@ -1,0 +1,17 @@
+"""A file of TVSD's size within its time and memory, and the benchmark's own code on a small one."""
+
+import pytest
+from tgsage.benchmarks.speed.recordings import build_rdms
+
+
+def test_a_small_file_goes_from_disk_to_rdms_by_concept() -> None:
+    found = build_rdms(concepts=20)
+    assert 0 < found["seconds to load"] < found["seconds"]
+    assert all(found[f"concepts of {region}"] == 20 for region in ("V1", "V4", "IT"))
+
+
+@pytest.mark.slow
+def test_a_file_of_the_published_size_takes_less_than_2_gb() -> None:
+    found = build_rdms()
+    assert found["peak GB"] < 2
+    assert found["concepts of IT"] == 1854
