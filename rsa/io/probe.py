@@ -23,6 +23,8 @@ AT_ONCE = 64 * 2**20  # bytes of arrays that are read completely; of larger ones
 _MEMORY = 2**30  # bytes of memory that one item may take
 _LARGE_CHUNK = 2**20  # stored bytes; smaller chunks cannot inflate to more than 1 GiB
 _SECONDS, _BYTES_PER_SECOND = 10.0, 20e6
+_WAITS = 10  # seconds by the clock for one of work
+_SMALL_ARRAY = 4096  # bytes
 _SMALL, _MOST = 1e6, 120.0  # bytes per second of a file of tens of thousands of texts (MATLAB's cells), and seconds
 
 
@@ -102,12 +104,14 @@ def _main() -> None:
         path, seconds = json.loads(line)
         child = os.fork()
         if child == 0:
-            signal.alarm(seconds)
+            signal.setitimer(signal.ITIMER_PROF, seconds)  # of work, since a busy machine or a slow disk is no hang
+            signal.alarm(_WAITS * seconds)
             print(json.dumps(_try(path)), flush=True)
             os._exit(0)
         status = os.waitpid(child, 0)[1]
         if status:
-            what = "hangs" if os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGALRM else "crashes"
+            timed_out = os.WIFSIGNALED(status) and os.WTERMSIG(status) in (signal.SIGALRM, signal.SIGPROF)
+            what = "hangs" if timed_out else "crashes"
             print(json.dumps(f"libhdf5 {what} over its bytes"), flush=True)
 
 
@@ -141,7 +145,47 @@ def _read_all(file: "h5py.File") -> None:
             with suppress(TypeError):
                 _read_data(item)
         elif isinstance(item, h5py.Group):
-            left += [item[name] for name in item if isinstance(item.get(name, getlink=True), h5py.HardLink)]
+            for name in item:
+                if item.id.links.get_info(name.encode(errors="surrogateescape")).type == h5py.h5l.TYPE_HARD:
+                    found = h5py.h5o.open(item.id, name.encode(errors="surrogateescape"))
+                    if not _read_small(found, seen):
+                        left.append(item[name])
+
+
+def _read_small(item: "h5py.h5g.ObjectID", seen: set[int]) -> bool:
+    """Whether it is a small array of plain numbers, now read: MATLAB writes tens of thousands of these, its texts."""
+    import h5py
+    import numpy as np
+
+    if not isinstance(item, h5py.h5d.DatasetID):
+        return False
+    kind, settings = item.get_type(), item.get_create_plist()
+    if not isinstance(kind, h5py.h5t.TypeIntegerID) or settings.get_layout() not in (
+        h5py.h5d.COMPACT,
+        h5py.h5d.CONTIGUOUS,
+    ):
+        return False
+    if settings.get_external_count() or item.get_space().get_simple_extent_npoints() * kind.get_size() > _SMALL_ARRAY:
+        return False
+    attributes = [h5py.h5a.open(item, index=i) for i in range(h5py.h5a.get_num_attrs(item))]
+    if any(not _is_plain(a.get_type()) or a.get_storage_size() > _SMALL_ARRAY for a in attributes):
+        return False
+    address = h5py.h5o.get_info(item).addr
+    if address not in seen:
+        seen.add(address)
+        for attribute in attributes:
+            attribute.read(np.empty(attribute.shape, attribute.dtype))
+        item.read(h5py.h5s.ALL, h5py.h5s.ALL, np.empty(item.shape, item.dtype))
+    return True
+
+
+def _is_plain(kind: "h5py.h5t.TypeID") -> bool:
+    """Whether values of a type are numbers or texts of fixed length."""
+    import h5py
+
+    if isinstance(kind, h5py.h5t.TypeStringID):
+        return not kind.is_variable_str()
+    return isinstance(kind, h5py.h5t.TypeIntegerID | h5py.h5t.TypeFloatID)
 
 
 def _read_data(data: "h5py.Dataset") -> None:
