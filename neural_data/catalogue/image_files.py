@@ -190,3 +190,17 @@ class ArrayImages:
         with opened(self.path) as file:
             pixels: Any = plain_dataset(file, self.name)[row]
         return Image.fromarray(pixels).convert("RGB")
+
+
+class JoinedImages:
+    """The images of several sets, one set after the other."""
+
+    def __init__(self, sets: Sequence[ArrayImages]) -> None:
+        self.places = [(images, i) for images in sets for i in range(len(images))]
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def __getitem__(self, index: int) -> "Image.Image":
+        images, i = self.places[index]
+        return images[i]

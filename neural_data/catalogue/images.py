@@ -13,7 +13,7 @@ from ...rsa.errors import listing, reason
 from ...rsa.io.kinds import content_of
 from ...rsa.labels import both_sides, check_labels, composed, respelled
 from ...rsa.types import Array
-from .image_files import ArrayImages, FolderImages, ImageFiles, ZipImages
+from .image_files import ArrayImages, FolderImages, ImageFiles, JoinedImages, ZipImages
 
 if TYPE_CHECKING:
     import xarray
@@ -84,7 +84,12 @@ def open_images(path: Path) -> Stimuli:
     kind = content_of(path)
     if kind == "hdf5":
         from ..recordings.readers.hvm_hdf5 import is_hvm, read_hvm_table
+        from ..recordings.readers.npc_v4 import image_parts, is_npc_v4
 
+        if is_npc_v4(path):
+            parts = image_parts(path)
+            joined = JoinedImages([ArrayImages(path, name) for name in parts])
+            return Stimuli(joined, {"stimulus_id": np.concatenate(list(parts.values()))}, reference=path.name)
         return Stimuli(ArrayImages(path), read_hvm_table(path) if is_hvm(path) else None, reference=path.name)
     if kind not in ("zip", "folder"):
         raise RSAError(f"{path} is no zip archive, folder or HDF5 file of images")

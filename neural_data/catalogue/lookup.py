@@ -217,6 +217,10 @@ def _read(path: Path, layout: Layout) -> "xarray.DataArray":
 
         if is_hvm(path):
             return read_hvm(path, part or "trials")
+        from ..recordings.readers.npc_v4 import is_npc_v4, read_npc_v4
+
+        if is_npc_v4(path):
+            return read_npc_v4(path, part)
         from ..recordings.readers.brainscore import read_brainscore
 
         return read_brainscore(path, part)

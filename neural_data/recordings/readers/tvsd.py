@@ -32,7 +32,7 @@ def is_tvsd(path: Path) -> bool:
     """Whether it is a file of TVSD, or a folder with one of a monkey or with folders of both."""
     if path.is_dir():
         return any((path / folder / name).is_file() for folder in ("", *_REGIONS) for name in _FILES)
-    return holds(path, "train_MUA", "test_MUA_reps", "reliab") or holds(path, "ALLMUA", "ALLMAT", "tb")
+    return holds(path, "test_MUA_reps", "reliab") or holds(path, "ALLMUA", "ALLMAT", "tb")
 
 
 def read_tvsd(path: Path, part: str = "") -> xarray.DataArray:
