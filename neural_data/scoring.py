@@ -132,6 +132,10 @@ def score(
     )
     module: Any = model
     ready = isinstance(model, Mapping | RDM | Features) or is_file_of_layers(model)
+    if not (ready or isinstance(model, str) or hasattr(model, "named_modules")):
+        kinds = "a name, a torch module, ready RDMs or Features, or a file of these"
+        hint = "; load_model returns (module, preprocess)" if isinstance(model, tuple) else ""
+        raise RSAError(f"model must be {kinds}, got {type(model).__name__}{hint}")
     if ready:
         _refuse({"weights": weights, "preprocess": preprocess}, "is for a network, and its features or RDMs are given")
         name = str(model) if isinstance(model, str | Path) else ""

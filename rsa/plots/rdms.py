@@ -97,7 +97,9 @@ def display_order(rdm: "RDM") -> tuple[npt.NDArray[Any], list[tuple[str, int]], 
         return known
     from scipy.cluster.hierarchy import leaves_list, linkage
 
-    return leaves_list(linkage(rdm.values.astype(np.float64), "average")), [], "ordered by clustering"
+    values = rdm.values.astype(np.float64)
+    values -= min(0.0, values.min())  # crossvalidated distances; the order stays, and scipy refuses heights below zero
+    return leaves_list(linkage(values, "average")), [], "ordered by clustering"
 
 
 def category_order(rdm: "RDM") -> tuple[npt.NDArray[Any], list[tuple[str, int]], str] | None:

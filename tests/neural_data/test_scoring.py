@@ -109,6 +109,13 @@ def test_few_conditions_are_not_resampled_unless_asked() -> None:
         tgsage.score(nn.Identity(), teacher)
 
 
+@pytest.mark.parametrize("model", [[RDM([1.0], "ab")], np.zeros((4, 9)), None, (nn.Identity(), None)])
+def test_what_is_no_model_is_said_before_the_teacher_is_loaded(model: Any) -> None:
+    kind = type(model).__name__
+    with pytest.raises(tgsage.TGSageError, match=rf"model must be a name, a torch module, .* got {kind}"):
+        tgsage.score(model, "no such teacher")
+
+
 def test_arguments_without_an_effect_are_errors(
     network: nn.Module, recording: xarray.DataArray, stimuli: Stimuli
 ) -> None:

@@ -43,6 +43,8 @@ def test_without_categories_what_is_alike_stands_together() -> None:
         frozenset({1, 3, 5}),
     }
     assert (marks, how) == ([], "ordered by clustering")
+    below_zero = display_order(rdm.replace(values=rdm.values - 3, metric="crossnobis"))[0]
+    assert below_zero.tolist() == order.tolist()
 
 
 def test_a_score_is_drawn_whole_or_not_at_all(tmp_path: Path) -> None:
