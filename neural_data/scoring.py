@@ -153,6 +153,8 @@ def score(
     if ready:
         _refuse({"device": device}, "is for a network, and the layers' RDMs or features are given")
         given = given_layers(model, chosen, labels)
+        if all(isinstance(one, RDM) for one in given.values()):
+            _refuse({"stimuli": stimuli}, "is for a network or for features, and the layers' RDMs are given")
         shown = partial(_shown, chosen, stimuli, groups, data_dir)
         made: Any = comparable(matching_layers(given, layers), chosen, similarity, metric, shown)
     else:

@@ -123,7 +123,7 @@ def test_arguments_without_an_effect_are_errors(
     rdms = replace(teacher).rdms
     for options, words in (
         ({"model": rdms, "stimuli": stimuli}, "stimuli is for a network"),
-        ({"model": rdms, "layers": "0"}, "layers is for a network"),
+        ({"model": rdms, "layers": "0"}, "there is no layer '0'"),
         ({"model": rdms, "window": (70, 170)}, "window is for recordings, and teacher 'recording' is ready"),
         ({"model": rdms, "by": "object_name"}, "by is for recordings"),
         ({"model": network, "weights": "w.pt", "stimuli": stimuli}, "weights is for a model given by name"),
