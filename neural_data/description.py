@@ -1,5 +1,6 @@
 """What a recording, a set of published RDMs or a teacher file holds, in numbers."""
 
+import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,7 +11,8 @@ import numpy.typing as npt
 
 from ..rsa import RDM, RSAError, Teacher
 from ..rsa.errors import listing
-from .catalogue.lookup import load_as
+from .catalogue.images import images, match_images
+from .catalogue.lookup import list_datasets, load_as
 from .recordings.neuroids import region_neuroids
 from .recordings.recording import check_recording, encode, in_window
 from .regions import make_rdms, responses
@@ -22,6 +24,8 @@ from .teacher import load_teacher, publishes_rdms
 if TYPE_CHECKING:
     import pandas
     import xarray
+
+_USUAL = {"reliability_window": 0.4, "reliability": 0.3}  # of neuroids: as published with Li2026, with TVSD
 
 
 @dataclass(frozen=True, repr=False)
@@ -104,7 +108,7 @@ def describe(
     settings = RegionSettings(missing="drop", **{key: value for key, value in made.items() if value is not None})
     made = {key: getattr(settings, key) for key in made}
     recording = check_recording(load_as(name_or_path, data_dir, layout, where))
-    facts = _facts(recording)
+    facts = _facts(recording) | _images(recording, data_dir)
     recording = in_window(recording, None)
     neuroids = region_neuroids(recording, settings.level)
     rdms, reasons = _rdms(recording, neuroids, settings)
@@ -201,6 +205,22 @@ def _between_animals(recording: "xarray.DataArray", settings: dict[str, Any]) ->
     }
 
 
+def _images(recording: "xarray.DataArray", data_dir: str | Path | None) -> dict[str, str]:
+    """Which images a model has to be shown, and whether they are there."""
+    ids = list(dict.fromkeys(recording["stimulus_id"].values.tolist()))
+    source = str(recording.attrs.get("images", recording.attrs.get("identifier", "")))
+    folder = f"a folder of files named by stimulus_id ({listing(ids)}), as --stimuli of tgsage score"
+    if "images" not in recording.attrs and source not in {dataset.name for dataset in list_datasets()}:
+        return {"images": f"{len(ids)} are needed: {folder}"}
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of names that are spelled differently
+            match_images(recording, images(source, data_dir=data_dir))
+    except RSAError as error:
+        return {"images": f"{len(ids)} are needed, of {source}, and they are not there: {error}"}
+    return {"images": f"all {len(ids)} are there, of {source}"}
+
+
 def _facts(recording: "xarray.DataArray") -> dict[str, Any]:
     stimuli, codes = encode(recording["stimulus_id"].values)
     counts = np.bincount(codes)
@@ -217,8 +237,14 @@ def _facts(recording: "xarray.DataArray") -> dict[str, Any]:
         if name in recording.coords:
             values = np.unique(recording[name].values)
             facts[name] = f"{len(values)} ({listing(values, 8)})"
+    usual = next((name for name in _USUAL if name in recording.coords and recording[name].dims == ("neuroid",)), "")
+    if usual and recording[usual].dtype.kind == "f":
+        left = int((recording[usual].values > _USUAL[usual]).sum())
+        facts["usual filter"] = (
+            f"--where '{usual}>{_USUAL[usual]:g}', which leaves {left} of {recording.sizes['neuroid']}"
+        )
     if "time_bin" in recording.dims:
         start, end = recording["time_bin_start"].values, recording["time_bin_end"].values
         facts["time bins"] = f"{len(start)}, {start.min():g} to {end.max():g} ms"
-    elsewhere = ("identifier", "repeats", "window_start", "window_end")
+    elsewhere = ("identifier", "images", "repeats", "window_start", "window_end")
     return facts | {str(key): value for key, value in recording.attrs.items() if key not in elsewhere}

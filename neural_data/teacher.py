@@ -196,7 +196,7 @@ def load_teacher(
     asked |= {"splits": splits, "seed": seed, "method": method}
     given: dict[str, Any] = {key: value for key, value in asked.items() if value is not None}
     if not publishes_rdms(name_or_path, layout):
-        recording = load_as(name_or_path, data_dir, layout, where)
+        recording = load_as(name_or_path, data_dir, replace(layout, window=window), where)
         return as_teacher(recording, features=features, advance=advance, **given)
     if where or layout.given:
         what = "a condition" if where else layout.given[0]

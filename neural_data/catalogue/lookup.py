@@ -203,6 +203,11 @@ def _read(path: Path, layout: Layout) -> "xarray.DataArray":
 
         if is_tvsd(path):
             return read_tvsd(path, part)
+    if kind == "hdf5" and not layout.responses:
+        from ..recordings.readers.nwb import is_nwb, read_nwb
+
+        if is_nwb(path):
+            return read_nwb(path, layout)
     unnamed = kind == "mat" or (kind == "npz" and not _is_zhang_desimone(path)) or is_matlab(path)
     if layout.given or unnamed:
         if kind not in ARRAYS:

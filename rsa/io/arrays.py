@@ -89,7 +89,7 @@ def _npz_shapes(path: Path) -> dict[str, tuple[tuple[int, ...], str]]:
             if not part.filename.endswith(".npy"):
                 continue
             with archive.open(part) as file:
-                read = headers.get(np.lib.format.read_magic(file))  # type: ignore[no-untyped-call]
+                read = headers.get(np.lib.format.read_magic(file))
                 if read is None:
                     raise RSAError(f"{part.filename} is of a newer kind of npy")
                 shape, _, dtype = read(file)

@@ -55,6 +55,12 @@ def the_one(role: str, names: Iterable[object]) -> str:
     return (own or found or [""])[0]
 
 
+def word(name: str) -> str:
+    """A name that a coordinate can be stored under."""
+    found = re.sub(r"\W+", "_", name).strip("_") or "column"
+    return found if found.isidentifier() else f"_{found}"
+
+
 def table_kind(path: Path, start: bytes) -> str:
     """Whether a file is a table, by its first bytes: parquet, excel, csv, or "" for anything else."""
     if start.startswith(b"PAR1"):

@@ -87,8 +87,8 @@ def _dims(at: "h5py.Group", name: str) -> tuple[str, ...] | None:
     scales = data.attrs.get("DIMENSION_LIST", ())  # by hand, since libhdf5's own way does not survive damage
     if len(scales) != data.ndim or not all(len(of_dim) for of_dim in scales):
         raise RSAError(
-            f"variable {name} has dims without a name, so this is no netCDF file of an assembly; h5py reads its arrays,"
-            " and from_arrays names them"
+            f"variable {name} has dims without a name, so this is no netCDF file of an assembly; --responses,"
+            " --stimulus-ids and --dims name its arrays (or h5py reads them, and from_arrays names them)"
         )
     dims = tuple(str(at[of_dim[0]].name).rsplit("/", 1)[-1] for of_dim in scales)
     return dims[:-1] if data.dtype == "S1" and len(dims) > 1 else dims  # rows of characters, which are texts

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from ....rsa import RSAError
 from ....rsa.errors import listing, near
 from ....rsa.io.arrays import LARGEST
-from ....rsa.io.tables import UNNAMED, named_like, read_frame, the_one
+from ....rsa.io.tables import UNNAMED, named_like, read_frame, the_one, word
 from ....rsa.labels import check_names, plain_column
 from ....rsa.types import Array
 from ...settings import NAMED, Layout
@@ -112,7 +112,7 @@ def _long(frame: "pandas.DataFrame", roles: dict[str, str], layout: Layout) -> "
         if not name or name in (roles["region"], roles["repetition"]):
             continue
         column = plain_column(frame[name])
-        own = "animal" if named_like("animal", [name]) else _word(name)
+        own = "animal" if named_like("animal", [name]) else word(name)
         along = [(of_presentations, presentation, first_row), (of_sites, site, first_site)]
         for target, codes, first in along[::-1] if own == "animal" else along:
             if np.array_equal(column[first][codes], column, equal_nan=column.dtype.kind == "f"):
@@ -182,7 +182,7 @@ def _wide(frame: "pandas.DataFrame", roles: dict[str, str], layout: Layout) -> "
     responses = np.stack([_numbers(frame, name) for name in sites], axis=1)
     beside = [name for name in beside if not _row_numbers(frame, name)]
     beside += [roles["trial"]] if roles["trial"] and roles["trial"] != roles["repetition"] else []
-    columns: dict[str, Any] = {_word(name): plain_column(frame[name]) for name in beside}
+    columns: dict[str, Any] = {word(name): plain_column(frame[name]) for name in beside}
     region: Any = None
     said = ""
     matches = [_REGION.fullmatch(name) for name in sites]
@@ -289,12 +289,6 @@ def _row_numbers(frame: "pandas.DataFrame", name: str) -> bool:
 
 def _first(codes: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     return np.unique(codes, return_index=True)[1]
-
-
-def _word(name: str) -> str:
-    """A name that a coordinate can be stored under."""
-    word = re.sub(r"\W+", "_", name).strip("_") or "column"
-    return word if word.isidentifier() else f"_{word}"
 
 
 def _also(what: str, names: Iterable[str]) -> str:

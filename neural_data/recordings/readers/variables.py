@@ -41,17 +41,17 @@ def _read(file: ArrayFile, layout: Layout) -> "xarray.DataArray":
         raise RSAError(f"{name} is {responses.dtype} of shape {responses.shape}, not responses")
     said = [f"responses from {name}"]
     ids, from_where = _names(file, layout.stimulus_ids or _guess(file, "stimulus_ids", 1), "stimulus_ids")
+    if ids is None and layout.stimulus_ids != "order":
+        raise RSAError(
+            "what was shown has no names: --stimulus-ids takes a variable, a file with a name per line, or order, which"
+            f" numbers the stimuli; there are: {file.holds()}"
+        )
     said.append(f"stimuli from {from_where}")
     sites, from_where = _names(file, layout.neuroid_ids or _guess(file, "neuroid_ids", 1), "neuroid_ids")
     dims = layout.dims or _axes(responses, ids, sites)
     if layout.stimulus_ids == "order":
         axis = next((i for i, dim in enumerate(dims) if dim in ("stimulus", "presentation")), 0)
         ids, said[-1] = [str(i) for i in range(responses.shape[axis])], "stimuli numbered in their order, from 0"
-    if ids is None:
-        raise RSAError(
-            "what was shown has no names: --stimulus-ids takes a variable, a file with a name per line, or order, which"
-            f" numbers the stimuli; there are: {file.holds()}"
-        )
     said += [f"neuroids from {from_where}"] if sites else []
     said.append(f"axes {', '.join(dims)}")
     columns: dict[str, Any] = {}

@@ -14,6 +14,7 @@ from tgsage.neural_data.recordings.readers.native import save_recording
 from tgsage.neural_data.recordings.recording import from_arrays
 from tgsage.neural_data.reliability.split_half import split_half
 from tgsage.rsa import RSAError
+from tgsage.rsa.cli.app import main
 from typer.testing import CliRunner
 
 
@@ -189,3 +190,41 @@ sys.exit(f"loaded: {heavy}" if heavy else 0)
 """
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
+
+
+def test_describe_says_which_images_are_needed_and_which_filter_is_usual(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rng = np.random.default_rng(0)
+    recording = from_arrays(
+        rng.normal(size=(12, 6)),
+        stimulus_id=[f"nsd_{i % 6}" for i in range(12)],
+        region="IT",
+        neuroid={"reliability_window": [0.1, 0.39, 0.41, 0.5, np.nan, 0.9]},
+    )
+    save_recording(recording, tmp_path / "one.nc")
+    assert main(["data", "describe", str(tmp_path / "one.nc"), "--splits", "2"]) == 0
+    out = capsys.readouterr().out
+    assert "images: 6 are needed: a folder of files named by stimulus_id (nsd_0, nsd_1, nsd_2 and 3 more)" in out
+    assert "usual filter: --where 'reliability_window>0.4', which leaves 3 of 6" in out
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"\x80\x04\x95", "a pickle, which can run code when it is read"),
+        (bytes(344) + b"n+1\0", "a NIfTI image"),
+        (b"\x1f\x8b\x08", "compressed by gzip; unpack it first"),
+        (b"SQLite format 3\0", "an SQLite database"),
+        (b"CDF\x01", "is netCDF3"),
+        (b"", "empty"),
+    ],
+)
+def test_describe_says_what_a_file_is_that_it_cannot_read(
+    content: bytes, words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_bytes(content)
+    assert main(["data", "describe", str(tmp_path / "file")]) == 2
+    told = capsys.readouterr().err
+    assert words in told
+    assert told.count("\n") == 1
