@@ -54,7 +54,8 @@ def load(
         Folder of data files; by default `$TGSAGE_DATA`, then a cache folder.
     part : str
         Part of a file that holds several: a group of a netCDF file; the sheet of a workbook; `"trials"` (the default),
-        `"averaged"` or `"binned"` of the HDF5 file of HvM; `"test"` (the default) or `"train"` of TVSD.
+        `"averaged"` or `"binned"` of the HDF5 file of HvM; `"test"` (the default) or `"train"` of TVSD;
+        `"nsd"` (the default), `"best"` or `"localizer"` of a processed session of Triple-N.
     where : str or iterable of str
         Conditions on columns, see `select`.
     responses, stimulus_ids, neuroid_ids, repetition, region, dims, window
@@ -208,6 +209,10 @@ def _read(path: Path, layout: Layout) -> "xarray.DataArray":
 
         if is_nwb(path):
             return read_nwb(path, layout)
+    if kind == "mat" and not layout.given and {"response_basic", "response_best", "pos"} <= set(ArrayFile(path, "mat")):
+        from ..recordings.readers.triple_n import read_processed
+
+        return read_processed(path, part)
     unnamed = kind == "mat" or (kind == "npz" and not _is_zhang_desimone(path)) or is_matlab(path)
     if layout.given or unnamed:
         if kind not in ARRAYS:

@@ -29,17 +29,6 @@ def read_mat5(path: Path, names: Collection[str] | None = None) -> dict[str, Any
         raise RSAError(f"{path} cannot be read as a MATLAB 5 file: {reason(error)}") from error
 
 
-def mat5_names(path: Path) -> set[str]:
-    """Names of the variables of a MATLAB 5 file. Raises RSAError as `read_mat5`."""
-    from scipy.io import whosmat
-
-    _check_size(path)
-    try:
-        return {name for name, *_ in whosmat(path)}
-    except Exception as error:  # as above
-        raise RSAError(f"{path} cannot be read as a MATLAB 5 file: {reason(error)}") from error
-
-
 def read_cell_texts(file: "h5py.File", name: str) -> list[str]:
     """The texts of a cell array, or of a field of a structure array, of a version 7.3 file."""
     return [_text(item) for item in cells(file, name)]

@@ -15,6 +15,8 @@ from tgsage.rsa import RSAError, Teacher
 
 from ..layouts import SITES, Images, majaj_columns, shuffled, write_assembly, write_encoded, write_hvm, write_majaj
 from ..tvsd_layout import write_tvsd
+from .test_readers_triple_n import NAME as PROCESSED
+from .test_readers_triple_n import write_processed
 
 LOOP = """
 import re, resource, sys
@@ -90,9 +92,10 @@ def test_damaged_hdf5_ends_in_one_line_or_none(hdf5_files: list[Path], tmp_path:
     assert sum(found.values(), Counter()).keys() == {"loaded", "refused"}
 
 
-def test_damage_of_matlab_7_3_ends_in_one_line_or_none(tmp_path: Path) -> None:
+def test_damage_of_matlab_files_ends_in_one_line_or_none(tmp_path: Path) -> None:
     written = write_tvsd(tmp_path / "recordings" / "monkeyN", concepts=2, each=2, test=3, repeats=3)
-    found = outcomes(written.path.parent, [written.path], 40)
+    write_processed(written.path.with_name(PROCESSED))
+    found = outcomes(written.path.parent, [written.path, written.path.with_name(PROCESSED)], 40)
     assert sum(found.values(), Counter()).keys() == {"loaded", "refused"}
 
 
