@@ -1,7 +1,9 @@
 """MATLAB files: version 5 through scipy once its size is known, and the cells of texts of version 7.3 (HDF5)."""
 
+import math
+import sys
 import zlib
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,8 +36,8 @@ def read_cell_texts(file: "h5py.File", name: str) -> list[str]:
     return [_text(item) for item in cells(file, name)]
 
 
-def cells(file: "h5py.File", name: str) -> "list[h5py.h5d.DatasetID]":
-    """The arrays that a cell array, or a field of a structure array, refers to.
+def cells(file: "h5py.File", name: str) -> "Iterator[h5py.h5d.DatasetID]":
+    """The arrays that a cell array, or a field of a structure array, refers to, one after the other.
 
     These are low-level handles, since such a file has tens of thousands. Raises RSAError for anything else.
     """
@@ -44,7 +46,6 @@ def cells(file: "h5py.File", name: str) -> "list[h5py.h5d.DatasetID]":
     data = plain_dataset(file, name)
     if h5py.check_ref_dtype(data.dtype) is not h5py.Reference:
         raise RSAError(f"{name} holds {data.dtype}, not references to cells")
-    found = []
     for i, reference in enumerate(np.ravel(data[()]).tolist()):
         item = h5py.h5r.dereference(reference, file.id) if reference else None
         if not isinstance(item, h5py.h5d.DatasetID):
@@ -52,18 +53,18 @@ def cells(file: "h5py.File", name: str) -> "list[h5py.h5d.DatasetID]":
         settings = item.get_create_plist()
         if settings.get_external_count() or settings.get_layout() == h5py.h5d.VIRTUAL:
             raise RSAError(f"cell {i + 1} of {name} lies in another file")
-        found.append(item)
-    return found
+        yield item
 
 
 def _text(item: "h5py.h5d.DatasetID") -> str:
     import h5py
 
-    if item.dtype != np.uint16 or np.prod(item.shape, dtype=float) > _MAX_TEXT:
-        raise RSAError(f"a cell holds {item.dtype} of shape {item.shape}, not a text")
-    units = np.empty(item.shape, "<u2")
+    kind, shape = item.dtype, item.shape
+    if kind != np.uint16 or math.prod(shape) > _MAX_TEXT:
+        raise RSAError(f"a cell holds {kind} of shape {shape}, not a text")
+    units = np.empty(shape, np.uint16)
     item.read(h5py.h5s.ALL, h5py.h5s.ALL, units)
-    return units.tobytes().decode("utf-16-le")
+    return units.tobytes().decode(f"utf-16-{sys.byteorder[0]}e")
 
 
 def _check_size(path: Path) -> None:
