@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ from .catalogue.images import images, match_images
 from .catalogue.lookup import list_datasets, load_as
 from .recordings.neuroids import region_neuroids
 from .recordings.recording import check_recording, encode, in_window
+from .recordings.selection import select
 from .regions import make_rdms, responses
 from .reliability.animals import leave_one_animal_out
 from .reliability.split_half import DEFINITION, split_half
@@ -237,14 +239,13 @@ def _facts(recording: "xarray.DataArray") -> dict[str, Any]:
         if name in recording.coords:
             values = np.unique(recording[name].values)
             facts[name] = f"{len(values)} ({listing(values, 8)})"
-    usual = next((name for name in _USUAL if name in recording.coords and recording[name].dims == ("neuroid",)), "")
-    if usual and recording[usual].dtype.kind == "f":
-        left = int((recording[usual].values > _USUAL[usual]).sum())
-        facts["usual filter"] = (
-            f"--where '{usual}>{_USUAL[usual]:g}', which leaves {left} of {recording.sizes['neuroid']}"
-        )
+    own = next((f"{name}>{least:g}" for name, least in _USUAL.items() if name in recording.coords), "")
+    if usual := str(recording.attrs.get("usual_filter", own)):
+        with suppress(RSAError):  # of a column that this recording lacks, or holds no numbers in
+            left = select(recording, usual).sizes["neuroid"]
+            facts["usual filter"] = f"--where '{usual}', which leaves {left} of {recording.sizes['neuroid']} neuroids"
     if "time_bin" in recording.dims:
         start, end = recording["time_bin_start"].values, recording["time_bin_end"].values
         facts["time bins"] = f"{len(start)}, {start.min():g} to {end.max():g} ms"
-    elsewhere = ("identifier", "images", "repeats", "window_start", "window_end")
+    elsewhere = ("identifier", "images", "usual_filter", "repeats", "window_start", "window_end")
     return facts | {str(key): value for key, value in recording.attrs.items() if key not in elsewhere}

@@ -11,7 +11,7 @@ from ...rsa import RDM, RSAError
 from ...rsa.errors import near
 from ...rsa.io.arrays import ARRAYS, ArrayFile
 from ...rsa.io.kinds import TABLES, content_of, is_matlab, what_is
-from ..recordings.selection import select
+from ..recordings.selection import columns_named, select
 from ..settings import GUESSED, Layout, check_axes
 from .datasets import DATASETS, DataFile, Dataset
 
@@ -86,7 +86,30 @@ def load_as(
 ) -> "xarray.DataArray":
     """What `load` returns."""
     recording = _load(name_or_path, data_dir, layout)
-    return select(recording, where) if where else recording
+    if not where:
+        return recording
+    where = [where] if isinstance(where, str) else list(where)
+    return select(_with_columns_of_images(recording, columns_named(where), data_dir), where)
+
+
+def _with_columns_of_images(
+    recording: "xarray.DataArray", names: set[str], data_dir: str | Path | None
+) -> "xarray.DataArray":
+    """The recording with these columns of its images' table, where it lacks them and the images are there."""
+    from .images import images, match_images
+
+    known = recording.attrs.get("identifier", "") in {dataset.name for dataset in DATASETS}
+    source = recording.attrs.get("images", recording.attrs.get("identifier", "") if known else "")
+    lacking = names.difference(map(str, recording.coords))
+    if not lacking or not source:
+        return recording
+    columns = {}
+    with suppress(RSAError):  # then the columns of the recording are all that there are
+        table = match_images(recording, images(str(source), data_dir=data_dir)).table
+        place = {name: i for i, name in enumerate(table["stimulus_id"].tolist())}
+        order = [place[name] for name in recording["stimulus_id"].values.tolist()]
+        columns = {name: ("presentation", table[name][order]) for name in lacking.intersection(table)}
+    return recording.assign_coords(columns)
 
 
 def _load(name_or_path: str | Path, data_dir: str | Path | None, layout: Layout) -> "xarray.DataArray":

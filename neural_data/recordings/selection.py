@@ -75,6 +75,12 @@ def select(recording: "xarray.DataArray", where: str | Iterable[str]) -> "xarray
     return state_selected(chosen, f"{', '.join(conditions)} ({', '.join(left) or 'all'})")
 
 
+def columns_named(where: str | Iterable[str]) -> set[str]:
+    """The columns that conditions are about."""
+    matches = map(_CONDITION.fullmatch, [where] if isinstance(where, str) else where)
+    return {match[1] for match in matches if match}
+
+
 def state_selected(recording: "xarray.DataArray", selected: str) -> "xarray.DataArray":
     """The recording with one more statement about what was selected."""
     before = [recording.attrs["selected"]] if "selected" in recording.attrs else []

@@ -105,3 +105,19 @@ def test_conditions_that_cannot_be_end_in_one_line(condition: str, message: str)
         select(ONE, condition)
     with pytest.raises(RSAError, match="no presentation is left by variation=6, object_name=a, stimulus_id=s0"):
         select(ONE, ["variation=6", "object_name=a", "stimulus_id=s0"])
+
+
+def test_columns_of_the_images_choose_too(tmp_path: Path) -> None:
+    from PIL import Image
+
+    (tmp_path / "images").mkdir()
+    names = [f"s{i}" for i in range(8)]
+    for name in names[::-1]:
+        Image.fromarray(np.zeros((4, 4, 3), np.uint8)).save(tmp_path / "images" / f"{name}.png")
+    rows = "".join(f"{name},{name}.png,{colour}\n" for name, colour in zip(names[::-1], "rgbbrgrb", strict=True))
+    (tmp_path / "images.csv").write_text(f"stimulus_id,filename,colour\n{rows}")
+    colours = dict(zip(names[::-1], "rgbbrgrb", strict=True))
+    save_recording(ONE.assign_attrs(images=str(tmp_path / "images")), tmp_path / "one.nc")
+    found = load(tmp_path / "one.nc", where=["colour=r", "variation=6"])
+    kept = np.array([colours[name] == "r" for name in NAMES]) & (VARIATION == 6)
+    np.testing.assert_array_equal(found.values, ONE.values[kept])
