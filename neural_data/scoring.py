@@ -15,7 +15,7 @@ from ..rsa.similarity.table import check_similarity
 from .catalogue.images import images
 from .layers import comparable, given_layers, is_file_of_layers, matching_layers
 from .settings import GUESSED, SPLITS, Layout
-from .teacher import as_teacher, load_teacher, publishes_rdms
+from .teacher import as_teacher, is_model_name, load_teacher, publishes_rdms
 
 if TYPE_CHECKING:
     import torch
@@ -64,13 +64,15 @@ def score(
         A name that `load_model` knows, a network, a file or folder that `read_layers` reads, or RDMs, Features or
         arrays by layer. RDMs are made of features where these are compared.
     teacher : str, Path, Teacher or xarray.DataArray
-        A name or file that `load_teacher` knows, a teacher, or a recording.
+        A name or file that `load_teacher` knows, a teacher, a recording, or the name of a model (see `load_model`)
+        whose layers over `stimuli` are the targets. A name is one of the catalogue, else an existing file, else that of
+        a model.
     stimuli : str, Path or images, optional
         Images to show, or a name or path that `images` knows; those of the teacher by default.
     layers : str or sequence of str
         Names, globs (`"layer*.1"`) or `"auto"`, the stages of the network.
     targets : str or sequence of str
-        Targets of the teacher to compare with; all by default.
+        Targets of the teacher to compare with; all by default. Of a model, names or globs of layers.
     similarity : str
         `"rdm"`, or one of `SIMILARITIES`, which compare features.
     by, level, scale, window, missing : optional
@@ -147,14 +149,34 @@ def score(
         name = type(model).__name__
     settings = {"by": by, "level": level, "scale": scale, "window": window, "missing": missing, "splits": splits}
     settings |= {"where": tuple([where] if isinstance(where, str) else where) or None}
-    chosen = _teacher(teacher, settings, layout, similarity, method, seed, data_dir, progress)
-    if targets:
-        chosen = chosen.keep([targets] if isinstance(targets, str) else targets)
+    wanted = [targets] if isinstance(targets, str) else list(targets)
+    taught = isinstance(teacher, str) and is_model_name(teacher)
+    if isinstance(teacher, str) and taught:
+        settings = {key: value for key, value in settings.items() if key != "by"}
+        settings |= dict.fromkeys(layout.given, True)
+        _refuse(settings, f"is for recordings, and {teacher} is a model")
+        if stimuli is None:
+            raise RSAError(f"{teacher} is a model, and a teacher only over images: give stimuli")
+        over = _opened(stimuli, data_dir)
+        how: dict[str, Any] = {"by": by or "stimulus", "metric": metric or "correlation", "seed": seed}
+        how |= {"n_features": n_features or None, "batch_size": batch_size, "device": device}
+        with _bar(progress, f"{teacher}: forward passes", len(over), "images") as done:
+            chosen = Teacher.from_network(
+                teacher, teacher, over, wanted or "auto", features=similarity != "rdm", progress=done, **how
+            )
+        chosen, stimuli = chosen.with_method(method or chosen.method), over
+    else:
+        chosen = _teacher(teacher, settings, layout, similarity, method, seed, data_dir, progress)
+        if wanted:
+            chosen = chosen.keep(wanted)
     if ready:
         _refuse({"device": device}, "is for a network, and the layers' RDMs or features are given")
         given = given_layers(model, chosen, labels)
         if all(isinstance(one, RDM) for one in given.values()):
-            _refuse({"stimuli": stimuli}, "is for a network or for features, and the layers' RDMs are given")
+            _refuse(
+                {"stimuli": None if taught else stimuli},
+                "is for a network or for features, and the layers' RDMs are given",
+            )
         shown = partial(_shown, chosen, stimuli, groups, data_dir)
         made: Any = comparable(matching_layers(given, layers), chosen, similarity, metric, shown)
     else:
@@ -211,10 +233,14 @@ def _shown(
     if stimuli is None and not teacher.stimuli:
         raise RSAError(f"{teacher.name} does not say which images it is about; give stimuli")
     where = teacher.stimuli if stimuli is None else stimuli
-    shown = images(where, data_dir=data_dir) if isinstance(where, str | Path) else as_stimuli(where)
+    shown = _opened(where, data_dir)
     if groups is not None:
         shown.column(groups)
     return shown
+
+
+def _opened(where: "str | Path | Images", data_dir: str | Path | None) -> Stimuli:
+    return images(where, data_dir=data_dir) if isinstance(where, str | Path) else as_stimuli(where)
 
 
 def _bar(

@@ -10,6 +10,7 @@ import numpy as np
 from ..rsa import RDM, RSAError, Teacher
 from ..rsa.io.hdf5 import opened
 from ..rsa.io.kinds import content_of
+from ..rsa.networks.models import is_model, similar_models
 from ..rsa.rdm.comparison import method_named
 from ..rsa.types import Attr
 from .catalogue.lookup import find, holds_rdms, list_datasets, load_as, load_rdms
@@ -195,6 +196,8 @@ def load_teacher(
     }
     asked |= {"splits": splits, "seed": seed, "method": method}
     given: dict[str, Any] = {key: value for key, value in asked.items() if value is not None}
+    if is_model_name(name_or_path):
+        raise RSAError(f"{name_or_path} is a model, and a teacher only over images: Teacher.from_network takes both")
     if not publishes_rdms(name_or_path, layout):
         recording = load_as(name_or_path, data_dir, replace(layout, window=window), where)
         return as_teacher(recording, features=features, advance=advance, **given)
@@ -221,6 +224,25 @@ def load_teacher(
     if features and not teacher.features:
         raise RSAError(f"{name_or_path} holds RDMs only, without the features behind them")
     return teacher
+
+
+def is_model_name(name_or_path: str | Path) -> bool:
+    """Whether a teacher's name is that of a model.
+
+    A name of the catalogue comes first, then a file or folder that exists, then a model (see `load_model`). Raises
+    RSAError for what is none of them, with near names of all.
+    """
+    try:
+        find(name_or_path)
+    except RSAError:
+        asked, names = str(name_or_path), tuple(dataset.name for dataset in list_datasets())
+        if is_model(asked):
+            return True
+        near = similar_models(asked, names)
+        raise RSAError(
+            f"{asked or repr(asked)} is neither a file nor a data set of the catalogue nor a model{near}"
+        ) from None
+    return False
 
 
 def publishes_rdms(name_or_path: str | Path, layout: Layout = GUESSED) -> bool:

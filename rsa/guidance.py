@@ -88,7 +88,8 @@ class Guidance:
 
     Parameters
     ----------
-    teacher : Teacher
+    teacher : Teacher or str
+        The name of a model (see `load_model`) stands for its layers over the stimuli, in its own preprocessing.
     stimuli : Stimuli, tensor (n, C, H, W), or list of images
         The images that the teacher is about, among others if need be.
     layers, n_features, seed, preprocess, device
@@ -125,7 +126,7 @@ class Guidance:
 
     def __init__(
         self,
-        teacher: "Teacher",
+        teacher: "Teacher | str",
         stimuli: Images,
         *,
         preprocess: "Preprocess | None" = None,
@@ -142,6 +143,12 @@ class Guidance:
     ) -> None:
         from .networks.batchnorm import BATCH, check_batchnorm
 
+        if isinstance(teacher, str):
+            from .teacher import Teacher
+
+            settings: dict[str, Any] = {"metric": metric or "correlation", "n_features": n_features, "seed": seed}
+            settings |= {"device": device, "features": similarity != "rdm"}
+            teacher = Teacher.from_network(teacher, teacher, stimuli, **settings)
         if similarity != "rdm":
             teacher.check_features(similarity)
             if method or metric:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     import torch
     import xarray
 
+    from .networks.extract import Progress
     from .networks.models import Preprocess
 
 
@@ -157,7 +158,7 @@ class Teacher:
     def from_network(
         cls,
         name: str,
-        model: "torch.nn.Module",
+        model: "torch.nn.Module | str",
         stimuli: Images,
         layers: str | list[str] = "auto",
         *,
@@ -169,15 +170,19 @@ class Teacher:
         batch_size: int = 64,
         device: "str | torch.device | None" = None,
         features: bool = False,
+        progress: "Progress | None" = None,
     ) -> "Teacher":
         """Make a teacher of a network's layers, with the checksum of its stimuli.
 
         Parameters
         ----------
         name : str
+        model : torch.nn.Module or str
+            A name is one that `load_model` knows: it brings its own preprocessing, and layers that cannot be compared,
+            such as dead ones, are left out and named in `attrs["unusable"]`.
         features : bool
             Also keep the features behind the RDMs.
-        model, stimuli, layers, by, preprocess, metric, n_features, seed, batch_size, device
+        stimuli, layers, by, preprocess, metric, n_features, seed, batch_size, device, progress
             As in `layer_rdms`.
 
         Returns
@@ -187,17 +192,30 @@ class Teacher:
         Raises
         ------
         RSAError
-            As `layer_rdms`.
+            As `layer_rdms` and, for a name, `load_model`.
         """
         from .networks.collector import MEMORY_BUDGET
         from .networks.extract import show
+        from .networks.models import described, load_model
 
-        shown = as_stimuli(stimuli)
+        shown, named, stated = as_stimuli(stimuli), isinstance(model, str), {}
+        if isinstance(model, str):
+            if preprocess is not None:
+                raise RSAError(f"preprocess is for a module, and {model} has its own")
+            stated = {"network": model}
+            model, preprocess = load_model(model)
+            stated["preprocess"] = described(preprocess)
         readout = Readout(layers, n_features, seed, preprocess, batch_size, device, metric)
-        found = show(model, shown, readout, by=by, budget=None if features else MEMORY_BUDGET)
-        kept = found.features() if features else {}
-        rdms = {target: one.rdm(metric=metric) for target, one in kept.items()} or found.rdms()
-        attrs = readout.attrs() | _features_used(rdms)
+        found = show(model, shown, readout, by=by, budget=None if features else MEMORY_BUDGET, progress=progress)
+        made: Layers[Any] = found.features(leave_out=named) if features else found.rdms(leave_out=named)
+        if not made:
+            reasons = listing(f"{layer}: {why}" for layer, why in made.unusable.items())
+            raise RSAError(f"no layer of {name} can be compared: {reasons}")
+        kept = dict(made) if features else {}
+        rdms = {target: one.rdm(metric=metric) for target, one in made.items()} if features else dict(made)
+        attrs = stated | readout.attrs() | _features_used(rdms)
+        if made.unusable:
+            attrs["unusable"] = ", ".join(made.unusable)
         ids = tuple(shown.column("stimulus"))
         return cls(name, rdms, {}, "pearson", shown.reference, shown.checksum(), attrs, ids, kept)
 

@@ -19,7 +19,9 @@ def compare(
     pool: Annotated[Path, typer.Argument(help="A pool of `tgsage bench pool`.")],
     teacher: Annotated[
         list[str],
-        typer.Option(help="A teacher's file, or a recording (z-scored) whose stimuli the pool was shown; repeat it."),
+        typer.Option(
+            help="A teacher's file, a recording (z-scored) whose stimuli the pool was shown, or a model; repeat it."
+        ),
     ],
     alpha: Annotated[
         list[float] | None, typer.Option(help="Weight of TG beside P; repeat it.", min=0, show_default="0, 1, 5")
@@ -92,16 +94,26 @@ def _teachers(name: str, pool: "Pool", by: str | None, data_dir: Path | None) ->
     """That of a file; of a recording one for every view of its stimuli."""
     from ...neural_data.teacher import publishes_rdms
     from ...rsa import RSAError, Teacher
-    from ..teachers.making import of_recording
+    from ...rsa.networks.models import is_model
+    from ..teachers.making import of_model, of_recording
 
     if Path(name).is_file() and publishes_rdms(name):
         found = [Teacher.load(name)]
     else:
         views = [view for view in pool.views.values() if view.reference == name]
+        if not views and is_model(name):
+            return _by(name, of_model(name, pool, data_dir), by)
         if not views:
             known = ", ".join(dict.fromkeys(view.reference for view in pool.views.values()))
-            raise RSAError(f"{name} is no teacher file, and the pool was shown {known} only")
+            raise RSAError(f"{name} is no teacher file or model, and the pool was shown {known} only")
         found = [of_recording(view, data_dir) for view in views]
+    return _by(name, found, by)
+
+
+def _by(name: str, found: "list[Teacher]", by: str | None) -> "list[Teacher]":
+    """Those whose RDMs are by this. Raises RSAError for none."""
+    from ...rsa import RSAError
+
     kept = [one for one in found if by in (None, one.by)]
     if not kept:
         raise RSAError(f"teacher {name} is by {', '.join(one.by for one in found)}, not by {by}")

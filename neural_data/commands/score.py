@@ -27,18 +27,25 @@ if TYPE_CHECKING:
     from ...rsa import TeacherScore
 
 
+COLUMNS = 12  # targets in one table; beyond half of them cells have no intervals
+
+
 def score(
     model: Annotated[
         str,
         typer.Argument(
-            help="efficientnet_lite0, efficientnet_lite1, pixels, torchvision:NAME or torchvision:NAME@WEIGHTS, or "
-            "FILE.py:FACTORY; NAME@untrained for random weights. Or a file of features or RDMs by layer: .npz, .npy, "
-            "HDF5, a table, a folder of thingsvision."
+            help="efficientnet_lite0, efficientnet_lite1, pixels, timm:NAME, hf:ORG/NAME, open_clip:ARCH/WEIGHTS, "
+            "torchvision:NAME or torchvision:NAME@WEIGHTS, or FILE.py:FACTORY; NAME@untrained for random weights, "
+            "NAME@FILE for those of a file. Or a file of features or RDMs by layer: .npz, .npy, HDF5, a table, a "
+            "folder of thingsvision."
         ),
     ],
     teacher: Annotated[
         str,
-        typer.Option(help="A recording or published RDMs (see: tgsage data list), a file of these, or a teacher file."),
+        typer.Option(
+            help="A recording or published RDMs (see: tgsage data list), a file of these, a teacher file, or a model "
+            "whose layers over --stimuli are the targets; a name of several is taken in this order."
+        ),
     ] = "simulated",
     layers: Annotated[
         list[str] | None,
@@ -46,7 +53,8 @@ def score(
     ] = None,
     by: By = None,
     target: Annotated[
-        list[str] | None, typer.Option(help="Compare with this target only; repeat it for several.", show_default="all")
+        list[str] | None,
+        typer.Option(help="Compare with this target (of a model: layer) only; repeat it.", show_default="all"),
     ] = None,
     similarity: Annotated[
         str,
@@ -176,15 +184,18 @@ def _show(model: str, result: "TeacherScore") -> None:
 
     targets = [str(target) for target in result.table.indexes["target"]]
     equal = _equal_to_best(result)
+    of_model, wide = "teacher_network" in result.attrs, len(targets) > COLUMNS // 2
+    blank = [] if wide else [""]
     rows = []
     for layer in map(str, result.table.indexes["layer"]):
-        cells = [_cell(result, layer, target, equal) for target in targets]
-        rows.append([layer, str(result.layers[layer].attrs.get("n_features", "-")), *cells])
+        cells = [(_short if wide else _cell)(result, layer, target, equal) for target in targets]
+        rows.append([layer, *([] if wide else [str(result.layers[layer].attrs.get("n_features", "-"))]), *cells])
     upper = {target: high for target, (_, high) in result.ceilings.items()}
-    rows.append(["ceiling", "", *(f"{upper[t]:.4f}" if t in upper else "-" for t in targets)])
+    if upper or not of_model:
+        rows.append(["ceiling", *blank, *(f"{upper[t]:.4f}" if t in upper else "-" for t in targets)])
     if upper:
         ceiled = result.ceiled.max("layer").to_numpy()
-        rows.append(["best / ceiling", "", *(f"{c:.4f}" if c == c else "-" for c in ceiled)])
+        rows.append(["best / ceiling", *blank, *(f"{c:.4f}" if c == c else "-" for c in ceiled)])
     between = "" if result.tg_low is None else f" [{result.tg_low:.4f}, {result.tg_high:.4f}]"
     notes = [f"TG = {result.tg:.4f}{between}, the mean over targets of the best layer (marked *)"]
     if result.tg_crossvalidated is not None:
@@ -193,6 +204,9 @@ def _show(model: str, result: "TeacherScore") -> None:
         )
     if result.draws is not None:
         drawn = result.draws.attrs
+        if wide:
+            ends = (f"{target} {low:.2f} to {high:.2f}" for target, (low, high) in result.best_interval.items())
+            notes.append(f"best layer of each target: {', '.join(ends)}")
         sampled = f"{result.draws.sizes['draw']} resamples of {drawn['resampled']}, about {drawn['about']}"
         notes.append(f"[95% interval] from {sampled}; at * it allows for the choice of the best")
         notes.append("~ not different from the best (p >= .05, Benjamini-Hochberg over the pairs of each target)")
@@ -202,7 +216,13 @@ def _show(model: str, result: "TeacherScore") -> None:
     notes.append(", ".join(f"{key} {value}" for key, value in facts.items()))
     over = conditions(result.table.attrs["n"], result.by)
     title = f"{model} against {result.teacher}: {result.method} over {over}"
-    print_table(title, ["layer", "features", *targets], rows, notes)
+    if not wide:
+        print_table(title, ["layer", "features", *targets], rows, notes)
+        return
+    for start in range(0, len(targets), COLUMNS):
+        last = start + COLUMNS >= len(targets)
+        part = [[row[0], *row[1 + start : 1 + start + COLUMNS]] for row in rows]
+        print_table(title, ["layer", *targets[start : start + COLUMNS]], part, notes if last else ())
 
 
 def _cell(result: "TeacherScore", layer: str, target: str, equal: set[tuple[str, str]]) -> str:
@@ -214,6 +234,13 @@ def _cell(result: "TeacherScore", layer: str, target: str, equal: set[tuple[str,
     if result.best_layer[target] == layer:
         return f"* {text}"
     return f"~ {text}" if (layer, target) in equal else text
+
+
+def _short(result: "TeacherScore", layer: str, target: str, equal: set[tuple[str, str]]) -> str:
+    """A cell of a table of many targets."""
+    text = f"{float(result.table.sel(layer=layer, target=target)):.2f}".replace("0.", ".")
+    sign = "*" if result.best_layer[target] == layer else "~" if (layer, target) in equal else ""
+    return sign + text
 
 
 def _equal_to_best(result: "TeacherScore") -> set[tuple[str, str]]:

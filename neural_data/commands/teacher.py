@@ -91,7 +91,12 @@ def group() -> None:
 
 @teacher.command()
 def build(
-    recording: Annotated[str, typer.Argument(help="A name (see: tgsage data list) or a file, of responses or RDMs.")],
+    recording: Annotated[
+        str,
+        typer.Argument(
+            help="A name (see: tgsage data list) or a file, of responses or RDMs; or a model, as for `tgsage score`."
+        ),
+    ],
     out: Annotated[Path, typer.Argument(help="The teacher file to write (HDF5).", callback=writable)],
     by: By = None,
     level: Level = None,
@@ -129,6 +134,12 @@ def build(
     repetition: Repetition = "",
     region: Region = "",
     dims: Dims = "",
+    stimuli: Annotated[
+        str | None, typer.Option(help="Images to show a model: a folder, an archive, or a data set's name.")
+    ] = None,
+    layers: Annotated[
+        list[str] | None, typer.Option(help='Of a model: names, globs or "auto"; repeat it, or separate with commas.')
+    ] = None,
     data_dir: DataDir = None,
     json: Json = None,
 ) -> None:
@@ -138,8 +149,20 @@ def build(
     from ...rsa import RSAError
     from ...rsa.cli.console import progress, write_json
     from ..catalogue.images import images
-    from ..teacher import load_teacher
+    from ..teacher import is_model_name, load_teacher
 
+    if is_model_name(recording):
+        of_recordings = {"level": level, "scale": scale, "window": window, "missing": missing, "splits": splits}
+        of_recordings |= {"where": where or None}
+        made = _of_model(recording, stimuli, layers, by, metric, method, seed or 0, features, of_recordings, data_dir)
+        made.save(out)
+        if json is not None:
+            write_json(json, {"file": str(out), **summary(made)})
+        _show(made, out, f"images: {made.stimuli}, SHA-256 {made.checksum[:12]}")
+        return
+    for name, value in {"stimuli": stimuli, "layers": layers}.items():
+        if value is not None:
+            raise RSAError(f"--{name} is for a model, and {recording} is none")
     settings: dict[str, Any] = {
         "by": by,
         "level": level,
@@ -165,6 +188,36 @@ def build(
     if json is not None:
         write_json(json, {"file": str(out), **summary(made)})
     _show(made, out, shown)
+
+
+def _of_model(
+    name: str,
+    stimuli: str | None,
+    layers: list[str] | None,
+    by: str | None,
+    metric: str | None,
+    method: str | None,
+    seed: int,
+    features: bool,
+    of_recordings: dict[str, Any],
+    data_dir: Path | None,
+) -> "Teacher":
+    """A model's layers over the stimuli as targets. Raises RSAError for options that are about recordings."""
+    from ...rsa import RSAError, Teacher
+    from ...rsa.cli.console import progress
+    from ..catalogue.images import images
+
+    for option, value in of_recordings.items():
+        if value is not None:
+            raise RSAError(f"--{option} is for recordings, and {name} is a model")
+    if stimuli is None:
+        raise RSAError(f"{name} is a model, and a teacher only over images: give --stimuli")
+    shown = images(stimuli, data_dir=data_dir)
+    wanted = [layer for part in layers or ["auto"] for layer in part.split(",")]
+    how: dict[str, Any] = {"by": by or RegionSettings.by, "metric": metric or RegionSettings.metric, "seed": seed}
+    with progress(f"{name}: forward passes", len(shown), "images") as done:
+        made = Teacher.from_network(name, name, shown, wanted, features=features, progress=done, **how)
+    return made.with_method(method or made.method)
 
 
 def summary(made: "Teacher") -> dict[str, object]:

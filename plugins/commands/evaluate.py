@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 
 TeacherName = Annotated[
     str | None,
-    typer.Option(help="A teacher file, or a recording (see: tgsage data list).", show_default="none: the score is P"),
+    typer.Option(
+        help="A teacher file, a recording (see: tgsage data list), or a model.", show_default="none: the score is P"
+    ),
 ]
 By = Annotated[
     str | None,

@@ -93,7 +93,7 @@ def search(
         str | None,
         typer.Option(
             help="A teacher file, a recording (see: tgsage data list), a network to be trained first (resnet:1, "
-            "nasnet-a:2x16, ...), or none: the score is P.",
+            "nasnet-a:2x16, ...), a model with its weights as for `tgsage score`, or none: the score is P.",
             show_default="resnet:1 for digits, else none",
         ),
     ] = None,
@@ -192,7 +192,7 @@ def search(
     from ..training import get_recipe
     from ..training.placement import check_device
     from ..training.recipes import Budget
-    from ..training.teachers import is_network, own_by
+    from ..training.teachers import is_made_here, own_by
     from .train import overrides, say
 
     file = sqlite_file(storage)
@@ -218,7 +218,7 @@ def search(
         Budget(finalist_epochs).images(get_recipe(recipe), 1)
         objective.images.part("test")
     say(objective.images)
-    if objective.teacher is not None and is_network(objective.teacher):
+    if objective.teacher is not None and is_made_here(objective.teacher):
         objective.images.stimuli("valid").column(objective.by)
         with Tracker(storage, study, patience=patience) as tracker:
             agree(tracker, where, described, allow_changes=allow_changes)
@@ -315,10 +315,12 @@ def _taught(objective: SearchObjective, network: str, tracker: "Tracker") -> "Te
     """A teacher that is a network's name: trained once for the study, here or by whoever began it."""
     from ...rsa.cli.console import progress
     from ..training import get_recipe
-    from ..training.teachers import study_teacher
+    from ..training.teachers import is_network, study_teacher
 
     images, recipe = objective.images, get_recipe(objective.recipe)
-    with progress(f"training the teacher {network}", recipe.epochs * len(images.train), "images") as done:
+    trained = is_network(network)
+    total, what = (recipe.epochs * len(images.train), "training ") if trained else (len(images.valid), "")
+    with progress(f"{what}the teacher {network}", total, "images") as done:
         return study_teacher(tracker, network, images, recipe, by=objective.by, progress=done)
 
 

@@ -13,7 +13,7 @@ from torch import nn
 
 from ...neural_data import images, load_teacher
 from ...neural_data.simulation.cache import cache_folder
-from ...neural_data.teacher import publishes_rdms
+from ...neural_data.teacher import is_model_name, publishes_rdms
 from ...rsa import RDM, RSAError, Stimuli, Teacher
 from ...rsa.io.storage import make_folder
 from ...rsa.networks.readout import N_FEATURES
@@ -97,13 +97,21 @@ def network_teacher(
 
 
 def is_network(name: object) -> bool:
-    """Whether a teacher of this name is a network to be trained, and neither a file nor a recording."""
-    return isinstance(name, str) and name.startswith(NETWORKS) and not Path(name).exists()
+    """Whether a teacher of this name is a network to be trained, and neither a file nor a recording.
+
+    "torchvision:NAME" is trained; "torchvision:NAME@DEFAULT" is a model with its own weights.
+    """
+    return isinstance(name, str) and name.startswith(NETWORKS) and "@" not in name and not Path(name).exists()
+
+
+def is_made_here(name: object) -> bool:
+    """Whether a teacher of this name is made by a search: a network to be trained, or a model as it is."""
+    return is_network(name) or (isinstance(name, str) and is_model_name(name))
 
 
 def own_by(teacher: str | None, data_dir: str | Path | None = None) -> str:
     """What the RDMs of a search's teacher of this name are by, unless something else is asked for."""
-    if teacher is None or is_network(teacher):
+    if teacher is None or is_made_here(teacher):
         return BY
     return load_teacher(teacher, data_dir=data_dir).by if publishes_rdms(teacher) else "stimulus"
 
@@ -154,16 +162,32 @@ def _key(network: str, data: Data, recipe: Recipe, by: str, seed: int) -> str:
 def study_teacher(
     tracker: "Tracker", network: str, data: Data, recipe: Recipe, *, by: str = BY, **settings: Any
 ) -> Teacher:
-    """`trained_teacher`, once for a study: all who work at it have the one that its database keeps, bit by bit."""
+    """A network's teacher, once for a study: all who work at it have the one that its database keeps, bit by bit."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "teacher.h5"
 
         def make() -> bytes:
-            trained_teacher(network, data, recipe, by=by, **settings).save(file)
+            made = trained_teacher if is_network(network) else _model_teacher
+            made(network, data, recipe, by=by, **settings).save(file)
             return file.read_bytes()
 
         file.write_bytes(tracker.kept(_key(network, data, recipe, by, 0), make))
         return Teacher.load(file)
+
+
+def _model_teacher(
+    name: str,
+    data: Data,
+    recipe: Recipe | None = None,
+    *,
+    by: str = BY,
+    progress: Callable[[int], object] | None = None,
+    device: str | None = None,
+) -> Teacher:
+    """A model of `load_model` over the validation images, which its own preprocessing prepares; nothing is trained."""
+    stimuli = data.stimuli("valid", limit=LIMIT if by == "stimulus" else None)
+    made = Teacher.from_network(name, name, stimuli, by=by, device=device, progress=progress)
+    return replace(made, attrs={**made.attrs, "source": f"{name} on {data.name}"})
 
 
 def make_teacher(
@@ -179,7 +203,8 @@ def make_teacher(
 
     A Teacher stays as it is; a file or a name is read by `load_teacher`, without the split halves that no search reads.
     A network's RDMs are those of its layers over the validation images, as in the paper (`network_teacher`); the name
-    of one, such as "resnet:1", is first trained by the whole recipe (`trained_teacher`).
+    of one, such as "resnet:1", is first trained by the whole recipe (`trained_teacher`). The name of a model
+    (`load_model`) stands for that model as it is, over the validation images in its own preprocessing.
 
     by: by default the teacher's own: of a network "category_name", of a recording "stimulus". Raises RSAError when a
     teacher that is already made has RDMs by something else.
@@ -190,6 +215,8 @@ def make_teacher(
         made = network_teacher(type(teacher).__name__, teacher, data, by=by or BY, device=device)
     elif recipe is not None and is_network(teacher):
         made = trained_teacher(str(teacher), data, recipe, by=by or BY, device=device)
+    elif isinstance(teacher, str) and is_model_name(teacher):
+        made = _model_teacher(teacher, data, by=by or BY, device=device)
     else:
         made = load_teacher(teacher, by=by, data_dir=data_dir, splits=0)
     if by not in (None, made.by):

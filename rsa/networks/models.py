@@ -6,10 +6,10 @@ import torch
 from torch import nn
 
 from ..errors import RSAError, near
-from .sources import LITE, SOURCES, UNTRAINED, ImagePreprocess, Made, Preprocess, from_file, from_lite
+from .sources import LITE, SOURCES, UNTRAINED, ImagePreprocess, Made, OwnPreprocess, Preprocess, from_file, from_lite
 from .weights import SUFFIXES, load_weights
 
-__all__ = ["ImagePreprocess", "Preprocess", "is_model", "load_model", "similar_models"]
+__all__ = ["ImagePreprocess", "Preprocess", "described", "is_model", "load_model", "similar_models"]
 
 PIXELS = 64
 
@@ -85,6 +85,12 @@ def is_model(name: str) -> bool:
     base = _parted(name)[0]
     source, colon, _ = base.partition(":")
     return base in (*LITE, "pixels") or ".py:" in base or (bool(colon) and source in SOURCES)
+
+
+def described(preprocess: Preprocess) -> str:
+    """What outputs state about a model's preprocessing."""
+    own = isinstance(preprocess, ImagePreprocess | OwnPreprocess)
+    return str(preprocess) if own else "of the model's own file"
 
 
 def similar_models(name: str, others: tuple[str, ...] = ()) -> str:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ..similarity.features import Features
 
 MOST_TARGETS = 4  # rows of RDMs in one picture
+MOST_NUMBERS = 20  # layers of a map whose cells show their numbers
 LEVEL_NAMES = 75  # letters that fit beside each other under axes
 
 
@@ -159,6 +160,29 @@ def score_axes(axes: "Axes", score: "TeacherScore") -> None:
     axes.set_title(f"Similarity over layers ({known})", fontsize=10)
 
 
+def draw_map(axes: "Axes", score: "TeacherScore") -> None:
+    """Draw the similarities of layers (rows) and a network's layers (columns), with a frame at each column's best."""
+    from matplotlib.patches import Rectangle
+
+    values: Array = score.table.to_numpy()
+    picture = axes.imshow(values, cmap="viridis", aspect="auto")
+    axes.figure.colorbar(picture, ax=axes, label=f"{score.compared} similarity ({score.method})")
+    layers, targets = ([str(name) for name in score.table.indexes[dim]] for dim in ("layer", "target"))
+    axes.set_yticks(range(len(layers)), [shortened(name) for name in layers], fontsize="small")
+    turn: dict[str, Any] = {"rotation": 60, "ha": "right", "rotation_mode": "anchor"}
+    axes.set_xticks(range(len(targets)), [shortened(name) for name in targets], fontsize="small", **turn)
+    middle = (float(values.min()) + float(values.max())) / 2
+    for column, row in enumerate(values.argmax(axis=0).tolist()):
+        axes.add_patch(Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False, edgecolor="red", linewidth=1.5))
+    if max(values.shape) <= MOST_NUMBERS:
+        for row, column in np.ndindex(values.shape):
+            colour = "white" if values[row, column] < middle else "black"
+            text = f"{values[row, column]:.2f}".replace("0.", ".")
+            axes.text(column, row, text, ha="center", va="center", fontsize="xx-small", color=colour)
+    axes.set_xlabel(f"layer of {printable(score.teacher)}, from input to output")
+    axes.set_ylabel(f"layer of {printable(score.model or 'model')}")
+
+
 def score_figure(score: "TeacherScore", figure: "Figure | None" = None) -> "Figure":
     """Similarity over layers with ceilings; beside it, for up to four targets, the target's RDM and its best layer's.
 
@@ -169,6 +193,8 @@ def score_figure(score: "TeacherScore", figure: "Figure | None" = None) -> "Figu
 
     targets = [target for target in score.best_layer if target in score.targets and score.layers][:MOST_TARGETS]
     figure = Figure() if figure is None else figure
+    if "teacher_network" in score.attrs:
+        return _map_figure(score, figure)
     figure.set_size_inches(14 if targets else 7.5, max(4.4, 3.1 * len(targets)) + 0.9)
     figure.set_layout_engine("constrained")
     title = f"{score.model or 'model'} against {score.teacher}"
@@ -181,6 +207,20 @@ def score_figure(score: "TeacherScore", figure: "Figure | None" = None) -> "Figu
         score_axes(figure.subplots(), score)
     note = str(score.attrs.get("teacher_note") or "")
     figure.supxlabel("\n".join(filter(None, (_method_line(score), printable(note)))), fontsize="small")
+    literal(figure)
+    return figure
+
+
+def _map_figure(score: "TeacherScore", figure: "Figure") -> "Figure":
+    """A network against a network: the map of their layers."""
+    rows, columns = score.table.shape
+    figure.set_size_inches(4.5 + 0.42 * columns, 3 + 0.34 * rows)
+    figure.set_layout_engine("constrained")
+    figure.suptitle(printable(f"{score.model or 'model'} against {score.teacher}"), fontsize=14, fontweight="bold")
+    draw_map(figure.subplots(), score)
+    what = conditions(score.table.attrs["n"], score.by)
+    tg = f"TG = mean over columns of the best layer = {score.tg:.3f}."
+    figure.supxlabel(f"Similarity over {what}; red: the best layer of each column.\n{tg}", fontsize="small")
     literal(figure)
     return figure
 
