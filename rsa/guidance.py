@@ -88,8 +88,7 @@ class Guidance:
 
     Parameters
     ----------
-    teacher : Teacher or str
-        The name of a model (see `load_model`) stands for its layers over the stimuli, in its own preprocessing.
+    teacher : Teacher
     stimuli : Stimuli, tensor (n, C, H, W), or list of images
         The images that the teacher is about, among others if need be.
     layers, n_features, seed, preprocess, device
@@ -126,7 +125,7 @@ class Guidance:
 
     def __init__(
         self,
-        teacher: "Teacher | str",
+        teacher: "Teacher",
         stimuli: Images,
         *,
         preprocess: "Preprocess | None" = None,
@@ -143,12 +142,6 @@ class Guidance:
     ) -> None:
         from .networks.batchnorm import BATCH, check_batchnorm
 
-        if isinstance(teacher, str):
-            from .teacher import Teacher
-
-            settings: dict[str, Any] = {"metric": metric or "correlation", "n_features": n_features, "seed": seed}
-            settings |= {"device": device, "features": similarity != "rdm"}
-            teacher = Teacher.from_network(teacher, teacher, stimuli, **settings)
         if similarity != "rdm":
             teacher.check_features(similarity)
             if method or metric:
