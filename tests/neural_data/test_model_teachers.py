@@ -104,7 +104,9 @@ def test_a_model_becomes_a_teacher_file(folder: Path) -> None:
     for target, rdm in made.rdms.items():
         np.testing.assert_allclose(rdm.values, expected[target].values, atol=1e-6)
     module, preprocess = load_model(f"{folder}/own.py:small")
-    by_name = Guidance(Teacher.from_network("large", name, shown), shown, preprocess=preprocess, batchnorm="running")(module)
+    by_name = Guidance(Teacher.from_network("large", name, shown), shown, preprocess=preprocess, batchnorm="running")(
+        module
+    )
     by_file = Guidance(made, shown, preprocess=preprocess, batchnorm="running")(module)
     np.testing.assert_allclose(by_name.table.sel(target=["1", "3"]), by_file.table, atol=1e-5)
 
