@@ -41,7 +41,7 @@ def read_processed(path: Path, part: str = "") -> "xarray.DataArray":
     part = _part(path, part)
     name = "response_best" if part == "best" else "response_basic"
     content = read_mat5(path, [name, *_UNITS])
-    responses = content.get(name)
+    responses: Any = content.get(name)
     if not _is_table(responses) or responses.shape[1] != NSD + LOCALISERS:
         raise RSAError(f"{path}: {name} must be numbers (units, {NSD + LOCALISERS})")
     columns = {
@@ -113,7 +113,7 @@ def _neuroids(path: Path, session: str, animal: str, position: Array) -> tuple[d
         note.append("areas of the units are not known: exclude_area.xls of Triple-N is not beside the file")
     else:
         for number, low, high, area in _areas(found):
-            if f"ses{number:02d}" == session and area.lower() != "unknown":
+            if f"ses{number:02d}" == session and area.lower() not in ("unknown", "nan", ""):
                 label[(position > low) & (position < high)] = area
     early = np.array([re.match(r"V[124]", area.upper()) is not None for area in label.tolist()], bool)
     region = np.where(early, np.char.upper(label.astype("U2")), np.where(label == _NO_AREA, _NO_AREA, "IT"))
@@ -127,11 +127,10 @@ def _areas(path: Path) -> list[tuple[int, float, float, str]]:
     else:
         try:
             import pandas
-            import xlrd  # noqa: F401 - what pandas reads this kind of file with
+
+            rows = pandas.read_excel(path, engine="xlrd").to_dict("records")
         except ImportError as error:
             raise RSAError(f"{path} needs xlrd: `pip install xlrd`, or save it as {path.stem}.csv") from error
-        try:
-            rows = pandas.read_excel(path, engine="xlrd").to_dict("records")
         except Exception as error:  # anything that a damaged file may cause in a parser
             raise RSAError(f"{path} cannot be read as an Excel file: {reason(error)}") from error
     try:

@@ -45,7 +45,8 @@ def test_a_processed_session_equals_its_arrays(part: str, tmp_path: Path) -> Non
     assert ("window_start" in one.attrs) == (part != "best")
     assert "note" not in one.attrs
     if part in ("", "nsd"):
-        expected = 1 - np.corrcoef(responses[2:5, :40].T)[np.triu_indices(40, 1)]
+        r: Array = np.asarray(np.corrcoef(responses[2:5, :40].T))
+        expected = 1 - r[np.triu_indices(40, 1)]
         v4 = one.isel(presentation=slice(0, 40), neuroid=slice(2, 5))
         found = region_rdms(v4)["V4"]
         np.testing.assert_allclose(found.values, expected, atol=1e-9)
