@@ -147,8 +147,8 @@ def score(
     else:
         _refuse({"weights": weights}, "is for a model given by name; load the state dict into the module")
         name = type(model).__name__
-    settings = {"by": by, "level": level, "scale": scale, "window": window, "missing": missing, "splits": splits}
-    settings |= {"where": tuple([where] if isinstance(where, str) else where) or None}
+    settings: dict[str, Any] = {"by": by, "level": level, "scale": scale, "window": window, "missing": missing}
+    settings |= {"splits": splits, "where": tuple([where] if isinstance(where, str) else where) or None}
     wanted = [targets] if isinstance(targets, str) else list(targets)
     taught = isinstance(teacher, str) and is_model_name(teacher)
     if isinstance(teacher, str) and taught:

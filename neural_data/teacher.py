@@ -200,7 +200,8 @@ def load_teacher(
         raise RSAError(f"{name_or_path} is a model, and a teacher only over images: Teacher.from_network takes both")
     if not publishes_rdms(name_or_path, layout):
         recording = load_as(name_or_path, data_dir, replace(layout, window=window), where)
-        return as_teacher(recording, features=features, advance=advance, **given)
+        name = str(recording.attrs.get("identifier", "")) or Path(name_or_path).name
+        return as_teacher(recording, name=name, features=features, advance=advance, **given)
     if where or layout.given:
         what = "a condition" if where else layout.given[0]
         raise RSAError(f"{what} is for recordings, and {name_or_path} holds RDMs as they are")

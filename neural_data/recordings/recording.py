@@ -295,7 +295,7 @@ def _own_names(responses: Any, axes: tuple[str, ...], *given: Any) -> tuple[Any,
         found.append(own.pop(f"{axis.replace('presentation', 'stimulus')}_id", own.pop(str(dim), None)))
         columns.append({key: v for key, v in own.items() if key != str(dim)})
     ids = [theirs if theirs is not None else own for own, theirs in zip(found, given[:2], strict=True)]
-    return (*ids, columns[0] | dict(given[2] or {}), columns[1] | dict(given[3] or {}))  # type: ignore[return-value]
+    return (*ids, columns[0] | dict(given[2] or {}), columns[1] | dict(given[3] or {}))
 
 
 def _as_array(values: Any, name: str) -> Array:

@@ -17,6 +17,7 @@ from ....rsa.labels import check_names
 from ....rsa.types import Array
 from ...settings import Layout
 from ..recording import WINDOW, from_arrays
+from .variables import whole
 
 if TYPE_CHECKING:
     import h5py
@@ -62,12 +63,11 @@ def read_nwb(path: Path, layout: Layout) -> "xarray.DataArray":
             neuroid["animal"] = np.full(len(units["id"]), str(read_column(file, "general/subject/subject_id")))
         ids = _named(units, layout.neuroid_ids or "id", "units")
         said = [f"spikes {start:g} to {end:g} ms after {onset} of {name}", f"stimuli from {stimulus}", how]
-        repetition = layout.repetition and _named(trials, layout.repetition, name).astype(np.int64)
         columns = {word(key): column for key, column in trials.items() if key not in (stimulus, layout.repetition)}
         return from_arrays(
             counts[:, :, None],
             stimulus_id=check_names(_named(trials, stimulus, name), stimulus),
-            repetition=repetition if layout.repetition else None,
+            repetition=whole(_named(trials, layout.repetition, name)) if layout.repetition else None,
             neuroid_id=check_names(ids, "units"),
             region=region,
             presentation=columns,
@@ -130,7 +130,7 @@ def _columns(table: "h5py.Group") -> dict[str, Array]:
 def _is_truth(data: "h5py.Dataset") -> bool:
     import h5py
 
-    return h5py.check_enum_dtype(data.dtype) == {"FALSE": 0, "TRUE": 1}
+    return bool(h5py.check_enum_dtype(data.dtype) == {"FALSE": 0, "TRUE": 1})
 
 
 def _named(columns: dict[str, Array], name: str, table: str) -> Array:
@@ -180,7 +180,7 @@ def _regions(file: "h5py.File", units: dict[str, Array], layout: Layout) -> tupl
     own = wanted if wanted in units else "" if wanted else the_one("region", units) or "location"
     if own in units:
         return units[own].astype(str), f"regions from {own} of the units"
-    electrodes = _columns(member(file, _ELECTRODES)) if _ELECTRODES in file else {}  # type: ignore[arg-type]
+    electrodes = _columns(member(file, _ELECTRODES)) if _ELECTRODES in file else {}
     column = wanted or "location"
     group: Any = member(file, "units")
     if column in electrodes and "electrodes" in group:

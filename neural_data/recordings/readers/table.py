@@ -79,7 +79,7 @@ def _long(frame: "pandas.DataFrame", roles: dict[str, str], layout: Layout) -> "
     site_names, site, prefixes = _sites(frame, roles, columns)
     stimulus_code = encode(stimulus)[1]
     binned = set(_TIMES) <= set(frame.columns)
-    bins, bin_code = [], np.zeros(len(frame), np.int64)
+    bins, bin_code = np.empty((0, 2)), np.zeros(len(frame), np.int64)
     if binned:
         edges = np.stack([_numbers(frame, name) for name in _TIMES], axis=1)
         bins, bin_code = np.unique(edges, axis=0, return_inverse=True)

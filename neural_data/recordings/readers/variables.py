@@ -68,7 +68,7 @@ def _read(file: ArrayFile, layout: Layout) -> "xarray.DataArray":
         dims=dims,
         stimulus_id=ids,
         neuroid_id=sites,
-        repetition=file[repetition].ravel().astype(np.int64) if repetition else None,
+        repetition=_column(file, repetition) if repetition else None,
         region=region or None,
         neuroid=columns,
         time_bins=bins,
@@ -102,9 +102,14 @@ def _column(file: ArrayFile, name: str) -> Array:
     values = file[name]
     if sum(size != 1 for size in values.shape) > 1:
         raise RSAError(f"{name} has shape {values.shape}, and one entry per row is needed")
+    return whole(values.ravel())
+
+
+def whole(values: Array) -> Array:
+    """Integers where all values are whole numbers, which MATLAB and others store as float64."""
     if values.dtype.kind == "f" and (values == np.round(values)).all() and (np.abs(values) < 2**53).all():
-        values = values.astype(np.int64)  # as MATLAB stores whole numbers
-    return values.ravel()
+        return values.astype(np.int64)
+    return values
 
 
 def _axes(responses: Array, ids: list[str] | None, sites: list[str] | None) -> tuple[str, ...]:

@@ -222,3 +222,17 @@ def test_a_package_that_is_missing_is_named(
         monkeypatch.setitem(__import__("sys").modules, name, None)
     with pytest.raises(RSAError, match=rf"needs {package}.*tgsage\[{extra}\]"):
         load(path)
+
+
+def test_long_tables_with_time_bins_are_binned(tmp_path: Path) -> None:
+    x = RNG.normal(size=(3, 2, 2))  # images, units, bins
+    rows = [
+        (image, unit, 50 * b, 50 * b + 50, x[i, u, b])
+        for i, image in enumerate("abc")
+        for u, unit in enumerate(("u", "v"))
+        for b in (1, 0)
+    ]
+    frame = pd.DataFrame(rows, columns=["image", "unit", "time_bin_start", "time_bin_end", "rate"])
+    one = load(write(frame, tmp_path / "long.csv"), region="IT")
+    np.testing.assert_allclose(one.values, x, rtol=1e-12)
+    assert one["time_bin_end"].values.tolist() == [50, 100]
