@@ -54,6 +54,7 @@ def score(
     data_dir: str | Path | None = None,
     batch_size: int = 64,
     device: "str | torch.device | None" = None,
+    tokens: str = "all",
     progress: bool = False,
 ) -> TeacherScore:
     """Score a model against a teacher, as `tgsage score` does.
@@ -105,6 +106,8 @@ def score(
         Folder of recordings; `$TGSAGE_DATA`, then the cache, by default.
     batch_size, device
         Images per forward pass, and where the network runs.
+    tokens : {"all", "cls", "mean"}
+        What to keep of a transformer's layers: all tokens, the class token or their mean.
     progress : bool
         Show on stderr how far the work is.
 
@@ -159,7 +162,7 @@ def score(
             raise RSAError(f"{teacher} is a model, and a teacher only over images: give stimuli")
         over = _opened(stimuli, data_dir)
         how: dict[str, Any] = {"by": by or "stimulus", "metric": metric or "correlation", "seed": seed}
-        how |= {"n_features": n_features or None, "batch_size": batch_size, "device": device}
+        how |= {"n_features": n_features or None, "batch_size": batch_size, "device": device, "tokens": tokens}
         with _bar(progress, f"{teacher}: forward passes", len(over), "images") as done:
             chosen = Teacher.from_network(
                 teacher, teacher, over, wanted or "auto", features=similarity != "rdm", progress=done, **how
@@ -185,6 +188,7 @@ def score(
             chosen, _shown(chosen, stimuli, groups, data_dir), preprocess=preprocess,
             layers=layers if isinstance(layers, str) else list(layers), metric=metric, n_features=n_features or None,
             method=method, similarity=similarity, batchnorm="running", seed=seed, batch_size=batch_size, device=device,
+            tokens=tokens,
         )  # fmt: skip
         with _bar(progress, f"{name}: forward passes", len(guide.stimuli), "images") as done:
             made = guide.layers(module, progress=done)

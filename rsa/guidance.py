@@ -91,7 +91,7 @@ class Guidance:
     teacher : Teacher
     stimuli : Stimuli, tensor (n, C, H, W), or list of images
         The images that the teacher is about, among others if need be.
-    layers, n_features, seed, preprocess, device
+    layers, n_features, seed, preprocess, device, tokens
         As in `layer_rdms`.
     metric, method : str, optional
         Of the module's RDMs and of their comparison; by default the teacher's own.
@@ -139,6 +139,7 @@ class Guidance:
         seed: int = 0,
         batch_size: int | None = None,
         device: "str | torch.device | None" = None,
+        tokens: str = "all",
     ) -> None:
         from .networks.batchnorm import BATCH, check_batchnorm
 
@@ -154,7 +155,7 @@ class Guidance:
         size = batch_size if batch_size is not None else BATCH if batchnorm == "batch" else 64
         # features have no metric of their own
         chosen = (metric or teacher.metric) if similarity == "rdm" else "correlation"
-        self.readout = Readout(layers, n_features, seed, preprocess, size, device, chosen)
+        self.readout = Readout(layers, n_features, seed, preprocess, size, device, chosen, tokens)
         self.teacher, self.method, self.similarity = teacher, method, similarity
         self.batchnorm, self._calibrate = batchnorm, calibrate
         self.stimuli = teacher.select(as_stimuli(stimuli))

@@ -170,6 +170,7 @@ class Teacher:
         batch_size: int = 64,
         device: "str | torch.device | None" = None,
         features: bool = False,
+        tokens: str = "all",
         progress: "Progress | None" = None,
     ) -> "Teacher":
         """Make a teacher of a network's layers, with the checksum of its stimuli.
@@ -182,7 +183,7 @@ class Teacher:
             such as dead ones, are left out and named in `attrs["unusable"]`.
         features : bool
             Also keep the features behind the RDMs.
-        stimuli, layers, by, preprocess, metric, n_features, seed, batch_size, device, progress
+        stimuli, layers, by, preprocess, metric, n_features, seed, batch_size, device, tokens, progress
             As in `layer_rdms`.
 
         Returns
@@ -205,7 +206,7 @@ class Teacher:
             stated = {"network": model}
             model, preprocess = load_model(model)
             stated["preprocess"] = described(preprocess)
-        readout = Readout(layers, n_features, seed, preprocess, batch_size, device, metric)
+        readout = Readout(layers, n_features, seed, preprocess, batch_size, device, metric, tokens)
         found = show(model, shown, readout, by=by, budget=None if features else MEMORY_BUDGET, progress=progress)
         made: Layers[Any] = found.features(leave_out=named) if features else found.rdms(leave_out=named)
         if not made:
@@ -493,9 +494,9 @@ def _how_made(layers: Mapping[str, RDM | Features]) -> dict[str, Attr]:
     if not layers:
         return {}
     first = next(iter(layers.values())).attrs
-    return {key: first[key] for key in ("seed", "metric", "features", "labels") if key in first} | _features_used(
-        layers
-    )
+    return {
+        key: first[key] for key in ("seed", "metric", "tokens", "features", "labels") if key in first
+    } | _features_used(layers)
 
 
 def _features_used(layers: Mapping[str, RDM | Features]) -> dict[str, Attr]:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ...rsa.cli.options import DataDir, Json, NFeatures, Plot, web_page
+from ...rsa.cli.options import DataDir, Json, NFeatures, Plot, Tokens, web_page
 from ..settings import Layout, check_axes
 from .teacher import (
     STATED,
@@ -80,6 +80,7 @@ def score(
         ),
     ] = None,
     n_features: NFeatures = 8192,
+    tokens: Tokens = "all",
     bootstrap: Annotated[
         int | None,
         typer.Option(
@@ -160,7 +161,8 @@ def score(
         targets=target or (), similarity=similarity, by=by, level=level, scale=scale, window=window, missing=missing,
         splits=splits, where=where or (), layout=layout, method=method, metric=metric, n_features=n_features,
         bootstrap=bootstrap, groups=groups, seed=seed, weights=weights, labels=labels, data_dir=data_dir,
-        batch_size=batch_size, device=device, progress=True,
+        batch_size=batch_size, device=device, tokens=tokens,
+        progress=True,
     )  # fmt: skip
     settings = {"model": model, "weights": weights and str(weights), "similarity": similarity}
     if json is not None:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ...rsa.cli.options import DataDir, Json, writable
+from ...rsa.cli.options import DataDir, Json, Tokens, writable
 from ..settings import SPLITS, Layout, RegionSettings, check_axes
 
 if TYPE_CHECKING:
@@ -140,6 +140,7 @@ def build(
     layers: Annotated[
         list[str] | None, typer.Option(help='Of a model: names, globs or "auto"; repeat it, or separate with commas.')
     ] = None,
+    tokens: Tokens = "all",
     data_dir: DataDir = None,
     json: Json = None,
 ) -> None:
@@ -154,13 +155,15 @@ def build(
     if is_model_name(recording):
         of_recordings = {"level": level, "scale": scale, "window": window, "missing": missing, "splits": splits}
         of_recordings |= {"where": where or None}
-        made = _of_model(recording, stimuli, layers, by, metric, method, seed or 0, features, of_recordings, data_dir)
+        made = _of_model(
+            recording, stimuli, layers, by, metric, method, seed or 0, features, tokens, of_recordings, data_dir
+        )
         made.save(out)
         if json is not None:
             write_json(json, {"file": str(out), **summary(made)})
         _show(made, out, f"images: {made.stimuli}, SHA-256 {made.checksum[:12]}")
         return
-    for name, value in {"stimuli": stimuli, "layers": layers}.items():
+    for name, value in {"stimuli": stimuli, "layers": layers, "tokens": None if tokens == "all" else tokens}.items():
         if value is not None:
             raise RSAError(f"--{name} is for a model, and {recording} is none")
     settings: dict[str, Any] = {
@@ -199,6 +202,7 @@ def _of_model(
     method: str | None,
     seed: int,
     features: bool,
+    tokens: str,
     of_recordings: dict[str, Any],
     data_dir: Path | None,
 ) -> "Teacher":
@@ -216,7 +220,7 @@ def _of_model(
     wanted = [layer for part in layers or ["auto"] for layer in part.split(",")]
     how: dict[str, Any] = {"by": by or RegionSettings.by, "metric": metric or RegionSettings.metric, "seed": seed}
     with progress(f"{name}: forward passes", len(shown), "images") as done:
-        made = Teacher.from_network(name, name, shown, wanted, features=features, progress=done, **how)
+        made = Teacher.from_network(name, name, shown, wanted, features=features, tokens=tokens, progress=done, **how)
     return made.with_method(method or made.method)
 
 

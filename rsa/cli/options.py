@@ -44,4 +44,7 @@ Device = Annotated[
 NFeatures = Annotated[
     int, typer.Option(help="Random features per layer, drawn by seed and layer name; 0 = all of them.", min=0)
 ]
+Tokens = Annotated[
+    str, typer.Option(help="Of a transformer's layers: all tokens, the class token (cls), or the mean over tokens.")
+]
 Workers = Annotated[int, typer.Option(help="Processes.", min=1)]

@@ -6,7 +6,7 @@ import tempfile
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from typing import IO, TYPE_CHECKING, Any, TypeAlias
+from typing import IO, TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +19,7 @@ from ..rdm.rdm import RDM
 from ..similarity.features import Features, averaged_over
 from ..types import Array, Attr
 from .hooks import Activations, listening
-from .layers import Layer, choose_layers, hidden_in
+from .layers import CLASS_TOKENS, Layer, choose_layers, has_class_token, hidden_in
 from .readout import Layers, Readout, T
 from .stimuli import Images, as_stimuli
 
@@ -28,6 +28,20 @@ if TYPE_CHECKING:
 
 MEMORY_BUDGET = 2**29  # bytes of features held in memory; beyond it they wait in a temporary file
 FLAT = 1e-5  # RDMs that spread less, in correlations or in shares of their largest distance, are rounding
+
+
+class _Output(NamedTuple):
+    """What is kept of a layer's output: `_Subsample`'s features of how many in all, and about the output itself.
+
+    surely: its first dimension can only be the images. tokens: how many a transformer's has, 0 for others.
+    """
+
+    features: Tensor
+    total: int
+    surely: bool
+    tokens: int
+    required: bool
+
 
 Rows: TypeAlias = npt.NDArray[np.int64]
 
@@ -69,20 +83,40 @@ class Collector:
         self._store = _Blocks(len(shown), budget=budget) if by == "stimulus" else _GroupSums(groups)
         self._seen, self._ids = np.zeros(len(shown), np.int64), shown.table["stimulus_id"]
         self._totals: dict[str, int] = {}
+        self._any_tokens = False
+        if readout.tokens == "cls" and not has_class_token(model):
+            raise RSAError(f"the model has no class token ({', '.join(CLASS_TOKENS[:3])}); tokens 'mean' needs none")
         self._names: list[str] | None = None
         self._batch_first: dict[str, bool] = {}  # False: the batches had as many images as tokens, if these come first
         self._open = ExitStack()
 
     def __enter__(self) -> "Collector":
-        self._activations: Activations[tuple[Tensor, int, bool]] = self._open.enter_context(
+        self._activations: Activations[_Output] = self._open.enter_context(
             listening(self._model, self._chosen, self._sampled)
         )
         return self
 
-    def _sampled(self, layer: Layer, output: Tensor) -> tuple[Tensor, int, bool]:
-        """As `Subsample`, and whether the first dimension can only be the images."""
-        surely = output.ndim != 3 or output.shape[0] != output.shape[1] or len(output) == 1
-        return (*self._sample(layer, output), surely)
+    def _sampled(self, layer: Layer, output: Tensor) -> "_Output":
+        tokens, chosen = output.shape[1] if output.ndim == 3 else 0, self.readout.tokens
+        surely = not tokens or len(output) != tokens or len(output) == 1
+        if tokens and chosen != "all":
+            output = output[:, 0] if chosen == "cls" else output.mean(1)
+        return _Output(*self._sample(layer, output), surely, tokens, layer.required)
+
+    def _readable(self) -> "dict[str, _Output]":
+        """What was heard, without layers of "auto" and globs that have no class token where that is to be read."""
+        heard = dict(self._activations)
+        if self.readout.tokens != "cls":
+            return heard
+        most = max((one.tokens for one in heard.values()), default=0)
+        for name, one in list(heard.items()):
+            if one.tokens and (one.tokens < most or math.isqrt(one.tokens) ** 2 == one.tokens):
+                if one.required:
+                    raise RSAError(
+                        f"layer {name} has {one.tokens} tokens and seemingly no class token; tokens 'mean' needs none"
+                    )
+                del heard[name]
+        return heard
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: "TracebackType | None"
@@ -110,11 +144,13 @@ class Collector:
         self._names = list(heard)
         kept = np.flatnonzero(rows >= 0)
         batch: dict[str, Tensor] = {}
-        for name, (features, total, surely) in heard.items():
+        for name, one in self._readable().items():
+            features, self._totals[name], surely = one.features, one.total, one.surely
+            self._any_tokens |= one.tokens > 0
             if len(features) != len(rows):
                 counts = f"{len(features)} rows for a batch of {len(rows)}"
                 raise RSAError(f"layer {name}: its output has {counts}; the images must come first")
-            batch[name], self._totals[name] = features, total
+            batch[name] = features
             self._batch_first[name] = surely or self._batch_first.get(name, False)
         if len(kept) < len(rows):
             batch = {name: features[torch.as_tensor(kept)] for name, features in batch.items()}
@@ -137,12 +173,17 @@ class Collector:
                 f"layer {self.ambiguous[0]}: its outputs have as many tokens as images, so which come first is unknown;"
                 " choose another batch size"
             )
+        if self.readout.tokens != "all" and not self._any_tokens:
+            which = f"tokens {self.readout.tokens!r}"
+            raise RSAError(f"{which} is for layers that return (images, tokens, width), and none of these does")
         wrong = self._ids[self._seen != 1]
         if len(wrong):
             raise RSAError(f"{len(wrong)} of {len(self._ids)} stimuli were not shown exactly once: {listing(wrong)}")
         for name in self._store.names:
             features = self._store.take(name)
             attrs = {"n_features": features.shape[1], "of_features": self._totals[name], "seed": self.readout.seed}
+            if self.readout.tokens != "all":
+                attrs["tokens"] = self.readout.tokens
             yield name, features, attrs
 
     def rdms(self, *, leave_out: bool = False, rounding: float = 0.0) -> Layers[RDM]:

@@ -37,6 +37,7 @@ def extract(
     seed: int = 0,
     batch_size: int = 64,
     device: str | torch.device | None = None,
+    tokens: str = "all",
     progress: Progress | None = None,
 ) -> dict[str, Array]:
     """Show a model some images and return what its layers make of them.
@@ -61,6 +62,8 @@ def extract(
         Images per forward pass.
     device : str or torch.device, optional
         Where the model runs (it is moved back afterwards); by default where it is.
+    tokens : {"all", "cls", "mean"}
+        What to keep of a transformer's layers; see `Readout`.
     progress : callable, optional
         Called with the number of images of every batch done.
 
@@ -83,7 +86,7 @@ def extract(
     >>> {name: values.shape for name, values in extract(model, torch.rand(5, 3, 6, 6), ["0", "1"]).items()}
     {'0': (5, 128), '1': (5, 128)}
     """
-    readout = Readout(layers, n_features, seed, preprocess, batch_size, device)
+    readout = Readout(layers, n_features, seed, preprocess, batch_size, device, tokens=tokens)
     collector = show(model, as_stimuli(stimuli), readout, budget=None, progress=progress)
     return {name: features for name, features, _ in collector.conditions()}
 
@@ -100,6 +103,7 @@ def layer_rdms(
     seed: int = 0,
     batch_size: int = 64,
     device: str | torch.device | None = None,
+    tokens: str = "all",
     progress: Progress | None = None,
 ) -> dict[str, RDM]:
     """Compute the RDM of every layer.
@@ -113,7 +117,7 @@ def layer_rdms(
         "stimulus", or a column of the stimuli's table, over whose groups features are averaged.
     metric : str
         See `compute_rdm`; those that need folds or a precision matrix are not supported.
-    model, stimuli, layers, preprocess, n_features, seed, batch_size, device, progress
+    model, stimuli, layers, preprocess, n_features, seed, batch_size, device, tokens, progress
         As in `extract`.
 
     Returns
@@ -126,7 +130,7 @@ def layer_rdms(
     RSAError
         As `extract`; for an unknown column; and for a row without variance, naming layer and stimulus.
     """
-    readout = Readout(layers, n_features, seed, preprocess, batch_size, device, metric)
+    readout = Readout(layers, n_features, seed, preprocess, batch_size, device, metric, tokens)
     return show(model, as_stimuli(stimuli), readout, by=by, budget=MEMORY_BUDGET, progress=progress).rdms()
 
 
@@ -141,13 +145,14 @@ def layer_features(
     seed: int = 0,
     batch_size: int = 64,
     device: str | torch.device | None = None,
+    tokens: str = "all",
     progress: Progress | None = None,
 ) -> dict[str, Features]:
     """Collect the features of every layer with the names of their stimuli, all of them in memory.
 
     Parameters
     ----------
-    model, stimuli, layers, by, preprocess, n_features, seed, batch_size, device, progress
+    model, stimuli, layers, by, preprocess, n_features, seed, batch_size, device, tokens, progress
         As in `layer_rdms`.
 
     Returns
@@ -160,7 +165,7 @@ def layer_features(
     RSAError
         As `layer_rdms`.
     """
-    readout = Readout(layers, n_features, seed, preprocess, batch_size, device)
+    readout = Readout(layers, n_features, seed, preprocess, batch_size, device, tokens=tokens)
     return show(model, as_stimuli(stimuli), readout, by=by, budget=None, progress=progress).features()
 
 

@@ -13,6 +13,7 @@ from ..errors import RSAError, near
 
 _UNITS = (nn.modules.conv._ConvNd, nn.Linear)  # a single layer even if it has children
 _HEADS = ("classifier", "head", "heads", "fc", "pooler", "pre_logits")
+CLASS_TOKENS = ("cls_token", "class_token", "class_embedding", "cls")
 COMPILED = "_orig_mod"  # name of the wrapped module inside that of torch.compile
 _SUFFIX = re.compile(r"(?P<module>.+?)(#(?P<call>[1-9]\d*))?(\[(?P<item>\d+)\])?")
 
@@ -77,6 +78,11 @@ def choose_layers(model: object, layers: str | Iterable[str] = "auto") -> list[L
             raise RSAError(f"layer {layer.path!r} is scripted and takes no hooks; use the module behind it")
     places = {path: i for i, path in enumerate(known)}
     return sorted(chosen.values(), key=lambda layer: places[layer.path])
+
+
+def has_class_token(model: nn.Module) -> bool:
+    """Whether a transformer has a class token, by the name of its parameter in the usual libraries."""
+    return any(name.rpartition(".")[2] in CLASS_TOKENS for name, _ in model.named_parameters())
 
 
 def hidden_in(model: nn.Module, layer: Layer) -> str:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 N_FEATURES = 8192  # of a layer, wherever layers are compared
 LAYER_METRICS = PLAIN
+TOKENS = ("all", "cls", "mean")
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,9 @@ class Readout:
         Where the model runs; by default where it is.
     metric : str
         Dissimilarity of the RDMs.
+    tokens : {"all", "cls", "mean"}
+        Of layers that return (images, tokens, width), as those of transformers do: all tokens, the class token, which
+        comes first, or the mean over tokens. Other layers are read whole.
     """
 
     layers: str | Iterable[str] = "auto"
@@ -44,6 +48,7 @@ class Readout:
     batch_size: int = 64
     device: "str | torch.device | None" = None
     metric: str = "correlation"
+    tokens: str = "all"
 
     def __post_init__(self) -> None:
         if self.n_features is not None and self.n_features < 1:
@@ -52,6 +57,8 @@ class Readout:
             raise RSAError(f"a seed is a whole number from 0, got {self.seed}")
         if self.batch_size < 1:
             raise RSAError(f"batch_size must be at least 1, got {self.batch_size}")
+        if self.tokens not in TOKENS:
+            raise RSAError(f"tokens are all, cls or mean, not {self.tokens!r}")
         if self.metric not in LAYER_METRICS:
             known = ", ".join(LAYER_METRICS)
             raise RSAError(f"metric {self.metric!r} is not supported for network layers; give metric= one of {known}")
@@ -60,7 +67,8 @@ class Readout:
 
     def attrs(self) -> dict[str, Attr]:
         """What RDMs made by this readout state about it."""
-        return {"seed": self.seed, "metric": self.metric}
+        chosen: dict[str, Attr] = {} if self.tokens == "all" else {"tokens": self.tokens}
+        return {"seed": self.seed, "metric": self.metric, **chosen}
 
 
 class Layers(dict[str, T]):
