@@ -153,8 +153,8 @@ def build(
     from ..teacher import is_model_name, load_teacher
 
     if is_model_name(recording):
-        of_recordings = {"level": level, "scale": scale, "window": window, "missing": missing, "splits": splits}
-        of_recordings |= {"where": where or None}
+        of_recordings: dict[str, Any] = {"level": level, "scale": scale, "window": window, "missing": missing}
+        of_recordings |= {"splits": splits, "where": where or None}
         made = _of_model(
             recording, stimuli, layers, by, metric, method, seed or 0, features, tokens, of_recordings, data_dir
         )
