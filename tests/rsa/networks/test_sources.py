@@ -3,6 +3,7 @@
 import importlib
 import json
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -255,3 +256,37 @@ def test_bad_names_are_answered(name: str, words: str, package: str) -> None:
     pytest.importorskip(package, reason=f"{package} is not installed")
     with pytest.raises(RSAError, match=words):
         load_model(name)
+
+
+@dataclass
+class Result:
+    name: str
+    hidden: Tensor
+
+
+class Answering(nn.Module):
+    """A layer that returns a dataclass, and one that computes its parts in one fused step."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.attend = Wrapped(), nn.MultiheadAttention(8, 2, batch_first=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        hidden = self.first(x).hidden
+        out: Tensor = self.attend(hidden, hidden, hidden)[0]
+        return out
+
+
+class Wrapped(nn.Module):
+    def forward(self, x: Tensor) -> Result:
+        return Result("wrapped", x.flatten(1, 2) + 1)
+
+
+def test_dataclasses_are_opened_and_fused_layers_named() -> None:
+    images = torch.rand(3, 3, 4, 8)
+    found = extract(Answering(), images, ["first", "attend"])
+    np.testing.assert_array_equal(found["first"], (images.flatten(1) + 1).numpy())
+    with pytest.raises(
+        RSAError, match=r"'attend.out_proj' never runs .* part of attend \(MultiheadAttention\), which"
+    ):
+        extract(Answering(), images, "attend.out_proj")
