@@ -36,7 +36,7 @@ def hub(folder: Path, kind: str) -> str:
     place = folder / kind
     place.mkdir()
     size = 64 if kind == "swin" else 32
-    pixels = {"image_mean": [0.5] * 3, "image_std": [0.25] * 3, "size": {"height": size, "width": size}}
+    pixels: dict[str, Any] = {"image_mean": [0.5] * 3, "image_std": [0.25] * 3, "size": {"height": size, "width": size}}
     pixels |= {"do_resize": True, "do_normalize": True, "do_rescale": True, "rescale_factor": 1 / 255}
     (place / "config.json").write_text(json.dumps({"model_type": kind, **CONFIGURATIONS[kind]}))
     (place / "preprocessor_config.json").write_text(json.dumps({"image_processor_type": "ViTImageProcessor", **pixels}))
@@ -286,7 +286,5 @@ def test_dataclasses_are_opened_and_fused_layers_named() -> None:
     images = torch.rand(3, 3, 4, 8)
     found = extract(Answering(), images, ["first", "attend"])
     np.testing.assert_array_equal(found["first"], (images.flatten(1) + 1).numpy())
-    with pytest.raises(
-        RSAError, match=r"'attend.out_proj' never runs .* part of attend \(MultiheadAttention\), which"
-    ):
+    with pytest.raises(RSAError, match=r"'attend.out_proj' never runs .* part of attend \(MultiheadAttention\), which"):
         extract(Answering(), images, "attend.out_proj")
