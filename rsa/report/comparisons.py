@@ -9,7 +9,7 @@ import numpy as np
 from ..errors import RSAError
 from ..inference.intervals import false_discovery, layer_differences, standard_error
 from ..plots.scores import Panel
-from ..rdm.comparison import method_named
+from ..rdm.comparison import METHODS, method_named
 from ..score import TeacherScore
 from ..types import Array
 
@@ -66,12 +66,17 @@ class PairTests:
         return [(best, below)] if below else []
 
 
+def chance_is_zero(method: str) -> bool:
+    """Whether unrelated RDMs or features have a similarity of zero on average."""
+    return method not in METHODS or method_named(method).centred
+
+
 def above_zero(draws: "xarray.DataArray | None", target: int, method: str) -> list[int]:
     """Layers whose similarity is above zero: one-sided, Student's t on Fisher's z scale, adjusted over
     the layers of this target (Benjamini-Hochberg). None by a method that is above zero by chance."""
     import scipy.stats
 
-    if draws is None or not method_named(method).centred:
+    if draws is None or not chance_is_zero(method):
         return []
     value, dof = (draws[key].to_numpy()[:, target] for key in ("estimate", "dof"))
     error = standard_error(draws).to_numpy()[:, target]

@@ -12,12 +12,12 @@ from ..io.storage import check_writable, replacing
 from ..plots.figures import Picture, picture, printable, shortened
 from ..plots.rdms import MOST_NAMES, PIXELS, category_order, display_order, draw_map, draw_rdm, planar_map
 from ..plots.scores import LEVEL_NAMES, Panel, between, draw_bars, draw_layers, layer_panels
-from ..rdm.comparison import METHODS, align, compare_all, method_named
+from ..rdm.comparison import METHODS, align, compare_all
 from ..rdm.rdm import RDM
 from ..score import TeacherScore
 from ..teacher import Teacher
 from . import words
-from .comparisons import LEVEL, Models, PairTests, model_panel, tested
+from .comparisons import LEVEL, Models, PairTests, chance_is_zero, model_panel, tested
 from .literature import MEASURES, REFERENCES
 
 if TYPE_CHECKING:
@@ -141,7 +141,7 @@ def _context(
         "bars": [_chart(panel, "bars") for panel in bars],
         "bars_of": "models" if models else "layers",
         "bars_tested": bool(models.tests if models else tests),
-        "starred": score.draws is not None and method_named(score.method).centred and not models,
+        "starred": score.draws is not None and chance_is_zero(score.method) and not models,
         "all_pairs": len(bars[0].names) <= 6,
         "intervals": score.draws is not None,
         "pictures": pictures,

@@ -1,6 +1,7 @@
 """A process that works at a search: STORAGE SAMPLES LOG SECONDS SEARCHER REPEATS."""
 
 import importlib
+import signal
 import sys
 from pathlib import Path
 
@@ -9,6 +10,7 @@ if __name__ == "__main__":
     from tgsage.plugins.searching.explorer import search
     from tgsage.plugins.spaces.toy import ToySpace
 
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # which a background shell ignores
     storage, samples, log, seconds, searcher, repeats = sys.argv[1:]
     sys.path.insert(0, str(Path(__file__).parent))
     toy = importlib.import_module("search_objectives").Toy(log, float(seconds))

@@ -67,7 +67,7 @@ def test_test_images_have_ceilings(written: Written) -> None:
     assert set(teacher.ceilings) == {"V1", "V4", "IT"}
     assert all(0.5 < low <= 1 for low, _ in teacher.ceilings.values())
     found = describe(written.path, splits=2)
-    assert found.facts["usual_filter"] == "reliability>.3"
+    assert str(found.facts["usual filter"]).startswith("--where 'reliability>.3', which leaves ")
     assert set(found.targets) == {"V1", "V4", "IT"}
 
 

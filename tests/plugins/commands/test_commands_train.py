@@ -143,7 +143,7 @@ def test_wrong_arguments_end_before_any_training(tmp_path: Path) -> None:
     for message, settings in (
         ("no column 'colour'", {"by": "colour"}),
         ("no layer 'L9'", {"layers": ["L9"]}),
-        ("not 'crossnobis'", {"metric": "crossnobis"}),
+        ("metric 'crossnobis' is not supported", {"metric": "crossnobis"}),
     ):
         with pytest.raises(RSAError, match=message):
             teacher.train(tmp_path / "t.h5", network="resnet:1", data="digits", **settings)
