@@ -53,7 +53,7 @@ def candidates(storage: str) -> list[Candidate]:
 def test_tasks_stopped_at_the_time_limit_give_back_and_the_next_submission_finishes(
     postgres: "Postgres", tmp_path: Path
 ) -> None:
-    swapped = {"space": "toy", "data": "digits", "recipe": "digits --epochs 5", "teacher": "none", "devices": "cpu"}
+    swapped = {"space": "toy", "data": "digits", "recipe": "digits --epochs 15", "teacher": "none", "devices": "cpu"}
     (tmp_path / "search.sh").write_text(script(samples=str(SAMPLES), storage=postgres.url, **swapped))
     tasks = submit(tmp_path, 2)
     while sum(one.status == "running" for one in candidates(postgres.url)) < 2:
