@@ -1,7 +1,8 @@
 """The exception of all layers, and phrases that messages are made of."""
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 
 
 class TGSageError(ValueError):
@@ -12,6 +13,24 @@ class TGSageError(ValueError):
 
 
 RSAError = TGSageError
+
+
+@contextmanager
+def naming(path: object, otherwise: str = "") -> Iterator[None]:
+    """Errors inside the block name the file: an RSAError by itself or by the path in front of it.
+
+    otherwise: what is said of any other error, of which parsers of damaged files raise many types.
+    """
+    try:
+        yield
+    except RSAError as error:
+        if str(path) in str(error):
+            raise
+        raise RSAError(f"{path}: {error}") from error
+    except Exception as error:
+        if not otherwise:
+            raise
+        raise RSAError(f"{path} {otherwise}: {reason(error)}") from error
 
 
 def listing(items: Iterable[object], limit: int = 3) -> str:

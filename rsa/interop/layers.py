@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import RSAError, listing
+from ..errors import RSAError, listing, naming
 from ..io.arrays import ARRAYS, ArrayFile
 from ..io.hdf5 import attribute, opened
 from ..io.kinds import TABLES, content_of, what_is
@@ -48,7 +48,7 @@ def read_layers(path: str | Path, *, labels: Iterable[object] | None = None) -> 
     source = Path(path)
     kind = content_of(source)
     given = None if labels is None else check_names(labels, "labels")
-    try:
+    with naming(source):
         if kind == "folder":
             return read_thingsvision(source, labels=given)
         if kind in TABLES:
@@ -59,8 +59,6 @@ def read_layers(path: str | Path, *, labels: Iterable[object] | None = None) -> 
             return own
         if kind in ARRAYS:
             return _one_kind(_of_arrays(ArrayFile(source, kind), given))
-    except RSAError as error:
-        raise error if str(source) in str(error) else RSAError(f"{source}: {error}") from error
     raise RSAError(f"{source} holds no features or RDMs: it is {what_is(source)}")
 
 

@@ -2,16 +2,16 @@
 
 import math
 import zipfile
-import zlib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import RSAError, listing, reason
+from ..errors import RSAError, listing, naming
 from ..types import Array
 from .hdf5 import attribute, member, opened, plain_dataset, read_column
+from .matlab import cells, check_matlab
 
 if TYPE_CHECKING:
     import h5py
@@ -31,22 +31,14 @@ class ArrayFile(Mapping[str, Array]):
         self.path = path
         shapes: Callable[[Path], dict[str, tuple[tuple[int, ...], str]]]
         shapes, self._read = _KINDS[kind]
-        try:
+        with naming(path, "cannot be read"):
             self.shapes = shapes(path)
-        except RSAError as error:
-            raise error if str(path) in str(error) else RSAError(f"{path}: {error}") from error
-        except Exception as error:  # anything that a damaged file may cause in a parser
-            raise RSAError(f"{path} cannot be read: {reason(error)}") from error
 
     def __getitem__(self, name: str) -> Array:
         if name not in self.shapes:
             raise RSAError(f"{self.path} has no {name!r}; there are: {self.holds()}")
-        try:
+        with naming(self.path, "cannot be read"):
             return self._read(self.path, name)
-        except RSAError as error:
-            raise error if str(self.path) in str(error) else RSAError(f"{self.path}: {error}") from error
-        except Exception as error:  # anything that a damaged file may cause in a parser
-            raise RSAError(f"{self.path} cannot be read: {reason(error)}") from error
 
     def __contains__(self, name: object) -> bool:
         return name in self.shapes
@@ -107,7 +99,7 @@ def _read_npz(path: Path, name: str) -> Array:
 def _matlab_shapes(path: Path) -> dict[str, tuple[tuple[int, ...], str]]:
     from scipy.io import whosmat
 
-    check_matlab(path)
+    check_matlab(path, LARGEST)
     return {name: (tuple(shape), kind) for name, shape, kind in whosmat(path)}
 
 
@@ -115,28 +107,6 @@ def _read_matlab(path: Path, name: str) -> Array:
     from scipy.io import loadmat
 
     return _plain(loadmat(path, variable_names=[name])[name])
-
-
-def check_matlab(path: Path, most: int = LARGEST) -> None:
-    """Raise RSAError unless the variables of a MATLAB 5 file inflate to at most so many bytes."""
-    place, total, end = 128, 0, path.stat().st_size
-    with path.open("rb") as file:
-        while place + 8 <= end:
-            file.seek(place)
-            kind, size = np.frombuffer(file.read(8), "<u4").tolist()
-            if kind == 15:  # a compressed variable
-                inflating, left = zlib.decompressobj(), size
-                while total <= most and not inflating.eof:
-                    piece = inflating.unconsumed_tail
-                    if not piece:
-                        piece = file.read(min(left, 2**20))
-                        left -= len(piece)
-                    if not piece:
-                        break
-                    total += len(inflating.decompress(piece, 2**24))
-            place += 8 + size
-    if total > most or not 128 < place <= end:
-        raise RSAError(f"{path} is no MATLAB 5 file, is truncated, or inflates to more than {most / 2**30:.2g} GiB")
 
 
 def _hdf5_shapes(path: Path) -> dict[str, tuple[tuple[int, ...], str]]:
@@ -189,13 +159,11 @@ def _texts_of_cells(file: "h5py.File", name: str) -> Array:
     """The texts that a cell array of MATLAB refers to."""
     import h5py
 
-    cells = plain_dataset(file, name)
-    if cells.size > _MOST_NAMES * 10:
-        raise RSAError(f"{name} claims {cells.size} cells, too many")
+    if (size := plain_dataset(file, name).size) > _MOST_NAMES * 10:
+        raise RSAError(f"{name} claims {size} cells, too many")
     texts = []
-    for reference in np.asarray(cells[()]).T.ravel():
-        cell = file[reference] if reference else None
-        if not isinstance(cell, h5py.Dataset) or attribute(cell, "MATLAB_class") != "char" or cell.nbytes > 2**16:
+    for cell in map(h5py.Dataset, cells(file, name)):
+        if attribute(cell, "MATLAB_class") != "char" or cell.nbytes > 2**16:
             raise RSAError(f"{name} is a cell array that holds other things than texts")
         texts.append(_matlab_text(cell[()].T))
     return np.array(texts)

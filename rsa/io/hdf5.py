@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import RSAError, reason
+from ..errors import RSAError, naming
 from ..types import Array
 from .probe import AT_ONCE, flaw
 from .storage import replacing, steady
@@ -29,15 +29,11 @@ def opened(path: Path) -> Iterator["h5py.File"]:
     """
     import h5py
 
-    try:
+    with naming(path, "cannot be read"):
         if found := flaw(path):
             raise RSAError(f"{path} cannot be read: {found}")
         with h5py.File(path, "r") as file:
             yield file
-    except RSAError as error:
-        raise error if str(path) in str(error) else RSAError(f"{path}: {error}") from error
-    except Exception as error:  # parsers of damaged files raise many types of errors
-        raise RSAError(f"{path} cannot be read: {reason(error)}") from error
 
 
 def member(group: "h5py.Group", path: str) -> "h5py.Group | h5py.Dataset":

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import RSAError, listing, near, reason
+from ..errors import RSAError, listing, naming, near, reason
 from ..labels import check_names
 from .arrays import LARGEST
 
@@ -87,18 +87,14 @@ def read_frame(path: Path, kind: str, part: str, as_text: Callable[[list[str]], 
     """
     from pandas import errors
 
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of styles in workbooks, and of columns of mixed types
-            warnings.simplefilter("error", errors.ParserWarning)  # of rows that are longer than the first
+    with naming(path, "cannot be read as a table"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of styles in workbooks, and of columns of mixed types
+        warnings.simplefilter("error", errors.ParserWarning)  # of rows that are longer than the first
+        try:
             return _READERS[kind](path, part, as_text)
-    except RSAError as error:
-        raise error if str(path) in str(error) else RSAError(f"{path}: {error}") from error
-    except ImportError as error:
-        needs, extra = {"parquet": ("pyarrow", "parquet")}.get(kind, ("openpyxl", "excel"))
-        raise RSAError(f"{path} needs {needs}, which is not installed: pip install 'tgsage[{extra}]'") from error
-    except Exception as error:  # anything that a damaged file may cause in a parser
-        raise RSAError(f"{path} cannot be read as a table: {reason(error)}") from error
+        except ImportError as error:
+            needs, extra = {"parquet": ("pyarrow", "parquet")}.get(kind, ("openpyxl", "excel"))
+            raise RSAError(f"{path} needs {needs}, which is not installed: pip install 'tgsage[{extra}]'") from error
 
 
 def _read_csv(path: Path, part: str, as_text: Callable[[list[str]], Iterable[str]]) -> "pandas.DataFrame":

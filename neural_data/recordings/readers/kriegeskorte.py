@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from ....rsa import RDM, RSAError, Stimuli
+from ....rsa.io.matlab import read_mat5
 from ....rsa.types import Array
-from .matlab import read_mat5
 
 N = 92
 LABELS = tuple(f"kriegeskorte2008/{i + 1:02d}" for i in range(N))

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ....rsa import RSAError
-from ....rsa.errors import listing, near
+from ....rsa.errors import listing, naming, near
 from ....rsa.io.arrays import LARGEST
 from ....rsa.io.tables import UNNAMED, named_like, read_frame, the_one, word
 from ....rsa.labels import check_names, plain_column
@@ -34,7 +34,7 @@ _BESIDE = "variation rxy rxz ryz tz ty s size contrast degrees luminance session
 
 def read_table(path: Path, kind: str, layout: Layout) -> "xarray.DataArray":
     """The recording in a table (csv, parquet or excel). Raises RSAError naming the file and the options to set."""
-    try:
+    with naming(path):
         frame = read_frame(path, kind, layout.part, lambda names: _holding_names(names, layout))
         if not len(frame):
             raise RSAError("the table has no rows")
@@ -43,8 +43,6 @@ def read_table(path: Path, kind: str, layout: Layout) -> "xarray.DataArray":
         if layout.responses and not long:
             raise RSAError("the column of the neuroids is not known; --neuroid-ids names it")
         return _long(frame, roles, layout) if long else _wide(frame, roles, layout)
-    except RSAError as error:
-        raise error if str(path) in str(error) else RSAError(f"{path}: {error}") from error
 
 
 def _holding_names(names: list[str], layout: Layout) -> list[str]:

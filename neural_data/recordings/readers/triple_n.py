@@ -9,9 +9,9 @@ import numpy as np
 
 from ....rsa import RSAError
 from ....rsa.errors import near, reason
+from ....rsa.io.matlab import read_mat5
 from ....rsa.types import Array
 from ..recording import from_arrays
-from .matlab import read_mat5
 
 if TYPE_CHECKING:
     import xarray

@@ -10,9 +10,9 @@ from xarray.core import indexing
 from ....rsa import RSAError
 from ....rsa.errors import listing, near
 from ....rsa.io.hdf5 import holds, opened, plain_dataset, read_column
+from ....rsa.io.matlab import read_cell_texts, read_mat5
 from ....rsa.types import Array
 from ..recording import DIMS, check_recording, from_arrays, number_repetitions, trials_shown
-from .matlab import read_cell_texts, read_mat5
 from .on_disk import OnDisk
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ....rsa import RSAError
-from ....rsa.errors import listing
+from ....rsa.errors import listing, naming
 from ....rsa.io.arrays import ArrayFile
 from ....rsa.io.tables import named_like, read_names, the_one
 from ....rsa.labels import check_names
@@ -25,11 +25,8 @@ def read_variables(path: Path, kind: str, layout: Layout) -> "xarray.DataArray":
     RSAError naming the file and what it holds, for variables that do not exist or do not fit each other.
     """
     file = ArrayFile(path, kind)
-    try:
-        recording = _read(file, layout)
-    except RSAError as error:
-        raise error if str(path) in str(error) else RSAError(f"{path}: {error}") from error
-    return recording
+    with naming(path):
+        return _read(file, layout)
 
 
 def _read(file: ArrayFile, layout: Layout) -> "xarray.DataArray":

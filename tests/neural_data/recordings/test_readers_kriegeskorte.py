@@ -100,7 +100,7 @@ def _hostile(tmp_path: Path, name: str) -> Path:
 
 @pytest.mark.parametrize("name", ["bomb", "cut", "noise", "empty", "claims", "small", "other"])
 def test_hostile_files_end_in_one_line(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tgsage.neural_data.recordings.readers.matlab.MAX_BYTES", 2**20)
+    monkeypatch.setattr("tgsage.rsa.io.matlab.MAX_BYTES", 2**20)
     path = _hostile(tmp_path, name)
     with pytest.raises(RSAError) as caught:
         load_rdms(path)

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ....rsa import RSAError
-from ....rsa.errors import reason
-from ....rsa.io.hdf5 import plain_dataset
+from ..errors import RSAError, naming
+from .hdf5 import plain_dataset
 
 if TYPE_CHECKING:
     import h5py
@@ -24,11 +23,9 @@ def read_mat5(path: Path, names: Collection[str] | None = None) -> dict[str, Any
     """Variables of a MATLAB 5 file by name. Raises RSAError for damaged files and those beyond 256 MiB."""
     from scipy.io import loadmat
 
-    _check_size(path)
-    try:
+    with naming(path, "cannot be read as a MATLAB 5 file"):
+        check_matlab(path, MAX_BYTES)
         return dict(loadmat(path, variable_names=None if names is None else list(names)))
-    except Exception as error:  # anything that a damaged file may cause in a parser
-        raise RSAError(f"{path} cannot be read as a MATLAB 5 file: {reason(error)}") from error
 
 
 def read_cell_texts(file: "h5py.File", name: str) -> list[str]:
@@ -67,22 +64,23 @@ def _text(item: "h5py.h5d.DatasetID") -> str:
     return units.tobytes().decode(f"utf-16-{sys.byteorder[0]}e")
 
 
-def _check_size(path: Path) -> None:
-    """Raises RSAError unless every variable of the file inflates to a bounded size."""
-    try:
-        content = memoryview(path.read_bytes() if path.stat().st_size <= MAX_BYTES else b"")
-    except OSError as error:
-        raise RSAError(f"{path}: {error.strerror or error}") from error
-    place, total = 128, 0
-    while place + 8 <= len(content):
-        kind, size = np.frombuffer(content[place : place + 8], "<u4").tolist()
-        if kind == 15:  # a compressed variable
-            try:
-                total += len(
-                    zlib.decompressobj().decompress(content[place + 8 : place + 8 + size], MAX_BYTES - total + 1)
-                )
-            except zlib.error as error:
-                raise RSAError(f"{path} is damaged: {error}") from error
-        place += 8 + size
-    if total > MAX_BYTES or not 128 < place <= len(content):
-        raise RSAError(f"{path} is no MATLAB 5 file of a size that is published here, or it is truncated")
+def check_matlab(path: Path, most: int) -> None:
+    """Raise RSAError unless a MATLAB 5 file has, packed and inflated, at most so many bytes."""
+    place, total, end = 128, 0, path.stat().st_size
+    with path.open("rb") as file:
+        while place + 8 <= end:
+            file.seek(place)
+            kind, size = np.frombuffer(file.read(8), "<u4").tolist()
+            if kind == 15:  # a compressed variable
+                inflating, left = zlib.decompressobj(), size
+                while total <= most and not inflating.eof:
+                    piece = inflating.unconsumed_tail
+                    if not piece:
+                        piece = file.read(min(left, 2**20))
+                        left -= len(piece)
+                    if not piece:
+                        break
+                    total += len(inflating.decompress(piece, 2**24))
+            place += 8 + size
+    if max(total, end) > most or not 128 < place <= end:
+        raise RSAError(f"{path} is no MATLAB 5 file, is truncated, or inflates to more than {most / 2**30:.2g} GiB")
