@@ -1,5 +1,8 @@
 """`tgsage bench pool` and `tgsage bench teachers`: what a teacher is chosen with, made once."""
 
+import json as json_
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -9,6 +12,7 @@ import typer
 from ...rsa.cli.options import DataDir, Json, Workers
 
 if TYPE_CHECKING:
+    from ..pool.making import Maker
     from ..pool.pool import Pool
 
 _CHECKPOINTS = "0,1500,3000,6000,12000,24000"
@@ -57,6 +61,24 @@ def pool(
     ] = None,
     workers: Workers = 1,
     seed: Annotated[int, typer.Option(help="Seed of the draws and of every training.", min=0)] = 0,
+    seeds: Annotated[
+        str | None,
+        typer.Option(
+            help="Train all members once with each of these seeds, as 0,1,2, in FOLDER/seed0, FOLDER/seed1, ..."
+        ),
+    ] = None,
+    each: Annotated[
+        int | None,
+        typer.Option(
+            help="Instead of --cells: so many random members, so many of the table's best tenth and so many of three "
+            "narrow bands of size.",
+            min=1,
+        ),
+    ] = None,
+    allow_changes: Annotated[
+        bool,
+        typer.Option("--allow-changes", help="Go on with a pool that an older version began, which is noted in it."),
+    ] = False,
     status: Annotated[bool, typer.Option("--status", help="Train nothing; write pool.h5 with what is done.")] = False,
     data_dir: DataDir = None,
     json: Json = None,
@@ -66,37 +88,62 @@ def pool(
     The same command continues after an interruption or a kill, and joins in from another terminal. pool.h5 is written
     at the end, after Ctrl-C, and by --status at any time.
     """
-    from ...plugins.report.live import LiveView
+    from ...plugins.spaces import get_space
     from ...rsa import RSAError
-    from ..pool.making import collect, make_pool
-    from ..pool.plans import CANDIDATES, current_tops, plan_pool, read_search
+    from ..pool.making import collect
+    from ..pool.plans import CANDIDATES, current_tops, plan_pool, published, read_search, thirds
     from ..speed.environment import command
 
-    out = folder / "pool.h5"
+    numbers = [seed] if seeds is None else _numbers(seeds, "seeds", "0,1,2")
+    places = {one: folder if seeds is None else folder / f"seed{one}" for one in numbers}
     if status:
-        made = collect(folder / CANDIDATES)
-    else:
-        try:
-            looks = [int(text) for text in checkpoints.split(",")]
-        except ValueError as error:
-            raise RSAError(f"checkpoints are numbers of examples, as {_CHECKPOINTS}, not {checkpoints}") from error
-        images: dict[str, Any] = {"data": data, "train": train or None, "valid": valid or None, "data_dir": data_dir}
-        training: dict[str, Any] = {"recipe": recipe, "checkpoints": looks, "epochs": epochs, "seed": seed}
-        maker = plan_pool(folder, space=space, recordings=recordings_of(recordings), **images, **training)
-        found = [one for place in search or () for one in current_tops(read_search(place), every)]
-        folder.mkdir(parents=True, exist_ok=True)
-        view = LiveView(cells + len(found))
-        try:
-            with view:
-                drawn: dict[str, Any] = {"samples": cells, "architectures": found}
-                made = make_pool(maker, **drawn, storage=folder / "search.db", workers=workers, notify=view.update)
-        except KeyboardInterrupt:
-            if any(maker.folder.glob("[!.]*.h5")):
-                collect(maker.folder).save(out)
-            raise
-        made = replace(made, settings={**made.settings, "command": command("bench pool")})
-    made.save(out)
-    _show(made, out, json)
+        _state({one: _finish(collect(place / CANDIDATES), place) for one, place in places.items()}, json)
+        return
+    if each is not None and (search or epochs is not None):
+        raise RSAError("--each draws from a published table, so that it goes without --search and --epochs")
+    images: dict[str, Any] = {"data": data, "train": train or None, "valid": valid or None, "data_dir": data_dir}
+    looks = _numbers(checkpoints, "checkpoints", _CHECKPOINTS, " of examples")
+    training: dict[str, Any] = {"recipe": recipe, "checkpoints": looks, "epochs": epochs}
+    shown = recordings_of(recordings)
+    drawn: dict[str, Any] = {"samples": cells, "architectures": []}
+    if each is not None:
+        known, where = published(space, data_dir), get_space(space)
+        training["groups"] = thirds(where, known, known.size, each)
+        drawn = {"samples": 0, "architectures": [json_.loads(key) for key in training["groups"]]}
+    stated = {}
+    for one, place in places.items():
+        maker = plan_pool(place, space=space, recordings=shown, seed=one, **images, **training)
+        if each is None:
+            drawn["architectures"] = [top for study in search or () for top in current_tops(read_search(study), every)]
+        made = _make(maker, place, drawn, workers, allow_changes)
+        settings = {**made.settings, "command": command("bench pool")}
+        stated[one] = _finish(replace(made, settings=settings), place)
+    _state(stated, json)
+
+
+def _make(maker: "Maker", folder: Path, drawn: dict[str, Any], workers: int, allow_changes: bool) -> "Pool":
+    from ...plugins.report.live import LiveView
+    from ..pool.making import collect, make_pool
+
+    folder.mkdir(parents=True, exist_ok=True)
+    view = LiveView(drawn["samples"] + len(drawn["architectures"]))
+    how: dict[str, Any] = {"workers": workers, "notify": view.update, "allow_changes": allow_changes}
+    try:
+        with view:
+            return make_pool(maker, **drawn, storage=folder / "search.db", **how)
+    except KeyboardInterrupt:
+        if any(maker.folder.glob("[!.]*.h5")):
+            collect(maker.folder).save(folder / "pool.h5")
+        raise
+
+
+def _numbers(text: str, what: str, example: str, of: str = "") -> list[int]:
+    from ...rsa import RSAError
+
+    try:
+        return [int(part) for part in text.split(",")]
+    except ValueError as error:
+        raise RSAError(f"{what} are numbers{of}, as {example}, not {text}") from error
 
 
 def recordings_of(text: str) -> dict[str, str]:
@@ -112,10 +159,23 @@ def recordings_of(text: str) -> dict[str, str]:
     return found
 
 
-def _show(made: "Pool", out: Path, json: Path | None) -> None:
+def _finish(made: "Pool", folder: Path) -> dict[str, Any]:
+    """Write what is done and show it."""
+    made.save(folder / "pool.h5")
+    return _show(made, folder / "pool.h5")
+
+
+def _state(stated: Mapping[int, dict[str, Any]], json: Path | None) -> None:
+    from ...rsa.cli.console import write_json
+
+    if json is not None:
+        several = {"seeds": {str(seed): one for seed, one in stated.items()}}
+        write_json(json, several if len(stated) > 1 else next(iter(stated.values())))
+
+
+def _show(made: "Pool", out: Path) -> dict[str, Any]:
     import numpy as np
 
-    from ...rsa.cli.console import write_json
     from ..rank_statistics import spearman
     from ..report import show
 
@@ -128,17 +188,19 @@ def _show(made: "Pool", out: Path, json: Path | None) -> None:
     }
     rows = [{key: float(value[i]) for key, value in values.items()} for i in range(len(made.checkpoints))]
     low, high = made.mature.min(), made.mature.max()
+    groups = Counter(member.group.partition(" ")[0] for member in made.members if member.group)
+    drawn = f" ({', '.join(f'{n} {group}' for group, n in groups.items())})" if groups else ""
     notes = [
-        f"{len(made)} members; mature performance {low:.3f} to {high:.3f}; {out}, {out.stat().st_size / 1e6:.0f} MB",
+        f"{len(made)} members{drawn}; mature performance {low:.3f} to {high:.3f}; {out}, "
+        f"{out.stat().st_size / 1e6:.0f} MB",
         *(
             f"{view.name}: {len(view.labels)} conditions by {view.by}, {len(view.stimulus_ids)} images"
             for view in made.views.values()
         ),
         "rank correlations with mature performance; seconds until there, median",
     ]
-    if json is not None:
-        write_json(json, {"file": str(out), "members": len(made), "checkpoints": rows, "settings": dict(made.settings)})
     show(f"Pool of {made.space}", _COLUMNS, rows, notes)
+    return {"file": str(out), "members": len(made), "checkpoints": rows, "settings": dict(made.settings)}
 
 
 def teachers(

@@ -4,7 +4,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,11 +29,12 @@ from ...rsa.networks.readout import Readout
 from .pool import NUMBERS, Member, Pool, View, join
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
     from ...plugins.training.trainer import Moment
 
 ROUNDING = 2**-9  # of an RDM's largest value: what spreads less is lost in float16, in which a pool keeps RDMs
+TESTED = 1000
 Mature = Callable[[Architecture], float]
 
 
@@ -86,6 +87,10 @@ class Maker:
         Settings of `Space.build`.
     seed : int
         Of every training.
+    groups : mapping of str to str
+        `Space.key` of an architecture -> why it was drawn.
+    tested : int
+        So many test images whose logits are kept, beside those of the validation images.
 
     Raises
     ------
@@ -103,6 +108,8 @@ class Maker:
     epochs: float | None = None
     build: Mapping[str, Any] = field(default_factory=dict)
     seed: int = 0
+    groups: Mapping[str, str] = field(default_factory=dict)
+    tested: int = TESTED
 
     def __post_init__(self) -> None:
         if not self.checkpoints or min(self.checkpoints) < 0 or list(self.checkpoints) != sorted(set(self.checkpoints)):
@@ -127,12 +134,27 @@ class Maker:
         Returns
         -------
         Evaluation
-            Failed where the training did not reach every checkpoint; otherwise the score is P at the last one.
+            Failed where the training did not reach every checkpoint; otherwise the score is P at the last one. A
+            candidate that was made alike and whose file is there is not trained again.
         """
         try:
-            return self._evaluate(architecture)
+            return self._kept(architecture) or self._evaluate(architecture)
         except NotFinite as error:
             return Evaluation(FAILED, str(error))
+
+    def _kept(self, architecture: Architecture) -> Evaluation | None:
+        part = self.part(architecture)
+        if not part.exists():
+            return None
+        try:
+            pool = Pool.load(part)
+        except RSAError:  # damaged: it is made anew
+            return None
+        (member,) = pool.members
+        if pool.settings != json.loads(json.dumps(self.describe())):
+            return None
+        p, loss, examples = (getattr(member, key)[-1] for key in ("p", "loss", "examples"))
+        return Evaluation(OK, p=float(p), loss=float(loss), score=float(p), examples=int(examples))
 
     def _evaluate(self, architecture: Architecture) -> Evaluation:
         start = time.perf_counter()
@@ -152,8 +174,10 @@ class Maker:
         known = self.mature or (lambda _: evaluate_network(model, self.data, "test", batchnorm="running").accuracy)
         rdms = {shown.view.name: _stacked(looks, shown.view.name) for shown in self.views}
         numbers = {key: np.array([getattr(look, key) for look in looks]) for key in NUMBERS}
-        layers = tuple(looks[0].rdms[self.views[0].view.name])
-        member = Member(dict(architecture), known(architecture), layers=layers, rdms=rdms, **numbers)
+        made: dict[str, Any] = {**numbers, "layers": tuple(looks[0].rdms[self.views[0].view.name]), "rdms": rdms}
+        made["logits"] = {part: np.stack([look.logits[part] for look in looks]) for part in looks[0].logits}
+        made["group"] = self.groups.get(self.space.key(self.space.canonical(architecture)), "")
+        member = Member(dict(architecture), known(architecture), **made)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.pool([member]).save(self.part(architecture))
         seconds = {"train and evaluate": time.perf_counter() - start}
@@ -213,9 +237,22 @@ class Maker:
 
     def _look(self, model: "nn.Module", examples: int, start: float) -> "_Look":
         heard = [(one, Collector(model, one.images.stimuli, self.readout, by=one.view.by)) for one in self.views]
-        found = perform(model, self.data, [(one.images, collector) for one, collector in heard])
+        import torch
+
+        outputs = dict[str, list[npt.NDArray[np.float16]]]()
+
+        def keep(part: str) -> Callable[["Tensor", "Tensor"], None]:
+            kept = outputs.setdefault(part, [])
+            return lambda places, logits: kept.append(logits.cpu().numpy().astype(np.float16))
+
+        pairs = [(one.images, collector) for one, collector in heard]
+        found = perform(model, self.data, pairs, each=keep("valid"))
+        if tested := min(self.tested, len(self.data.test)):
+            few = replace(self.data, test=self.data.test.take(torch.arange(tested)))
+            evaluate_network(model, few, "test", batchnorm="batch", each=keep("test"))
         rdms = {one.view.name: _stored(collector) for one, collector in heard}
-        return _Look(found.accuracy, found.loss, examples, time.perf_counter() - start, rdms)
+        logits = {part: np.concatenate(values) for part, values in outputs.items()}
+        return _Look(found.accuracy, found.loss, examples, time.perf_counter() - start, rdms, logits)
 
 
 def _stored(collector: Collector) -> dict[str, npt.NDArray[np.float16]]:
@@ -232,6 +269,7 @@ class _Look:
     examples: int
     seconds: float
     rdms: dict[str, dict[str, npt.NDArray[np.float16]]]
+    logits: dict[str, npt.NDArray[np.float16]]
 
 
 def _stacked(looks: Sequence[_Look], view: str) -> npt.NDArray[np.float16]:
@@ -260,6 +298,7 @@ def make_pool(
     study: str = "pool",
     workers: int = 1,
     notify: Callable[[Sequence[Any]], object] | None = None,
+    allow_changes: bool = False,
 ) -> Pool:
     """Make the pool of random architectures, each once, without those whose training failed.
 
@@ -280,6 +319,8 @@ def make_pool(
         Processes.
     notify : callable, optional
         Called with all candidates now and then.
+    allow_changes : bool
+        Continue a search that was begun otherwise, by an older version for example.
 
     Returns
     -------
@@ -296,6 +337,7 @@ def make_pool(
         searcher = Listed(maker.space, seed=maker.seed, architectures=[*architectures, *drawn])
         samples += len(architectures)
     how: dict[str, Any] = {"storage": storage, "study": study, "workers": workers, "notify": notify}
+    how["allow_changes"] = allow_changes
     search(maker.space, searcher, maker, samples=samples, repeats=True, **how)
     return collect(maker.folder)
 

@@ -1,7 +1,7 @@
 """Which images the candidates of a pool are shown, and which architectures are taken (paper, section 4.1)."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -9,19 +9,22 @@ from types import MappingProxyType
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from ...neural_data import images as load_images
 from ...plugins import Candidate, Tracker
-from ...plugins.spaces import Architecture, get_space
+from ...plugins.spaces import Architecture, Space, get_space
 from ...plugins.training import Data, get_recipe, load_data
 from ...rsa import RSAError, Stimuli
+from ...rsa.errors import listing
 from ..validity.nasbench201 import Table, accuracy, read_table
-from .making import Maker, Shown
+from .making import Maker, Mature, Shown
 
 CHECKPOINTS = (0, 1500, 3000, 6000, 12000, 24000)
 TRAIN, VALID = 6000, 1000
 BY_STIMULUS = 200  # images of a view by stimulus
+BEST = 0.1  # of a table: the members of the group "best"
 TOP = 5  # the best so far that are taken
 PER_OBJECT = 5  # images of a view by object
 CANDIDATES = "candidates"  # folder of their files, in that of the pool
@@ -38,6 +41,24 @@ class Published:
     def __call__(self, architecture: Architecture) -> float:
         return accuracy(self.table, architecture) / 100
 
+    def size(self, architecture: Architecture) -> float:
+        """Weights of the convolutions of a canonical cell, in those of a 1x1 convolution, and one more."""
+        operations = list(architecture.values())
+        return 1 + 9 * operations.count("conv3x3") + operations.count("conv1x1")
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where mature performance is published: `read` makes what knows it and `size`, `build` a smaller network."""
+
+    read: Callable[[Path | None], Published]
+    build: Mapping[str, Any]
+
+
+PUBLISHED: Mapping[str, Source] = {
+    "nasbench201": Source(lambda _: Published(read_table()), {"cells": 1, "channels": 16})
+}
+
 
 def plan_pool(
     folder: Path,
@@ -52,6 +73,7 @@ def plan_pool(
     epochs: float | None = None,
     data_dir: Path | None = None,
     seed: int = 0,
+    groups: Mapping[str, str] = MappingProxyType({}),
 ) -> Maker:
     """Plan a pool.
 
@@ -73,9 +95,12 @@ def plan_pool(
         Recording -> the column that groups its stimuli.
     epochs : float, optional
         Mature performance is the accuracy on the test images after so long a training. Without it, it is the published
-        one of NAS-Bench-201, whose cells are built with one per stage and 16 channels.
+        one of the space, see `PUBLISHED`, whose networks are built smaller than they were published.
     data_dir : Path, optional
     seed : int
+        Of every training; the stimuli are the same for every seed.
+    groups : mapping of str to str
+        Of `thirds`.
 
     Returns
     -------
@@ -86,19 +111,72 @@ def plan_pool(
     RSAError
         If images are missing, or the published performance is.
     """
-    mature = None
-    if epochs is None:
-        if space != "nasbench201":
-            raise RSAError(f"mature performance is published for nasbench201 only; for {space} give epochs to train")
-        mature = Published(read_table())
+    mature = None if epochs is not None else published(space, data_dir)
     images = reduce(load_data(data, data_dir=data_dir), train, valid)
-    views = validation_views(images, seed) + tuple(
-        Shown.of(name, some_of(load_images(name, data_dir=data_dir), by, seed), by, images, seed)
-        for name, by in recordings.items()
+    views = validation_views(images) + tuple(
+        Shown.of(name, some_of(load_images(name, data_dir=data_dir), by), by, images) for name, by in recordings.items()
     )
-    build = {"cells": 1, "channels": 16} if space == "nasbench201" else {}
+    build = PUBLISHED[space].build if space in PUBLISHED else {}
     made = get_space(space), images, get_recipe(recipe), tuple(checkpoints), views, folder / CANDIDATES
-    return Maker(*made, mature=mature, epochs=epochs, build=build, seed=seed)
+    return Maker(*made, mature=mature, epochs=epochs, build=build, seed=seed, groups=groups)
+
+
+def published(space: str, data_dir: Path | None = None) -> Published:
+    """What is published for a space. Raises RSAError where nothing is."""
+    if space not in PUBLISHED:
+        known = listing(PUBLISHED)
+        raise RSAError(f"mature performance is published for {known} only; for {space} give epochs to train")
+    return PUBLISHED[space].read(data_dir)
+
+
+def thirds(space: Space, mature: Mature, size: Callable[[Architecture], float], each: int) -> dict[str, str]:
+    """Draw a third at random, one from the best tenth, and one of three sizes; the same whatever is trained.
+
+    Parameters
+    ----------
+    space : Space
+    mature : callable
+        Architecture -> mature performance.
+    size : callable
+        Architecture -> something like its number of parameters. The bands lie around its quartiles and are as narrow as
+        three times the networks needed, 60 at least, allow.
+    each : int
+        Architectures per third.
+
+    Returns
+    -------
+    dict
+        Key of an architecture -> its group: "random", "best", "size LOW-HIGH"; the thirds take turns, so that the first
+        members are of all groups.
+
+    Raises
+    ------
+    RSAError
+        If the space has too few networks.
+    """
+    rng = np.random.default_rng(0)
+    table = {space.key(one): one for one in space.architectures()}
+    keys = sorted(table)
+    good = np.array([mature(table[key]) for key in keys])
+    sizes = np.array([size(table[key]) for key in keys], float)
+    taken: dict[str, str] = {}
+
+    def draw(places: npt.NDArray[np.int64], n: int, group: str) -> list[str]:
+        free = [keys[i] for i in rng.permutation(places) if keys[i] not in taken][:n]
+        if len(free) < n:
+            raise RSAError(f"{space.name} has {len(free)} networks left for the group {group!r}, not {n}")
+        taken.update(dict.fromkeys(free, group))
+        return free
+
+    drawn = [draw(np.arange(len(keys)), each, "random")]
+    drawn.append(draw(np.flatnonzero(good >= np.quantile(good, 1 - BEST)), each, "best"))
+    drawn.append([])
+    for band, share in enumerate((0.25, 0.5, 0.75)):
+        n = each // 3 + (each % 3 > band)
+        far = np.abs(np.log(sizes / np.quantile(sizes, share)))
+        inside = np.flatnonzero(far <= np.sort(far)[min(max(3 * n, 60), len(far)) - 1] + 1e-12)
+        drawn[2] += draw(inside, n, f"size {sizes[inside].min():.0f}-{sizes[inside].max():.0f}")
+    return {key: taken[key] for turn in zip(*drawn, strict=True) for key in turn}
 
 
 def reduce(data: Data, train: int | None = None, valid: int | None = None) -> Data:

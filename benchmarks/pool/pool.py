@@ -6,7 +6,7 @@ RDMs are kept and not only scores, so that any teacher can be tried afterwards w
 import json
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 KIND = "pool"
 _NOISY = 64  # features behind the noise teacher
+_LOGITS, _PARTS = "logits ", ("valid", "test")  # names of arrays
 NUMBERS = ("p", "loss", "examples", "seconds")  # of a member at every checkpoint
 
 
@@ -127,6 +128,10 @@ class Member:
         Names, shallow to deep.
     rdms : mapping of str to numpy.ndarray
         View -> condensed RDMs (checkpoints, layers, pairs) as float16, NaN for a layer without one.
+    logits : mapping of str to numpy.ndarray
+        "valid", "test" -> (checkpoints, images, classes) as float16; empty in older pools.
+    group : str
+        Why it was drawn ("random", "best", "size 3-7"), where a pool has groups.
     """
 
     architecture: Architecture
@@ -137,6 +142,8 @@ class Member:
     seconds: Array
     layers: tuple[str, ...]
     rdms: Mapping[str, Array]
+    logits: Mapping[str, Array] = field(default_factory=dict)
+    group: str = ""
 
     def __repr__(self) -> str:
         return f"Member({dict(self.architecture)}, mature {self.mature:.4f}, {len(self.p)} checkpoints)"
@@ -150,12 +157,15 @@ class Member:
     def _write(self, group: "h5py.Group") -> None:
         group.attrs["architecture"] = json.dumps(dict(self.architecture))
         group.attrs["mature"] = self.mature
+        group.attrs["group"] = self.group
         group.attrs["layers"] = json.dumps(self.layers)
         for key in NUMBERS:
             write_array(group, key, getattr(self, key))
         for i, (view, values) in enumerate(self.rdms.items()):
             write_array(group, f"rdms{i}", values)
             group[f"rdms{i}"].attrs["name"] = view
+        for part, values in self.logits.items():
+            write_array(group, f"{_LOGITS}{part}", values)
 
     @classmethod
     def _read(cls, group: "h5py.Group") -> "Member":
@@ -171,8 +181,15 @@ class Member:
             if values.ndim != 3 or values.shape[:2] != shape:
                 raise RSAError(f"{group.name}: RDMs of shape {values.shape} for {shape} checkpoints and layers")
             rdms[read_text(group[key], "name")] = values
-        mature = float(group.attrs["mature"])
-        return cls(read_json(group, "architecture"), mature, layers=layers, rdms=rdms, **numbers)
+        logits = {
+            part: np.asarray(read_column(group, f"{_LOGITS}{part}")) for part in _PARTS if _LOGITS + part in group
+        }
+        odd = [part for part, values in logits.items() if values.ndim != 3 or len(values) != shape[0]]
+        if odd:
+            raise RSAError(f"{group.name}: logits of the {odd[0]} images do not fit its {shape[0]} checkpoints")
+        known: dict[str, Any] = numbers | {"layers": layers, "rdms": rdms, "logits": logits}
+        drawn = read_text(group, "group") if "group" in group.attrs else ""
+        return cls(read_json(group, "architecture"), float(group.attrs["mature"]), group=drawn, **known)
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -21,7 +21,7 @@ from ..identity import identity
 from ..result import FAILED, OK, Evaluation
 from ..training.data import Data
 from ..training.models import count_parameters
-from ..training.performance import Performance, check_logits, evaluate_network, evaluating
+from ..training.performance import Each, Performance, check_logits, evaluate_network, evaluating
 from ..training.placement import Choice, Placement, out_of_memory, place
 from ..training.teachers import LIMIT, cut, digest_of, stimuli_of
 
@@ -238,14 +238,20 @@ def perform(
     *,
     batchnorm: str = "batch",
     batch_size: int = BATCH,
+    each: Each | None = None,
     **placed: Any,
 ) -> Performance:
-    """Measure P, and let the collectors hear their stimuli: in the same forward passes where these are its images."""
+    """Measure P, and let the collectors hear their stimuli: in the same forward passes where these are its images.
+
+    each: called with every batch of P's passes, as in `evaluate_network`.
+    """
     import torch
 
     own = [(shown.rows, collector) for shown, collector in heard if shown.rows is not None]
 
     def take(places: "Tensor", logits: "Tensor") -> None:
+        if each is not None:
+            each(places, logits)
         for rows, collector in own:
             collector.take(rows[places.numpy()])
 

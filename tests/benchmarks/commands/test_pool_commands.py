@@ -48,11 +48,20 @@ def test_a_pool_is_made_interrupted_looked_at_and_continued(
     assert len(Pool.load(folder / "pool.h5")) == len(pool)
 
 
+def test_members_are_trained_once_with_every_seed(tmp_path: Path) -> None:
+    assert main(["bench", "pool", str(tmp_path), "--cells", "1", "--seeds", "3,5", *TINY, *FEW]) == 0
+    first, second = (Pool.load(tmp_path / f"seed{seed}" / "pool.h5") for seed in (3, 5))
+    assert first.settings["stimuli"] == second.settings["stimuli"]
+    assert (first.settings["seed"], second.settings["seed"]) == (3, 5)
+
+
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
         (["--checkpoints", "a,b"], "checkpoints are numbers"),
         (["--checkpoints", "9,1"], "ascending"),
+        (["--seeds", "0;1"], "seeds are numbers"),
+        (["--each", "3"], "without --search and --epochs"),
         (["--recordings", "cowley2023"], "NAME=BY"),
         (["--train", "100000"], "cannot be taken"),
         (["--json", "absent/pool.json"], "no folder"),

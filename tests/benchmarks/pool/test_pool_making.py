@@ -105,6 +105,33 @@ def test_an_interrupted_pool_goes_on_and_is_the_same(maker: Maker, tmp_path: Pat
         np.testing.assert_array_equal(one.rdms["validation by stimulus"], other.rdms["validation by stimulus"])
 
 
+def test_a_candidate_whose_file_is_there_is_not_trained_again(maker: Maker, monkeypatch: pytest.MonkeyPatch) -> None:
+    architecture = maker.space.sample(np.random.default_rng(1))
+    made = maker(architecture)
+    trained = []
+    evaluate = Maker._evaluate
+    monkeypatch.setattr(Maker, "_evaluate", lambda self, one: trained.append(one) or evaluate(self, one))
+    again = maker(architecture)
+    assert (again.p, again.loss, again.score, again.examples) == (made.p, made.loss, made.score, made.examples)
+    assert not trained
+    replace(maker, seed=1)(architecture)
+    assert len(trained) == 1
+    maker.part(architecture).write_bytes(b"damaged")
+    assert maker(architecture).p == made.p
+    assert len(trained) == 2
+
+
+def test_logits_are_those_of_p_and_of_the_first_test_images(maker: Maker, digits: Data) -> None:
+    architecture = maker.space.sample(np.random.default_rng(1))
+    groups = {maker.space.key(maker.space.canonical(architecture)): "best"}
+    replace(maker, groups=groups, tested=50)(architecture)
+    (member,) = collect(maker.folder).members
+    assert member.group == "best"
+    assert member.logits["test"].shape == (3, 50, 10)
+    right = member.logits["valid"].argmax(2) == digits.valid.labels.numpy()
+    np.testing.assert_allclose(right.mean(1), member.p, atol=0.02)  # rounding can make ties
+
+
 def test_another_pool_does_not_go_on_in_its_place(maker: Maker, tmp_path: Path) -> None:
     make_pool(maker, samples=1, storage=tmp_path / "search.db")
     with pytest.raises(RSAError, match="checkpoints"):

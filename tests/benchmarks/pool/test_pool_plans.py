@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from tgsage.benchmarks.pool.making import Listed, make_pool
-from tgsage.benchmarks.pool.plans import current_tops, read_search, reduce
+from tgsage.benchmarks.pool.plans import current_tops, published, read_search, reduce, thirds
 from tgsage.plugins import Candidate, Evaluation, RandomSearcher, search
 from tgsage.plugins.spaces import get_space
 from tgsage.plugins.training import load_data
@@ -50,3 +50,32 @@ def test_mistakes_are_named(tmp_path: Path) -> None:
         read_search(f"absent@{tmp_path / 'absent.db'}")
     with pytest.raises(RSAError, match="no architecture"):
         Listed(get_space("toy"))
+
+
+def test_thirds_are_random_of_the_best_and_of_three_sizes_and_take_turns() -> None:
+    space, known = get_space("nasbench201"), published("nasbench201")
+    groups = thirds(space, known, known.size, 7)
+    assert groups == thirds(space, known, known.size, 7)
+    kinds = [group.partition(" ")[0] for group in groups.values()]
+    assert kinds == ["random", "best", "size"] * 7
+    table = {space.key(one): one for one in space.architectures()}
+    limit = np.quantile([known(one) for one in table.values()], 0.9)
+    assert all(known(table[key]) >= limit for key, group in groups.items() if group == "best")
+    bands = [group for group in groups.values() if group.startswith("size")]
+    assert sorted(bands.count(band) for band in set(bands)) == [2, 2, 3]
+    for key, group in groups.items():
+        if group.startswith("size"):
+            low, high = map(float, group.removeprefix("size ").split("-"))
+            assert low <= known.size(table[key]) <= high
+    with pytest.raises(RSAError, match="networks left for the group 'best'"):
+        thirds(space, known, known.size, 2000)
+    with pytest.raises(RSAError, match="published for nasbench201"):
+        published("toy")
+
+
+def test_size_orders_cells_as_their_parameters_do() -> None:
+    space, known = get_space("nasbench201"), published("nasbench201")
+    drawn = [space.sample(np.random.default_rng(i)) for i in range(20)]
+    parameters = [sum(p.numel() for p in space.build(one).parameters() if p.ndim == 4) for one in drawn]
+    sizes = [known.size(space.canonical(one)) for one in drawn]
+    assert np.corrcoef(parameters, sizes)[0, 1] == pytest.approx(1)
