@@ -3,8 +3,9 @@ from .evaluation.evaluator import Evaluator as Evaluator
 from .evaluation.finalists import Finalist as Finalist
 from .evaluation.finalists import mature as mature
 from .evaluation.finalists import search_cost as search_cost
-from .evaluation.finalists import size_of as size_of
 from .evaluation.objective import Objective as Objective
+from .evaluation.predictors import free_predictors as free_predictors
+from .evaluation.predictors import size_of as size_of
 from .report.page import write_search_report as write_search_report
 from .report.summary import search_report as search_report
 from .result import Evaluation as Evaluation

@@ -178,48 +178,6 @@ def _trained(
     return model, train(model, data, recipe, seed=seed, checkpoint=file, resume=resume, **settings)
 
 
-@dataclass(frozen=True)
-class Size:
-    """The size of a network: trainable parameters without auxiliary heads, and multiply-adds of one image."""
-
-    parameters: int
-    multiply_adds: int
-
-
-def size_of(model: "nn.Module", input_shape: tuple[int, int, int] = (3, 32, 32)) -> Size:
-    """Count by torchinfo in one forward pass; the network's mode and torch's generator are left as they were.
-
-    Parameters
-    ----------
-    model : torch.nn.Module
-    input_shape : tuple of int
-        (C, H, W) of an image.
-
-    Returns
-    -------
-    Size
-
-    Examples
-    --------
-    >>> import torch
-    >>> from tgsage.plugins import size_of
-    >>> size_of(torch.nn.Conv2d(3, 8, 3, padding=1, bias=False))
-    Size(parameters=216, multiply_adds=221184)
-    """
-    import torch
-    import torchinfo
-
-    modes = [(module, module.training) for module in model.modules()]
-    try:
-        with torch.random.fork_rng(devices=()):
-            where = next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
-            found = torchinfo.summary(model, input_size=(1, *input_shape), mode="eval", verbose=0, device=where)
-    finally:
-        for module, training in modes:
-            module.training = training
-    return Size(count_parameters(model), found.total_mult_adds)
-
-
 def search_cost(m1: int, e1: int, m2: int = 0, e2: int = 0) -> int:
     """Count the examples of a search: M1 E1 + M2 E2 (Liu et al. 2018).
 

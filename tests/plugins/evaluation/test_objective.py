@@ -11,12 +11,11 @@ import pytest
 import torch
 from tgsage.neural_data import from_arrays
 from tgsage.neural_data.recordings.readers.native import save_recording
-from tgsage.plugins.evaluation.evaluator import Evaluator
-from tgsage.plugins.evaluation.finalists import finalists, mature, search_cost, size_of
+from tgsage.plugins.evaluation.finalists import finalists, mature, search_cost
 from tgsage.plugins.evaluation.objective import Objective
 from tgsage.plugins.result import Evaluation
-from tgsage.plugins.spaces import KNOWN_CELLS, CellSpace, ToySpace
-from tgsage.plugins.training import Checkpoint, Data, get_recipe, make_data, make_network, network_teacher, train
+from tgsage.plugins.spaces import ToySpace
+from tgsage.plugins.training import Checkpoint, Data, get_recipe, make_network, network_teacher, train
 from tgsage.plugins.training.placement import place
 from tgsage.plugins.training.teachers import BY, cut, make_teacher, own_by
 from tgsage.plugins.training.trainer import Training
@@ -214,32 +213,6 @@ def test_a_mature_network_whose_outputs_are_no_numbers_has_failed(
     (one,) = finalists(SPACE, digits, [SECOND], get_recipe("digits"))
     words = "the network's outputs are NaN or infinite for 180 of 180 images"
     assert (one.evaluation.p, one.evaluation.reason) == (None, words)
-
-
-def test_sizes_are_counted_as_by_hand() -> None:
-    model = nn.Sequential(
-        nn.Conv2d(3, 8, 3, padding=1, bias=False), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 5)
-    )
-    found = size_of(model, (3, 16, 16))
-    assert (found.parameters, found.multiply_adds) == (3 * 8 * 9 + 45, 3 * 8 * 9 * 256 + 45)
-
-
-def test_counting_changes_neither_modes_nor_random_numbers_and_leaves_the_auxiliary_head_out() -> None:
-    cells = (CellSpace().build(KNOWN_CELLS["nasnet-a"], repeats=1, filters=4, auxiliary=aux) for aux in (False, True))
-    plain, headed = cells
-    headed.train()
-    dropout = headed.get_submodule("dropout").eval()
-    before = torch.random.get_rng_state()
-    assert size_of(plain) == size_of(headed)
-    assert torch.equal(before, torch.random.get_rng_state())
-    assert (headed.training, dropout.training) == (True, False)
-    evaluations = [Evaluator(small_pictures())(model) for model in (plain, headed)]
-    assert evaluations[0].parameters == evaluations[1].parameters == size_of(plain).parameters
-
-
-def small_pictures() -> Data:
-    source = torch.randint(0, 256, (30, 3, 16, 16), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
-    return make_data("noise", source, np.arange(30) % 10, list("0123456789"), test=np.arange(30) < 10, validation=10)
 
 
 def test_the_papers_search_cost_225_million_examples() -> None:
