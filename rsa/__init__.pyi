@@ -1,3 +1,8 @@
+from .behavior.consistency import BEHAVIOR_METRICS as BEHAVIOR_METRICS
+from .behavior.consistency import BehaviorScore as BehaviorScore
+from .behavior.consistency import BehaviorTest as BehaviorTest
+from .behavior.kappa import error_consistency as error_consistency
+from .behavior.trials import Behavior as Behavior
 from .errors import RSAError as RSAError
 from .errors import TGSageError as TGSageError
 from .guidance import Guidance as Guidance
