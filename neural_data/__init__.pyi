@@ -1,3 +1,6 @@
+from .behavior.lookup import behavior_images as behavior_images
+from .behavior.lookup import load_behavior as load_behavior
+from .behavior.trial_files import TrialColumns as TrialColumns
 from .catalogue.datasets import DataFile as DataFile
 from .catalogue.datasets import Dataset as Dataset
 from .catalogue.download import fetch as fetch

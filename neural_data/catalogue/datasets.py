@@ -36,10 +36,10 @@ class Dataset:
     ----------
     name : str
     kind : str
-        `"recording"`, `"rdms"` (published as RDMs only) or `"simulation"`.
+        `"recording"`, `"rdms"` (published as RDMs only), `"simulation"` or `"behavior"` (choices).
     title, source, licence, citation : str
     file, images, table : DataFile, optional
-        Responses or RDMs, the stimuli, and the columns of the stimuli.
+        Responses, RDMs or choices, the stimuli, and the columns of the stimuli.
     part : str
         Part of the file, see `load`.
     degrees : float, optional
@@ -192,6 +192,24 @@ def _li(part: str, title: str, assembly: str, sha1: str, version: str) -> Datase
 
 
 _THINGS = "THINGS has them (https://things-initiative.org); name the folder of its images as stimuli"
+
+
+def _rajalingham() -> Dataset:
+    citation = (
+        "Rajalingham, Issa, Bashivan, Kar, Schmidt & DiCarlo 2018, Large-scale, high-resolution comparison of the core"
+        " visual object recognition behavior of humans, monkeys, and state-of-the-art deep artificial neural networks,"
+        " Journal of Neuroscience 38(33)"
+    )
+    sha1 = (
+        "34c6a8b6f7c523589c1861e4123232e5f7c7df4c",
+        "064f2955f98e63867755fee2e3ead8cddf6bfab8",
+        "47884e17106a3be471d6481279cab33889b80850",
+    )
+    stimuli = ("dicarlo_objectome_public", "dicarlo_objectome_public")
+    title = "choices of people between two of 24 objects, public images"
+    assembly = "dicarlo_Rajalingham2018_public"
+    found = _brainscore("rajalingham2018", title, citation, assembly, stimuli, sha1, 8.0, None)
+    return replace(found, kind="behavior")
 
 
 def _tvsd(monkey: str, part: str, title: str) -> Dataset:
@@ -398,6 +416,30 @@ DATASETS = (
         DataFile("npc_v4_data.h5"),
         obtain="https://github.com/dicarlolab/npc has npc_v4_data.h5.zip",
     ),
+    Dataset(
+        "cifar10h",
+        "behavior",
+        "511,000 choices of people among ten classes, 47 to 63 for each of the 10,000 test images of CIFAR-10",
+        "https://github.com/jcpeterson/cifar-10h",
+        "CC BY-NC-SA 4.0 (choices)",
+        "Peterson, Battleday, Griffiths & Russakovsky 2019, Human uncertainty makes classification more robust, ICCV",
+        DataFile(
+            "cifar10h/counts.npy", "", 800128, "sha256:9b36b4550349af56c79083356312eb4af856cc5fd3caf1f669d40b9d0bbb69ff"
+        ),
+        DataFile(
+            "cifar10h/images_test.zip",
+            "",
+            10349684,
+            "sha256:7927686acf0120b5e176cf1ec1285c59e138bec4fa8a150edfe8ab657cae7d16",
+        ),
+        DataFile(
+            "cifar10h/labels.npy", "", 10128, "sha256:19004b019bd095265b4ce6637c9ff979c66abcbc8e658a665f791b487cdea5eb"
+        ),
+        obtain="counts.npy is data/cifar10h-counts.npy of https://github.com/jcpeterson/cifar-10h, labels.npy the"
+        " labels of CIFAR-10's test images as uint8, images_test.zip these images as test/CLASS/NNNN.jpg, numbered in"
+        " each class",
+    ),
+    _rajalingham(),
     _hvm("", "macaque V4 and IT, 5760 images of 64 objects, single trials (course file)"),
     _hvm("/averaged", "as hvm, averaged over trials"),
     _hvm("/binned", "as hvm, averaged over trials, in time bins"),

@@ -124,6 +124,10 @@ def _load(name_or_path: str | Path, data_dir: str | Path | None, layout: Layout)
         if part:
             raise RSAError(f"{dataset.name} has no parts, so not {part!r} either")
         return load_simulated(dataset.name)
+    if dataset.kind == "behavior":
+        raise RSAError(
+            f"{dataset.name} is behaviour, without responses of neurons; --behavior and load_behavior take it"
+        )
     if dataset.kind == "rdms" or dataset.file is None:
         raise RSAError(f"{dataset.name} is published as RDMs, without responses; load_rdms or load_teacher reads it")
     recording = _read(locate(dataset.file, dataset, data_dir), Layout(part=part or dataset.part))

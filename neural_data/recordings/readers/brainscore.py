@@ -9,6 +9,7 @@ from ....rsa import RSAError
 from ....rsa.errors import listing, reason
 from ....rsa.io.hdf5 import attribute, member, opened, plain_dataset
 from ....rsa.labels import check_names, plain_column
+from ....rsa.types import Array
 from ..recording import DIMS, check_recording, number_repetitions
 from .conventions import DECODED, conventions, read_decoded
 from .on_disk import lazy_array
@@ -61,6 +62,24 @@ def read_brainscore(path: Path, group: str = "") -> "xarray.DataArray":
     except ValueError as error:  # RSAError is one
         named = isinstance(error, RSAError) and str(path) in str(error)
         raise error if named else RSAError(f"{path}: {reason(error)}") from error
+
+
+def read_presentations(path: Path, group: str = "") -> tuple[str, dict[str, Array]]:
+    """The columns along the presentations of a netCDF4 file, such as of behaviour, and which one is the variable.
+
+    Raises RSAError naming the file for other files, and as `read_brainscore` for links and sizes.
+    """
+    with opened(path) as file:
+        at = _group(file, group)
+        dims = {name: found for name in at if (found := _dims(at, name)) is not None}
+        listing_ = [name for name in dims if "coordinates" in at[name].attrs and len(dims[name]) == 1]
+        along = dims[listing_[0]][0] if len(listing_) == 1 else "presentation"
+        found = {
+            name: plain_column(read_decoded(at, name, own).values) for name, own in dims.items() if own == (along,)
+        }
+        if not found:
+            raise RSAError(f"it has no columns along a dim of presentations; it holds {listing(at, 12)}")
+        return (listing_[0] if len(listing_) == 1 else ""), found
 
 
 def _group(file: "h5py.File", group: str) -> "h5py.Group":

@@ -30,7 +30,7 @@ def test_names_are_unique_and_every_entry_says_whose_the_data_are() -> None:
         "majajhong2015/temporal-10ms",
     } <= set(names)
     for dataset in list_datasets():
-        assert dataset.kind in ("recording", "rdms", "simulation")
+        assert dataset.kind in ("recording", "rdms", "simulation", "behavior")
         assert all((dataset.title, dataset.source, dataset.licence, dataset.citation))
         assert all(file.url.startswith("https://") or not file.url for file in dataset.files)
         assert all(file.checksum.split(":")[0] in ("sha256", "sha1", "") for file in dataset.files)
