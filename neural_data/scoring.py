@@ -12,6 +12,7 @@ from ..rsa.inference.bootstrap import LEAST
 from ..rsa.networks.readout import N_FEATURES
 from ..rsa.networks.stimuli import Images, as_stimuli
 from ..rsa.similarity.table import check_similarity
+from ..rsa.similarity.without_rdms import NAMES
 from .catalogue.images import images
 from .layers import comparable, given_layers, is_file_of_layers, matching_layers
 from .settings import GUESSED, SPLITS, Layout
@@ -194,7 +195,7 @@ def score(
             made = guide.layers(module, progress=done)
     if bootstrap is None:
         enough = groups is not None or len(next(iter(chosen.rdms.values()))) >= LEAST
-        bootstrap = _DRAWS if similarity == "rdm" and enough else 0
+        bootstrap = _DRAWS if (similarity == "rdm" or similarity in NAMES) and enough else 0
     with _bar(progress, f"{len(made)} layers against {len(chosen.rdms)} targets, {bootstrap} resamples"):
         result = chosen.score(made, similarity=similarity, method=method, bootstrap=bootstrap, groups=groups, seed=seed)
     return replace(result, model=name, layers=made, targets=chosen.rdms)
@@ -226,7 +227,7 @@ def _teacher(
         return load_teacher(teacher, data_dir=data_dir, **given)
     else:
         name, make = str(teacher), partial(load_teacher, teacher, data_dir=data_dir, layout=layout)
-    given |= {"seed": seed, "splits": given.get("splits", SPLITS) if similarity == "rdm" else 0}
+    given |= {"seed": seed, "splits": given.get("splits", SPLITS if similarity == "rdm" else 0)}
     with _bar(progress, f"{name}: split halves", given["splits"]) as done:
         return make(advance=done, **given)
 
@@ -270,8 +271,10 @@ def _check_similarity(similarity: str, groups: str | None, of_rdms: "Mapping[str
             raise RSAError("groups are resampled together, and bootstrap 0 resamples nothing")
         return
     check_similarity(similarity)
+    resampled = ("bootstrap", "splits") if similarity in NAMES else ()
     _refuse(
-        {key: value or None for key, value in of_rdms.items()}, f"is for similarity rdm; {similarity} compares features"
+        {key: value or None for key, value in of_rdms.items() if key not in resampled},
+        f"is for similarity rdm; {similarity} compares features",
     )
-    if groups is not None and similarity != "ridge":
+    if groups is not None and similarity != "ridge" and not resampled:
         raise RSAError(f"groups are for rdm (resampled together) and ridge (kept in one fold), not {similarity}")

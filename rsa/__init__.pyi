@@ -50,4 +50,5 @@ from .similarity.ridge import ridge_predictivity as ridge_predictivity
 from .similarity.table import SIMILARITIES as SIMILARITIES
 from .similarity.table import compare_all_features as compare_all_features
 from .similarity.table import compare_features as compare_features
+from .similarity.without_rdms import bootstrap_features as bootstrap_features
 from .teacher import Teacher as Teacher

@@ -21,6 +21,7 @@ from .rdm.comparison import align, caution, compare_all, method_named
 from .rdm.rdm import RDM
 from .score import TeacherScore
 from .similarity.features import Features
+from .similarity.without_rdms import NAMES, bootstrap_features
 from .types import Attr
 
 if TYPE_CHECKING:
@@ -359,7 +360,8 @@ class Teacher:
         bootstrap : int
             Number of resamples of the stimuli for intervals; 0 for none. They also bring the TG with layers chosen on
             other stimuli than they are scored on (`crossvalidated_choice`; not of "cosine-whitened", which is higher on
-            half of the stimuli). Only for RDMs: resamples are full of copies of stimuli, which make any features alike.
+            half of the stimuli). For RDMs, made or not ("rsa-pearson", ...; see `bootstrap_features`): of other
+            similarities resamples are full of copies of stimuli, which make any features alike.
         groups : str or sequence, optional
             Stimuli that are resampled together, see `bootstrap`; with "ridge" those that stay in one fold.
         seed : int
@@ -399,12 +401,22 @@ class Teacher:
                 raise RSAError("groups= are what bootstrap= resamples; give its number of draws, too")
             if caution(name) and ceilings and (n := int(table.attrs["n"])) < len(next(iter(self.rdms.values()))):
                 ceilings, note = {}, f"none over {n} of the teacher's stimuli, since {caution(name)}"
-        elif method or bootstrap:
+        elif method or (bootstrap and similarity not in NAMES):
             what = f"method={method!r}" if method else f"bootstrap={bootstrap}"
             raise RSAError(f"{what} is for similarity='rdm'; {similarity!r} compares features, without resamples")
         else:
             name, ceilings, note = similarity, {}, f"none for {similarity}: those of recordings are for RDMs"
-            table = self._compare_features(layers, similarity, groups, seed, allow_subset)
+            if NAMES.get(similarity) == self.method and self.metric == "correlation":
+                ceilings, note = dict(self.ceilings), ""
+            self.check_features(similarity)
+            if bootstrap:
+                first, second = align(layers, self.features, allow_subset=allow_subset)
+                one, other = dict(zip(layers, first, strict=True)), dict(zip(self.features, second, strict=True))
+                draws = bootstrap_features(one, other, method=NAMES[name], n=bootstrap, groups=groups, seed=seed)
+                table = draws["estimate"].drop_vars(["linear", "dof", "estimate"], errors="ignore")
+                table = table.assign_attrs(similarity=name, n=draws.attrs["n"]).rename("similarity")
+            else:
+                table = self._compare_features(layers, similarity, groups, seed, allow_subset)
         attrs = {f"teacher_{key}": value for key, value in teacher.attrs.items()}
         attrs |= _how_made(layers)
         if note:
@@ -418,7 +430,6 @@ class Teacher:
     ) -> "xarray.DataArray":
         from .similarity.table import compare_all_features
 
-        self.check_features(similarity)
         if isinstance(groups, str) and layers:
             first: Features = next(iter(layers.values()))
             if groups not in first.descriptors:

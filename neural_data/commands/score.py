@@ -60,7 +60,9 @@ def score(
         str,
         typer.Option(
             help="rdm compares RDMs. Of features: cka, cka-unbiased, cka-rbf, cka-rbf-unbiased, svcca, pwcca, "
-            "procrustes, ridge (the target predicted from the layer); by a column, features are averaged over it."
+            "procrustes, ridge (the target predicted from the layer); by a column, features are averaged over it. "
+            "As rdm with that method, without making RDMs, for thousands of stimuli: rsa-pearson, rsa-cosine, "
+            "rsa-pearson-whitened, rsa-cosine-whitened."
         ),
     ] = "rdm",
     level: Level = None,

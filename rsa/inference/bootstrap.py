@@ -10,7 +10,7 @@ pairs of stimuli do.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import TYPE_CHECKING
@@ -19,11 +19,12 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import RSAError, listing
+from ..fields import Labelled
 from ..labels import KINDS, beside, check_names
 from ..rdm._kernels import row_sums
 from ..rdm.comparison import Method, align, method_named, ranks
 from ..rdm.rdm import RDM
-from ..types import Array
+from ..types import Array, Attr
 from . import _kernels as kernels
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ class Resampling:
         if self.draws < 1 or self.seed < 0:
             raise RSAError(f"at least 1 draw and a seed from 0 are needed, got n={self.draws}, seed={self.seed}")
 
-    def units(self, rdm: RDM) -> npt.NDArray[np.int64]:
+    def units(self, rdm: Labelled) -> npt.NDArray[np.int64]:
         """Number the unit that every stimulus is drawn with: its own or its group's, in the order of their names.
 
         Raises RSAError for an unknown descriptor, a wrong length, and fewer than 5 units.
@@ -83,7 +84,12 @@ class Resampling:
         """What is resampled."""
         return "stimuli" if self.groups is None else self.groups if isinstance(self.groups, str) else "groups"
 
-    def about(self, rdm: RDM, units: int) -> str:
+    def attrs(self, rdm: Labelled, units: int) -> dict[str, Attr]:
+        """What draws of so many units say of themselves."""
+        about = {"seed": self.seed, "resampled": self.kind, "about": self.about(rdm, units)}
+        return about | {"n": len(rdm), "units": units}
+
+    def about(self, rdm: Labelled, units: int) -> str:
         """What new samples draws of so many units stand for: objects and categories that are coarser stay the same."""
         noun = rdm.by if self.groups is None and rdm.by != "stimulus" else self.kind
         counts = {key: len(set(rdm.descriptors[key])) for key in KINDS if key in rdm.descriptors}
@@ -151,8 +157,6 @@ def bootstrap(
     >>> bool(low < draws.estimate) and bool(draws.estimate < high)
     True
     """
-    import xarray
-
     how, resampling = method_named(method), Resampling(n, groups, seed)
     layers = {a.name or "a": a} if isinstance(a, RDM) else dict(a)
     targets = {b.name or "b": b} if isinstance(b, RDM) else dict(b)
@@ -161,9 +165,38 @@ def bootstrap(
     counts = resampling.counts(int(unit.max()) + 1)
     sides = Sides(first, second, how)
     similarity, slopes = sides.influences()
+    values = sides.resampled(np.ascontiguousarray(counts[:, unit]))
+    attrs = resampling.attrs(first[0], counts.shape[1]) | {"method": method}
+    return as_draws(similarity, slopes, unit, counts, values, list(layers), list(targets), attrs)
+
+
+def as_draws(
+    similarity: Array,
+    slopes: Array,
+    unit: npt.NDArray[np.int64],
+    counts: npt.NDArray[np.int64],
+    values: Array | None,
+    layers: Sequence[str],
+    targets: Sequence[str],
+    attrs: Mapping[str, Attr],
+) -> "xarray.DataArray":
+    """What `bootstrap` returns, of similarities and their derivatives by the weights of stimuli (see `influences`).
+
+    Parameters
+    ----------
+    similarity : array (layer, target)
+    slopes : array (layer, target, stimulus)
+    unit : array (stimulus,)
+        What each stimulus is drawn with.
+    counts : array (draw, unit)
+    values : array (layer, target, draw), optional
+        Similarities in every draw; without them their linear part alone.
+    """
+    import xarray
+
     similarity = np.clip(similarity, -1, 1)  # rounding
     slopes = np.stack([np.bincount(unit, slope) for slope in slopes.reshape(-1, len(unit))])
-    linear = (slopes @ (counts - 1.0).T).reshape(*similarity.shape, n)
+    linear = (slopes @ (counts - 1.0).T).reshape(*similarity.shape, len(counts))
     coords = {
         "layer": list(layers),
         "target": list(targets),
@@ -171,10 +204,25 @@ def bootstrap(
         "linear": (("layer", "target", "draw"), linear),
         "dof": (("layer", "target"), _degrees_of_freedom(slopes).reshape(similarity.shape)),
     }
-    values = sides.resampled(np.ascontiguousarray(counts[:, unit]))
-    attrs = {"method": method, "seed": seed, "resampled": resampling.kind}
-    attrs |= {"about": resampling.about(first[0], counts.shape[1]), "n": len(first[0]), "units": counts.shape[1]}
-    return xarray.DataArray(values, coords, ("layer", "target", "draw"), "similarity", attrs)
+    if values is None:
+        values = similarity[..., None] + linear
+    return xarray.DataArray(values, coords, ("layer", "target", "draw"), "similarity", dict(attrs))
+
+
+def influences_of_products(rows: Callable[[int, int], Array], layers: int, targets: int) -> tuple[Array, Array]:
+    """Similarities (layers, targets) that are inner products over norms, and their derivatives by the weights.
+
+    rows(k, m): every stimulus's part (n,) of the inner product of sides k and m, the layers before the targets.
+    """
+    squares = [rows(k, k) for k in range(layers + targets)]
+    values, slopes = np.empty((layers, targets)), np.empty((layers, targets, squares[0].size))
+    for k, t in np.ndindex(values.shape):
+        m = layers + t
+        inner, norms = rows(k, m), math.sqrt(squares[k].sum() * squares[m].sum())
+        values[k, t] = inner.sum() / norms
+        own = squares[k] / squares[k].sum() + squares[m] / squares[m].sum()
+        slopes[k, t] = 2 * inner / norms - values[k, t] * own
+    return values, slopes
 
 
 def _degrees_of_freedom(slopes: Array) -> Array:
@@ -251,13 +299,7 @@ class Sides:
             part: Array = kernels.product_rows(*sides, n) + 4 * means[k] * means[m]
             return part
 
-        squares = [rows(k, k) for k in range(len(rdms))]
-        for k, t in np.ndindex(values.shape):
-            m = self.first + t
-            inner, norms = rows(k, m), math.sqrt(squares[k].sum() * squares[m].sum())
-            values[k, t] = inner.sum() / norms
-            own = squares[k] / squares[k].sum() + squares[m] / squares[m].sum()
-            slopes[k, t] = 2 * inner / norms - values[k, t] * own
+        values[:], slopes[:] = influences_of_products(rows, *self.shape)
 
     def _influences_of_ranks(self, values: Array, slopes: Array) -> None:
         """Spearman's rho and rho-a, where a stimulus also moves the ranks of all other pairs."""

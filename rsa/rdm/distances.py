@@ -313,25 +313,35 @@ def _straight(x: Array, names: Sequence[str], metric: Metric, overwrite: bool) -
 
 def _angular(x: Array, names: Sequence[str], metric: Metric, overwrite: bool) -> Array:
     """1 - the product of rows of length one, which are centred, or centred ranks, or neither."""
-    if x.dtype == np.float64:  # float32 is summed in float64
-        x, _ = _in_range(x, 1e100)
+    user = metric.name == "correlation" and not overwrite  # a network's features are overwritten, and none is missing
     if metric.ranked:
         _check_finite(x, names)
         ranks = np.empty_like(x)
         _kernels.rank_rows(x, ranks)  # scipy's rankdata stays on one thread
         x = ranks
-    n = len(x)
-    state, out = np.empty(n, np.int8), np.empty(n * (n - 1) // 2, x.dtype)
-    z = x if x.flags.writeable and (overwrite or metric.ranked) else np.empty_like(x)
-    standardise = _kernels.standardise_rows_alone if x.size < _ALONE else _kernels.standardise_rows
-    standardise(x, metric.centred, z, state)
-    user = metric.name == "correlation" and not overwrite  # a network's features are overwritten, and none is missing
     hint = "; compute_rdm(..., missing='pairwise') skips missing values" if user else ""
-    _fail(f"holds NaN or infinity{hint}", state == _kernels.NOT_FINITE, names)
-    _fail_constant(state == _kernels.CONSTANT, metric, names)
+    z = unit_rows(x, names, metric, overwrite=overwrite or metric.ranked, hint=hint)
+    n = len(x)
+    out = np.empty(n * (n - 1) // 2, x.dtype)
     condense = _kernels.condense_similarity_alone if n * n < _ALONE else _kernels.condense_similarity
     condense(_gram(z), out)
     return out
+
+
+def unit_rows(x: Array, names: Sequence[str], metric: Metric, *, overwrite: bool = False, hint: str = "") -> Array:
+    """Rows (n, f) of length one, about their mean for a centred metric; their products are what such metrics measure.
+
+    Raises RSAError naming the rows with NaN or infinity and those without variance.
+    """
+    if x.dtype == np.float64:  # float32 is summed in float64
+        x, _ = _in_range(x, 1e100)
+    state = np.empty(len(x), np.int8)
+    z = x if x.flags.writeable and overwrite else np.empty_like(x)
+    standardise = _kernels.standardise_rows_alone if x.size < _ALONE else _kernels.standardise_rows
+    standardise(x, metric.centred, z, state)
+    _fail(f"holds NaN or infinity{hint}", state == _kernels.NOT_FINITE, names)
+    _fail_constant(state == _kernels.CONSTANT, metric, names)
+    return z
 
 
 def _in_range(x: Array, most: float) -> tuple[Array, float]:

@@ -14,6 +14,8 @@ from ..labels import as_matrix, named_rows, order_of, row_labels, row_names, uni
 from ..rdm.rdm import RDM
 from ..types import Array, Attr
 
+_CHECKED = 2**22  # numbers
+
 
 @dataclass(frozen=True, eq=False, repr=False, init=False)
 class Features(Labelled):
@@ -66,9 +68,10 @@ class Features(Labelled):
         names = unique(own)
         if len(names) != len(array):
             raise RSAError(f"{title}: {len(array)} rows but {len(names)} labels")
-        finite = np.isfinite(array).all(axis=1)
-        if not finite.all():
-            raise RSAError(f"{title}: NaN or infinity in rows {listing(np.array(names)[~finite])}")
+        step = max(1, _CHECKED // max(1, array.shape[1]))  # of arrays that lie on disk a part at a time
+        parts = [np.isfinite(array[start : start + step]).all(axis=1) for start in range(0, len(array) or 1, step)]
+        if len(strange := np.flatnonzero(~np.concatenate(parts))):
+            raise RSAError(f"{title}: NaN or infinity in rows {listing(names[i] for i in strange)}")
         self._set(array, given, title, labels=names, name=name, by=by, descriptors=descriptors, attrs=attrs)
 
     def __repr__(self) -> str:

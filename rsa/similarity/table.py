@@ -20,6 +20,7 @@ from .cka import alignment, centred_kernel
 from .features import Features, centred, compact
 from .procrustes import overlap, unit_shape
 from .ridge import FOLDS, check_neuroids, fold_of, predicted
+from .without_rdms import NAMES, Sides
 
 if TYPE_CHECKING:
     import xarray
@@ -70,7 +71,9 @@ def compare_all_features(
     similarity : str
         The larger, the more alike: "cka", "cka-unbiased", "cka-rbf", "cka-rbf-unbiased" (see `cka`); "svcca" and
         "pwcca", which is weighted by the target (see `svcca`, `pwcca`); "procrustes" (see `procrustes_similarity`);
-        "ridge", the target predicted from the layer (see `ridge_predictivity`).
+        "ridge", the target predicted from the layer (see `ridge_predictivity`); "rsa-pearson", "rsa-cosine",
+        "rsa-pearson-whitened" and "rsa-cosine-whitened", which `compare` gives of correlation RDMs, without making
+        these (see `bootstrap_features` for intervals).
     groups : iterable, optional
         Of the first layer's stimuli, in its order; stays in one fold of "ridge", which alone takes it.
     seed : int
@@ -151,6 +154,10 @@ def _ridge(layers: Named, targets: Named, parts: Sequence[object], seed: int) ->
     return np.array(rows)
 
 
+def _without_rdms(method: str) -> Table:
+    return lambda layers, targets, parts, seed: Sides(layers, targets, method).table()
+
+
 @contextmanager
 def _about(what: str) -> Iterator[None]:
     try:
@@ -168,4 +175,5 @@ SIMILARITIES: dict[str, Table] = {
     "pwcca": _pairs(components, weighted_correlation),
     "procrustes": _pairs(unit_shape, overlap),
     "ridge": _ridge,
+    **{name: _without_rdms(method) for name, method in NAMES.items()},
 }

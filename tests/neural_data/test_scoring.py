@@ -45,6 +45,27 @@ def network() -> nn.Module:
     return nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Conv2d(4, 6, 3), nn.ReLU())
 
 
+def test_rdms_need_not_be_made(
+    network: nn.Module, recording: xarray.DataArray, stimuli: Stimuli, tmp_path: Path
+) -> None:
+    """The same numbers and ceilings as of RDMs, and tables, pages and figures show them."""
+    common = {"level": "region", "splits": 10, "bootstrap": 30, "seed": 2}
+    made = tgsage.score(network, recording, stimuli, method="pearson", **common)  # type: ignore[arg-type]
+    without = tgsage.score(network, recording, stimuli, similarity="rsa-pearson", **common)  # type: ignore[arg-type]
+    xarray.testing.assert_allclose(without.table, made.table, atol=1e-4)  # RDMs in float32 have fewer digits
+    assert without.ceilings == made.ceilings
+    assert made.draws is not None
+    assert without.draws is not None
+    np.testing.assert_allclose(without.draws["linear"], made.draws["linear"], atol=1e-4)
+    assert without.tg_low is not None
+    assert without.tg_low < without.tg
+    other = tgsage.score(network, recording, stimuli, similarity="rsa-cosine", **common)  # type: ignore[arg-type]
+    assert not other.ceilings
+    write_report(tmp_path / "page.html", score=without)
+    assert "rsa-pearson" in (tmp_path / "page.html").read_text()
+    score_figure(without)
+
+
 def test_a_module_against_a_recording_is_scored_as_by_hand(
     network: nn.Module, recording: xarray.DataArray, stimuli: Stimuli
 ) -> None:

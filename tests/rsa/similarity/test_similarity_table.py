@@ -1,5 +1,6 @@
 """Features carry the names of their stimuli, and every named similarity compares layers with targets by them."""
 
+from functools import partial
 from pathlib import Path
 
 import h5py
@@ -10,6 +11,7 @@ from tgsage.rsa import (
     Features,
     RSAError,
     cka,
+    compare,
     compare_all_features,
     compare_features,
     compute_rdm,
@@ -45,6 +47,10 @@ def test_every_similarity_is_the_function_of_its_name() -> None:
         "pwcca": lambda x, y: pwcca(y, x),
         "procrustes": procrustes_similarity,
         "ridge": lambda x, y: ridge_predictivity(x, y, groups=LABELS),
+    }
+    expected |= {
+        f"rsa-{method}": partial(lambda method, x, y: compare(compute_rdm(x), compute_rdm(y), method=method), method)
+        for method in ("pearson", "cosine", "cosine-whitened", "pearson-whitened")
     }
     assert list(SIMILARITIES) == list(expected)
     narrow = {"conv": LAYERS["conv"]}
