@@ -47,6 +47,8 @@ from .similarity.features import Features as Features
 from .similarity.procrustes import procrustes_distance as procrustes_distance
 from .similarity.procrustes import procrustes_similarity as procrustes_similarity
 from .similarity.ridge import ridge_predictivity as ridge_predictivity
+from .similarity.sampled_pairs import Sampled as Sampled
+from .similarity.sampled_pairs import compare_sampled as compare_sampled
 from .similarity.table import SIMILARITIES as SIMILARITIES
 from .similarity.table import compare_all_features as compare_all_features
 from .similarity.table import compare_features as compare_features

@@ -23,6 +23,7 @@ ROWS = {  # name of the row and of its function -> module
     "tvsd": "recordings",
     "search": "search",
     "scaling": "scaling",
+    "many": "scaling",
 }
 
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...rsa import RDM, RSAError, compare, compute_rdm
+from ...rsa import RDM, Features, RSAError, compare, compare_features, compute_rdm
 from ...rsa.errors import reason
 from ...rsa.plots.figures import COLOURS, MARKERS
 from ...rsa.types import Array
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 Call = Callable[[], object]
 
 SIZES, QUICK = (92, 500, 1000, 2560, 5760), (92, 200)
+MANY = (1000, 2560, 5760, 22_248, 100_000)  # stimuli whose RDM need not be made
 FEATURES = 1024
 OURS = "tgsage"
 LONGEST = 60.0  # seconds that one call of a peer may be expected to take
@@ -40,8 +41,18 @@ _FITTED = 500  # stimuli from which the exponent is fitted: below, a call's fixe
 
 def scaling(quick: bool) -> Iterator[Result]:
     """Every operation at every size, the tools taking turns; memory in a separate process for each tool."""
-    for operation, sides in OPERATIONS.items():
-        sizes = QUICK if quick else SIZES
+    operations = [operation for operation in OPERATIONS if operation != WITHOUT]
+    return _against_size("scaling", operations, QUICK if quick else SIZES)
+
+
+def many(quick: bool) -> Iterator[Result]:
+    """The same of a similarity that needs no RDM."""
+    return _against_size("many", [WITHOUT], QUICK if quick else MANY)
+
+
+def _against_size(row: str, operations: Sequence[str], sizes: Sequence[int]) -> Iterator[Result]:
+    for operation in operations:
+        sides = OPERATIONS[operation]
         seconds: dict[str, dict[int, list[float]]] = {tool: {} for tool in sides}
         skipped: dict[tuple[str, int], str] = {}
         for n in sizes:
@@ -56,10 +67,11 @@ def scaling(quick: bool) -> Iterator[Result]:
         megabytes = {tool: memory_on_top(operation, tool, list(seconds[tool])) for tool in sides}
         for tool in sides:
             for n in sizes if tool != OURS else ():
-                yield _result(operation, tool, n, seconds, megabytes, skipped.get((tool, n), ""))
+                yield _result(row, operation, tool, n, seconds, megabytes, skipped.get((tool, n), ""))
 
 
 def _result(
+    row: str,
     operation: str,
     tool: str,
     n: int,
@@ -71,7 +83,7 @@ def _result(
     ratio = min(theirs) / min(ours) if theirs else math.nan
     taken = (megabytes[OURS][n], megabytes[tool].get(n, math.nan))
     case = f"{operation}, n = {n}"
-    return Result("scaling", case, ratio, "x", None, True, ours, theirs, tool, operation, n, taken, skipped)
+    return Result(row, case, ratio, "x", None, True, ours, theirs, tool, operation, n, taken, skipped)
 
 
 def predicted(seconds: dict[int, float], n: int) -> float:
@@ -102,7 +114,7 @@ def costs(results: Sequence[Result]) -> dict[str, dict[str, list[tuple[int, floa
     """operation -> tool -> measured (n, seconds, megabytes on top), by rising n."""
     found: dict[str, dict[str, dict[int, tuple[int, float, float]]]] = {}
     for result in results:
-        if result.row == "scaling" and result.megabytes is not None:
+        if result.operation and result.megabytes is not None:
             sides = ((OURS, result.ours), (result.peer, result.theirs))
             for (tool, turns), taken in zip(sides, result.megabytes, strict=True):
                 if turns:
@@ -199,6 +211,12 @@ def _pdist(x: Array) -> Array:
     return distances
 
 
+def _without_rdms(x: Array, y: Array) -> float:
+    labels = [str(i) for i in range(len(x))]
+    return compare_features(Features(x, labels), Features(y, labels), similarity="rsa-pearson")
+
+
+WITHOUT = "features to pearson"
 OPERATIONS: dict[str, dict[str, Callable[[int], Call]]] = {
     f"RDM of {FEATURES} features": {
         OURS: _rdm(compute_rdm),
@@ -214,6 +232,13 @@ OPERATIONS: dict[str, dict[str, Callable[[int], Call]]] = {
             lambda x, y: optional("rsatoolbox.rdm").compare(_toolbox_rdm(x), _toolbox_rdm(y), method="spearman")
         ),
         "Brain-Score's path": _score(brain_score),
+    },
+    WITHOUT: {
+        OURS: _score(_without_rdms),
+        "tgsage, with RDMs": _score(lambda x, y: compare(compute_rdm(x), compute_rdm(y))),
+        "rsatoolbox": _score(
+            lambda x, y: optional("rsatoolbox.rdm").compare(_toolbox_rdm(x), _toolbox_rdm(y), method="corr")
+        ),
     },
 }
 

@@ -233,9 +233,9 @@ def _degrees_of_freedom(slopes: Array) -> Array:
     return degrees
 
 
-def places(rdm: RDM, method: Method) -> Array:
-    """Every pair's place among the different values: from 1 for tau-a; in at most BINS shares of the pairs, from 0."""
-    rank = ranks(rdm.values)
+def places(values: Array, method: Method) -> Array:
+    """Every value's place among the different values: from 1 for tau-a; in at most BINS shares of them, from 0."""
+    rank = ranks(values)
     there = np.zeros(int(rank.max()) + 1, np.bool_)
     there[rank] = True
     dense = np.cumsum(there) - 1
@@ -252,7 +252,7 @@ class Sides:
 
     def __init__(self, layers: Sequence[RDM], targets: Sequence[RDM], method: Method) -> None:
         self.method, self.rdms, self.first = method, [*layers, *targets], len(layers)
-        self.placed = [places(rdm, method) for rdm in self.rdms] if method.ranked else []
+        self.placed = [places(rdm.values, method) for rdm in self.rdms] if method.ranked else []
         self.n, self.shape = len(self.rdms[0]), (len(layers), len(targets))
 
     def influences(self) -> tuple[Array, Array]:
