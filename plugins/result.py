@@ -18,7 +18,7 @@ OK, FAILED = "ok", "failed"
 
 @dataclass(frozen=True)
 class Evaluation:
-    """P, TG, their score, and the cost; a failed one has a reason and no score.
+    """P, TG, B, their score, and the cost; a failed one has a reason and no score.
 
     Attributes
     ----------
@@ -28,8 +28,12 @@ class Evaluation:
         Accuracy (a fraction) and mean cross-entropy of the validation images.
     tg, score : float or None
         Teacher guidance (None without a teacher), and what a search maximises.
+    b : float or None
+        Consistency with the subjects of a behaviour (None without one).
     table : mapping
         Layer -> target -> similarity.
+    behavior : mapping
+        Metric of behaviour -> number; B is one of them.
     examples : int
         Training examples seen (images x epochs).
     seconds : mapping
@@ -46,7 +50,9 @@ class Evaluation:
     loss: float | None = None
     tg: float | None = None
     score: float | None = None
+    b: float | None = None
     table: Mapping[str, Mapping[str, float]] = field(default_factory=dict, repr=False)
+    behavior: Mapping[str, float] = field(default_factory=dict, repr=False)
     examples: int = 0
     seconds: Mapping[str, float] = field(default_factory=dict, repr=False)
     parameters: int = 0
@@ -67,8 +73,8 @@ class Evaluation:
         return self.status == FAILED
 
     def row(self) -> dict[str, Any]:
-        """Return what a table has in one row: all but `table`, `attrs` and single phases, `seconds` in all."""
-        fields = ("status", "score", "p", "tg", "loss", "examples", "parameters", "reason")
+        """Return what a table has in one row: no mappings but `seconds`, summed over the phases."""
+        fields = ("status", "score", "p", "tg", "b", "loss", "examples", "parameters", "reason")
         return {**{name: getattr(self, name) for name in fields}, "seconds": sum(self.seconds.values())}
 
     def to_dataframe(self) -> "pandas.DataFrame":

@@ -1,4 +1,4 @@
-"""`tgsage evaluate`: P, TG and their score for one network."""
+"""`tgsage evaluate`: P, TG, B and their score for one network."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -24,7 +24,24 @@ By = Annotated[
         show_default="the teacher's own: category_name of a network, stimulus of a recording",
     ),
 ]
-Alpha = Annotated[float, typer.Option(help="The score is P + alpha TG.")]
+Alpha = Annotated[float, typer.Option(help="The score is P + alpha TG + beta B.")]
+BehaviorName = Annotated[
+    str | None,
+    typer.Option(
+        "--behavior",
+        help="Choices of people or animals to compare the network's with (B): cifar10h, or a file of trials about the "
+        "validation images (CSV, Parquet, Excel, netCDF). Test images of --data are left out of it.",
+        show_default="none",
+    ),
+]
+Beta = Annotated[float, typer.Option(help="Weight of B in the score.")]
+BehaviorMetric = Annotated[
+    str,
+    typer.Option(
+        help="What B is: o1, o2, i1, i1n, i2 or i2n (d' of objects or images; n: without the object's mean), "
+        "confusion, or kappa (error consistency)."
+    ),
+]
 Layers = Annotated[
     list[str] | None,
     typer.Option(help="The candidate's layers: names, globs or auto.", show_default="auto: every layer, or cell"),
@@ -52,6 +69,9 @@ def evaluate(
     teacher: TeacherName = None,
     by: By = None,
     alpha: Alpha = 1.0,
+    behavior: BehaviorName = None,
+    beta: Beta = 1.0,
+    behavior_metric: BehaviorMetric = "i2n",
     recipe: RecipeName = "digits",
     epochs: Annotated[
         float | None, typer.Option(help="Train it first, for so many epochs of the recipe.", min=0, show_default="0")
@@ -67,7 +87,7 @@ def evaluate(
     device: Device = None,
     json: Json = None,
 ) -> None:
-    """Score NETWORK as a search would: after --epochs of training (none without it), by P + alpha TG.
+    """Score NETWORK as a search would: after --epochs of training (none without it), by P + alpha TG + beta B.
 
     A checkpoint is evaluated as it is, premature or mature, on images of the size and classes that it was made for.
     """
@@ -86,6 +106,7 @@ def evaluate(
         teacher = None
     if teacher is None and (by or layers):
         raise RSAError("--by and --layers are about a teacher; name one with --teacher")
+    check_behavior(behavior, beta, behavior_metric)
     kept = Path(network).suffix.lower() == ".pt"
     if kept and (epochs or examples):
         raise RSAError("a checkpoint is evaluated as it is; `tgsage train --resume` trains it further")
@@ -106,6 +127,7 @@ def evaluate(
         made = None if teacher is None else make_teacher(teacher, images, by=by, data_dir=data_dir)
         shown: dict[str, Any] = {"layers": layers or "auto", "most_stimuli": most_stimuli or None, "seed": seed}
         placed: dict[str, Any] = {"data_dir": data_dir, "device": device, "batchnorm": batchnorm or norm}
+        shown |= {"behavior": behavior, "beta": beta, "behavior_metric": behavior_metric}
         evaluator = Evaluator(images, teacher=made, alpha=alpha, **shown, **placed)
     trained = None
     if epochs or examples:
@@ -125,6 +147,16 @@ def evaluate(
     _show(f"{network} on {images.name}, seed {seed}", found, evaluator)
 
 
+def check_behavior(behavior: str | None, beta: float, metric: str) -> None:
+    """Raise RSAError for a metric that does not exist, and for a weight of what is not asked for."""
+    from ...rsa import RSAError
+    from ...rsa.behavior.consistency import DEFAULT_METRIC, check_metrics
+
+    check_metrics([metric])
+    if behavior is None and (beta != 1.0 or metric != DEFAULT_METRIC):
+        raise RSAError("--beta and --behavior-metric are about behaviour; name it with --behavior")
+
+
 def _show(title: str, found: "Evaluation", evaluator: Any) -> None:
     from ...rsa.cli.console import print_table
 
@@ -137,7 +169,17 @@ def _show(title: str, found: "Evaluation", evaluator: Any) -> None:
     notes = [f"P = {found.p:.4f} (accuracy on {len(evaluator.data.valid)} validation images), loss {found.loss:.4f}"]
     if found.tg is not None:
         notes.append(f"TG = {found.tg:.4f}, the mean over targets of the best layer (marked *)")
-        notes.append(f"score = P + {evaluator.alpha:g} TG = {found.score:.4f}; teacher {evaluator.teacher.name}")
+    if found.b is not None:
+        choosing = evaluator.behavior
+        notes.append(f"B = {found.b:.4f}, {choosing.metric} with the choices of {choosing.behavior.summary()}")
+        notes.append(", ".join(f"{metric} {value:.4f}" for metric, value in found.behavior.items()))
+        if choosing.tested:
+            notes.append(f"{choosing.tested} test images of {evaluator.data.name} were left out of the behaviour")
+    terms = [f"{evaluator.alpha:g} TG"] if found.tg is not None else []
+    terms += [f"{evaluator.beta:g} B"] if found.b is not None else []
+    if terms:
+        taught = f"; teacher {evaluator.teacher.name}" if found.tg is not None else ""
+        notes.append(f"score = {' + '.join(['P', *terms])} = {found.score:.4f}{taught}")
     if found.attrs.get("trained_on_validation"):
         notes.append("It was trained on the validation images too, so P is no validation accuracy")
     if found.attrs.get("unusable"):

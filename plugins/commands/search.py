@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ...rsa.cli.options import DataDir, Json, web_page
-from .evaluate import Alpha, By
+from .evaluate import Alpha, BehaviorMetric, BehaviorName, Beta, By, check_behavior
 from .train import DataName, Download, RecipeName
 
 if TYPE_CHECKING:
@@ -49,6 +49,9 @@ class SearchObjective:
     download: bool
     checkpoints: str | None = None
     taught: "Teacher | None" = None
+    behavior: str | None = None
+    beta: float = 1.0
+    behavior_metric: str = "i2n"
 
     def __reduce__(self) -> tuple[Any, ...]:  # images are read in every process, not sent
         return SearchObjective, tuple(getattr(self, field.name) for field in fields(self))
@@ -64,7 +67,7 @@ class SearchObjective:
         """All that scores depend on: not where data lie. A teacher that the study keeps is its network's name."""
         about = self._made(None, "cpu").describe()
         if self.teacher is None:
-            return about
+            return about  # the behaviour is described by its trials, wherever they are kept
         about |= {"teacher": self.teacher, "alpha": self.alpha, "by": self.by}
         if Path(self.teacher).is_file():  # its content, wherever a machine keeps it
             about["teacher"] = f"SHA-256 {sha256(Path(self.teacher).read_bytes()).hexdigest()}"
@@ -79,6 +82,7 @@ class SearchObjective:
 
         names = ("recipe", "epochs", "alpha", "by", "seed", "data_dir", "checkpoints")
         settings = {name: getattr(self, name) for name in names}
+        settings |= {name: getattr(self, name) for name in ("behavior", "beta", "behavior_metric")}
         return Objective(self.space, self.images, teacher=teacher, device=device, **settings)
 
 
@@ -99,6 +103,9 @@ def search(
     ] = None,
     by: By = None,
     alpha: Alpha = 1.0,
+    behavior: BehaviorName = None,
+    beta: Beta = 1.0,
+    behavior_metric: BehaviorMetric = "i2n",
     recipe: RecipeName = "digits",
     epochs: Annotated[float, typer.Option(help="Training of every candidate, in epochs.", min=0)] = 2.0,
     samples: Annotated[int, typer.Option(help="Candidates to finish, failed ones included.", min=1)] = 40,
@@ -166,7 +173,7 @@ def search(
     ] = None,
     json: Json = None,
 ) -> None:
-    """Search for the architecture with the highest P + alpha TG after little training.
+    """Search for the architecture with the highest P + alpha TG + beta B after little training.
 
     Without options it is a small search of a few minutes: small networks on scikit-learn's digits, guided by a small
     ResNet that is trained once, first, and kept with the study. For other data a teacher has to be named, or the score
@@ -199,6 +206,7 @@ def search(
     page = html or (None if file is None else web_page(file.with_suffix(".html")))
     if not isfinite(alpha):
         raise RSAError(f"alpha is a finite number, not {alpha}")
+    check_behavior(behavior, beta, behavior_metric)
     if teacher is None and data == "digits":
         teacher = "resnet:1"
     named = tuple(filter(None, devices.split(",")))
@@ -210,6 +218,7 @@ def search(
     by, place = by or own_by(teacher, data_dir), None if data_dir is None else str(data_dir)
     kept = None if checkpoint_candidates is None else str(make_folder(checkpoint_candidates).resolve())
     objective = SearchObjective(space, data, recipe, epochs, teacher, alpha, by, seed, place, download, kept)
+    objective.behavior, objective.beta, objective.behavior_metric = behavior, beta, behavior_metric
     for device in named:
         check_device(device)
     described = describe_search(where, made, objective, fixed)
@@ -327,13 +336,15 @@ def _taught(objective: SearchObjective, network: str, tracker: "Tracker") -> "Te
 def _table(found: "SearchResult", space: "Space", storage: str, page: Path | None) -> "Table":
     """What a search found, for `print_table`."""
     from ..report.summary import reasons
-    from ..searching.candidates import figure, ranked
+    from ..searching.candidates import figure, ranked, shown_results
     from ..searching.storage import shown, sqlite_file, storage_url
 
     rows = []
-    for candidate in [c for c in ranked(found.candidates) if c.reused is None][:5]:
+    best_five = [c for c in ranked(found.candidates) if c.reused is None][:5]
+    columns = shown_results(best_five)
+    for candidate in best_five:
         e = candidate.evaluation
-        values = () if e is None else (e.score, e.p, e.tg)
+        values = [] if e is None else [getattr(e, columns[name]) for name in columns]
         rows.append([f"candidate {candidate.number}", *map(figure, values)])
     counts = found.counts
     done = [c.evaluation for c in found.candidates if c.evaluation is not None]
@@ -358,7 +369,7 @@ def _table(found: "SearchResult", space: "Space", storage: str, page: Path | Non
     where = f"{page}: learning curve and drawings. " if page is not None else ""
     named = shown(storage_url(storage)) if sqlite_file(storage) is None else storage
     notes.append(f"{where}More: tgsage report {named} --study {found.study}")
-    return found.study, ["", "score", "P", "TG"], rows, notes
+    return found.study, ["", *columns], rows, notes
 
 
 def _finals(

@@ -1,4 +1,4 @@
-"""The evaluator: P and TG of a network, from the same forward passes where they show the same images (paper, 3.2)."""
+"""The evaluator: P, TG and B of a network, from the same passes where they show the same images (paper, 3.2)."""
 
 import math
 import time
@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from ...rsa import RSAError, Stimuli, Teacher, p_plus_tg
+from ...rsa import Behavior, BehaviorScore, RSAError, Stimuli, Teacher, p_plus_tg
+from ...rsa.behavior.consistency import DEFAULT_METRIC
 from ...rsa.networks.batchnorm import BATCH, batches_of, check_batchnorm
 from ...rsa.networks.collector import Collector
 from ...rsa.networks.readout import N_FEATURES, Layers, Readout
@@ -24,6 +25,7 @@ from ..training.models import count_parameters
 from ..training.performance import Each, Performance, check_logits, evaluate_network, evaluating
 from ..training.placement import Choice, Placement, out_of_memory, place
 from ..training.teachers import LIMIT, cut, digest_of, stimuli_of
+from .behavior import BehaviorTeacher
 
 if TYPE_CHECKING:
     import torch
@@ -34,7 +36,7 @@ _PREPARED = 2**30  # bytes of stimuli, as inputs, that are kept between candidat
 
 
 class Evaluator:
-    """Shows networks the validation images and a teacher's stimuli, and scores them by P + alpha TG.
+    """Shows networks the validation images and a teacher's stimuli, and scores them by P + alpha TG + beta B.
 
     Untrained, premature and mature networks go through the same call.
 
@@ -52,7 +54,13 @@ class Evaluator:
     alpha : float
         The score is P + alpha TG.
     combine : callable, optional
-        The score is `combine(p, tg)` instead.
+        It is `combine(p, tg)` in place of P + alpha TG.
+    behavior : BehaviorTeacher, Behavior, str or path, optional
+        Subjects' choices, as `load_behavior` reads them, with which those of networks are compared: B.
+    beta : float
+        The score is P + alpha TG + beta B.
+    behavior_metric : str
+        Which of `BEHAVIOR_METRICS` is B.
     layers, n_features
         As in `layer_rdms`.
     metric, method : str, optional
@@ -81,6 +89,9 @@ class Evaluator:
         most_stimuli: int | None = LIMIT,
         alpha: float = 1.0,
         combine: Combine | None = None,
+        behavior: "BehaviorTeacher | Behavior | str | Path | None" = None,
+        beta: float = 1.0,
+        behavior_metric: str = DEFAULT_METRIC,
         layers: str | list[str] = "auto",
         metric: str | None = None,
         method: str | None = None,
@@ -95,13 +106,20 @@ class Evaluator:
     ) -> None:
         data.part("valid")
         check_batchnorm(batchnorm)
-        if not math.isfinite(alpha):
-            raise RSAError(f"alpha is a finite number, not {alpha}")
+        for name, number in (("alpha", alpha), ("beta", beta)):
+            if not math.isfinite(number):
+                raise RSAError(f"{name} is a finite number, not {number}")
         self.data, self.teacher, self.alpha, self.batchnorm = data, teacher, alpha, batchnorm
         self._combine, self.combine = combine, combine or (lambda p, tg: p_plus_tg(p, tg, alpha))
         chosen = metric or ("correlation" if teacher is None else teacher.metric)
         self.readout = Readout(layers, n_features, seed, batch_size=batch_size, metric=chosen)
         self._where, self._asked = place(data.shape, device, amp, channels_last), (amp, channels_last)
+        self.behavior, self.beta = None, beta
+        if behavior is not None:
+            about: dict[str, Any] = {"metric": behavior_metric, "most": most_stimuli, "seed": seed}
+            known = isinstance(behavior, BehaviorTeacher)
+            self.behavior = behavior if known else BehaviorTeacher(behavior, data, data_dir=data_dir, **about)
+            self._chosen = Presented(data, self.behavior.stimuli, seed)
         if teacher is None:
             return
         self.method = method or teacher.method
@@ -110,6 +128,8 @@ class Evaluator:
         self._content = teacher.checksum or found.checksum()
         self.teacher = cut(teacher, most_stimuli, seed)
         self._presented = Presented(data, self.teacher.select(found), seed)
+        if self.behavior is not None and self._chosen.shows(self._presented):
+            self._presented = self._chosen  # shown once for both
 
     @property
     def stimuli(self) -> Stimuli:
@@ -129,8 +149,8 @@ class Evaluator:
         Returns
         -------
         Evaluation
-            P, loss, TG, score and the table of layers and targets; its seconds are those of "evaluate" (forward passes
-            for P) and "rdms" (what TG adds).
+            P, loss, TG, B, score and the table of layers and targets; its seconds are those of "evaluate" (forward
+            passes for P) and "rdms" (what TG and B add).
         """
         try:
             return self._evaluate(model)
@@ -154,25 +174,28 @@ class Evaluator:
         tuple of Performance, dict and dict
             P; layer -> RDM; layer without one -> why.
         """
-        performance, layers = self._measure(model)
+        performance, layers, _ = self._measure(model)
         return performance, layers, layers.unusable
 
-    def _measure(self, model: "nn.Module") -> tuple[Performance, Layers[RDM]]:
+    def _measure(self, model: "nn.Module") -> "tuple[Performance, Layers[RDM], BehaviorScore | None]":
         heard = []
         if self.teacher is not None:
             collector = Collector(model, self.stimuli, self.readout, by=self.teacher.by)
-            heard = [(self._presented, collector)]
+            heard.append((self._presented, collector))
+        if self.behavior is not None:
+            outputs = self.behavior.collector(model, self._chosen.stimuli)
+            heard.append((self._chosen, outputs))
         settings: dict[str, Any] = {"batchnorm": self.batchnorm, "batch_size": self.readout.batch_size}
         performance = perform(model, self.data, heard, device=self._where, **settings)
-        return performance, collector.rdms(leave_out=True) if heard else Layers({}, {})
+        found = Layers[RDM]({}, {}) if self.teacher is None else collector.rdms(leave_out=True)
+        return performance, found, None if self.behavior is None else self.behavior.score(outputs)
 
     def _evaluate(self, model: "nn.Module") -> Evaluation:
         start = time.perf_counter()
-        performance, layers = self._measure(model)
+        performance, layers, chosen = self._measure(model)
         seconds = {"evaluate": performance.seconds}
-        if self.teacher is None:
-            known: dict[str, Any] = {"score": performance.accuracy}
-        else:
+        known: dict[str, Any] = {"score": performance.accuracy}
+        if self.teacher is not None:
             found = self.teacher.score(layers, method=self.method)
             known = {
                 "tg": found.tg,
@@ -180,6 +203,13 @@ class Evaluator:
                 "table": nested(found.table),
             }
             known["attrs"] = {key: value for key, value in found.attrs.items() if key == "unusable"}
+        if chosen is not None and self.behavior is not None:
+            values = {metric: one.value for metric, one in chosen.metrics.items() if math.isfinite(one.value)}
+            if self.behavior.metric not in values:
+                raise RSAError(f"{self.behavior.metric} of the network's choices is not defined")
+            b = values[self.behavior.metric]
+            known |= {"b": b, "score": known["score"] + self.beta * b, "behavior": values}
+        if self.teacher is not None or chosen is not None:
             seconds["rdms"] = time.perf_counter() - start - performance.seconds
         known |= {"p": performance.accuracy, "loss": performance.loss, "parameters": count_parameters(model)}
         return Evaluation(OK, seconds=seconds, **known)
@@ -189,6 +219,8 @@ class Evaluator:
         readout, asked = self.readout, dict(zip(("amp", "channels_last"), self._asked, strict=True))
         about = self.data.describe() | {"batchnorm": self.batchnorm, **asked}
         about |= {"batch_size": readout.batch_size, "seed": readout.seed}
+        if self.behavior is not None:
+            about |= {"behavior": self.behavior.describe(), "beta": self.beta}
         if self.teacher is None:
             return about | {"teacher": None}
         teacher = {key: getattr(self.teacher, key) for key in ("name", "by", "stimuli")}
@@ -216,6 +248,12 @@ class Presented:
             stimuli = stimuli.take(np.random.default_rng(seed).permutation(len(stimuli)).tolist())
         self.stimuli, self._data = stimuli, data
         self._kept: Tensor | None = None
+
+    def shows(self, other: "Presented") -> bool:
+        """Whether the other one shows the same images in the same order."""
+        one, two = self.stimuli, other.stimuli
+        same = bool(one.reference) and one.reference == two.reference
+        return same and one.column("stimulus") == two.column("stimulus")
 
     def inputs(self, places: "Tensor | None" = None) -> "Tensor":
         """The stimuli (at these places) as inputs (n, C, H, W); few ones are prepared once for all networks."""
@@ -260,12 +298,19 @@ def perform(
             listening.enter_context(collector)
         found = evaluate_network(model, data, "valid", batchnorm=batchnorm, batch_size=batch_size, each=take, **placed)
     where = place(data.shape, **placed)
-    for shown, collector in heard:
-        if shown.rows is None:
-            with evaluating(model, data, where, batchnorm, batch_size), collector, torch.no_grad():
-                for places in batches_of(len(shown.stimuli), batch_size):
-                    with where.autocast():
-                        logits = model(where.inputs(shown.inputs(places).to(where.device)))
-                    check_logits(logits.float())
+    others: dict[int, list[tuple[Presented, Collector]]] = {}
+    for pair in heard:
+        if pair[0].rows is None:
+            others.setdefault(id(pair[0]), []).append(pair)
+    for pairs in others.values():
+        shown, collectors = pairs[0][0], [collector for _, collector in pairs]
+        with ExitStack() as listening, evaluating(model, data, where, batchnorm, batch_size), torch.no_grad():
+            for collector in collectors:
+                listening.enter_context(collector)
+            for places in batches_of(len(shown.stimuli), batch_size):
+                with where.autocast():
+                    logits = model(where.inputs(shown.inputs(places).to(where.device)))
+                check_logits(logits.float())
+                for collector in collectors:
                     collector.take(places.numpy())
     return found

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...rsa.cli.console import duration, lines
 from ..result import FAILED, OK
-from ..searching.candidates import Candidate, best_of, counts, figure, ranked
+from ..searching.candidates import Candidate, best_of, counts, figure, ranked, shown_results
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -56,11 +56,13 @@ class LiveView:
         from rich.text import Text
 
         table = Table(box=box.SIMPLE_HEAD)
-        for column in ("candidate", "score", "P", "TG"):
+        best = [one for one in ranked(self._candidates) if one.reused is None][:_BEST]
+        columns = shown_results(best)
+        for column in ("candidate", *columns):
             table.add_column(column, justify="right")
-        for candidate in [one for one in ranked(self._candidates) if one.reused is None][:_BEST]:
+        for candidate in best:
             found = candidate.evaluation
-            values = (found.score, found.p, found.tg) if found is not None else ()
+            values = [getattr(found, columns[name]) for name in columns] if found is not None else []
             table.add_row(str(candidate.number), *map(figure, values))
         done = self._done(self._candidates)
         return Group(Text(self.line()), ProgressBar(total=self._samples, completed=done, width=60), table)

@@ -85,7 +85,8 @@ def answer(report: SearchReport) -> list[str]:
 
 def numbers_of(one: dict[str, Any]) -> str:
     """`score 0.9, P 0.6, TG 0.3, 1,234 parameters`, as far as they are known."""
-    shown = [(name, one[key]) for name, key in (("score", "score"), ("P", "p"), ("TG", "tg")) if one[key] is not None]
+    names = (("score", "score"), ("P", "p"), ("TG", "tg"), ("B", "b"))
+    shown = [(name, one[key]) for name, key in names if one.get(key) is not None]
     parameters = [f"{one['parameters']:,} parameters"] if one["parameters"] else []
     return ", ".join([*(f"{name} {figure(value)}" for name, value in shown), *parameters])
 

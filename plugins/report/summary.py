@@ -42,7 +42,7 @@ class SearchReport:
         Dimension -> share: how much more the best tenth of the candidates agrees about it than all do (PED-ANOVA,
         Watanabe et al. 2023). Empty where fewer than 50 succeeded.
     top : list of dict
-        The best different architectures with score, P, TG, parameters and words.
+        The best different architectures with score, P, TG, B, parameters and words.
     searcher : dict
         Name -> diagnostics as (candidate, value), such as the entropy of the RL controller.
     cost : dict
@@ -203,7 +203,7 @@ def _top(good: Sequence[Candidate], space: Space | None) -> list[dict[str, Any]]
         if best is None or best.evaluation is None:
             break
         rest.remove(best)
-        result = {name: getattr(best.evaluation, name) for name in ("score", "p", "tg", "parameters")}
+        result = {name: getattr(best.evaluation, name) for name in ("score", "p", "tg", "b", "parameters")}
         words = "" if space is None else space.describe(best.architecture)
         found.append({"number": best.number, **result, "words": words, "architecture": dict(best.architecture)})
     return found

@@ -113,11 +113,18 @@ def best_of(candidates: Iterable[Candidate]) -> Candidate | None:
     return next(iter(ranked(candidates)), None)
 
 
+def shown_results(candidates: Iterable[Candidate]) -> dict[str, str]:
+    """Name -> field of the results that tables of candidates show; B only where some have it."""
+    shown = {"score": "score", "P": "p", "TG": "tg"}
+    found = (candidate.evaluation for candidate in candidates)
+    return shown | ({"B": "b"} if any(one is not None and one.b is not None for one in found) else {})
+
+
 def frame_of(candidates: Sequence[Candidate]) -> "pandas.DataFrame":
     """A row per candidate: its number, status, results, cost, the reason of a failure, and its choices as they are."""
     import pandas
 
-    results = ("score", "p", "tg", "loss", "examples", "parameters", "reason")
+    results = ("score", "p", "tg", "b", "loss", "examples", "parameters", "reason")
     names = dict.fromkeys(name for candidate in candidates for name in candidate.architecture)
     rows = []
     for one in candidates:

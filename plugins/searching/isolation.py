@@ -63,7 +63,7 @@ def assess(objective: Scorer, architecture: Architecture) -> Evaluation:
         except (TypeError, ValueError):
             return failed(f"the objective returned {value!r}, which is neither a finite number nor an Evaluation")
     try:
-        known = {name: number for name in ("p", "loss", "tg") if (number := getattr(value, name)) is not None}
+        known = {name: number for name in ("p", "loss", "tg", "b") if (number := getattr(value, name)) is not None}
         if not value.failed and (nothing := [name for name, number in known.items() if isnan(number)]):
             return failed(f"the evaluation's {listing(nothing)} is NaN")
         return Evaluation.from_dict(json.loads(json.dumps(value.to_dict(), default=_plain)))
