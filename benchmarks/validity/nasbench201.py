@@ -15,6 +15,7 @@ import numpy as np
 
 from ...plugins import get_searcher
 from ...plugins.spaces import Architecture, get_space
+from ...plugins.spaces.space import Choice
 from ...rsa import RSAError
 from ...rsa.cli.console import write_json
 from ...rsa.errors import listing, near, reason
@@ -78,6 +79,12 @@ def read_table(path: str | Path | None = None) -> Table:
 def accuracy(table: Table, architecture: Architecture) -> float:
     """Test accuracy of an architecture of the space "nasbench201", in %."""
     return table[tuple(_CODES[str(architecture[edge])] for edge in _EDGES)]
+
+
+def architecture_of(key: Sequence[int]) -> dict[str, Choice]:
+    """The architecture behind six operation codes."""
+    names = {code: name for name, code in _CODES.items()}
+    return {edge: names[code] for edge, code in zip(_EDGES, key, strict=True)}
 
 
 def run(searcher: str, seed: int, table: Table, *, trials: int) -> Run:

@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from types import MappingProxyType
 from typing import Any
 
@@ -36,9 +37,9 @@ class Size:
 
 @dataclass(frozen=True)
 class Predictor:
-    """A number from (network, images, labels), higher for what should become better, and where it is defined."""
+    """A number, higher for what should become better, and where it is defined."""
 
-    compute: Callable[[nn.Module, Tensor, Tensor], float]
+    compute: "Callable[[Untrained], float]"
     source: str
 
 
@@ -91,12 +92,12 @@ def free_predictors(model: nn.Module, images: Tensor, labels: Tensor, names: Seq
     if images.ndim != 4 or len(images) < 2 or labels.shape != images.shape[:1]:
         given = f"{tuple(images.shape)} and {tuple(labels.shape)}"
         raise RSAError(f"free predictors need images (n, C, H, W) and labels (n,), two or more, got {given}")
-    found = Predicted()
+    found, look = Predicted(), Untrained(model, images, labels)
     cuda = [images.device] if images.is_cuda else []
     with normalising(model, "batch"), torch.enable_grad(), torch.random.fork_rng(devices=cuda):
         for name in chosen:
             try:
-                value, why = float(PREDICTORS[name].compute(model, images, labels)), "it overflows"
+                value, why = float(PREDICTORS[name].compute(look)), "it overflows"
             except Exception as error:  # a network is anybody's code
                 value, why = math.nan, reason(error)
             found[name] = value if math.isfinite(value) else math.nan
@@ -151,14 +152,44 @@ def size_of(model: nn.Module, input_shape: tuple[int, int, int] = (3, 32, 32)) -
     return Size(count_parameters(model), total)
 
 
-def _multiply_adds(model: nn.Module, images: Tensor, labels: Tensor) -> float:
-    _, channels, height, width = images.shape
-    return size_of(model, (channels, height, width)).multiply_adds
+@dataclass(frozen=True)
+class Untrained:
+    """A network and a batch; what several predictors need of them is computed once."""
+
+    model: nn.Module
+    images: Tensor
+    labels: Tensor
+
+    @cached_property
+    def size(self) -> Size:
+        _, channels, height, width = self.images.shape
+        return size_of(self.model, (channels, height, width))
+
+    @cached_property
+    def passed(self) -> "_Pass":
+        """The batch's forward pass."""
+        shown = self.images.detach().clone().requires_grad_()
+        with _Agreement(len(shown)) as agreement:
+            logits, weights = _differentiable(self.model, shown.clone())  # a clone, since a layer may work in place
+        return _Pass(shown, logits, weights, agreement)
+
+    @cached_property
+    def loss_gradients(self) -> list[tuple[Tensor, Tensor]]:
+        """Weights of convolutions and linear layers, each with the gradient of the loss."""
+        return _gradients(functional.cross_entropy(self.passed.logits, self.labels), self.passed.weights)
 
 
-def _depth(model: nn.Module, images: Tensor, labels: Tensor) -> float:
+@dataclass(frozen=True)
+class _Pass:
+    images: Tensor
+    logits: Tensor
+    weights: list[Tensor]
+    relus: "_Agreement"
+
+
+def _depth(look: Untrained) -> float:
     """Layers with weights on the longest path from the image to the logits, along the graph of gradients."""
-    last = _differentiable(model, images[:2])[0].grad_fn
+    last = _differentiable(look.model, look.images[:2])[0].grad_fn
     longest: dict[Node, int] = {}
     waiting = [] if last is None else [last]
     while waiting:
@@ -196,10 +227,9 @@ class _Agreement(TorchDispatchMode):
         return output
 
 
-def _naswot(model: nn.Module, images: Tensor, labels: Tensor) -> float:
+def _naswot(look: Untrained) -> float:
     """log |det K|, K_ij = number of ReLUs that agree on images i and j."""
-    with torch.no_grad(), _Agreement(len(images)) as agreement:
-        model(images)
+    agreement = look.passed.relus
     if not agreement.heard:
         raise RSAError("the network has no ReLU")
     units = agreement.counts[0, 0]
@@ -208,23 +238,22 @@ def _naswot(model: nn.Module, images: Tensor, labels: Tensor) -> float:
     return float(torch.linalg.slogdet(agreement.counts).logabsdet)
 
 
-def _synflow(model: nn.Module, images: Tensor, labels: Tensor) -> float:
+def _synflow(look: Untrained) -> float:
     """log(1 + sum over weights of |w dR/dw|), R the sum of logits of an image of ones through |weights|, without BN.
 
     The logarithm keeps the order, and the range of floats.
     """
-    buffers = {name: b.double() if b.is_floating_point() else b for name, b in model.named_buffers()}
-    shown = torch.ones_like(images[:1], dtype=torch.float64)
-    with _without_norms(model):
-        logits, weights = _differentiable(model, shown, lambda weight: weight.double().abs(), buffers)
+    buffers = {name: b.double() if b.is_floating_point() else b for name, b in look.model.named_buffers()}
+    shown = torch.ones_like(look.images[:1], dtype=torch.float64)
+    with _without_norms(look.model):
+        logits, weights = _differentiable(look.model, shown, lambda weight: weight.double().abs(), buffers)
     return math.log1p(sum(float((weight * g).abs().sum()) for weight, g in _gradients(logits.sum(), weights)))
 
 
-def _jacob_cov(model: nn.Module, images: Tensor, labels: Tensor) -> float:
+def _jacob_cov(look: Untrained) -> float:
     """-sum(log(v + k) + 1 / (v + k)), v the eigenvalues of the correlations between images' input gradients."""
-    shown = images.detach().clone().requires_grad_()
-    logits, _ = _differentiable(model, shown.clone())  # a clone, since a layer may work in place
-    (jacobian,) = torch.autograd.grad(logits.sum(), shown, allow_unused=True)
+    seen = look.passed
+    (jacobian,) = torch.autograd.grad(seen.logits.sum(), seen.images, retain_graph=True, allow_unused=True)
     if jacobian is None:
         raise RSAError("no image reaches the logits")
     correlations = torch.corrcoef(jacobian.flatten(1).double().cpu())
@@ -234,17 +263,14 @@ def _jacob_cov(model: nn.Module, images: Tensor, labels: Tensor) -> float:
     return -float((values.log() + 1 / values).sum())
 
 
-def _grad_norm(model: nn.Module, images: Tensor, labels: Tensor) -> float:
+def _grad_norm(look: Untrained) -> float:
     """Sum over weight tensors of the norm of the loss's gradient."""
-    logits, weights = _differentiable(model, images)
-    return sum(float(g.norm()) for _, g in _gradients(functional.cross_entropy(logits, labels), weights))
+    return sum(float(gradient.norm()) for _, gradient in look.loss_gradients)
 
 
-def _snip(model: nn.Module, images: Tensor, labels: Tensor) -> float:
+def _snip(look: Untrained) -> float:
     """Sum over weights of |w dL/dw|."""
-    logits, weights = _differentiable(model, images)
-    pairs = _gradients(functional.cross_entropy(logits, labels), weights)
-    return sum(float((weight * g).abs().sum()) for weight, g in pairs)
+    return sum(float((weight * gradient).abs().sum()) for weight, gradient in look.loss_gradients)
 
 
 def _differentiable(
@@ -264,12 +290,11 @@ def _differentiable(
     return outputs[0] if isinstance(outputs, tuple) else outputs, [parameters[n] for n in names if n in parameters]
 
 
-def _gradients(total: Tensor, weights: list[Tensor]) -> Iterator[tuple[Tensor, Tensor]]:
+def _gradients(total: Tensor, weights: list[Tensor]) -> list[tuple[Tensor, Tensor]]:
     if not weights or not total.requires_grad:
         raise RSAError("no weight of it reaches the logits")
-    for weight, gradient in zip(weights, torch.autograd.grad(total, weights, allow_unused=True), strict=True):
-        if gradient is not None:
-            yield weight.detach(), gradient
+    gradients = torch.autograd.grad(total, weights, retain_graph=True, allow_unused=True)
+    return [(weight.detach(), g) for weight, g in zip(weights, gradients, strict=True) if g is not None]
 
 
 @contextmanager
@@ -286,8 +311,10 @@ def _without_norms(model: nn.Module) -> Iterator[None]:
 
 PREDICTORS: Mapping[str, Predictor] = MappingProxyType(
     {
-        "parameters": Predictor(lambda model, images, labels: count_parameters(model), "trainable parameters"),
-        "multiply-adds": Predictor(_multiply_adds, "of convolutions and linear layers, for one image"),
+        "parameters": Predictor(lambda look: look.size.parameters, "trainable parameters"),
+        "multiply-adds": Predictor(
+            lambda look: look.size.multiply_adds, "of convolutions and linear layers, per image"
+        ),
         "depth": Predictor(_depth, "layers with weights on the longest path"),
         "naswot": Predictor(_naswot, "Mellor et al. 2021, Neural architecture search without training, ICML"),
         "synflow": Predictor(_synflow, "Tanaka et al. 2020, NeurIPS; as a score: Abdelfattah et al. 2021, ICLR"),

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ...rsa import RSAError
-from .operations import Conv, check_task, relu_conv_norm
+from .operations import AveragePool3x3, Conv, check_task, relu_conv_norm
 from .structures import Shape, live_edges
 
 STAGES = 3
@@ -91,7 +91,7 @@ def _operation(name: str, channels: int) -> nn.Module:
     if name == "skip":
         return nn.Identity()
     if name == "avgpool":
-        return nn.AvgPool2d(3, 1, 1, count_include_pad=False)
+        return AveragePool3x3()
     kernels = {"conv1x1": 1, "conv3x3": 3}
     if name not in kernels:
         raise RSAError(f"unknown operation {name!r}; known: none, skip, avgpool, {', '.join(kernels)}")

@@ -47,6 +47,17 @@ class Conv(nn.Conv2d):
             nn.init.zeros_(self.bias)
 
 
+class AveragePool3x3(nn.Module):
+    """3x3 average over the pixels that exist; on CPUs a depthwise convolution, which is several times as fast there."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        if x.device.type != "cpu":
+            return functional.avg_pool2d(x, 3, 1, 1, count_include_pad=False)
+        ones = x.new_ones(x.shape[1], 1, 3, 3)
+        pixels = functional.conv2d(x.new_ones(1, 1, *x.shape[2:]), ones[:1], padding=1)
+        return functional.conv2d(x, ones, padding=1, groups=x.shape[1]) / pixels
+
+
 def relu_conv_norm(before: int, width: int, kernel: int = 1, stride: int = 1, dilation: int = 1) -> nn.Sequential:
     """ReLU, convolution, BN."""
     return nn.Sequential(nn.ReLU(), Conv(before, width, kernel, stride, dilation=dilation), nn.BatchNorm2d(width))
