@@ -87,7 +87,9 @@ class SearchObjective:
 
 
 def search(
-    space: Annotated[str, typer.Option(help="cnn10, cnn20, cell, nasbench201 or toy (see: tgsage space).")] = "toy",
+    space: Annotated[
+        str, typer.Option(help="cnn10, cnn20, cell, nasbench201, macro, toy (see: tgsage space).")
+    ] = "toy",
     searcher: Annotated[str, typer.Option(help="random, tpe, rl, evolution, or a plug-in's name.")] = "tpe",
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="Another setting of the searcher, as temperature=2; repeat it.")

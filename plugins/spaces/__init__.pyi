@@ -7,6 +7,7 @@ from .drawing import draw as draw
 from .known_cells import KNOWN_CELLS as KNOWN_CELLS
 from .known_cells import CellPair as CellPair
 from .known_cells import separable as separable
+from .macro import MacroSpace as MacroSpace
 from .nasbench201 import NASBench201 as NASBench201
 from .space import Architecture as Architecture
 from .space import Dimension as Dimension

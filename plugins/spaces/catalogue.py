@@ -11,11 +11,12 @@ from ...rsa.errors import reason
 from ...rsa.io.storage import replacing
 from .cell import CellSpace
 from .cnn import CNNSpace
+from .macro import MacroSpace
 from .nasbench201 import NASBench201
 from .space import Architecture, Choice, Space
 from .toy import ToySpace
 
-NAMES = ("cnn10", "cnn20", "cell", "nasbench201", "toy")
+NAMES = ("cnn10", "cnn20", "cell", "nasbench201", "macro", "toy")
 _SIZED = re.compile(r"(cnn|cell)([1-9]\d{0,3})")
 _MOST_BYTES = 1 << 20
 
@@ -26,8 +27,8 @@ def get_space(name: str) -> Space:
     Parameters
     ----------
     name : str
-        "cnn10", "cnn20", "cell", "nasbench201" or "toy"; also other sizes, such as "cnn7" (layers) and "cell4"
-        (blocks).
+        "cnn10", "cnn20", "cell", "nasbench201", "macro" or "toy"; also other sizes, such as "cnn7" (layers) and
+        "cell4" (blocks).
 
     Returns
     -------
@@ -48,7 +49,12 @@ def get_space(name: str) -> Space:
     sized = _SIZED.fullmatch(name)
     if sized:
         return CNNSpace(int(sized[2])) if sized[1] == "cnn" else CellSpace(int(sized[2]))
-    plain: dict[str, Callable[[], Space]] = {"cell": CellSpace, "nasbench201": NASBench201, "toy": ToySpace}
+    plain: dict[str, Callable[[], Space]] = {
+        "cell": CellSpace,
+        "nasbench201": NASBench201,
+        "macro": MacroSpace,
+        "toy": ToySpace,
+    }
     if name not in plain:
         known = ", ".join(NAMES)
         raise RSAError(f"unknown space {name!r}; known: {known}, and other sizes as cnn7 (layers) or cell4 (blocks)")

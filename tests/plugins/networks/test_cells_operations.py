@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from tgsage.plugins.networks.operations import OPERATIONS, FactorisedReduction, drop_path
+from tgsage.plugins.networks.operations import OPERATIONS, AveragePool3x3, FactorisedReduction, drop_path
 from torch.nn import functional
 
 
@@ -14,6 +14,16 @@ def test_a_factorised_reduction_sees_even_and_odd_pixels() -> None:
     first = torch.einsum("oc,nchw->nohw", module.path1.weight[:, :, 0, 0], x[:, :, ::2, ::2])
     second = torch.einsum("oc,nchw->nohw", module.path2.weight[:, :, 0, 0], shifted[:, :, ::2, ::2])
     torch.testing.assert_close(module(x), module.norm(torch.cat([first, second], dim=1)))
+
+
+@pytest.mark.parametrize("shape", [(3, 5, 8, 8), (2, 4, 3, 7), (1, 1, 1, 1), (2, 3, 1, 2)])
+def test_the_average_is_over_pixels_that_exist(shape: tuple[int, int, int, int]) -> None:
+    x, y = (torch.randn(shape, generator=torch.Generator().manual_seed(0)).requires_grad_() for _ in range(2))
+    found, expected = AveragePool3x3()(x), functional.avg_pool2d(y, 3, 1, 1, count_include_pad=False)
+    torch.testing.assert_close(found, expected)
+    (found**2).sum().backward()  # type: ignore[no-untyped-call]
+    (expected**2).sum().backward()  # type: ignore[no-untyped-call]
+    torch.testing.assert_close(x.grad, y.grad)
 
 
 @pytest.mark.parametrize(

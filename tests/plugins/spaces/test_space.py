@@ -14,7 +14,7 @@ from tgsage.plugins.spaces import CNNSpace, Dimension, Space, get_space
 from tgsage.rsa import RSAError
 from torch import nn
 
-NAMES = ("cnn3", "cnn10", "cell", "cell2", "nasbench201", "toy")
+NAMES = ("cnn3", "cnn10", "cell", "cell2", "nasbench201", "macro", "toy")
 
 
 def every_choice(space: Space) -> Iterator[dict[str, Any]]:
@@ -68,13 +68,13 @@ def test_a_mutation_is_another_network_one_choice_away(name: str, seed: int) -> 
     assert other == space.canonical(other)
     changed = [d for d in space.dimensions if d.name in start and d.name in other and start[d.name] != other[d.name]]
     depth = space.dimensions[0].name if name.startswith(("cnn", "toy")) else ""
-    collapsing = {"cnn3": 2, "cnn10": 2, "cell": 6, "cell2": 6, "nasbench201": 6, "toy": 1}[name]
+    collapsing = {"cnn3": 2, "cnn10": 2, "cell": 6, "cell2": 6, "nasbench201": 6, "macro": 2, "toy": 1}[name]
     assert 1 <= len(changed) <= collapsing
     if set(start) != set(other):
         assert [d.name for d in changed] == [depth]
 
 
-@pytest.mark.parametrize("name", ["cnn2", "cell2", "nasbench201", "toy"])
+@pytest.mark.parametrize("name", ["cnn2", "cell2", "nasbench201", "macro", "toy"])
 def test_neighbours_are_all_networks_at_one_change_and_each_once(name: str) -> None:
     space = get_space(name)
     start = space.sample(np.random.default_rng(3))
@@ -87,7 +87,7 @@ def test_neighbours_are_all_networks_at_one_change_and_each_once(name: str) -> N
     assert len(found) > 3
 
 
-@pytest.mark.parametrize("name", ["cnn1", "cell1", "nasbench201", "toy"])
+@pytest.mark.parametrize("name", ["cnn1", "cell1", "nasbench201", "macro", "toy"])
 def test_size_is_the_number_of_assignments(name: str) -> None:
     space = get_space(name)
     assert space.size() == sum(1 for _ in every_choice(space))
@@ -99,7 +99,7 @@ def test_size_of_a_large_space_is_an_exact_integer() -> None:
     assert get_space("cell").size() == (2 * 3 * 4 * 5 * 6) ** 2 * 8**10 * 4
 
 
-@pytest.mark.parametrize("name", ["cell1", "nasbench201", "toy"])
+@pytest.mark.parametrize("name", ["cell1", "nasbench201", "macro", "toy"])
 def test_samples_reach_distinct_networks_and_repeat_with_their_seed(name: str) -> None:
     space = get_space(name)
     rng = np.random.default_rng(0)
@@ -171,7 +171,7 @@ def test_a_space_comes_back_by_name_and_from_another_process(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["cnn", "cnn0", "cnn101", "cell0", "cell21", "darts", "", "cnn10 ", "cell05"])
 def test_an_unknown_space_lists_the_known_ones(name: str) -> None:
-    with pytest.raises(RSAError, match=r"known: cnn10, cnn20, cell, nasbench201, toy|has 1 to \d+"):
+    with pytest.raises(RSAError, match=r"known: cnn10, cnn20, cell, nasbench201, macro, toy|has 1 to \d+"):
         get_space(name)
 
 

@@ -14,7 +14,7 @@ from tgsage.plugins.spaces.cell import cell_graph
 from tgsage.rsa import RSAError
 from tgsage.rsa.cli.app import main
 
-NAMES = ("cnn10", "cnn20", "cell", "nasbench201", "toy")
+NAMES = ("cnn10", "cnn20", "cell", "nasbench201", "macro", "toy")
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -86,7 +86,7 @@ def test_the_graph_of_a_known_cell_has_its_operations_and_output() -> None:
     assert read == ["cell-2", *(f"block{i}" for i in range(1, 6))]
 
 
-@pytest.mark.parametrize("name", ["cell", "cnn10", "nasbench201"])
+@pytest.mark.parametrize("name", ["cell", "cnn10", "nasbench201", "macro"])
 def test_a_picture_is_drawn(name: str, tmp_path: Path) -> None:
     space = get_space(name)
     draw(space, space.sample(np.random.default_rng(1)), tmp_path / "a.png")

@@ -17,6 +17,7 @@ SPACES: dict[str, dict[str, Any]] = {
     "cnn20": {},
     "cell": {"filters": 2, "repeats": 1, "n_reductions": 1, "reduction": "strided"},
     "nasbench201": {"channels": 2},
+    "macro": {"width": 1 / 16},
     "toy": {},
 }
 
@@ -61,7 +62,8 @@ def test_ten_thousand_random_architectures_run() -> None:
         return subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
 
     with ThreadPoolExecutor(2) as pool:
-        for name, done in zip(SPACES, pool.map(start, SPACES), strict=True):
+        many = [name for name in SPACES if name != "macro"]  # its eight layers do not depend on each other
+        for name, done in zip(many, pool.map(start, many), strict=True):
             assert (done.returncode, done.stdout) == (0, "10000 ran\n"), f"{name}: {done.stderr[-2000:]}"
 
 
