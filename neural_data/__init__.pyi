@@ -1,5 +1,6 @@
 from .behavior.lookup import behavior_images as behavior_images
 from .behavior.lookup import load_behavior as load_behavior
+from .behavior.scoring import score_behavior as score_behavior
 from .behavior.trial_files import TrialColumns as TrialColumns
 from .catalogue.datasets import DataFile as DataFile
 from .catalogue.datasets import Dataset as Dataset

@@ -7,6 +7,7 @@ import typer
 
 from ...rsa.cli.options import DataDir, Json, Plot, picture, writable
 from ..speed.measure import ROWS
+from .behavior import behavior
 from .efficiency import efficiency
 from .pool import page, pool, teachers
 
@@ -20,7 +21,7 @@ def _group() -> None:
     """Measure speed against peers; test claims about teachers, searchers and intervals."""
 
 
-for _command in (pool, teachers, efficiency, page):
+for _command in (pool, teachers, behavior, efficiency, page):
     bench.command()(_command)
 
 

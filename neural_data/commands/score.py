@@ -31,6 +31,7 @@ COLUMNS = 12  # targets in one table; beyond half of them cells have no interval
 
 
 def score(
+    context: typer.Context,
     model: Annotated[
         str,
         typer.Argument(
@@ -47,6 +48,25 @@ def score(
             "whose layers over --stimuli are the targets; a name of several is taken in this order."
         ),
     ] = "simulated",
+    behavior: Annotated[
+        str | None,
+        typer.Option(
+            help="Instead of a teacher: choices of people or animals, with which the model's are compared: cifar10h, "
+            "rajalingham2018, or a file of trials (CSV, Parquet, Excel, netCDF of Brain-Score). The model chooses by a "
+            "logistic readout of its last features (or of --layers), fitted on other images.",
+            show_default="none",
+        ),
+    ] = None,
+    column: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Of a file of trials: ROLE=COLUMN with role stimulus, choice, truth, distractor, subject; repeat it.",
+            show_default="by their names",
+        ),
+    ] = None,
+    most_stimuli: Annotated[
+        int, typer.Option(help="With --behavior: at most so many images, drawn by the seed; 0 = all.", min=0)
+    ] = 2000,
     layers: Annotated[
         list[str] | None,
         typer.Option(help='Names, globs ("layer*.1") or "auto" (the stages); repeat it, or separate with commas.'),
@@ -146,17 +166,29 @@ def score(
     """Score MODEL against a teacher: which layer is most like which brain region, and how near the noise ceiling.
 
     Prints similarities (layer x target, the best layer of every target marked), the ceilings, and TG, the mean over
-    targets of the best layer's similarity.
+    targets of the best layer's similarity. With --behavior it prints the consistency of choices instead.
     """
     import shlex
     import sys
 
-    from ...rsa import write_report
+    from ...rsa import RSAError, write_report
     from ...rsa.cli.console import write_json
     from ...rsa.plots.figures import save_figure
     from ...rsa.plots.scores import score_figure
     from .. import scoring
 
+    if behavior is not None:
+        from .behavior import check_options, show_behavior
+
+        check_options(context)
+        named = [name for part in layers or () for name in part.split(",")]
+        about = {"column": column or (), "layers": named, "most": most_stimuli or None, "bootstrap": bootstrap}
+        about |= {"splits": splits, "weights": weights, "tokens": tokens, "n_features": n_features, "seed": seed}
+        placed = {"data_dir": data_dir, "batch_size": batch_size, "device": device}
+        show_behavior(model, behavior, stimuli, json, **about, **placed)
+        return
+    if column:
+        raise RSAError("--column is about a file of trials; name it with --behavior")
     layout = Layout(responses, stimulus_ids, neuroid_ids, repetition, region, check_axes(dims), part)
     result = scoring.score(
         model, teacher, stimuli, layers=[name for part in layers or ["auto"] for name in part.split(",")],

@@ -120,6 +120,11 @@ class Rates:
         return ndtri(self.hit), ndtri(self.pair)
 
     @cached_property
+    def _whole(self) -> dict[tuple[str, ...], dict[str, Array]]:
+        """Patterns without weights, which every model is compared with."""
+        return {}
+
+    @cached_property
     def _hit(self) -> "_Known":
         return _Known.of(self.hit)
 
@@ -136,8 +141,16 @@ class Rates:
 
         weights: of the images, (n,), such as how often a resample has each.
         """
+        wanted = tuple(metrics)
+        if weights is None:
+            if wanted not in self._whole:
+                self._whole[wanted] = self._patterns(wanted, np.ones(len(self.truth)))
+            return self._whole[wanted]
+        return self._patterns(wanted, weights)
+
+    def _patterns(self, metrics: tuple[str, ...], images: Array) -> dict[str, Array]:
         found: dict[str, Array] = {}
-        wanted, images = set(metrics), np.ones(len(self.truth)) if weights is None else weights
+        wanted = set(metrics)
         members = self._members * images
         if wanted & {"o1", "i1", "i1n"}:
             false = ndtri(_means(self._taken, images))
