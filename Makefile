@@ -64,6 +64,8 @@ experiments: $(VENV)/installed-bench
 		--json $(RESULTS)/efficiency.json
 	$(BIN)/tgsage bench efficiency $(FULL)/efficiency $(EFFICIENCY) --searchers random --workers $(WORKERS) \
 		--json $(RESULTS)/efficiency-longer.json
+	$(BIN)/tgsage bench predictors --json $(RESULTS)/free-predictors.json
+	$(BIN)/tgsage bench searchers macro --seeds 10 --json $(RESULTS)/macro.json --plot docs/macro.png
 	$(BIN)/tgsage bench page docs/experiments.md $(addprefix $(RESULTS)/,$(PAGE))
 
 # A tiny pool of candidates, some teachers, searches with one of them, and the page about all that.
@@ -80,6 +82,8 @@ experiments-small: $(VENV)/installed-bench
 	$(BIN)/tgsage bench efficiency $(SMALL)/efficiency --data digits --recipe digits --train 600 --valid 0 \
 		--examples 150 --longer 600 --pool $(SMALL)/pool --samples 12 --seeds 2 --searchers random,evolution \
 		--teacher $(SMALL)/teachers/resnet-by-category.h5 --json $(SMALL)/efficiency.json
+	$(BIN)/tgsage bench predictors --cells 30 --repeats 1 --data digits --json $(SMALL)/free-predictors.json
+	$(BIN)/tgsage bench searchers macro --seeds 2 --searchers random,evolution --json $(SMALL)/macro.json
 	$(BIN)/tgsage bench page $(SMALL)/experiments.md $(SMALL)/teachers.json $(SMALL)/efficiency.json \
 		$(SMALL)/resnet.json
 
