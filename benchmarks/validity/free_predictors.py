@@ -7,9 +7,8 @@ from types import MappingProxyType
 from typing import Any
 
 import numpy as np
-import torch
 
-from ...plugins.evaluation.predictors import PREDICTORS, free_predictors, size_of
+from ...plugins.evaluation.predictors import BATCH, PREDICTORS, first_batch, free_predictors, size_of
 from ...plugins.spaces import get_space
 from ...plugins.training import load_data, make_network
 from ...plugins.training.placement import same_threads
@@ -47,7 +46,7 @@ def measure(
     *,
     data: str = "cifar10-jpeg",
     data_dir: Path | None = None,
-    batch: int = 64,
+    batch: int = BATCH,
     repeats: int = 5,
     seed: int = 0,
     file: Path | None = None,
@@ -72,8 +71,7 @@ def measure(
     drawn = [keys[i] for i in np.random.default_rng(seed).permutation(len(keys))[:n]]
     task: dict[str, Any] = {"shape": images.shape, "n_classes": images.n_classes}
     with same_threads():
-        first = torch.arange(batch)
-        shown, labels = images.normalise(images.train.batch(first)), images.train.labels[first]
+        shown, labels = first_batch(images, batch)
         for done, key in enumerate(drawn, start=1):
             if _name(key) not in values:
                 described = {"space": SPACE, "architecture": architecture_of(key), "settings": build}

@@ -198,11 +198,13 @@ def curve(one: Run) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
 def search_figure(ground: Ground, runs: Mapping[str, Mapping[str, Run]]) -> "Figure":
     """Best accuracy so far against trials: the mean over seeds with two standard errors, and the reference's points."""
     figure, ((axes,),) = panels(8, 5)
+    bottom = ground.best
     for (searcher, mine), colour, marker in zip(runs.items(), COLOURS, MARKERS, strict=False):
         shortest = min(int(one["trials"]) for one in mine.values())
         curves = np.array([curve(one)[:shortest] for one in mine.values()])
         mean, error = curves.mean(axis=0), curves.std(axis=0, ddof=min(1, len(curves) - 1)) / len(curves) ** 0.5
         x = np.arange(1, shortest + 1)
+        bottom = min(bottom, float(mean[min(9, shortest - 1)]) - 0.3)
         axes.plot(x, mean, color=colour, label=f"{searcher}, {len(curves)} seeds")
         axes.fill_between(x, mean - 2 * error, mean + 2 * error, color=colour, alpha=0.2, linewidth=0)
         for measure, reference in ground.reference.get(searcher, {}).items():
@@ -211,7 +213,7 @@ def search_figure(ground: Ground, runs: Mapping[str, Mapping[str, Run]]) -> "Fig
     axes.axhline(ground.best, color="0.4", linewidth=0.8, linestyle=":", label="best of the table")
     axes.set_xscale("log")
     axes.set_xlim(10, None)
-    axes.set_ylim(ground.best - 2.5, ground.best + 0.15)
+    axes.set_ylim(bottom, ground.best + 0.1)
     axes.set_xlabel("trials")
     axes.set_ylabel("best CIFAR-10 accuracy so far (%)")
     axes.set_title(f"Searchers on {ground.title}", fontweight="bold")

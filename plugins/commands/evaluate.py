@@ -9,6 +9,7 @@ from ...rsa.cli.options import DataDir, Device, Json
 from .train import DataName, Download, RecipeName, Seed, Set
 
 if TYPE_CHECKING:
+    from ..evaluation.predictors import Predicted
     from ..result import Evaluation
 
 TeacherName = Annotated[
@@ -53,6 +54,10 @@ BatchNorm = Annotated[
         show_default="batch, as in a search; running for the checkpoint of a finished recipe",
     ),
 ]
+Predictors = Annotated[
+    bool,
+    typer.Option("--predictors", help="Also show what is free: size, NASWOT, synflow and others, before any training."),
+]
 MostStimuli = Annotated[
     int, typer.Option(help="By stimulus: at most so many of the teacher's, drawn by the seed; 0 = all.", min=0)
 ]
@@ -81,6 +86,7 @@ def evaluate(
     most_stimuli: MostStimuli = 1000,
     set_: Set = None,
     batchnorm: BatchNorm = None,
+    predictors: Predictors = False,
     seed: Seed = 0,
     data_dir: DataDir = None,
     download: Download = False,
@@ -96,6 +102,7 @@ def evaluate(
     from ...rsa import RSAError
     from ...rsa.cli.console import progress, write_json
     from ..evaluation.evaluator import Evaluator
+    from ..evaluation.predictors import BATCH, first_batch, free_predictors
     from ..training import Checkpoint, get_recipe, load_data, load_network, make_network
     from ..training.models import check_fits
     from ..training.placement import same_threads
@@ -110,6 +117,8 @@ def evaluate(
     kept = Path(network).suffix.lower() == ".pt"
     if kept and (epochs or examples):
         raise RSAError("a checkpoint is evaluated as it is; `tgsage train --resume` trains it further")
+    if kept and predictors:
+        raise RSAError("--predictors are about untrained networks; give the network's name or file, not a checkpoint")
     images = load_data(data, data_dir=data_dir, download=download)
     say(images)
     chosen = get_recipe(recipe, **overrides(set_ or []))
@@ -129,6 +138,10 @@ def evaluate(
         placed: dict[str, Any] = {"data_dir": data_dir, "device": device, "batchnorm": batchnorm or norm}
         shown |= {"behavior": behavior, "beta": beta, "behavior_metric": behavior_metric}
         evaluator = Evaluator(images, teacher=made, alpha=alpha, **shown, **placed)
+    free = None
+    if predictors:
+        with progress(f"free predictors of {network}"), same_threads():
+            free = free_predictors(model, *first_batch(images))
     trained = None
     if epochs or examples:
         trained = run(model, images, chosen, label=network, epochs=epochs, examples=examples, seed=seed, device=device)
@@ -143,8 +156,11 @@ def evaluate(
     if seen:
         found = replace(found, attrs={**found.attrs, "trained_on_validation": True})
     if json is not None:
-        write_json(json, {"network": network, "settings": evaluator.describe(), **found.to_dict()})
+        known = {} if free is None else {"predictors": dict(free), "predictors_unusable": free.unusable}
+        write_json(json, {"network": network, "settings": evaluator.describe(), **found.to_dict(), **known})
     _show(f"{network} on {images.name}, seed {seed}", found, evaluator)
+    if free is not None:
+        show_predictors(f"Before training, from {BATCH} images of {images.name}", {"value": free})
 
 
 def check_behavior(behavior: str | None, beta: float, metric: str) -> None:
@@ -155,6 +171,21 @@ def check_behavior(behavior: str | None, beta: float, metric: str) -> None:
     check_metrics([metric])
     if behavior is None and (beta != 1.0 or metric != DEFAULT_METRIC):
         raise RSAError("--beta and --behavior-metric are about behaviour; name it with --behavior")
+
+
+def show_predictors(title: str, found: "dict[str, Predicted]") -> None:
+    """Print free predictors of networks side by side, each with its source, and why some have no value."""
+    from ...rsa.cli.console import print_table
+    from ..evaluation.predictors import PREDICTORS
+
+    values = {
+        name: ["-" if name in one.unusable else f"{one[name]:,.6g}" for one in found.values()]
+        for name in next(iter(found.values()))
+    }
+    rows = [[name, PREDICTORS[name].source, *written] for name, written in values.items()]
+    reasons = {name: why for one in found.values() for name, why in one.unusable.items()}
+    notes = ["Higher is expected to become better.", *(f"{name}: {why}" for name, why in reasons.items())]
+    print_table(title, ["predictor", "source", *found], rows, notes)
 
 
 def _show(title: str, found: "Evaluation", evaluator: Any) -> None:

@@ -5,9 +5,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ...rsa.cli.options import Json, writable
+from ...rsa.cli.options import DataDir, Json, writable
+from .evaluate import show_predictors
 
 if TYPE_CHECKING:
+    from ..evaluation.predictors import Predicted
     from ..spaces import Architecture, CellPair, Space
 
 Tables = list[tuple[str, list[str], list[list[str]], list[str]]]  # for `print_table`
@@ -19,6 +21,11 @@ def space(
     ] = None,
     sample: Annotated[int, typer.Option(help="Show so many random architectures.", min=0)] = 0,
     seed: Annotated[int, typer.Option(help="Seed of the random architectures.", min=0)] = 0,
+    predictors: Annotated[
+        bool, typer.Option("--predictors", help="Also compute free predictors of them, from images of --data.")
+    ] = False,
+    data: Annotated[str | None, typer.Option(help="Data set of the predictors' images.", show_default="digits")] = None,
+    data_dir: DataDir = None,
     architecture: Annotated[Path | None, typer.Option(help="Show the architecture of this JSON file.")] = None,
     draw: Annotated[bool, typer.Option("--draw", help="Draw it: --out NAME.png, in this folder.")] = False,
     out: Annotated[
@@ -43,6 +50,10 @@ def space(
             raise RSAError(f"{path}: an architecture is written to .json, or drawn to {', '.join(PICTURES)}")
     if architecture is not None and sample:
         raise RSAError("--sample draws architectures and --architecture names one: give one of them")
+    if predictors and not sample and architecture is None:
+        raise RSAError("--predictors are of architectures: give --sample or --architecture")
+    if data is not None and not predictors:
+        raise RSAError("--data is where the images of --predictors come from; add --predictors")
     if name is None and architecture is None:
         if sample or files:
             raise RSAError("--sample, --draw and --out need the name of a space (see: tgsage space)")
@@ -55,10 +66,13 @@ def space(
         result, tables = _cell(KNOWN_CELLS[name], files)
     else:
         result, tables = _space(name, architecture, max(sample, int(bool(files))), seed, files)
+    free = _predicted(result, data or "digits", data_dir, seed) if predictors else {}
     if json is not None:
         write_json(json, result)
     for table in tables:
         print_table(*table)
+    if free:
+        show_predictors(f"Before training, from images of {data or 'digits'}", free)
 
 
 def _is_picture(path: Path) -> bool:
@@ -132,6 +146,23 @@ def _space(
     result, tables = _describe(chosen)
     shown = [_shown(chosen, title, architecture) for title, architecture in found.items()]
     return {**result, "architectures": [one for one, _ in shown]}, [table for _, table in shown] or tables
+
+
+def _predicted(result: dict[str, Any], data: str, data_dir: Path | None, seed: int) -> "dict[str, Predicted]":
+    """Free predictors of the architectures shown, which are also added to the result."""
+    from ..evaluation.predictors import first_batch, free_predictors
+    from ..training import load_data, make_network
+    from ..training.placement import same_threads
+
+    images, found = load_data(data, data_dir=data_dir), {}
+    with same_threads():
+        batch = first_batch(images)
+        for shown in result["architectures"]:
+            described = {"space": result["name"], "architecture": shown["architecture"]}
+            model = make_network(described, shape=images.shape, n_classes=images.n_classes, seed=seed)
+            found[shown["title"]] = one = free_predictors(model, *batch)
+            shown |= {"predictors": dict(one), "predictors_unusable": one.unusable, "predictors_data": data}
+    return found
 
 
 def _describe(space: "Space") -> tuple[dict[str, Any], Tables]:

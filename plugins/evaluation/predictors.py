@@ -1,4 +1,10 @@
-"""Free predictors: what an untrained network and one batch of images tell about its mature performance."""
+"""Free predictors: what an untrained network and one batch of images tell about its mature performance.
+
+Abdelfattah et al. 2021, Zero-cost proxies for lightweight NAS, ICLR: synflow, grad_norm and snip as scores of networks.
+Lee et al. 2019, SNIP: single-shot network pruning based on connection sensitivity, ICLR.
+Mellor et al. 2020, Neural architecture search without training, arXiv:2006.04647v1: jacob_cov; 2021, ICML: NASWOT.
+Tanaka et al. 2020, Pruning neural networks without any data by iteratively conserving synaptic flow, NeurIPS.
+"""
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,10 +26,12 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from ...rsa import RSAError
 from ...rsa.errors import near, reason
 from ...rsa.networks.batchnorm import evaluation_mode, normalising
+from ..training.data import Data
 from ..training.models import count_parameters
 
 _RELUS = (torch.ops.aten.relu.default, torch.ops.aten.relu_.default)
 _RELU6S = (torch.ops.aten.hardtanh.default, torch.ops.aten.hardtanh_.default)
+BATCH = 64  # images, as published
 _DAMPING = 1e-5  # of jacob_cov's eigenvalues, as published
 
 
@@ -106,6 +114,12 @@ def free_predictors(model: nn.Module, images: Tensor, labels: Tensor, names: Seq
     return found
 
 
+def first_batch(data: Data, n: int = BATCH) -> tuple[Tensor, Tensor]:
+    """The first training images, which are in random order, as inputs of networks, and their labels."""
+    chosen = torch.arange(min(n, len(data.train)))
+    return data.normalise(data.train.batch(chosen)), data.train.labels[chosen]
+
+
 def choose_predictors(names: Sequence[str] | None = None) -> tuple[str, ...]:
     """Return these names, or those of all predictors. Raises RSAError for an unknown one."""
     for name in names or ():
@@ -137,6 +151,12 @@ def size_of(model: nn.Module, input_shape: tuple[int, int, int] = (3, 32, 32)) -
     Size(parameters=216, multiply_adds=221184)
     """
     where = next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
+    with torch.random.fork_rng(devices=()):
+        return Size(count_parameters(model), _multiply_adds(model, torch.zeros(1, *input_shape, device=where)))
+
+
+def _multiply_adds(model: nn.Module, images: Tensor) -> int:
+    """Of all these images."""
     total = 0
 
     def count(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
@@ -144,12 +164,12 @@ def size_of(model: nn.Module, input_shape: tuple[int, int, int] = (3, 32, 32)) -
         weight: Any = module.weight
         total += weight[0].numel() * (inputs[0] if getattr(module, "transposed", False) else output).numel()
 
-    with ExitStack() as listening, evaluation_mode(model), torch.no_grad(), torch.random.fork_rng(devices=()):
+    with ExitStack() as listening, evaluation_mode(model), torch.no_grad():
         for module in model.modules():
             if isinstance(module, _ConvNd | nn.Linear):
                 listening.callback(module.register_forward_hook(count).remove)
-        model(torch.zeros(1, *input_shape, device=where))
-    return Size(count_parameters(model), total)
+        model(images)
+    return total
 
 
 @dataclass(frozen=True)
@@ -159,11 +179,6 @@ class Untrained:
     model: nn.Module
     images: Tensor
     labels: Tensor
-
-    @cached_property
-    def size(self) -> Size:
-        _, channels, height, width = self.images.shape
-        return size_of(self.model, (channels, height, width))
 
     @cached_property
     def passed(self) -> "_Pass":
@@ -185,6 +200,10 @@ class _Pass:
     logits: Tensor
     weights: list[Tensor]
     relus: "_Agreement"
+
+
+def _multiply_adds_per_image(look: Untrained) -> float:
+    return _multiply_adds(look.model, look.images[:2]) / 2  # a batch of one has no statistics
 
 
 def _depth(look: Untrained) -> float:
@@ -311,15 +330,13 @@ def _without_norms(model: nn.Module) -> Iterator[None]:
 
 PREDICTORS: Mapping[str, Predictor] = MappingProxyType(
     {
-        "parameters": Predictor(lambda look: look.size.parameters, "trainable parameters"),
-        "multiply-adds": Predictor(
-            lambda look: look.size.multiply_adds, "of convolutions and linear layers, per image"
-        ),
-        "depth": Predictor(_depth, "layers with weights on the longest path"),
-        "naswot": Predictor(_naswot, "Mellor et al. 2021, Neural architecture search without training, ICML"),
-        "synflow": Predictor(_synflow, "Tanaka et al. 2020, NeurIPS; as a score: Abdelfattah et al. 2021, ICLR"),
-        "jacob_cov": Predictor(_jacob_cov, "Mellor et al. 2020, arXiv:2006.04647v1"),
-        "grad_norm": Predictor(_grad_norm, "Abdelfattah et al. 2021, Zero-cost proxies for lightweight NAS, ICLR"),
-        "snip": Predictor(_snip, "Lee et al. 2019, ICLR; as a score: Abdelfattah et al. 2021, ICLR"),
+        "parameters": Predictor(lambda look: count_parameters(look.model), "trainable ones"),
+        "multiply-adds": Predictor(_multiply_adds_per_image, "of weights, per image"),
+        "depth": Predictor(_depth, "weights on the longest path"),
+        "naswot": Predictor(_naswot, "Mellor et al. 2021"),
+        "synflow": Predictor(_synflow, "Tanaka et al. 2020"),
+        "jacob_cov": Predictor(_jacob_cov, "Mellor et al. 2020"),
+        "grad_norm": Predictor(_grad_norm, "Abdelfattah et al. 2021"),
+        "snip": Predictor(_snip, "Lee et al. 2019"),
     }
 )

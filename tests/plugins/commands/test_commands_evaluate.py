@@ -53,9 +53,21 @@ def test_a_checkpoint_is_evaluated_as_it_is(tmp_path: Path, capsys: pytest.Captu
     assert "the network's outputs are NaN or infinite for 180 of 180 images" in capsys.readouterr().err
 
 
+def test_free_predictors_are_of_the_network_before_training(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    found = []
+    for more in ([], ["--examples", "128"]):
+        assert main(["evaluate", "resnet:1", "--predictors", *more, "--json", str(tmp_path / "found.json")]) == 0
+        found.append(json.loads((tmp_path / "found.json").read_text()))
+    assert found[0]["predictors"] == found[1]["predictors"]
+    assert found[0]["predictors"]["parameters"] == found[0]["parameters"]
+    assert found[0]["p"] != found[1]["p"]
+    assert "Before training, from 64 images of digits" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
+        (["missing.pt", "--predictors"], "are about untrained networks"),
         (["nosuch"], "no network is named 'nosuch'"),
         (["resnet:1", "--teacher", "nosuch"], "neither a file nor a data set"),
         (["resnet:1", "--data", "mnist"], "no data set is named 'mnist'"),

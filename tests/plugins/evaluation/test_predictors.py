@@ -125,7 +125,8 @@ class Noisy(nn.Sequential):
         (nn.Sequential(nn.ReLU(inplace=True), nn.ReLU6(), nn.Conv2d(3, 4, 8), nn.Dropout(), nn.Flatten()), set()),
         (Noisy(nn.Conv2d(3, 4, 5), nn.ReLU(), nn.Flatten()), set()),
         (nn.Sequential(nn.Flatten(), nn.AvgPool1d(48)), set(PREDICTORS) - {"parameters", "multiply-adds", "depth"}),
-        (nn.Sequential(nn.Conv2d(1, 4, 8), nn.Flatten()), set(PREDICTORS)),
+        (nn.Sequential(nn.Conv2d(1, 4, 8), nn.Flatten()), set(PREDICTORS) - {"parameters"}),
+        (nn.Sequential(nn.Conv2d(3, 30, 8), nn.BatchNorm2d(30), nn.ReLU(), nn.Flatten()), set()),
         (nn.Sequential(nn.Conv2d(3, 4, 5), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten()).requires_grad_(False), set()),
     ],
 )

@@ -96,6 +96,17 @@ def test_a_picture_is_drawn(name: str, tmp_path: Path) -> None:
     assert min(width, height) > 200
 
 
+def test_samples_have_free_predictors(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["space", "toy", "--sample", "2", "--predictors", "--json", str(tmp_path / "o.json")]
+    assert main(arguments) == 0
+    shown = json.loads((tmp_path / "o.json").read_text())["architectures"]
+    assert all(one["predictors"]["parameters"] > 0 for one in shown)
+    assert "sample 2 of seed 0" in capsys.readouterr().out.split("Before training, from images of digits")[1]
+    for wrong, words in ((["--predictors"], "give --sample or --architecture"), (["--data", "digits"], "--predictors")):
+        assert main(["space", "toy", *wrong]) == 2
+        assert words in capsys.readouterr().err
+
+
 def test_the_command_lists_spaces_and_known_cells(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     assert main(["space", "--json", str(tmp_path / "o.json")]) == 0
     text = capsys.readouterr().out
