@@ -2,12 +2,14 @@
 
 import io
 import json
+import re
 import sys
 from dataclasses import replace
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from rich.console import Console
 from tgsage.plugins import Evaluation
@@ -50,6 +52,30 @@ def test_a_search_on_digits_and_its_report(tmp_path: Path, capsys: pytest.Captur
     assert "<svg" in Path(files[0]).read_text()
     assert len(Path(files[1]).read_text().splitlines()) == 4
     assert json.loads(Path(files[2]).read_text())["study"] == "toy-random"
+
+
+def test_b_is_part_of_the_score_and_of_what_a_study_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rng, digits = np.random.default_rng(0), load_data("digits")
+    rows = ["image,choice,truth"]
+    for name, label in zip(digits.valid.table["stimulus_id"], digits.valid.labels.tolist(), strict=True):
+        hard, other = rng.random(), (label + rng.integers(1, 10)) % 10
+        rows += [f"{name},{other if rng.random() < hard else label},{label}" for _ in range(24)]
+    trials = tmp_path / "trials.csv"
+    trials.write_text("\n".join(rows))
+    made, told = str(tmp_path / "search.json"), ["--behavior", str(trials), "--behavior-metric", "i1", "--beta", "0.5"]
+    search = ["search", "--searcher", "random", "--storage", str(tmp_path / "a.db"), "--epochs", "0.1", "--json", made]
+    search += ["--teacher", "none"]
+    assert cli.main([*search, *told, "--samples", "1"]) == 0
+    assert cli.main([*search, *told, "--samples", "2"]) == 0
+    assert re.search(r"score +P +TG +B", capsys.readouterr().out)
+    for candidate in json.loads(Path(made).read_text())["candidates"]:
+        one = candidate["evaluation"]
+        assert one["score"] == pytest.approx(one["p"] + 0.5 * one["b"])
+        assert one["b"] == one["behavior"]["i1"]
+    assert cli.main([*search, *told[:-1], "1", "--samples", "3"]) == 2
+    assert "objective beta was 0.5 and is 1.0" in capsys.readouterr().err
+    assert cli.main([*search, "--beta", "2"]) == 2
+    assert "--beta and --behavior-metric are about behaviour; name it with --behavior" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
