@@ -11,6 +11,11 @@ from .catalogue.lookup import list_datasets as list_datasets
 from .catalogue.lookup import load as load
 from .catalogue.lookup import load_rdms as load_rdms
 from .description import describe as describe
+from .over_time.rdms import WindowRDMs as WindowRDMs
+from .over_time.rdms import rdms_over_time as rdms_over_time
+from .over_time.rdms import reliability_over_time as reliability_over_time
+from .over_time.scoring import score_over_time as score_over_time
+from .over_time.windows import time_windows as time_windows
 from .recordings.averaging import average_repetitions as average_repetitions
 from .recordings.neuroids import region_neuroids as region_neuroids
 from .recordings.neuroids import reliable_neuroids as reliable_neuroids

@@ -164,7 +164,7 @@ def score(
         over = _opened(stimuli, data_dir)
         how: dict[str, Any] = {"by": by or "stimulus", "metric": metric or "correlation", "seed": seed}
         how |= {"n_features": n_features or None, "batch_size": batch_size, "device": device, "tokens": tokens}
-        with _bar(progress, f"{teacher}: forward passes", len(over), "images") as done:
+        with bar(progress, f"{teacher}: forward passes", len(over), "images") as done:
             chosen = Teacher.from_network(
                 teacher, teacher, over, wanted or "auto", features=similarity != "rdm", progress=done, **how
             )
@@ -191,12 +191,12 @@ def score(
             method=method, similarity=similarity, batchnorm="running", seed=seed, batch_size=batch_size, device=device,
             tokens=tokens,
         )  # fmt: skip
-        with _bar(progress, f"{name}: forward passes", len(guide.stimuli), "images") as done:
+        with bar(progress, f"{name}: forward passes", len(guide.stimuli), "images") as done:
             made = guide.layers(module, progress=done)
     if bootstrap is None:
         enough = groups is not None or len(next(iter(chosen.rdms.values()))) >= LEAST
         bootstrap = _DRAWS if (similarity == "rdm" or similarity in NAMES) and enough else 0
-    with _bar(progress, f"{len(made)} layers against {len(chosen.rdms)} targets, {bootstrap} resamples"):
+    with bar(progress, f"{len(made)} layers against {len(chosen.rdms)} targets, {bootstrap} resamples"):
         result = chosen.score(made, similarity=similarity, method=method, bootstrap=bootstrap, groups=groups, seed=seed)
     return replace(result, model=name, layers=made, targets=chosen.rdms)
 
@@ -228,7 +228,7 @@ def _teacher(
     else:
         name, make = str(teacher), partial(load_teacher, teacher, data_dir=data_dir, layout=layout)
     given |= {"seed": seed, "splits": given.get("splits", SPLITS if similarity == "rdm" else 0)}
-    with _bar(progress, f"{name}: split halves", given["splits"]) as done:
+    with bar(progress, f"{name}: split halves", given["splits"]) as done:
         return make(advance=done, **given)
 
 
@@ -248,9 +248,10 @@ def _opened(where: "str | Path | Images", data_dir: str | Path | None) -> Stimul
     return images(where, data_dir=data_dir) if isinstance(where, str | Path) else as_stimuli(where)
 
 
-def _bar(
+def bar(
     shown: bool, label: str, total: int | None = None, unit: str = ""
 ) -> AbstractContextManager[Callable[[int], object]]:
+    """How far the work of a block is, on stderr where that is wanted: called with the number of further steps."""
     if not shown:
         return nullcontext(lambda steps: None)
     from ..rsa.cli.console import progress

@@ -105,12 +105,18 @@ def as_teacher(
             without = [f"none for {reason}" for reason in halves["reason"].values.tolist() if reason]
             stated["ceiling"] = "; ".join([reliability, *without])
     identifier = str(recording.attrs.get("identifier", ""))
+    kept = make_features(parts, settings) if features else {}
+    said: dict[str, Any] = {"method": method, "attrs": stated, **stimuli_of(recording)}
+    return Teacher.from_rdms(name or identifier or "recording", rdms, ceilings, features=kept, **said)
+
+
+def stimuli_of(recording: "xarray.DataArray") -> dict[str, Any]:
+    """Where the images of a recording come from, as fields of a teacher: its `stimuli` and `stimulus_ids`."""
+    identifier = str(recording.attrs.get("identifier", ""))
     named = identifier if identifier in {dataset.name for dataset in list_datasets()} else ""
     stimuli = str(recording.attrs.get("images", named))
     ids = list(dict.fromkeys(recording["stimulus_id"].values.tolist())) if stimuli else ()
-    kept = make_features(parts, settings) if features else {}
-    said: dict[str, Any] = {"method": method, "stimuli": stimuli, "stimulus_ids": ids, "attrs": stated}
-    return Teacher.from_rdms(name or identifier or "recording", rdms, ceilings, features=kept, **said)
+    return {"stimuli": stimuli, "stimulus_ids": ids}
 
 
 def _how(method: str) -> str:

@@ -9,11 +9,17 @@ from .guidance import Guidance as Guidance
 from .guidance import p_plus_tg as p_plus_tg
 from .inference.bootstrap import bootstrap as bootstrap
 from .inference.ceiling import noise_ceiling as noise_ceiling
+from .inference.clusters import ClusterTest as ClusterTest
+from .inference.clusters import cluster_test as cluster_test
+from .inference.clusters import permuted_similarities as permuted_similarities
+from .inference.clusters import sign_flip_test as sign_flip_test
 from .inference.intervals import best_layer_interval as best_layer_interval
 from .inference.intervals import interval as interval
 from .inference.intervals import layer_differences as layer_differences
 from .inference.intervals import permutation_test as permutation_test
 from .inference.intervals import standard_error as standard_error
+from .inference.latency import Latency as Latency
+from .inference.latency import latency as latency
 from .inference.layer_choice import crossvalidated_choice as crossvalidated_choice
 from .inference.subjects import bootstrap_neuroids as bootstrap_neuroids
 from .inference.subjects import bootstrap_subjects as bootstrap_subjects
@@ -31,6 +37,7 @@ from .networks.hooks import Activations as Activations
 from .networks.hooks import record as record
 from .networks.models import load_model as load_model
 from .networks.stimuli import Stimuli as Stimuli
+from .over_time import compare_over_time as compare_over_time
 from .rdm.comparison import METHODS as METHODS
 from .rdm.comparison import compare as compare
 from .rdm.comparison import compare_all as compare_all
@@ -54,3 +61,4 @@ from .similarity.table import compare_all_features as compare_all_features
 from .similarity.table import compare_features as compare_features
 from .similarity.without_rdms import bootstrap_features as bootstrap_features
 from .teacher import Teacher as Teacher
+from .time_score import TimeScore as TimeScore

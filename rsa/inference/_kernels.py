@@ -147,6 +147,28 @@ def permuted_dots(a, square, orders, out):
         out[draw] = s
 
 
+@njit(parallel=True, fastmath=_FAST)
+def permuted_products(vectors, square, orders, out):
+    """sum over i < j of v_ij square[p_i, p_j] for every order p and vector v; sums along rows in the vectors' type."""
+    n = square.shape[0]
+    for draw in prange(orders.shape[0]):
+        p = orders[draw]
+        gathered = np.empty(n, square.dtype)
+        total = np.zeros(vectors.shape[0])
+        pair = 0
+        for i in range(n - 1):
+            row = square[p[i]]
+            for j in range(i + 1, n):
+                gathered[j] = row[p[j]]
+            for k in range(vectors.shape[0]):
+                s = vectors[k, pair] * gathered[i + 1]
+                for j in range(i + 2, n):
+                    s += vectors[k, pair + j - i - 1] * gathered[j]
+                total[k] += s
+            pair += n - 1 - i
+        out[draw] = total
+
+
 @njit(fastmath=_FAST)
 def product_rows(a, centre_a, rows_a, b, centre_b, rows_b, n):
     """sum over j of (a_ij - centre_a - rows_a_i - rows_a_j) times the same of b, for every i, the pair ii left out."""

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _CHUNK = 256  # orders in memory at once
 _LEAN = 0.3  # of acceleration times t: more than draws of some stimuli can tell
 _ROUNDING = 1e-12  # of a similarity
-_PERMUTED = ("pearson", "spearman", "rho-a", "cosine")
+PERMUTED = ("pearson", "spearman", "rho-a", "cosine")
 
 
 def interval(draws: "xarray.DataArray", level: float = 0.95) -> tuple["xarray.DataArray", "xarray.DataArray"]:
@@ -317,12 +317,12 @@ def permutation_test(
     ----------
     Nili et al. (2014), PLoS Comput Biol 10:e1003553.
     """
-    if method not in _PERMUTED:
-        raise RSAError(f"the permutation test is for {', '.join(_PERMUTED)}, not {method!r}")
+    if method not in PERMUTED:
+        raise RSAError(f"the permutation test is for {', '.join(PERMUTED)}, not {method!r}")
     how, resampling = method_named(method), Resampling(n, seed=seed)
     similarity = compare(a, b, method=method, allow_subset=allow_subset)
     (first,), (second,) = align({"a": a}, {"b": b}, allow_subset=allow_subset)
-    x, y = (_centred(rdm, how) for rdm in (first, second))
+    x, y = (centred(rdm, how) for rdm in (first, second))
     square = first.replace(values=y).square()
     size = len(first)
     rng = np.random.default_rng(resampling.seed)
@@ -336,6 +336,7 @@ def permutation_test(
     return similarity, (1 + reached) / (1 + n)
 
 
-def _centred(rdm: RDM, method: Method) -> Array:
+def centred(rdm: RDM, method: Method) -> Array:
+    """Entries, or their ranks, about their mean where the method takes them so."""
     values: Array = (ranks(rdm.values) if method.ranked else rdm.values).astype(np.float64)
     return values - values.mean() if method.centred else values

@@ -1,0 +1,204 @@
+"""A model against a recording over time: what `tgsage score --over-time` and `score_over_time` do."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ...rsa import RDM, Features, RSAError, Teacher, TimeScore, compare_over_time
+from ...rsa.errors import listing, near
+from ...rsa.inference.bootstrap import LEAST
+from ...rsa.inference.intervals import PERMUTED
+from ...rsa.networks.readout import N_FEATURES
+from ...rsa.networks.stimuli import Images
+from ..catalogue.lookup import load_as
+from ..recordings.neuroids import region_neuroids
+from ..recordings.selection import select
+from ..scoring import bar, score
+from ..settings import GUESSED, SPLITS, Layout, RegionSettings
+from ..teacher import is_model_name, publishes_rdms, stimuli_of
+from .rdms import WindowRDMs, about, course, each_window, said
+from .windows import Window, time_windows
+
+if TYPE_CHECKING:
+    import torch
+    import xarray
+
+    from ...rsa.networks.models import Preprocess
+
+DRAWS = 1000  # resamples, and permutations, of the stimuli
+_STATED = ("source", "unit", "selected", "read_as", "left_out", "note")
+
+
+def score_over_time(
+    model: "str | Path | torch.nn.Module | RDM | Features | Mapping[str, Any]",
+    recording: "str | Path | xarray.DataArray" = "simulated/time",
+    stimuli: "str | Path | Images | None" = None,
+    *,
+    width: float | None = None,
+    step: float | None = None,
+    between: tuple[float, float] | None = None,
+    windows: Iterable[tuple[float, float]] | None = None,
+    layers: str | Sequence[str] = "auto",
+    targets: str | Sequence[str] = (),
+    by: str | None = None,
+    level: str | None = None,
+    scale: str | None = None,
+    missing: str | None = None,
+    splits: int | None = None,
+    where: str | Iterable[str] = (),
+    layout: Layout = GUESSED,
+    method: str | None = None,
+    metric: str | None = None,
+    n_features: int | None = N_FEATURES,
+    bootstrap: int | None = None,
+    permutations: int | None = None,
+    groups: str | None = None,
+    seed: int = 0,
+    weights: str | Path | None = None,
+    labels: "str | Path | Iterable[object] | None" = None,
+    preprocess: "Preprocess | None" = None,
+    data_dir: str | Path | None = None,
+    batch_size: int = 64,
+    device: "str | torch.device | None" = None,
+    tokens: str = "all",
+    progress: bool = False,
+) -> TimeScore:
+    """Score a model against a recording in every window, as `tgsage score --over-time` does.
+
+    Parameters
+    ----------
+    model
+        As in `score`.
+    recording : str, Path or xarray.DataArray
+        With time bins: a name or file that `load` knows, or the recording. On disk it is read in pieces.
+    stimuli
+        As in `score`.
+    width, step, between, windows : optional
+        Windows in ms, see `time_windows`; by default every time bin is one.
+    layers, targets, by, level, scale, missing, where, layout, method, metric, n_features
+        As in `score`.
+    splits : int, optional
+        Random split halves behind reliability and ceiling of every window, 100 by default; 0 for none.
+    bootstrap : int, optional
+        Resamples of the stimuli behind intervals; 1000 for 5 or more conditions by default, 0 for none.
+    permutations : int, optional
+        Permutations of the stimuli behind cluster tests and latencies; 1000 by default where the method allows them, 0
+        for none.
+    groups, seed, weights, labels, preprocess, data_dir, batch_size, device, tokens, progress
+        As in `score`.
+
+    Returns
+    -------
+    TimeScore
+
+    Raises
+    ------
+    TGSageError
+        As `score`, `time_windows` and `rdms_over_time` do, and for RDMs or models in place of a recording.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from tgsage.neural_data import from_arrays, score_over_time
+    >>> rng = np.random.default_rng(0)
+    >>> images, shape = [f"image{i}" for i in range(12)], rng.normal(size=(12, 20))
+    >>> rates = np.stack([(t > 1) * shape + 0.3 * rng.normal(size=(12, 20)) for t in range(5)], axis=2)
+    >>> bins = [(50 * t, 50 * t + 50) for t in range(5)]
+    >>> recording = from_arrays(rates, stimulus_id=images, region="IT", time_bins=bins)
+    >>> result = score_over_time({"layer": shape}, recording, labels=images, splits=0, bootstrap=0)
+    >>> float(result.table["onset"].item())
+    125.0
+    """
+    settings = _settings(by=by, level=level, scale=scale, missing=missing)
+    loaded, name = _recording(recording, data_dir, layout, where)
+    chosen = time_windows(loaded, width=width, step=step, between=between, windows=windows)
+    wanted = _targets(loaded, settings.level, targets)
+    resampling = {"bootstrap": bootstrap, "permutations": permutations, "splits": splits}
+    for key, value in resampling.items():
+        if value is not None and value < 0:
+            raise RSAError(f"{key} is a whole number from 0, got {value}")
+    method = method or "pearson"
+    if permutations is None:
+        permutations = DRAWS if method in PERMUTED else 0
+    elif permutations and method not in PERMUTED:
+        raise RSAError(f"cluster tests are for {', '.join(PERMUTED)}, not {method!r}; permutations 0 goes without")
+    splits = SPLITS if splits is None else splits
+    shown = _some_window(loaded, chosen, settings, wanted)
+    teacher = Teacher.from_rdms(name, shown.rdms, method=method, **stimuli_of(loaded))
+    made = score(
+        model, teacher, stimuli, layers=layers, method=method, metric=metric, n_features=n_features, bootstrap=0,
+        seed=seed, weights=weights, labels=labels, preprocess=preprocess, data_dir=data_dir, batch_size=batch_size,
+        device=device, tokens=tokens, progress=progress,
+    )  # fmt: skip
+    if bootstrap is None:
+        bootstrap = DRAWS if groups is not None or len(next(iter(shown.rdms.values()))) >= LEAST else 0
+    seen: list[Any] = []
+
+    def rdms() -> Iterator[tuple[Window, Mapping[str, RDM]]]:
+        every = each_window(loaded, chosen, settings, targets=wanted, splits=splits, seed=seed, method=method)
+        for one in every:
+            seen.append(about(one, wanted))
+            yield one.window, one.rdms
+
+    label = f"{name}: {len(made.layers)} layers against {len(wanted)} targets"
+    with bar(progress, label, len(chosen), "windows") as done:
+        found = compare_over_time(
+            made.layers, rdms(), method=method, bootstrap=bootstrap, permutations=permutations, groups=groups,
+            seed=seed, name=name, advance=done,
+        )  # fmt: skip
+    known = course(seen, wanted).sel(target=found.targets)
+    stated = _attrs(loaded, settings, chosen, splits, seed)
+    attrs = {**made.attrs, **{f"teacher_{key}": value for key, value in stated.items()}}
+    table = found.table.assign({str(key): column for key, column in known.data_vars.items()})
+    return replace(found, table=table, by=settings.by, model=made.model, attrs=attrs)
+
+
+def _settings(**given: Any) -> RegionSettings:
+    return RegionSettings(**{key: value for key, value in given.items() if value is not None})
+
+
+def _recording(
+    recording: "str | Path | xarray.DataArray", data_dir: str | Path | None, layout: Layout, where: str | Iterable[str]
+) -> "tuple[xarray.DataArray, str]":
+    """The recording with what is chosen of it, and its name."""
+    if not isinstance(recording, str | Path):
+        chosen = select(recording, where)
+        return chosen, str(chosen.attrs.get("identifier", "recording"))
+    if is_model_name(recording) or publishes_rdms(recording, layout):
+        what = "is a model" if is_model_name(recording) else "holds RDMs as they are"
+        raise RSAError(f"over time means in the time bins of a recording, and {recording} {what}")
+    loaded = load_as(recording, data_dir, layout, where)
+    return loaded, str(loaded.attrs.get("identifier", "")) or Path(recording).name
+
+
+def _targets(recording: "xarray.DataArray", level: str, targets: str | Sequence[str]) -> list[str]:
+    known = list(region_neuroids(recording, level))
+    wanted = [targets] if isinstance(targets, str) else list(dict.fromkeys(targets))
+    unknown = [target for target in wanted if target not in known]
+    if unknown:
+        raise RSAError(f"the recording has no target {unknown[0]!r}{near(unknown[0], known)}")
+    return wanted or known
+
+
+def _some_window(
+    recording: "xarray.DataArray", windows: Sequence[Window], settings: RegionSettings, targets: Sequence[str]
+) -> WindowRDMs:
+    """RDMs of the first window, from the middle on, that has any."""
+    middle = len(windows) // 2
+    why: dict[str, str] = {}
+    for window in [*windows[middle:], *windows[:middle][::-1]]:
+        try:
+            return next(each_window(recording, [window], settings, targets=targets))
+        except RSAError as error:
+            why[str(error)] = str(error)
+    raise RSAError(f"no target has an RDM in any of {len(windows)} windows; {listing(why, 1)}")
+
+
+def _attrs(
+    recording: "xarray.DataArray", settings: RegionSettings, windows: Sequence[Window], splits: int, seed: int
+) -> dict[str, Any]:
+    """What a result states about the recording's side."""
+    stated = {key: recording.attrs[key] for key in _STATED if key in recording.attrs}
+    halves = f"split halves of every window, {splits} splits, seed {seed}" if splits else "none: not asked for"
+    return {**stated, **settings.attrs(), "windows": said(windows), "ceiling": halves}

@@ -1,0 +1,187 @@
+"""RDMs that change over time, compared with those of a model's layers."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .errors import RSAError, naming
+from .inference.bootstrap import bootstrap as resample
+from .inference.clusters import cluster_test, permuted_similarities
+from .inference.intervals import interval, spread, standard_error
+from .inference.latency import latency
+from .rdm.comparison import compare_all
+from .rdm.rdm import RDM
+from .time_score import COURSES, LATENCIES, TimeScore
+from .types import Array
+
+if TYPE_CHECKING:
+    import xarray
+
+
+def compare_over_time(
+    layers: Mapping[str, RDM],
+    windows: Iterable[tuple[tuple[float, float], Mapping[str, RDM]]],
+    *,
+    method: str = "pearson",
+    bootstrap: int = 1000,
+    permutations: int = 1000,
+    groups: str | Sequence[object] | None = None,
+    seed: int = 0,
+    name: str = "RDMs over time",
+    advance: Callable[[int], object] = lambda steps: None,
+) -> TimeScore:
+    """Compare layers with targets in one window after the other.
+
+    Parameters
+    ----------
+    layers : mapping of str to RDM
+    windows : iterable of ((start, end), mapping of str to RDM)
+        In the order of time, in ms; targets may be missing in some of them. One is held at a time.
+    method : str
+        As in `compare`.
+    bootstrap : int
+        Resamples of the stimuli, the same in all windows, behind intervals of similarities and latencies; 0 for none.
+    permutations : int
+        Permutations of the stimuli, the same in all windows, behind cluster tests and latencies; 0 for none.
+    groups, seed
+        As in `bootstrap`.
+    name : str
+        Of what the RDMs are.
+    advance : callable
+        Called with 1 after each window.
+
+    Returns
+    -------
+    TimeScore
+        Its p-values are corrected over the windows of one layer and target, and not over layers and targets.
+
+    Raises
+    ------
+    RSAError
+        Naming the window; as `compare_all`, `bootstrap` and `permuted_similarities` do; for fewer than two windows.
+
+    Notes
+    -----
+    Draws of similarities are brought to their standard error (`standard_error`) before latencies are read from them,
+    since plain resamples vary more than new samples of stimuli do.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from tgsage.rsa import compare_over_time, compute_rdm
+    >>> rng = np.random.default_rng(0)
+    >>> shape, noise = rng.normal(size=(20, 10)), rng.normal(size=(6, 20, 10))
+    >>> movie = [((10 * t, 10 * t + 10), {"IT": compute_rdm((t > 2) * shape + noise[t])}) for t in range(6)]
+    >>> compare_over_time({"layer": compute_rdm(shape)}, movie, bootstrap=0, permutations=200).table["onset"].item()
+    35.0
+    """
+    spans: list[tuple[float, float]] = []
+    found: list[dict[str, Any]] = []
+    facts: dict[str, Any] = {}
+    by, targets = next(iter(layers.values())).by if layers else "stimulus", dict[str, None]()
+    for (start, end), rdms in windows:
+        spans.append((float(start), float(end)))
+        varied = {target: rdm for target, rdm in rdms.items() if rdm.values.min() < rdm.values.max()}
+        targets |= dict.fromkeys(rdms)
+        with naming(f"window {start:g}-{end:g} ms"):
+            found.append(_compared(layers, varied, method, bootstrap, permutations, groups, seed, facts))
+        advance(1)
+    if len(spans) < 2:
+        raise RSAError(f"{len(spans)} window is no course over time; at least 2 are needed")
+    times = np.array(spans).mean(axis=1)
+    if (np.diff(times) <= 0).any():
+        raise RSAError("windows are not in the order of time")
+    shape = (len(layers), len(targets), len(spans))
+    columns = {key: np.full(shape, np.nan) for key in COURSES}
+    columns |= {key: np.full(shape[:2], np.nan) for key in LATENCIES}
+    drawn = {key: np.full((*shape[:2], bootstrap), np.nan) for key in ("onset", "peak") if bootstrap and permutations}
+    for k, target in enumerate(targets):
+        here = [one.get(target) for one in found]
+        for key in ("similarity", "low", "high"):
+            for t, one in enumerate(here):
+                if one is not None and key in one:
+                    columns[key][:, k, t] = one[key]
+        for i in range(len(layers) if permutations else 0):
+            course = columns["similarity"][i, k]
+            test = cluster_test(course, _stacked(here, "null", i, permutations))
+            draws = _stacked(here, "draws", i, bootstrap) if bootstrap else None
+            read = latency(times, course, test, draws)
+            columns["p"][i, k] = test.p
+            values = (read.onset, *read.onset_interval, read.peak, *read.peak_interval)
+            for key, value in zip(LATENCIES, values, strict=True):
+                columns[key][i, k] = value
+            if read.onset_draws is not None and read.peak_draws is not None:
+                drawn["onset"][i, k], drawn["peak"][i, k] = read.onset_draws, read.peak_draws
+    table = _dataset(columns, list(layers), list(targets), spans).assign_attrs(
+        {"bootstrap": bootstrap, "permutations": permutations, "seed": seed, **facts}
+    )
+    return TimeScore(table, method, by, name, draws=drawn)
+
+
+def _compared(
+    layers: Mapping[str, RDM],
+    rdms: Mapping[str, RDM],
+    method: str,
+    draws: int,
+    permutations: int,
+    groups: str | Sequence[object] | None,
+    seed: int,
+    facts: dict[str, Any],
+) -> dict[str, dict[str, Array]]:
+    """Target -> what is known of its layers in this window."""
+    if not rdms:
+        return {}
+    table = compare_all(layers, rdms, method=method)
+    found: dict[str, dict[str, Array]] = {
+        target: {"similarity": table.sel(target=target).to_numpy()} for target in rdms
+    }
+    facts["n"] = table.attrs["n"]
+    if draws:
+        sample = resample(layers, rdms, method=method, n=draws, groups=groups, seed=seed)
+        facts |= {key: sample.attrs[key] for key in ("resampled", "about", "units")}
+        (low, high), error = interval(sample), standard_error(sample).to_numpy()
+        values, drawn = sample.to_numpy(), np.sqrt(spread(sample.to_numpy()))
+        scale = np.divide(error, drawn, out=np.zeros_like(error), where=drawn > 0)
+        centre = np.nanmean(values, axis=-1, keepdims=True)
+        corrected = table.to_numpy()[..., None] + scale[..., None] * (values - centre)
+        for k, target in enumerate(rdms):
+            found[target] |= {"low": low.to_numpy()[:, k], "high": high.to_numpy()[:, k], "draws": corrected[:, k]}
+    if permutations:
+        null = permuted_similarities(layers, rdms, method=method, n=permutations, seed=seed)
+        for target in rdms:
+            found[target]["null"] = null.sel(target=target).to_numpy()
+    return found
+
+
+def _stacked(here: "Sequence[dict[str, Array] | None]", key: str, layer: int, n: int) -> Array:
+    """(n, times) of one layer; NaN at times without an RDM."""
+    return np.stack([np.full(n, np.nan) if one is None else one[key][layer] for one in here], axis=1)
+
+
+def _dataset(
+    columns: Mapping[str, Array], layers: list[str], targets: list[str], spans: list[tuple[float, float]]
+) -> "xarray.Dataset":
+    import xarray
+
+    dims = ("layer", "target", "time")
+    return xarray.Dataset(
+        {key: (dims[: values.ndim], values) for key, values in columns.items()},
+        {"layer": layers, "target": targets, **time_axis(spans)},
+    )
+
+
+def time_axis(windows: Sequence[tuple[float, float]]) -> dict[str, Any]:
+    """Coordinates of a time axis: the middle of each window, its start and its end, in ms.
+
+    Parameters
+    ----------
+    windows : sequence of (float, float)
+
+    Returns
+    -------
+    dict
+    """
+    edges: Array = np.array(windows, np.float64)
+    ends = {"window_start": ("time", edges[:, 0]), "window_end": ("time", edges[:, 1])}
+    return {"time": ("time", edges.mean(axis=1), {"units": "ms"}), **ends}
