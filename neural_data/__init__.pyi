@@ -11,6 +11,7 @@ from .catalogue.lookup import list_datasets as list_datasets
 from .catalogue.lookup import load as load
 from .catalogue.lookup import load_rdms as load_rdms
 from .description import describe as describe
+from .over_time.generalisation import temporal_generalisation as temporal_generalisation
 from .over_time.rdms import WindowRDMs as WindowRDMs
 from .over_time.rdms import rdms_over_time as rdms_over_time
 from .over_time.rdms import reliability_over_time as reliability_over_time

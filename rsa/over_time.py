@@ -23,6 +23,7 @@ def compare_over_time(
     layers: Mapping[str, RDM],
     windows: Iterable[tuple[tuple[float, float], Mapping[str, RDM]]],
     *,
+    targets: Sequence[str] = (),
     method: str = "pearson",
     bootstrap: int = 1000,
     permutations: int = 1000,
@@ -38,6 +39,8 @@ def compare_over_time(
     layers : mapping of str to RDM
     windows : iterable of ((start, end), mapping of str to RDM)
         In the order of time, in ms; targets may be missing in some of them. One is held at a time.
+    targets : sequence of str
+        The order of the targets; that of their appearance by default.
     method : str
         As in `compare`.
     bootstrap : int
@@ -79,11 +82,11 @@ def compare_over_time(
     spans: list[tuple[float, float]] = []
     found: list[dict[str, Any]] = []
     facts: dict[str, Any] = {}
-    by, targets = next(iter(layers.values())).by if layers else "stimulus", dict[str, None]()
+    by, order = next(iter(layers.values())).by if layers else "stimulus", list(targets)
     for (start, end), rdms in windows:
         spans.append((float(start), float(end)))
         varied = {target: rdm for target, rdm in rdms.items() if rdm.values.min() < rdm.values.max()}
-        targets |= dict.fromkeys(rdms)
+        order += [target for target in rdms if target not in order]
         with naming(f"window {start:g}-{end:g} ms"):
             found.append(_compared(layers, varied, method, bootstrap, permutations, groups, seed, facts))
         advance(1)
@@ -92,11 +95,12 @@ def compare_over_time(
     times = np.array(spans).mean(axis=1)
     if (np.diff(times) <= 0).any():
         raise RSAError("windows are not in the order of time")
-    shape = (len(layers), len(targets), len(spans))
+    names = [target for target in order if any(target in one for one in found)]
+    shape = (len(layers), len(names), len(spans))
     columns = {key: np.full(shape, np.nan) for key in COURSES}
     columns |= {key: np.full(shape[:2], np.nan) for key in LATENCIES}
     drawn = {key: np.full((*shape[:2], bootstrap), np.nan) for key in ("onset", "peak") if bootstrap and permutations}
-    for k, target in enumerate(targets):
+    for k, target in enumerate(names):
         here = [one.get(target) for one in found]
         for key in ("similarity", "low", "high"):
             for t, one in enumerate(here):
@@ -113,7 +117,7 @@ def compare_over_time(
                 columns[key][i, k] = value
             if read.onset_draws is not None and read.peak_draws is not None:
                 drawn["onset"][i, k], drawn["peak"][i, k] = read.onset_draws, read.peak_draws
-    table = _dataset(columns, list(layers), list(targets), spans).assign_attrs(
+    table = _dataset(columns, list(layers), names, spans).assign_attrs(
         {"bootstrap": bootstrap, "permutations": permutations, "seed": seed, **facts}
     )
     return TimeScore(table, method, by, name, draws=drawn)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .errors import RSAError, conditions
+from .inference.clusters import LEVEL
 from .inference.latency import ends
 from .notebooks import as_html
 from .types import Array, Attr
@@ -57,6 +58,11 @@ class TimeScore:
     def targets(self) -> list[str]:
         """Names of the targets."""
         return [str(name) for name in self.table.indexes["target"]]
+
+    @property
+    def significant(self) -> "xarray.DataArray":
+        """Which windows lie in clusters with p <= .05."""
+        return self.table["p"] <= LEVEL
 
     @property
     def best_layer(self) -> dict[str, str]:

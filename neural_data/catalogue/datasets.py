@@ -444,5 +444,6 @@ DATASETS = (
     _hvm("/averaged", "as hvm, averaged over trials"),
     _hvm("/binned", "as hvm, averaged over trials, in time bins"),
     _simulated("", "320 rendered images with every trial"),
+    _simulated("/time", "320 rendered images with every trial, in 25 time bins of 10 ms"),
     _simulated("/full", "5760 rendered images, averaged over trials"),
 )

@@ -7,7 +7,22 @@ import typer
 
 from ...rsa.cli.options import DataDir, Json, picture, writable
 from ..settings import Layout, check_axes
-from .teacher import STATED, By, Dims, Level, NeuroidIds, Part, Region, Repetition, Responses, Scale, StimulusIds, Where
+from .over_time import Bins, OverTime, describe_course
+from .teacher import (
+    STATED,
+    By,
+    Dims,
+    Level,
+    NeuroidIds,
+    Part,
+    Region,
+    Repetition,
+    Responses,
+    Scale,
+    StimulusIds,
+    Where,
+    Window,
+)
 
 if TYPE_CHECKING:
     from ..catalogue.datasets import Dataset
@@ -47,6 +62,9 @@ def describe(
     repetition: Repetition = "",
     region: Region = "",
     dims: Dims = "",
+    over_time: OverTime = False,
+    bins: Bins = None,
+    window: Window = None,
     data_dir: DataDir = None,
     json: Json = None,
     plot: Annotated[
@@ -54,6 +72,7 @@ def describe(
     ] = None,
 ) -> None:
     """Describe a recording: dims, regions, neuroids, stimuli, repeats, and how reliable they are."""
+    from ...rsa import RSAError
     from ...rsa.cli.console import print_table, progress, write_json
     from ...rsa.plots.figures import save_figure
     from ..catalogue.lookup import find
@@ -61,6 +80,15 @@ def describe(
 
     dataset = find(name)
     layout = Layout(responses, stimulus_ids, neuroid_ids, repetition, region, check_axes(dims), part)
+    if over_time:
+        from ..catalogue.lookup import load_as
+
+        recording = load_as(name, data_dir, layout, where or ())
+        made = {"by": by, "level": level, "scale": scale}
+        describe_course(name, bins, window, made, splits, seed, recording, json, plot)
+        return
+    if bins is not None or window is not None:
+        raise RSAError(f"--{'window' if bins is None else 'bins'} is for --over-time here")
     with progress("split halves", splits) as done:
         found = description(
             name,

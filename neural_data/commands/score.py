@@ -7,6 +7,7 @@ import typer
 
 from ...rsa.cli.options import DataDir, Json, NFeatures, Plot, Tokens, web_page
 from ..settings import Layout, check_axes
+from .over_time import Bins, OverTime, Permutations, show_course
 from .teacher import (
     STATED,
     By,
@@ -119,6 +120,9 @@ def score(
         ),
     ] = None,
     window: Window = None,
+    over_time: OverTime = False,
+    bins: Bins = None,
+    permutations: Permutations = None,
     missing: Annotated[
         str | None,
         typer.Option(
@@ -190,8 +194,34 @@ def score(
     if column:
         raise RSAError("--column is about a file of trials; name it with --behavior")
     layout = Layout(responses, stimulus_ids, neuroid_ids, repetition, region, check_axes(dims), part)
+    wanted = [name for part in layers or ["auto"] for name in part.split(",")]
+    if over_time:
+        from ...rsa.plots.time import time_figure
+        from ..over_time.scoring import score_over_time
+
+        if similarity != "rdm" or report is not None:
+            what = (
+                "--report is for one window" if report is not None else f"--similarity {similarity} compares features"
+            )
+            raise RSAError(f"--over-time compares RDMs in windows, and {what}")
+        width, step = bins or (None, None)
+        course = score_over_time(
+            model, teacher, stimuli, width=width, step=step, between=window, layers=wanted, targets=target or (),
+            by=by, level=level, scale=scale, missing=missing, splits=splits, where=where or (), layout=layout,
+            method=method, metric=metric, n_features=n_features, bootstrap=bootstrap, permutations=permutations,
+            groups=groups, seed=seed, weights=weights, labels=labels, data_dir=data_dir, batch_size=batch_size,
+            device=device, tokens=tokens, progress=True,
+        )  # fmt: skip
+        if json is not None:
+            write_json(json, {"model": model, "weights": weights and str(weights), **course.to_dict()})
+        if plot is not None:
+            save_figure(time_figure(course), plot)
+        show_course(course)
+        return
+    if bins is not None or permutations is not None:
+        raise RSAError(f"--{'bins' if bins is not None else 'permutations'} is for --over-time")
     result = scoring.score(
-        model, teacher, stimuli, layers=[name for part in layers or ["auto"] for name in part.split(",")],
+        model, teacher, stimuli, layers=wanted,
         targets=target or (), similarity=similarity, by=by, level=level, scale=scale, window=window, missing=missing,
         splits=splits, where=where or (), layout=layout, method=method, metric=metric, n_features=n_features,
         bootstrap=bootstrap, groups=groups, seed=seed, weights=weights, labels=labels, data_dir=data_dir,

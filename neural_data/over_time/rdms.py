@@ -116,6 +116,10 @@ def each_window(
     wanted = list(targets) or list(neuroids)
     neuroids = {target: neuroids[target] for target in wanted}
     made, reasons = 0, {}
+    sites = np.sort(np.concatenate(list(neuroids.values())))
+    if len(sites) < recording.sizes["neuroid"]:
+        recording = recording.isel(neuroid=sites)
+        neuroids = {target: np.searchsorted(sites, own) for target, own in neuroids.items()}
     for window, part in in_each_window(recording, windows):
         rdms, lacking = _rdms(part, neuroids, settings)
         halves = None

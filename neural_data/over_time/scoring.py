@@ -144,8 +144,8 @@ def score_over_time(
     label = f"{name}: {len(made.layers)} layers against {len(wanted)} targets"
     with bar(progress, label, len(chosen), "windows") as done:
         found = compare_over_time(
-            made.layers, rdms(), method=method, bootstrap=bootstrap, permutations=permutations, groups=groups,
-            seed=seed, name=name, advance=done,
+            made.layers, rdms(), targets=wanted, method=method, bootstrap=bootstrap, permutations=permutations,
+            groups=groups, seed=seed, name=name, advance=done,
         )  # fmt: skip
     known = course(seen, wanted).sel(target=found.targets)
     stated = _attrs(loaded, settings, chosen, splits, seed)
@@ -188,11 +188,11 @@ def _some_window(
     middle = len(windows) // 2
     why: dict[str, str] = {}
     for window in [*windows[middle:], *windows[:middle][::-1]]:
-        try:
-            return next(each_window(recording, [window], settings, targets=targets))
-        except RSAError as error:
-            why[str(error)] = str(error)
-    raise RSAError(f"no target has an RDM in any of {len(windows)} windows; {listing(why, 1)}")
+        found = next(each_window(recording, [window], settings, targets=targets))
+        if found.rdms:
+            return found
+        why |= found.reasons
+    raise RSAError(f"no target has an RDM in any of {len(windows)} windows: {listing(why.values(), 1)}")
 
 
 def _attrs(

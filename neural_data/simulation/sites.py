@@ -56,7 +56,7 @@ def site_network() -> str:
 
 
 def site_rates(seed: int, network: str, images: Array, calibration: Array) -> dict[str, Array]:
-    """`rates` (n_images, 296) float32 in spikes per second, and columns of the sites.
+    """`rates` (n_images, 296) float32 and `spontaneous` (296,) in spikes per second, and columns of the sites.
 
     images, calibration: (n, pixels, pixels) uint8. The columns: neuroid_id, region, subregion, animal, layer (that the
     site reads) and kind ("driven", "unreliable" or "dead"). Weights, windows and gains depend on the seed, deviations
@@ -76,10 +76,12 @@ def site_rates(seed: int, network: str, images: Array, calibration: Array) -> di
     kind[order[: round(UNRELIABLE * n)]] = "unreliable"
     kind[order[n - round(DEAD * n) :]] = "dead"
     gain = rng.lognormal(np.log(5.0), 0.5, n) * np.select([kind == "dead", kind == "unreliable"], [0.0, 0.1], 1.0)
-    rates = rng.uniform(1.0, 6.0, n) + gain * np.logaddexp(0.0, 1.5 * drives / deviation)
+    spontaneous = rng.uniform(1.0, 6.0, n)
+    rates = spontaneous + gain * np.logaddexp(0.0, 1.5 * drives / deviation)
     owner = [(area, layer, "AB"[i % 2]) for area, layer in zip(AREAS, layers, strict=True) for i in range(area.sites)]
     return {
         "rates": np.minimum(rates, MAX_RATE).astype(np.float32),
+        "spontaneous": spontaneous,
         "neuroid_id": np.array([f"{who}_{area.subregion}_{i:03d}" for i, (area, _, who) in enumerate(owner)]),
         "region": np.array([area.region for area, _, _ in owner]),
         "subregion": np.array([area.subregion for area, _, _ in owner]),
