@@ -6,6 +6,7 @@ from .evaluation.finalists import search_cost as search_cost
 from .evaluation.objective import Objective as Objective
 from .evaluation.predictors import free_predictors as free_predictors
 from .evaluation.predictors import size_of as size_of
+from .evaluation.teacher_rules import teacher_rules as teacher_rules
 from .report.page import write_search_report as write_search_report
 from .report.summary import search_report as search_report
 from .result import Evaluation as Evaluation

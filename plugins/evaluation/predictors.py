@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from types import MappingProxyType
 from typing import Any
 
@@ -97,21 +97,32 @@ def free_predictors(model: nn.Module, images: Tensor, labels: Tensor, names: Seq
     {'naswot': 'the network has no ReLU'}
     """
     chosen = choose_predictors(names)
+    check_batch(images, labels)
+    look = Untrained(model, images, labels)
+    cuda = [images.device] if images.is_cuda else []
+    with normalising(model, "batch"), torch.enable_grad(), torch.random.fork_rng(devices=cuda):
+        return computed({name: partial(PREDICTORS[name].compute, look) for name in chosen})
+
+
+def computed(wanted: Mapping[str, Callable[[], float]]) -> Predicted:
+    """Compute them; one that fails, or is not finite, is NaN and has a reason."""
+    found = Predicted()
+    for name, compute in wanted.items():
+        try:
+            value, why = float(compute()), "it overflows"
+        except Exception as error:  # a network is anybody's code
+            value, why = math.nan, reason(error)
+        found[name] = value if math.isfinite(value) else math.nan
+        if not math.isfinite(value):
+            found.unusable[name] = why
+    return found
+
+
+def check_batch(images: Tensor, labels: Tensor) -> None:
+    """Raise RSAError unless these are two images or more with a label each."""
     if images.ndim != 4 or len(images) < 2 or labels.shape != images.shape[:1]:
         given = f"{tuple(images.shape)} and {tuple(labels.shape)}"
         raise RSAError(f"free predictors need images (n, C, H, W) and labels (n,), two or more, got {given}")
-    found, look = Predicted(), Untrained(model, images, labels)
-    cuda = [images.device] if images.is_cuda else []
-    with normalising(model, "batch"), torch.enable_grad(), torch.random.fork_rng(devices=cuda):
-        for name in chosen:
-            try:
-                value, why = float(PREDICTORS[name].compute(look)), "it overflows"
-            except Exception as error:  # a network is anybody's code
-                value, why = math.nan, reason(error)
-            found[name] = value if math.isfinite(value) else math.nan
-            if not math.isfinite(value):
-                found.unusable[name] = why
-    return found
 
 
 def first_batch(data: Data, n: int = BATCH) -> tuple[Tensor, Tensor]:
@@ -185,7 +196,7 @@ class Untrained:
         """The batch's forward pass."""
         shown = self.images.detach().clone().requires_grad_()
         with _Agreement(len(shown)) as agreement:
-            logits, weights = _differentiable(self.model, shown.clone())  # a clone, since a layer may work in place
+            logits, weights = differentiable(self.model, shown.clone())  # a clone, since a layer may work in place
         return _Pass(shown, logits, weights, agreement)
 
     @cached_property
@@ -208,7 +219,7 @@ def _multiply_adds_per_image(look: Untrained) -> float:
 
 def _depth(look: Untrained) -> float:
     """Layers with weights on the longest path from the image to the logits, along the graph of gradients."""
-    last = _differentiable(look.model, look.images[:2])[0].grad_fn
+    last = differentiable(look.model, look.images[:2])[0].grad_fn
     longest: dict[Node, int] = {}
     waiting = [] if last is None else [last]
     while waiting:
@@ -265,7 +276,7 @@ def _synflow(look: Untrained) -> float:
     buffers = {name: b.double() if b.is_floating_point() else b for name, b in look.model.named_buffers()}
     shown = torch.ones_like(look.images[:1], dtype=torch.float64)
     with _without_norms(look.model):
-        logits, weights = _differentiable(look.model, shown, lambda weight: weight.double().abs(), buffers)
+        logits, weights = differentiable(look.model, shown, lambda weight: weight.double().abs(), buffers)
     return math.log1p(sum(float((weight * g).abs().sum()) for weight, g in _gradients(logits.sum(), weights)))
 
 
@@ -292,7 +303,7 @@ def _snip(look: Untrained) -> float:
     return sum(float((weight * gradient).abs().sum()) for weight, gradient in look.loss_gradients)
 
 
-def _differentiable(
+def differentiable(
     model: nn.Module,
     images: Tensor,
     change: Callable[[Tensor], Tensor] = lambda weight: weight,
