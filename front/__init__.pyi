@@ -2,6 +2,7 @@ from . import benchmarks as benchmarks
 from . import neural_data as neural_data
 from . import plugins as plugins
 from . import rsa as rsa
+from .neural_data import compare_models as compare_models
 from .neural_data import load_teacher as load_teacher
 from .neural_data import score as score
 from .rsa import RDM as RDM

@@ -10,6 +10,7 @@ from .catalogue.images import match_images as match_images
 from .catalogue.lookup import list_datasets as list_datasets
 from .catalogue.lookup import load as load
 from .catalogue.lookup import load_rdms as load_rdms
+from .comparing import compare_models as compare_models
 from .description import describe as describe
 from .over_time.generalisation import temporal_generalisation as temporal_generalisation
 from .over_time.rdms import WindowRDMs as WindowRDMs

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import torch
     import xarray
 
+    from ..rsa.networks.cache import LayerCache
     from ..rsa.networks.models import Preprocess
 
 _DRAWS = 1000  # resamples behind intervals
@@ -57,6 +58,7 @@ def score(
     device: "str | torch.device | None" = None,
     tokens: str = "all",
     progress: bool = False,
+    cache: "LayerCache | None" = None,
 ) -> TeacherScore:
     """Score a model against a teacher, as `tgsage score` does.
 
@@ -111,6 +113,9 @@ def score(
         What to keep of a transformer's layers: all tokens, the class token or their mean.
     progress : bool
         Show on stderr how far the work is.
+    cache : LayerCache, optional
+        Where the layers of models given by name are kept, and taken from where the same model has been shown the same
+        images.
 
     Returns
     -------
@@ -136,69 +141,159 @@ def score(
     _check_similarity(
         similarity, groups, {"method": method, "metric": metric, "bootstrap": bootstrap, "splits": splits}
     )
-    module: Any = model
-    ready = isinstance(model, Mapping | RDM | Features) or is_file_of_layers(model)
-    if not (ready or isinstance(model, str) or hasattr(model, "named_modules")):
-        kinds = "a name, a torch module, ready RDMs or Features, or a file of these"
-        hint = "; load_model returns (module, preprocess)" if isinstance(model, tuple) else ""
-        raise RSAError(f"model must be {kinds}, got {type(model).__name__}{hint}")
-    if ready:
-        _refuse({"weights": weights, "preprocess": preprocess}, "is for a network, and its features or RDMs are given")
-        name = str(model) if isinstance(model, str | Path) else ""
-    elif isinstance(model, str):
-        _refuse({"preprocess": preprocess}, f"is for a module, and {model} has its own")
-        name, (module, preprocess) = model, load_model(model, weights)
-    else:
-        _refuse({"weights": weights}, "is for a model given by name; load the state dict into the module")
-        name = type(model).__name__
-    settings: dict[str, Any] = {"by": by, "level": level, "scale": scale, "window": window, "missing": missing}
-    settings |= {"splits": splits, "where": tuple([where] if isinstance(where, str) else where) or None}
-    wanted = [targets] if isinstance(targets, str) else list(targets)
-    taught = isinstance(teacher, str) and is_model_name(teacher)
-    if isinstance(teacher, str) and taught:
-        settings = {key: value for key, value in settings.items() if key != "by"}
-        settings |= dict.fromkeys(layout.given, True)
-        _refuse(settings, f"is for recordings, and {teacher} is a model")
-        if stimuli is None:
-            raise RSAError(f"{teacher} is a model, and a teacher only over images: give stimuli")
-        over = _opened(stimuli, data_dir)
-        how: dict[str, Any] = {"by": by or "stimulus", "metric": metric or "correlation", "seed": seed}
-        how |= {"n_features": n_features or None, "batch_size": batch_size, "device": device, "tokens": tokens}
-        with bar(progress, f"{teacher}: forward passes", len(over), "images") as done:
-            chosen = Teacher.from_network(
-                teacher, teacher, over, wanted or "auto", features=similarity != "rdm", progress=done, **how
-            )
-        chosen, stimuli = chosen.with_method(method or chosen.method), over
-    else:
-        chosen = _teacher(teacher, settings, layout, similarity, method, seed, data_dir, progress)
-        if wanted:
-            chosen = chosen.keep(wanted)
-    if ready:
-        _refuse({"device": device}, "is for a network, and the layers' RDMs or features are given")
-        given = given_layers(model, chosen, labels)
-        if all(isinstance(one, RDM) for one in given.values()):
-            _refuse(
-                {"stimuli": None if taught else stimuli},
-                "is for a network or for features, and the layers' RDMs are given",
-            )
-        shown = partial(_shown, chosen, stimuli, groups, data_dir)
-        made: Any = comparable(matching_layers(given, layers), chosen, similarity, metric, shown)
-    else:
-        _refuse({"labels": labels}, "names rows of features that are given, and a network has none")
-        guide = Guidance(
-            chosen, _shown(chosen, stimuli, groups, data_dir), preprocess=preprocess,
-            layers=layers if isinstance(layers, str) else list(layers), metric=metric, n_features=n_features or None,
-            method=method, similarity=similarity, batchnorm="running", seed=seed, batch_size=batch_size, device=device,
-            tokens=tokens,
-        )  # fmt: skip
-        with bar(progress, f"{name}: forward passes", len(guide.stimuli), "images") as done:
-            made = guide.layers(module, progress=done)
+    options = Options(
+        layers, targets, similarity, by, level, scale, window, missing, splits, where, layout, method, metric,
+        n_features, groups, seed, data_dir, batch_size, device, tokens, progress, cache,
+    )  # fmt: skip
+    source = Source.of(model, weights, preprocess)
+    chosen, shown = options.teacher(teacher, stimuli)
+    made = options.layers_of(source, chosen, shown, labels, taught=shown is not stimuli)
     if bootstrap is None:
         enough = groups is not None or len(next(iter(chosen.rdms.values()))) >= LEAST
         bootstrap = _DRAWS if (similarity == "rdm" or similarity in NAMES) and enough else 0
     with bar(progress, f"{len(made)} layers against {len(chosen.rdms)} targets, {bootstrap} resamples"):
         result = chosen.score(made, similarity=similarity, method=method, bootstrap=bootstrap, groups=groups, seed=seed)
-    return replace(result, model=name, layers=made, targets=chosen.rdms)
+    return replace(result, model=source.name, layers=made, targets=chosen.rdms)
+
+
+@dataclass(frozen=True)
+class Source:
+    """A model that was asked for: ready layers, or a network with its preprocessing."""
+
+    name: str
+    ready: Any = None
+    module: Any = None
+    preprocess: "Preprocess | None" = None
+    named: bool = False
+
+    @classmethod
+    def of(cls, model: Any, weights: "str | Path | None" = None, preprocess: "Preprocess | None" = None) -> "Source":
+        """Load a model that is given by name. Raises RSAError as `score` does."""
+        ready = isinstance(model, Mapping | RDM | Features) or is_file_of_layers(model)
+        if not (ready or isinstance(model, str) or hasattr(model, "named_modules")):
+            kinds = "a name, a torch module, ready RDMs or Features, or a file of these"
+            hint = "; load_model returns (module, preprocess)" if isinstance(model, tuple) else ""
+            raise RSAError(f"model must be {kinds}, got {type(model).__name__}{hint}")
+        if ready:
+            what = "is for a network, and its features or RDMs are given"
+            _refuse({"weights": weights, "preprocess": preprocess}, what)
+            return cls(str(model) if isinstance(model, str | Path) else "", ready=model)
+        if isinstance(model, str):
+            _refuse({"preprocess": preprocess}, f"is for a module, and {model} has its own")
+            return cls(model, None, *load_model(model, weights), named=True)
+        _refuse({"weights": weights}, "is for a model given by name; load the state dict into the module")
+        return cls(type(model).__name__, None, model, preprocess)
+
+
+@dataclass(frozen=True)
+class Options:
+    """How models and teachers are read, as the arguments of `score` say."""
+
+    layers: str | Sequence[str] = "auto"
+    targets: str | Sequence[str] = ()
+    similarity: str = "rdm"
+    by: str | None = None
+    level: str | None = None
+    scale: str | None = None
+    window: tuple[float, float] | None = None
+    missing: str | None = None
+    splits: int | None = None
+    where: str | Iterable[str] = ()
+    layout: Layout = GUESSED
+    method: str | None = None
+    metric: str | None = None
+    n_features: int | None = N_FEATURES
+    groups: str | None = None
+    seed: int = 0
+    data_dir: str | Path | None = None
+    batch_size: int = 64
+    device: "str | torch.device | None" = None
+    tokens: str = "all"
+    progress: bool = False
+    cache: "LayerCache | None" = None
+
+    def teacher(
+        self, teacher: "str | Path | Teacher | xarray.DataArray", stimuli: "str | Path | Images | None" = None
+    ) -> "tuple[Teacher, str | Path | Images | None]":
+        """The teacher with the targets wanted, and the images to show. Raises RSAError as `score` does."""
+        settings: dict[str, Any] = {key: getattr(self, key) for key in ("by", "level", "scale", "window", "missing")}
+        conditions = tuple([self.where] if isinstance(self.where, str) else self.where) or None
+        settings |= {"splits": self.splits, "where": conditions}
+        wanted = [self.targets] if isinstance(self.targets, str) else list(self.targets)
+        if not (isinstance(teacher, str) and is_model_name(teacher)):
+            chosen = _teacher(
+                teacher, settings, self.layout, self.similarity, self.method, self.seed, self.data_dir, self.progress
+            )
+            return (chosen.keep(wanted) if wanted else chosen), stimuli
+        settings = {key: value for key, value in settings.items() if key != "by"}
+        settings |= dict.fromkeys(self.layout.given, True)
+        _refuse(settings, f"is for recordings, and {teacher} is a model")
+        if stimuli is None:
+            raise RSAError(f"{teacher} is a model, and a teacher only over images: give stimuli")
+        over = _opened(stimuli, self.data_dir)
+        how: dict[str, Any] = {"by": self.by or "stimulus", "metric": self.metric or "correlation", "seed": self.seed}
+        how |= {key: getattr(self, key) for key in ("batch_size", "device", "tokens")}
+        with bar(self.progress, f"{teacher}: forward passes", len(over), "images") as done:
+            chosen = Teacher.from_network(
+                teacher, teacher, over, wanted or "auto", features=self.similarity != "rdm", progress=done,
+                n_features=self.n_features or None, **how,
+            )  # fmt: skip
+        return chosen.with_method(self.method or chosen.method), over
+
+    def layers_of(
+        self,
+        source: Source,
+        chosen: Teacher,
+        stimuli: "str | Path | Images | None" = None,
+        labels: "str | Path | Iterable[object] | None" = None,
+        *,
+        taught: bool = False,
+        checksum: str = "",
+    ) -> Any:
+        """A model's layers over the teacher's conditions, as the similarity compares them: RDMs or features.
+
+        taught: the stimuli are those of a model that is the teacher. checksum: of these stimuli, where it is known.
+        Raises RSAError as `score` does.
+        """
+        if source.module is None:
+            _refuse({"device": self.device}, "is for a network, and the layers' RDMs or features are given")
+            given = given_layers(source.ready, chosen, labels)
+            if all(isinstance(one, RDM) for one in given.values()):
+                _refuse(
+                    {"stimuli": None if taught else stimuli},
+                    "is for a network or for features, and the layers' RDMs are given",
+                )
+            shown = partial(shown_for, chosen, stimuli, self.groups, self.data_dir)
+            return comparable(matching_layers(given, self.layers), chosen, self.similarity, self.metric, shown)
+        _refuse({"labels": labels}, "names rows of features that are given, and a network has none")
+        guide = Guidance(
+            chosen, shown_for(chosen, stimuli, self.groups, self.data_dir), preprocess=source.preprocess,
+            layers=self.layers if isinstance(self.layers, str) else list(self.layers), metric=self.metric,
+            n_features=self.n_features or None, method=self.method, similarity=self.similarity, batchnorm="running",
+            seed=self.seed, batch_size=self.batch_size, device=self.device, tokens=self.tokens,
+        )  # fmt: skip
+        key = self._key(source, guide, checksum)
+        if key is not None and self.cache is not None:
+            kept = self.cache.load(key, guide.readout, guide.stimuli, chosen.by)
+            if kept is not None:
+                return kept
+        with bar(self.progress, f"{source.name}: forward passes", len(guide.stimuli), "images") as done:
+            made = guide.layers(source.module, progress=done)
+        if key is not None and self.cache is not None:
+            self.cache.keep(key, guide.readout, made)
+        return made
+
+    def _key(self, source: Source, guide: Guidance, checksum: str) -> str | None:
+        """What decides a named network's layers; None without a cache to look in."""
+        if self.cache is None or not self.cache.limit or not source.named:
+            return None
+        from ..rsa.networks.cache import layer_key
+        from ..rsa.networks.models import described
+
+        preprocess = "" if source.preprocess is None else described(source.preprocess)
+        groups, kind = guide.stimuli.column(guide.teacher.by), "rdm" if self.similarity == "rdm" else "features"
+        checksum = checksum or guide.stimuli.checksum()
+        return layer_key(source.name, source.module, preprocess, checksum, groups, kind, guide.readout)
 
 
 def _teacher(
@@ -232,7 +327,7 @@ def _teacher(
         return make(advance=done, **given)
 
 
-def _shown(
+def shown_for(
     teacher: Teacher, stimuli: "str | Path | Images | None", groups: str | None, data_dir: str | Path | None
 ) -> Stimuli:
     if stimuli is None and not teacher.stimuli:

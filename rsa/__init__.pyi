@@ -3,6 +3,7 @@ from .behavior.consistency import BehaviorScore as BehaviorScore
 from .behavior.consistency import BehaviorTest as BehaviorTest
 from .behavior.kappa import error_consistency as error_consistency
 from .behavior.trials import Behavior as Behavior
+from .comparison import ModelComparison as ModelComparison
 from .errors import RSAError as RSAError
 from .errors import TGSageError as TGSageError
 from .guidance import Guidance as Guidance
@@ -30,6 +31,7 @@ from .interop.rsatoolbox import read_rsatoolbox as read_rsatoolbox
 from .interop.rsatoolbox import to_rsatoolbox as to_rsatoolbox
 from .interop.rsatoolbox import write_rsatoolbox as write_rsatoolbox
 from .interop.thingsvision import read_thingsvision as read_thingsvision
+from .networks.cache import LayerCache as LayerCache
 from .networks.extract import extract as extract
 from .networks.extract import layer_features as layer_features
 from .networks.extract import layer_rdms as layer_rdms

@@ -8,6 +8,8 @@ import pytest
 from filelock import FileLock
 from tgsage.rsa.cli import console
 
+os.environ.setdefault("TGSAGE_CACHE_GB", "0")  # no test finds what another run has kept
+
 
 @pytest.fixture(scope="session")
 def data_dir() -> Path:

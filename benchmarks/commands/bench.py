@@ -194,3 +194,25 @@ def coverage(
         rows = measure(chosen, repeats=repeats, file=json, progress=done)
     notes = [f"Shares of {repeats} samples whose interval holds the truth; {DRAWS} draws each."]
     show("Coverage", COLUMNS, rows, notes)
+
+
+@bench.command()
+def models(
+    repeats: Annotated[int, typer.Option(help="Simulated samples for every row.", min=10)] = 200,
+    json: Annotated[
+        Path | None,
+        typer.Option(
+            help="Also write everything to this file; rows that it holds are not repeated.", callback=writable
+        ),
+    ] = None,
+) -> None:
+    """Measure how often tests tell equally good models apart, and how often intervals hold the truth."""
+    from ...rsa.cli.console import progress
+    from ..report import show
+    from ..validity.models import COLUMNS, DRAWS, SPLITS, cases, measure
+
+    chosen = cases()
+    with progress("models", len(chosen), "rows") as done:
+        rows = measure(chosen, repeats=repeats, file=json, progress=done)
+    notes = [f"Shares of {repeats} samples; {DRAWS} draws and {SPLITS} halvings each; tests at 5%."]
+    show("Comparisons of models", COLUMNS, rows, notes)

@@ -7,6 +7,7 @@ import typer
 
 from ...rsa.cli.options import DataDir, Json, NFeatures, Plot, Tokens, web_page
 from ..settings import Layout, check_axes
+from .options import CacheFolder, CacheSize, kept_layers
 from .over_time import Bins, OverTime, Permutations, show_course
 from .teacher import (
     STATED,
@@ -160,6 +161,8 @@ def score(
     data_dir: DataDir = None,
     batch_size: Annotated[int, typer.Option(help="Images per forward pass.", min=1)] = 64,
     device: Annotated[str | None, typer.Option(help='Where the model runs, such as "cuda:0".')] = None,
+    cache: CacheFolder = None,
+    cache_gb: CacheSize = None,
     json: Json = None,
     plot: Plot = None,
     report: Annotated[
@@ -225,8 +228,7 @@ def score(
         targets=target or (), similarity=similarity, by=by, level=level, scale=scale, window=window, missing=missing,
         splits=splits, where=where or (), layout=layout, method=method, metric=metric, n_features=n_features,
         bootstrap=bootstrap, groups=groups, seed=seed, weights=weights, labels=labels, data_dir=data_dir,
-        batch_size=batch_size, device=device, tokens=tokens,
-        progress=True,
+        batch_size=batch_size, device=device, tokens=tokens, progress=True, cache=kept_layers(cache, cache_gb),
     )  # fmt: skip
     settings = {"model": model, "weights": weights and str(weights), "similarity": similarity}
     if json is not None:

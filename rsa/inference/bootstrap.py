@@ -202,7 +202,7 @@ def as_draws(
         "target": list(targets),
         "estimate": (("layer", "target"), similarity),
         "linear": (("layer", "target", "draw"), linear),
-        "dof": (("layer", "target"), _degrees_of_freedom(slopes).reshape(similarity.shape)),
+        "dof": (("layer", "target"), degrees_of_freedom(slopes).reshape(similarity.shape)),
     }
     if values is None:
         values = similarity[..., None] + linear
@@ -225,7 +225,7 @@ def influences_of_products(rows: Callable[[int, int], Array], layers: int, targe
     return values, slopes
 
 
-def _degrees_of_freedom(slopes: Array) -> Array:
+def degrees_of_freedom(slopes: Array) -> Array:
     """Of the sum of squares of each row, by Satterthwaite: few where single stimuli carry most of it."""
     squares, n = slopes**2, slopes.shape[-1]
     share = (squares**2).sum(axis=-1) / np.maximum(squares.sum(axis=-1) ** 2, 1e-300) - 1 / n

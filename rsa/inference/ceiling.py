@@ -50,13 +50,19 @@ def noise_ceiling(rdms: Sequence[RDM] | Mapping[str, RDM], *, method: str = "pea
     subjects = [first, *rest]
     for rdm in subjects:
         compare(rdm, rdm, method=method)
-    parts = [_normalised(rdm.values, how) for rdm in subjects]
+    lower, upper = (
+        np.mean([compare(bound, rdm, method=method) for bound, rdm in zip(bounds, subjects, strict=True)])
+        for bounds in left_out(subjects, how)
+    )
+    return float(lower), float(upper)
+
+
+def left_out(subjects: Sequence[RDM], method: Method) -> tuple[list[RDM], list[RDM]]:
+    """For every subject's RDM, all in one order, the average of the others', and the average of all."""
+    parts = [_normalised(rdm.values, method) for rdm in subjects]
     total = np.sum(parts, axis=0)
-    lower = [
-        compare(rdm.replace(values=total - part), rdm, method=method) for rdm, part in zip(subjects, parts, strict=True)
-    ]
-    upper = [compare(rdm.replace(values=total), rdm, method=method) for rdm in subjects]
-    return float(np.mean(lower)), float(np.mean(upper))
+    lower = [rdm.replace(values=total - part) for rdm, part in zip(subjects, parts, strict=True)]
+    return lower, [rdm.replace(values=total) for rdm in subjects]
 
 
 def _normalised(values: Array, method: Method) -> Array:

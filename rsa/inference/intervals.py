@@ -103,7 +103,9 @@ def standard_error(draws: "xarray.DataArray") -> "xarray.DataArray":
     """
     _check_draws(draws)
     values, linear = draws.to_numpy(), draws["linear"].to_numpy()
-    variance = _variance(values - draws["estimate"].to_numpy()[..., None] - linear, linear, draws.attrs["units"])
+    variance = sampling_variance(
+        values - draws["estimate"].to_numpy()[..., None] - linear, linear, draws.attrs["units"]
+    )
     return draws.isel(draw=0).drop_vars(["estimate", "linear", "dof"]).copy(data=np.sqrt(variance))
 
 
@@ -112,7 +114,7 @@ def _check_draws(draws: "xarray.DataArray") -> None:
         raise RSAError("these are not draws of bootstrap: the coordinates estimate, linear and dof are missing")
 
 
-def _variance(rest: Array, linear: Array, units: int) -> Array:
+def sampling_variance(rest: Array, linear: Array, units: int) -> Array:
     """The sampling variance behind draws (..., draw) split into the part linear in the multiplicities and the rest."""
     pairs = spread(rest)
     alone = spread(linear) * units * (units - 1) / (units - 2) ** 2
@@ -148,7 +150,7 @@ def _quantile(dof: Array, level: float) -> Array:
 
 
 def _reach(level: float, dof: Array, rest: Array, linear: Array, error: Array) -> tuple[Array, Array]:
-    """Below and above the similarity, in standard errors; draws split as in `_variance`.
+    """Below and above the similarity, in standard errors; draws split as in `sampling_variance`.
 
     The acceleration is a sixth of the skewness of the sampling distribution, whose third moment is that of the linear
     part and three times that of the linear part, twice, with the rest.
@@ -210,14 +212,14 @@ def best_layer_interval(draws: "xarray.DataArray", level: float = 0.95) -> tuple
     best = similarity.argmax(axis=0), np.arange(similarity.shape[1])
 
     behind, lead = similarity[best] - similarity, linear[best] - linear
-    paired = np.sqrt(_variance(values[best] - values - behind[..., None] - lead, lead, units))
+    paired = np.sqrt(sampling_variance(values[best] - values - behind[..., None] - lead, lead, units))
     tied = behind <= _quantile(dof[best], level) * paired
     luckiest = np.where(tied[..., None], luck, -np.inf).max(axis=0).mean(axis=0)
     narrower = np.sqrt(spread(luckiest) / max(spread(luck[best].mean(axis=0)), 1e-300))
 
     tg, alone = similarity[best].mean(), linear[best].mean(axis=0)
     rest = values[best].mean(axis=0) - tg - alone
-    width = np.sqrt(_variance(rest, alone, units))
+    width = np.sqrt(sampling_variance(rest, alone, units))
     below, above = _reach(level, dof[best].min(), rest, alone, width)
     gain = _mean(np.fmax.reduce(similarity[..., None] + luck, axis=0).mean(axis=0)) - tg
     low, high = z_ends(tg, _mean(luckiest) + below * width * narrower, np.maximum(above * width - gain, 0.0))
@@ -260,7 +262,7 @@ def layer_differences(draws: "xarray.DataArray") -> "xarray.Dataset":
     }
     for row, (i, j) in enumerate(pairs):  # one pair at a time: all at once are pairs x targets x draws numbers
         d, alone = similarity[i] - similarity[j], linear[i] - linear[j]
-        error = np.sqrt(_variance(values[i] - values[j] - d[:, None] - alone, alone, draws.attrs["units"]))
+        error = np.sqrt(sampling_variance(values[i] - values[j] - d[:, None] - alone, alone, draws.attrs["units"]))
         degrees = np.minimum(dof[i], dof[j])
         ratio = np.divide(np.abs(d), error, out=0 * error, where=error > 0)  # layers may be the same
         p = 2 * scipy.special.stdtr(degrees, -ratio)

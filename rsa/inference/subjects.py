@@ -78,7 +78,7 @@ def bootstrap_subjects(
     columns["similarity"] = (("layer",), single.mean(axis=1))
     attrs = draws.attrs | {"subjects": len(people), "about": f"new subjects and {draws.attrs['about']}"}
     result = xarray.Dataset(columns, {"layer": draws.indexes["layer"].to_numpy()}, attrs)
-    error = _two_factor_error([found[factor] for factor in FACTORS], len(people), draws.attrs["units"])
+    error = two_factor_error([found[factor] for factor in FACTORS], len(people), draws.attrs["units"])
     half = scipy.special.stdtrit(min(len(people), draws.attrs["units"]) - 1, 0.975) * error
     low, high = z_ends(single.mean(axis=1), half, half)
     for key, column in (("standard_error", error), ("low", low), ("high", high)):
@@ -115,7 +115,7 @@ def subject_differences(result: "xarray.Dataset") -> "xarray.Dataset":
     similarity = result["similarity"].to_numpy()
     d = similarity[i] - similarity[j]
     levels = result.attrs["subjects"], result.attrs["units"]
-    error = _two_factor_error([(draws := result[factor].to_numpy())[i] - draws[j] for factor in FACTORS], *levels)
+    error = two_factor_error([(draws := result[factor].to_numpy())[i] - draws[j] for factor in FACTORS], *levels)
     ratio = np.divide(np.abs(d), error, out=0 * error, where=error > 0)  # layers may be the same
     half = scipy.special.stdtrit(min(levels) - 1, 0.975) * error
     p = 2 * scipy.special.stdtr(min(levels) - 1, -ratio)
@@ -126,7 +126,7 @@ def subject_differences(result: "xarray.Dataset") -> "xarray.Dataset":
     return xarray.Dataset({key: ("pair", column) for key, column in columns.items()}, coords)
 
 
-def _two_factor_error(draws: Sequence[Array], subjects: int, units: int) -> Array:
+def two_factor_error(draws: Sequence[Array], subjects: int, units: int) -> Array:
     """Standard errors from draws (..., draw) over subjects, over stimuli and over both (Schutt et al. 2023)."""
     by_subject, by_stimulus, by_both = (spread(part) for part in draws)
     s, u = subjects / (subjects - 1), units / (units - 1)
