@@ -15,7 +15,7 @@ from .inference.models import SPLITS, ModelSample, Plan
 from .inference.multiplicity import SAID, adjusted, check_correction
 from .inference.partial import Beyond, check_partial
 from .notebooks import as_html
-from .rdm.comparison import align, method_named
+from .rdm.comparison import METHODS, align, compare_all, method_named
 from .rdm.rdm import RDM
 from .types import Array, Attr
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import pandas
     from matplotlib.figure import Figure, SubFigure
 
+_MAPPED = 400  # conditions at most in a map
 COLUMNS = (
     "model", "target", "similarity", "low", "high", "p_zero", "ceiling_low", "ceiling_high", "p_ceiling", "ceiled",
     "layer", "share", "layers", "best_layer", "best_similarity", "reason",
@@ -161,6 +162,29 @@ class ModelComparison:
         from .report.tables import in_words
 
         return in_words(self)
+
+    def distances(self, models: Sequence[str], targets: Sequence[str]) -> Array:
+        """Return 1 - similarity between the RDMs of models, at the layers chosen for the first target, and of targets.
+
+        Parameters
+        ----------
+        models, targets : sequence of str
+            Targets over the same conditions. Of more than 400 conditions 400 are drawn (seed 0).
+
+        Returns
+        -------
+        array (n, n)
+            Models, then targets.
+        """
+        rdms = [*(self.rdms[model, targets[0]] for model in models), *(self.rdms[target] for target in targets)]
+        labels = rdms[-1].labels
+        if len(labels) > _MAPPED:
+            drawn = np.sort(np.random.default_rng(0).choice(len(labels), _MAPPED, replace=False))
+            labels = tuple(labels[i] for i in drawn)
+        named = {str(i): rdm.subset(labels) for i, rdm in enumerate(rdms)}
+        method = str(self.settings.get("method", "pearson"))
+        found: Array = 1 - compare_all(named, named, method=method if method in METHODS else "pearson").to_numpy()
+        return found
 
     def plot(self, kind: str = "models") -> "Figure | SubFigure":
         """Draw the comparison in a new pyplot figure; nothing is shown or written.

@@ -208,7 +208,7 @@ def compare(
 
 def _show(found: "ModelComparison") -> None:
     from ...rsa.cli.console import print_table
-    from ...rsa.inference.multiplicity import LEVEL
+    from ...rsa.report.comparisons import LEVEL
     from ...rsa.report.tables import equals, order_of
 
     facts = {key: value for key, value in found.settings.items() if value not in (None, "") and "_said" not in key}

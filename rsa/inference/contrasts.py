@@ -31,6 +31,7 @@ class Contrasts:
         self.plan, self.subjects = plan, self.single.shape[1]
         self.estimate: Array = self.single.mean(axis=1)
         self.missed = np.array([sample.missed[0] for sample in samples])
+        self.highest = np.array([sample.highest[0] for sample in samples])
         draws = np.stack([sample.draws for sample in samples])
         self.by_stimulus: Array = draws.mean(axis=1)
         if plan.over == "stimuli":
@@ -80,7 +81,7 @@ class Contrasts:
             error, dof = self.errors(np.arange(len(self.estimate)))
             half = scipy.special.stdtrit(dof, (1 + LEVEL) / 2) * error
             low, high = z_ends(self.estimate, half, half)
-        return low, np.minimum(high + self.missed, 1.0)
+        return low, np.minimum(high + np.maximum(self.highest - self.estimate, 0.0), 1.0)
 
     def above(self, value: float = 0.0, *, best: bool = False) -> Array:
         """One-sided p-values of similarities above a number, by Student's t on Fisher's z scale.
@@ -90,7 +91,9 @@ class Contrasts:
         error, dof = self.errors(np.arange(len(self.estimate)))
         here = np.clip(self.estimate + self.missed * best, -1 + _ROUNDING, 1 - _ROUNDING)
         z = (np.arctanh(here) - np.arctanh(np.clip(value, -1 + _ROUNDING, 1 - _ROUNDING))) * (1 - here**2)
-        p: Array = scipy.special.stdtr(dof, -np.divide(z, error, out=np.sign(z) * np.inf, where=error > 0))
+        p: Array = scipy.special.stdtr(
+            dof, -np.divide(z, error, out=np.where(z == 0, 0.0, np.copysign(np.inf, z)), where=error > 0)
+        )
         return p
 
     def differences(self, first: Rows, second: Rows) -> dict[str, Array]:

@@ -10,7 +10,8 @@ of the layers that are in question, and none of them has an advantage in it.
 
 Half of the stimuli choose a worse layer than all of them would, so that this estimate is below the best layer's where
 others are nearly as good. What that may have cost, at most, is the highest similarity on all data less
-`sum p_l similarity_l`; intervals reach higher by it, and tests count it for the model that is behind.
+`sum p_l similarity_l`: tests count it for the model that is behind. Intervals reach as far above the highest
+similarity on all data as below the estimate.
 """
 
 import copy
@@ -45,15 +46,16 @@ class ModelSample:
     """One model's similarities to the columns, at the layers that were chosen.
 
     table: (layers, columns) all layers' similarities. shares: (layers, targets) how often each layer was chosen.
-    missed: (targets,) what the choice on half of the data may have cost. single: (columns,) the similarities, the gain
-    from the choice taken out. slopes: (columns, units) their derivatives. draws: (columns, draws) under resampled
-    stimuli.
+    missed: (targets,) what the choice on half of the data may have cost. highest: (targets,) of all layers on all data.
+    single: (columns,) the similarities, the gain from the choice taken out. slopes: (columns, units) their derivatives.
+    draws: (columns, draws) under resampled stimuli.
     """
 
     layers: tuple[str, ...]
     table: Array
     shares: Array
     missed: Array
+    highest: Array
     single: Array
     slopes: Array
     draws: Array
@@ -61,7 +63,14 @@ class ModelSample:
     def only(self, target: int, columns: Sequence[int]) -> "ModelSample":
         """One target, whose columns these are."""
         own, place = list(columns), slice(target, target + 1)
-        parts = self.shares[:, place], self.missed[place], self.single[own], self.slopes[own], self.draws[own]
+        parts = (
+            self.shares[:, place],
+            self.missed[place],
+            self.highest[place],
+            self.single[own],
+            self.slopes[own],
+            self.draws[own],
+        )
         return ModelSample(self.layers, self.table[:, own], *parts)
 
 
@@ -120,9 +129,10 @@ class Plan:
         for k, own in enumerate(self.targets.values()):
             weights[:, own] = shares[:, k, None]
         single = (weights * table).sum(axis=0)
-        missed = np.zeros(len(self.targets))
+        missed, highest = np.zeros(len(self.targets)), np.zeros(len(self.targets))
         for k, own in enumerate(self.targets.values()):
-            missed[k] = max(0.0, table[:, own].mean(axis=1).max() - single[own].mean())
+            highest[k] = table[:, own].mean(axis=1).max()
+            missed[k] = max(0.0, highest[k] - single[own].mean())
             single[own] -= gain[k]
         mixed = np.einsum("lc,lcn->cn", weights, slopes)
         by_unit = np.stack([np.bincount(self.unit, row, self.units) for row in mixed])
@@ -130,7 +140,7 @@ class Plan:
             drawn = sides.resampled(np.ascontiguousarray(self.counts[:, self.unit]))
             draws = np.einsum("lc,lcd->cd", weights, np.where(weights[..., None] > 0, drawn, 0.0))
             draws += single[:, None] - (weights * table).sum(axis=0)[:, None]
-        return ModelSample(tuple(layers), table, shares, missed, single, by_unit, draws)
+        return ModelSample(tuple(layers), table, shares, missed, highest, single, by_unit, draws)
 
     def _choice(self, table: Array, sides: Similarities) -> tuple[Array, Array]:
         """Shares of the halvings that choose each layer (layers, targets), and what they gain on the data as a whole.

@@ -7,7 +7,6 @@ from ..errors import RSAError, near
 from ..types import Array
 from .intervals import false_discovery
 
-LEVEL = 0.05  # of tests, after correction
 CORRECTIONS = ("fdr", "holm", "max", "none")
 SAID = {
     "fdr": "false discovery rate (Benjamini-Hochberg)",

@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import RSAError, near
-from ..inference.multiplicity import LEVEL
-from ..rdm.comparison import METHODS, compare_all
 from .figures import COLOURS, MARKERS, literal, shortened
 from .rdms import display_order, draw_rdm, planar_map
 
@@ -18,12 +16,12 @@ if TYPE_CHECKING:
 
     from ..comparison import ModelComparison
 
+LEVEL = 0.05  # of tests, after correction
 KINDS = ("models", "profiles", "map", "rdms")
 LONG = 34  # letters of a model's name
 CELL = 0.21  # inches of a row of models, and of a column of the matrix beside it
-FEW = 8  # models whose profiles are lines; more are rows of a map
+FEW = 7  # models whose profiles are lines; more are rows of a map
 ACROSS = 8  # RDMs beside each other
-_MAPPED = 400  # conditions at most in the map
 
 
 def comparison_figure(comparison: "ModelComparison", kind: str = "models", figure: "Figure | None" = None) -> "Figure":
@@ -198,7 +196,9 @@ def _draw_profiles(figure: "Figure", comparison: "ModelComparison") -> None:
             fine = np.linspace(0, 1, 60)
             deep = [values if len(values) > 1 else values * 2 for values in known.values()]
             picture = np.stack([np.interp(fine, np.linspace(0, 1, len(values)), values) for values in deep])
-            image = axes.imshow(picture, aspect="auto", cmap="viridis", extent=(0, 1, len(known) - 0.5, -0.5))
+            image = axes.imshow(
+                picture, aspect="auto", cmap="viridis", extent=(0, 1, len(known) - 0.5, -0.5), interpolation="nearest"
+            )
             figure.colorbar(image, ax=axes, label="RDM similarity")
             named = [shortened(model, LONG) for model in known] if place % across == 0 else []
             axes.set_yticks(range(len(named)), named, fontsize="small")
@@ -226,21 +226,13 @@ def _draw_maps(figure: "Figure", comparison: "ModelComparison") -> None:
     models = in_order(comparison)
     figure.set_size_inches(5.0 * len(sets) + 3.0, 5.0)
     grid = figure.subplots(1, len(sets), squeeze=False)[0]
-    method = str(comparison.settings.get("method", "pearson"))
-    method = method if method in METHODS else "pearson"
     for axes, targets in zip(grid, sets, strict=True):
         known = [model for model in models if (model, targets[0]) in comparison.rdms]
-        rdms = [*(comparison.rdms[m, targets[0]] for m in known), *(comparison.rdms[t] for t in targets)]
-        labels = rdms[-1].labels
-        if len(labels) > _MAPPED:
-            picked = np.sort(np.random.default_rng(0).choice(len(labels), _MAPPED, replace=False))
-            labels = tuple(labels[i] for i in picked)
-        named = {str(i): rdm.subset(labels) for i, rdm in enumerate(rdms)}
-        if len(named) < 3:
+        if len(known) + len(targets) < 3:
             axes.set_axis_off()
             axes.set_title("a map needs 3 RDMs", fontsize="small")
             continue
-        places, stress = planar_map(1 - compare_all(named, named, method=method).to_numpy())
+        places, stress = planar_map(comparison.distances(known, targets))
         for i, (x, y) in enumerate(places[: len(known)]):
             axes.scatter(x, y, s=150, facecolors="white", edgecolors="black", zorder=2)
             axes.text(
@@ -273,7 +265,7 @@ def _draw_rdms(figure: "Figure", comparison: "ModelComparison") -> None:
         raise RSAError("the comparison keeps no RDMs to draw")
     shown = [[m for m in models if (m, target) in comparison.rdms] for target in targets]
     lines = [math.ceil((len(known) + 1) / ACROSS) for known in shown]
-    across = min(ACROSS, max(len(known) + 1 for known in shown))
+    across = max(math.ceil((len(known) + 1) / down) for known, down in zip(shown, lines, strict=True))
     figure.set_size_inches(across * 2.3, sum(lines) * 2.2)
     grid, top = figure.subplots(sum(lines), across, squeeze=False), 0
     for axes in grid.flat:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 from markupsafe import Markup
 
 from ..extensions import versions
-from ..inference.multiplicity import LEVEL
 from ..io.storage import replacing
 from ..plots.figures import printable
 from ..plots.models import KINDS, comparison_figure
+from .comparisons import LEVEL
 from .page import check_report, render
 from .tables import equals, in_words, order_of
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ..inference.multiplicity import LEVEL
+from .comparisons import LEVEL
 
 if TYPE_CHECKING:
     from ..comparison import ModelComparison
@@ -37,8 +37,8 @@ def in_words(comparison: "ModelComparison") -> list[str]:
         choice = "half of the stimuli and of the subjects choose a model's layer and the others score it"
     lines = [
         f"Similarity: {choice}, over {said.get('splits')} halvings both ways, so that more layers are no advantage.",
-        f"[95% interval] and tests are about {_OVER[over]}: from {how[over]}. Intervals reach as high, and tests give "
-        "the model that is behind as much, as a choice on half of the data may have missed.",
+        f"[95% interval] and tests are about {_OVER[over]}: from {how[over]}. Intervals reach "
+        "above the highest layer on all data; tests give the model that is behind what its choice may have missed.",
         f"Tests: between models two-sided and paired; above zero (0) and below the lower ceiling (c) one-sided; "
         f"p < {LEVEL:g} after correction over the tests of one kind with one target: {said.get('correction_said')}.",
     ]

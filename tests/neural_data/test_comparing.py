@@ -162,11 +162,8 @@ def test_a_file_lists_models(tmp_path: Path) -> None:
 def test_animals_of_a_recording_are_resampled() -> None:
     rng, x = np.random.default_rng(0), images().reshape(24, -1).numpy()
     rates = np.concatenate([x[:, :40] + 0.5 * rng.normal(size=(24, 40)) for _ in range(3)], axis=1)
-    recording = from_arrays(
-        rates, {"stimulus_id": [str(i) for i in range(24)], "repetition": [0] * 24},
-        {"neuroid_id": [f"n{i}" for i in range(120)],
-         "region": ["IT"] * 120, "animal": [f"m{i // 40}" for i in range(120)]},
-    )  # fmt: skip
+    animals = {"animal": [f"m{i // 40}" for i in range(120)]}
+    recording = from_arrays(rates, stimulus_id=[str(i) for i in range(24)], region="IT", neuroid=animals)
     found = compare_models(ready(2), recording, over="both", level="region", bootstrap=50, halvings=5)
     assert found.settings["subjects"] == "3"
     assert found.rows[0]["ceiling_low"] < found.rows[0]["ceiling_high"]
