@@ -8,27 +8,27 @@ import typer
 
 def writable(path: Path | None) -> Path | None:
     """The path as it is. Raises RSAError when no file can be written there."""
-    from ..io.storage import check_writable
-
     if path is not None:
+        from ..io.storage import check_writable
+
         check_writable(path)
     return path
 
 
 def picture(path: Path | None) -> Path | None:
     """The path as it is. Raises RSAError when no picture can be written there."""
-    from ..plots.figures import check_picture
-
     if path is not None:
+        from ..plots.figures import check_picture
+
         check_picture(path)
     return path
 
 
 def web_page(path: Path | None) -> Path | None:
     """The path as it is. Raises RSAError when no HTML page can be written there."""
-    from ..report.page import check_report
-
     if path is not None:
+        from ..report.page import check_report
+
         check_report(path)
     return path
 

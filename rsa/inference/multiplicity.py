@@ -83,11 +83,11 @@ def _by_maximum(p: Array, noise: Array) -> Array:
 
     Scores and not differences: a p-value knows of the degrees of freedom and of the corrected standard error.
     """
-    from scipy.stats import norm
+    from scipy.special import ndtri
 
     drawn = noise[:, np.isfinite(noise).all(axis=0)]
     centred = drawn - drawn.mean(axis=1, keepdims=True)
     spread = centred.std(axis=1, keepdims=True)
     scores = np.abs(np.divide(centred, spread, out=np.zeros_like(centred), where=spread > 0)).max(axis=0)
-    reached = (scores >= norm.isf(p / 2)[:, None]).sum(axis=1)
+    reached = (scores >= -ndtri(p / 2)[:, None]).sum(axis=1)
     return np.maximum((1 + reached) / (1 + len(scores)), p)

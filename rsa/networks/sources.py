@@ -9,6 +9,7 @@ import importlib.util
 import logging
 import sys
 from collections.abc import Callable, Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -34,13 +35,16 @@ class ImagePreprocess:
     """Resize the shorter side to `size` pixels (bicubic), crop the central square, and normalise RGB in [0, 1]."""
 
     def __init__(self, size: int, mean: tuple[float, ...] = _MEAN, std: tuple[float, ...] = _STD) -> None:
+        self._said = f"{size} x {size} pixels, bicubic, mean {mean}, std {std}"
+        self._size, self._norm = size, {"mean": mean, "std": std}
+
+    @cached_property
+    def _transform(self) -> Callable[[Any], Tensor]:  # torchvision is slow to import, and kept layers need no image
         from torchvision.transforms import InterpolationMode
         from torchvision.transforms._presets import ImageClassification
 
-        self._said = f"{size} x {size} pixels, bicubic, mean {mean}, std {std}"
-        self._transform = ImageClassification(
-            crop_size=size, resize_size=size, mean=mean, std=std, interpolation=InterpolationMode.BICUBIC
-        )
+        sizes = {"crop_size": self._size, "resize_size": self._size}
+        return ImageClassification(**sizes, **self._norm, interpolation=InterpolationMode.BICUBIC)
 
     def __call__(self, image: Any) -> Tensor:
         return torch.as_tensor(self._transform(as_rgb(image)))

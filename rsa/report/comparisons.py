@@ -74,14 +74,14 @@ def chance_is_zero(method: str) -> bool:
 def above_zero(draws: "xarray.DataArray | None", target: int, method: str) -> list[int]:
     """Layers whose similarity is above zero: one-sided, Student's t on Fisher's z scale, adjusted over
     the layers of this target (Benjamini-Hochberg). None by a method that is above zero by chance."""
-    import scipy.stats
+    import scipy.special
 
     if draws is None or not chance_is_zero(method):
         return []
     value, dof = (draws[key].to_numpy()[:, target] for key in ("estimate", "dof"))
     error = standard_error(draws).to_numpy()[:, target]
     z = np.arctanh(np.clip(value, -1 + 1e-12, 1 - 1e-12)) * np.maximum(1 - value**2, 1e-12)
-    p = scipy.stats.t.sf(z / np.maximum(error, 1e-12), dof)
+    p = scipy.special.stdtr(dof, -z / np.maximum(error, 1e-12))
     return [int(i) for i in np.flatnonzero(false_discovery(p) < LEVEL)]
 
 
