@@ -7,10 +7,15 @@ from .evaluation.objective import Objective as Objective
 from .evaluation.predictors import free_predictors as free_predictors
 from .evaluation.predictors import size_of as size_of
 from .evaluation.teacher_rules import teacher_rules as teacher_rules
+from .morphisms.morphisms import inherited as inherited
+from .morphisms.morphisms import morph as morph
+from .morphisms.morphisms import morphs as morphs
+from .morphisms.morphisms import preserves as preserves
 from .report.page import write_search_report as write_search_report
 from .report.summary import search_report as search_report
 from .result import Evaluation as Evaluation
 from .searchers.evolution import EvolutionSearcher as EvolutionSearcher
+from .searchers.nash import NASHSearcher as NASHSearcher
 from .searchers.random import RandomSearcher as RandomSearcher
 from .searchers.rl import RLSearcher as RLSearcher
 from .searchers.searcher import Exhausted as Exhausted

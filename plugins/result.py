@@ -103,3 +103,18 @@ class Evaluation:
         if strange:
             raise RSAError(f"an evaluation has no {listing(sorted(strange))}")
         return cls(**values)
+
+
+@dataclass(frozen=True)
+class Heritage:
+    """What a candidate begins with: a network of the same search and its weights, or with neither, new ones.
+
+    Attributes
+    ----------
+    architecture : mapping, optional
+    weights : bytes, optional
+        A state dict as `torch.save` writes it.
+    """
+
+    architecture: Mapping[str, str | int] | None = None
+    weights: bytes | None = field(default=None, repr=False)

@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ...rsa import RSAError, Stimuli, Teacher
+from ...rsa.errors import reason
 from ...rsa.io.storage import make_folder
-from ..result import FAILED, Evaluation
+from ..morphisms.morphisms import inherited, preserves
+from ..result import FAILED, Evaluation, Heritage
 from ..spaces.space import Architecture, Space
-from ..training.checkpoints import Checkpoint
+from ..training.checkpoints import Checkpoint, packed_weights, unpacked_weights
 from ..training.data import Data
 from ..training.datasets import load_data
 from ..training.models import make_network
@@ -126,37 +128,82 @@ class Objective:
         RSAError
             For what is no architecture of the space.
         """
+        return self._evaluated(architecture, report)[0]
+
+    def descend(self, architecture: Architecture, heritage: Heritage) -> tuple[Evaluation, bytes | None]:
+        """Evaluate a candidate that begins with its parent's weights, and return its own.
+
+        Parameters
+        ----------
+        architecture : Architecture
+        heritage : Heritage
+            The parent and its weights, or neither.
+
+        Returns
+        -------
+        evaluation : Evaluation
+            Its `attrs` say under "inherited" whether the child computes, before it is trained, what the parent does
+            ("all"), or only keeps what fits ("part").
+        weights : bytes or None
+            For its children; None if it failed.
+
+        Raises
+        ------
+        RSAError
+            For what is no architecture of the space, and for weights that are damaged.
+        """
+        return self._evaluated(architecture, None, heritage)
+
+    def _evaluated(
+        self, architecture: Architecture, report: Report | None, heritage: Heritage | None = None
+    ) -> tuple[Evaluation, bytes | None]:
         canonical = self.space.canonical(architecture)
         start = time.perf_counter()
         described = {"space": self.space.name, "architecture": canonical, "settings": self.build}
         try:
             model = make_network(described, shape=self.data.shape, n_classes=self.data.n_classes, seed=self.seed)
         except RSAError as error:
-            return Evaluation(FAILED, str(error))
+            return Evaluation(FAILED, str(error)), None
+        attrs = {} if heritage is None else self._inherit(model, canonical, heritage)
         built = time.perf_counter() - start
 
         def look(moment: Moment) -> None:
             if report is not None and 0 < moment.epoch == int(moment.epoch):
                 report(moment.epoch, self.evaluator(model))
 
-        with self._kept(model) as file:
+        with self._kept(model, heritage) as file:
             resume = file if file is not None and _is_whole(file) else None
             settings: dict[str, Any] = {key: getattr(self, key) for key in ("epochs", "examples", "seed")}
             settings |= {"report": None if report is None else look, "device": self._where}
             training = train(model, self.data, self.recipe, checkpoint=file, resume=resume, **settings)
             seconds = {"build": built, "train": training.seconds}
             if training.failed:
-                return Evaluation(FAILED, training.reason, examples=training.examples, seconds=seconds)
+                return Evaluation(FAILED, training.reason, examples=training.examples, seconds=seconds), None
             found = self.evaluator(model)
-        return replace(found, examples=training.examples, seconds={**seconds, **found.seconds})
+        seconds |= found.seconds
+        found = replace(found, examples=training.examples, seconds=seconds, attrs={**found.attrs, **attrs})
+        return found, None if heritage is None or found.failed else packed_weights(model)
+
+    def _inherit(self, model: "nn.Module", child: Architecture, heritage: Heritage) -> dict[str, str]:
+        """Give a network its parent's weights; what an evaluation says about it."""
+        if heritage.architecture is None or heritage.weights is None:
+            return {}
+        old, fresh = unpacked_weights(heritage.weights), model.state_dict()
+        try:
+            model.load_state_dict(inherited(self.space, heritage.architecture, child, old, fresh))
+        except (IndexError, KeyError, RuntimeError) as error:
+            raise RSAError(f"the parent's weights are not of its network: {reason(error)}") from error
+        return {"inherited": "all" if preserves(self.space, heritage.architecture, child) else "part"}
 
     @contextmanager
-    def _kept(self, model: "nn.Module") -> Iterator[Path | None]:
+    def _kept(self, model: "nn.Module", heritage: Heritage | None = None) -> Iterator[Path | None]:
         """The file for the training of a network, if any; only an interruption or a kill leaves it behind."""
         if self.checkpoints is None:
             yield None
             return
-        file = self.checkpoints / f"{sha256(f'{model.origin} {self._training}'.encode()).hexdigest()[:24]}.pt"
+        begun = sha256(f"{model.origin} {self._training}".encode())
+        begun.update(b"" if heritage is None or heritage.weights is None else heritage.weights)
+        file = self.checkpoints / f"{begun.hexdigest()[:24]}.pt"
         try:
             yield file
         except Exception:

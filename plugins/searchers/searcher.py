@@ -48,6 +48,7 @@ class Searcher(ABC):
     """
 
     attempts: ClassVar[int] = 5  # proposals that are drawn before a known one is mutated
+    inherits: ClassVar[bool] = False  # whether candidates begin with the weights of their parents
     settings: dict[str, Any]
     _heard: dict[int, tuple[str, float | None]]  # trial -> key of the architecture, score
 
@@ -178,6 +179,26 @@ class Searcher(ABC):
         if trial < 0:
             raise RSAError(f"a trial's number must be 0 or more, not {trial}")
         return np.random.default_rng([self.seed, trial, *([attempt] if attempt else [])])
+
+    def parent(self, trial: int) -> int | None:
+        """Return the told trial with whose weights the network asked for this trial begins; None: with new ones.
+
+        Parameters
+        ----------
+        trial : int
+
+        Returns
+        -------
+        int or None
+        """
+        return None
+
+    def ancestors(self) -> set[int]:
+        """Return the told trials that may still become parents; the weights of the others are not kept.
+
+        What is missing here once must not become a parent later.
+        """
+        return set()
 
     def diagnostics(self) -> dict[str, float]:
         """Return numbers about the present state that are worth plotting against trials; none by default."""

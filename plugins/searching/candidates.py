@@ -5,10 +5,10 @@ claimed     A worker takes the lowest number that nobody has: new, given back, o
 told        The worker's searcher learns what has finished since (`_Worker._learn`).
 proposed    The searcher proposes an architecture, unless one was stored under this number (`_Worker._ask`).
 reserved    Its network is kept for this number, so that no other worker tries it (`Tracker.reserve`).
-running     Architecture and diagnostics of the searcher are stored (`Tracker.start`).
+running     Architecture, parent and diagnostics of the searcher are stored (`Tracker.start`).
 trained,    The objective evaluates it, in this process or one of its own (`isolation.assess`); the result of an equal
 scored      network that succeeded is used instead (`Candidate.reused`).
-ok, failed  The evaluation is stored: the end (`Tracker.finish`).
+ok, failed  The weights for its children, if any, and then the evaluation are stored: the end (`Tracker.finish`).
 interrupted Ctrl-C or an error before the end: given back, for whoever claims it next (`Tracker.release`).
 =========== ========================================================================================================
 
@@ -21,10 +21,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from ..result import FAILED, OK, Evaluation
+from ..result import FAILED, OK, Evaluation, Heritage
 from ..searchers.searcher import Exhausted
 from ..spaces.space import Choice
-from .isolation import Contained, assess, make_objective
+from .isolation import Contained, Scored, assess_heir, make_objective
 
 if TYPE_CHECKING:
     import pandas
@@ -57,6 +57,8 @@ class Candidate:
         What the searcher said about itself when it proposed this.
     trial : int
         Number of the trial in the Optuna study.
+    parent : int or None
+        The candidate with whose weights it begins.
     """
 
     number: int
@@ -65,6 +67,7 @@ class Candidate:
     evaluation: Evaluation | None = None
     diagnostics: Mapping[str, Any] = field(default_factory=dict)
     trial: int = 0
+    parent: int | None = None
 
     @property
     def finished(self) -> bool:
@@ -94,7 +97,7 @@ class Candidate:
 
 
 Notify = Callable[[Sequence[Candidate]], object]
-Assess = Callable[[dict[str, Choice]], Evaluation]
+Assess = Callable[[dict[str, Choice], Heritage | None], Scored]
 
 
 def figure(value: float | None) -> str:
@@ -187,13 +190,28 @@ class _Worker:
         stored = self._learn(number)
         diagnostics: dict[str, float] = {}
         if stored is None:
-            architecture = self._ask(number)
+            architecture, parent = self._ask(number), self._searcher.parent(number)
             diagnostics = self._searcher.diagnostics()
         else:
-            architecture = dict(stored.architecture)
+            architecture, parent = dict(stored.architecture), stored.parent
         evaluate = self._evaluator(architecture, stored, deaths)
-        if self._tracker.start(number, architecture, diagnostics):
-            self._tracker.finish(number, evaluate(architecture))
+        if not self._tracker.start(number, architecture, diagnostics, parent):
+            return
+        evaluation, weights = evaluate(architecture, self._heritage(parent))
+        if weights is None or self._tracker.keep_weights(number, weights):
+            self._tracker.finish(number, evaluation)
+        if weights is not None:
+            self._tracker.drop_weights(self._told - self._searcher.ancestors())
+
+    def _heritage(self, parent: int | None) -> Heritage | None:
+        """None for a searcher whose candidates inherit nothing."""
+        if not self._searcher.inherits:
+            return None
+        found = next((one for one in self._tracker.known if one.number == parent), None)
+        if found is None:
+            return Heritage()
+        weights = self._tracker.weights(found.number if found.reused is None else found.reused)
+        return Heritage() if weights is None else Heritage(found.architecture, weights)
 
     def _learn(self, number: int) -> Candidate | None:
         """Tell the searcher what had finished when this number was claimed; return the candidate stored under it."""
@@ -222,12 +240,12 @@ class _Worker:
 
     def _evaluator(self, architecture: dict[str, Choice], stored: Candidate | None, deaths: int) -> Assess:
         if stored is not None and (evaluation := stored.evaluation) is not None:  # killed between two writes
-            return lambda _: evaluation
+            return lambda *_: (evaluation, None)
         if deaths > _DEATHS:
-            return lambda _: Evaluation(FAILED, f"its worker died {deaths} times")
+            return lambda *_: (Evaluation(FAILED, f"its worker died {deaths} times"), None)
         twin = self._known.get(self._plan.space.key(architecture)) if self._plan.reuse else None
         if twin is not None:
-            return lambda _: twin.result_again()
+            return lambda *_: (twin.result_again(), None)
         if self._assess is None:
             self._assess = self._assessor()
         return self._assess
@@ -237,7 +255,7 @@ class _Worker:
         if plan.timeout is not None:
             return Contained(plan.objective, self._device, plan.timeout)
         objective = make_objective(plan.objective, self._device)
-        return lambda architecture: assess(objective, architecture)
+        return lambda architecture, heritage: assess_heir(objective, architecture, heritage)
 
     def close(self) -> None:
         if isinstance(self._assess, Contained):

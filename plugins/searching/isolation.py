@@ -17,9 +17,10 @@ from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 from ...rsa import RSAError
 from ...rsa.errors import listing, reason
-from ..result import FAILED, Evaluation
+from ..result import FAILED, Evaluation, Heritage
 from ..spaces.space import Architecture
 
+Scored: TypeAlias = "tuple[Evaluation, bytes | None]"
 Scorer: TypeAlias = Callable[[dict[str, Any]], "Evaluation | float"]
 _LONGEST = 500  # characters of a reason
 _TERMINATED = 4  # processes that one candidate may use up where something sends them SIGTERM
@@ -36,9 +37,31 @@ class ObjectiveFactory(Protocol):
     def make(self, device: str | None) -> Scorer: ...
 
 
+@runtime_checkable
+class InheritingObjective(Protocol):
+    """An objective whose candidates can begin with the weights of others, and leave theirs."""
+
+    def descend(self, architecture: dict[str, Any], heritage: Heritage) -> Scored: ...
+
+
 def make_objective(objective: "Scorer | ObjectiveFactory", device: str | None = None) -> Scorer:
     """Return the objective, or the one that a factory makes for the device."""
     return objective.make(device) if isinstance(objective, ObjectiveFactory) else objective
+
+
+def assess_heir(objective: Scorer, architecture: Architecture, heritage: Heritage | None) -> Scored:
+    """`assess`, and the weights that the candidate leaves, if there is a heritage and the objective can inherit."""
+    if heritage is None or not isinstance(objective, InheritingObjective):
+        return assess(objective, architecture), None
+    left: list[bytes | None] = []
+
+    def descended(architecture: dict[str, Any]) -> Evaluation:
+        evaluation, weights = objective.descend(architecture, heritage)
+        left.append(weights)
+        return evaluation
+
+    evaluation = assess(descended, architecture)
+    return evaluation, left[0] if left and not evaluation.failed else None
 
 
 def assess(objective: Scorer, architecture: Architecture) -> Evaluation:
@@ -154,24 +177,25 @@ class Contained:
         self._payload, self._device, self.timeout = packed(objective, "the objective"), device, timeout
         self._child: Child | None = self._begin()
 
-    def __call__(self, architecture: Architecture) -> Evaluation:
+    def __call__(self, architecture: Architecture, heritage: Heritage | None = None) -> Scored:
         start = time.perf_counter()
         for _ in range(_TERMINATED):
             child = self._child = self._child or self._begin()
             why, again = f"timeout: it took longer than {self.timeout:g} s", False
             try:
-                child.line.send(dict(architecture))
+                child.line.send((dict(architecture), heritage))
                 if child.line.poll(self.timeout):
                     answer = child.line.recv()
                     if isinstance(answer, SearchStopped):
                         raise answer
-                    return Evaluation.from_dict(answer)
+                    evaluation, weights = answer
+                    return Evaluation.from_dict(evaluation), weights
             except (EOFError, OSError):
                 why, again = f"its process ended with {child.exit}", child.exit == "signal SIGTERM"  # nobody's fault
             self.close()
             if not again:
                 break
-        return Evaluation(FAILED, why, seconds={"total": time.perf_counter() - start})
+        return Evaluation(FAILED, why, seconds={"total": time.perf_counter() - start}), None
 
     def _begin(self) -> Child:
         child = Child(_serve, self._payload, self._device)
@@ -200,10 +224,11 @@ def _serve(line: Connection, payload: bytes, device: str | None) -> None:
     line.send(None)
     while True:
         try:
-            architecture = line.recv()
+            architecture, heritage = line.recv()
         except EOFError:
             return
         try:
-            line.send(assess(objective, architecture).to_dict())
+            evaluation, weights = assess_heir(objective, architecture, heritage)
+            line.send((evaluation.to_dict(), weights))
         except SearchStopped as error:
             line.send(SearchStopped(str(error)))

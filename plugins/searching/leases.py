@@ -214,7 +214,7 @@ class Reservations(_Rows):
 
 
 class KeptFiles(_Rows):
-    """Files that one worker makes for all, such as the study's teacher, by their keys."""
+    """Files that one worker makes for all, such as the study's teacher and candidates' weights, by their keys."""
 
     def __init__(self, engine: "Engine", study: int) -> None:
         from sqlalchemy import Column, LargeBinary, String
@@ -230,6 +230,17 @@ class KeptFiles(_Rows):
     def write(self, key: str, content: bytes) -> None:
         """Keep a file, unless there is one: that of whoever was faster stays."""
         self._insert(key=key, content=content)
+
+    def replace(self, key: str, content: bytes) -> None:
+        """Keep a file, in place of one of that name."""
+        self._insert(instead=self._where(key=key), key=key, content=content)
+
+    def drop(self, keys: Sequence[str]) -> None:
+        """Keep these files no longer."""
+        kept = {key for (key,) in self._read("key", where=self._where())}
+        with self._engine.begin() as connection:
+            for key in kept.intersection(keys):
+                connection.execute(self._table.delete().where(*self._where(key=key)))
 
 
 def _now() -> datetime:

@@ -6,7 +6,7 @@ and evaluation are one user attribute each. `candidates` tells what a candidate 
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Set
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -26,8 +26,9 @@ if TYPE_CHECKING:
 
 _SEARCH, _FINALS, _NUMBER, _EXHAUSTED = "search", "finals", "candidate", "exhausted"
 _VERSIONS, _CHANGES = "versions", "changes"
-_ARCHITECTURE, _EVALUATION, _DIAGNOSTICS = "architecture", "evaluation", "diagnostics"
+_ARCHITECTURE, _EVALUATION, _DIAGNOSTICS, _PARENT = "architecture", "evaluation", "diagnostics", "parent"
 _STATUS = {"COMPLETE": OK, "FAIL": FAILED, "PRUNED": FAILED, "WAITING": INTERRUPTED}  # of a trial's states
+_WEIGHTS = "weights "  # before the number of a candidate: the key of its weights
 _MAKING = -1  # the number under which a worker leases the making of the study's files
 _JOINING = 5.0  # seconds that a worker who joins waits for the one who has just begun the study
 
@@ -222,7 +223,7 @@ class Tracker:
         -------
         bytes
         """
-        files = self._patiently(lambda: KeptFiles(self._database.engine, self._id))
+        files = self._patiently(lambda: self._files)
         while (found := self._patiently(lambda: files.read(key))) is None:
             if not self._patiently(self._claim_making):
                 time.sleep(1)
@@ -331,7 +332,13 @@ class Tracker:
 
         self._patiently(give_back)
 
-    def start(self, number: int, architecture: Architecture, diagnostics: Mapping[str, Any] | None = None) -> bool:
+    def start(
+        self,
+        number: int,
+        architecture: Architecture,
+        diagnostics: Mapping[str, Any] | None = None,
+        parent: int | None = None,
+    ) -> bool:
         """Store that this candidate is being evaluated, and what it is; False if another worker has taken it over.
 
         Parameters
@@ -341,29 +348,31 @@ class Tracker:
         architecture : mapping
         diagnostics : mapping, optional
             What the searcher said about itself.
+        parent : int, optional
+            The candidate with whose weights it begins.
 
         Returns
         -------
         bool
         """
         try:
-            self._patiently(lambda: self._start(number, architecture, diagnostics or {}), self._look)
+            about = {_DIAGNOSTICS: dict(diagnostics or {}), _PARENT: parent}
+            self._patiently(lambda: self._start(number, architecture, about), self._look)
         except _TakenOver:
             self._beating = None
             return False
         self._beating = number
         return True
 
-    def _start(self, number: int, architecture: Architecture, diagnostics: Mapping[str, Any]) -> None:
+    def _start(self, number: int, architecture: Architecture, about: Mapping[str, Any]) -> None:
         from optuna.trial import TrialState, create_trial
 
         if number in self._finished or not self._leases.renew(number, self.owner):
             raise _TakenOver
         with self._holding(number):
             if number not in self._trials:
-                attributes = {_NUMBER: number, _ARCHITECTURE: dict(architecture)}
-                if diagnostics:
-                    attributes[_DIAGNOSTICS] = dict(diagnostics)
+                attributes: dict[str, Any] = {_NUMBER: number, _ARCHITECTURE: dict(architecture)}
+                attributes |= {name: value for name, value in about.items() if value not in (None, {})}
                 new = create_trial(state=TrialState.RUNNING, user_attrs=attributes, **self._parameters(architecture))
                 self._trials[number] = self._storage.create_new_trial(self._id, template_trial=new)
             elif number in self._unfinished and self._unfinished[number].status == INTERRUPTED:
@@ -413,6 +422,63 @@ class Tracker:
         bool
         """
         return self._patiently(lambda: self._reservations.take(number, key))
+
+    @cached_property
+    def _files(self) -> KeptFiles:
+        return KeptFiles(self._database.engine, self._id)
+
+    def keep_weights(self, number: int, weights: bytes) -> bool:
+        """Keep the weights of a started candidate for its children; False if another worker has taken it over.
+
+        Parameters
+        ----------
+        number : int
+            Number of the candidate.
+        weights : bytes
+
+        Returns
+        -------
+        bool
+        """
+        if not self._patiently(lambda: self._leases.renew(number, self.owner)):
+            return False
+        self._patiently(lambda: self._files.replace(f"{_WEIGHTS}{number}", weights))
+        return True
+
+    def weights(self, number: int) -> bytes | None:
+        """Return the weights that a candidate left, if they are kept.
+
+        Parameters
+        ----------
+        number : int
+            Number of the candidate.
+
+        Returns
+        -------
+        bytes or None
+        """
+        return self._patiently(lambda: self._files.read(f"{_WEIGHTS}{number}"))
+
+    def drop_weights(self, numbers: Set[int]) -> None:
+        """Drop the weights of these candidates, except those with which an unfinished one begins.
+
+        While a worker has claimed a candidate but not stored its parent yet, nothing is dropped.
+
+        Parameters
+        ----------
+        numbers : set of int
+            Finished candidates that become no parents any more.
+        """
+
+        def drop() -> None:
+            leases = self._leases.read(self._first_open())
+            self._look()
+            started = {*self._finished, *self._unfinished, _MAKING}
+            if leases.keys() <= started:
+                spared = {candidate.parent for candidate in self._unfinished.values()}
+                self._files.drop([f"{_WEIGHTS}{number}" for number in numbers - spared])
+
+        self._patiently(drop)
 
     def finish(self, number: int, evaluation: Evaluation) -> bool:
         """Store the result of a started candidate; False if another worker has taken it over.
@@ -516,8 +582,7 @@ def _candidate(number: int, trial: "FrozenTrial") -> Candidate:
     try:
         evaluation = Evaluation.from_dict(stored[_EVALUATION]) if _EVALUATION in stored else None
         architecture, diagnostics = dict(stored[_ARCHITECTURE]), dict(stored.get(_DIAGNOSTICS, {}))
-        return Candidate(
-            number, _STATUS.get(trial.state.name, RUNNING), architecture, evaluation, diagnostics, trial.number
-        )
+        status, parent = _STATUS.get(trial.state.name, RUNNING), stored.get(_PARENT)
+        return Candidate(number, status, architecture, evaluation, diagnostics, trial.number, parent)
     except (KeyError, TypeError, ValueError) as error:
         raise RSAError(f"trial {trial.number} of the study is damaged: {error}") from error

@@ -73,6 +73,24 @@ class CellSpace(Space):
         forced = {state for state, name in enumerate(STATES) if architecture[f"output/{name}"] == 1}
         return Cell(blocks, tuple(sorted(unread(blocks) | forced)))
 
+    def architecture(self, cell: Cell) -> dict[str, Choice]:
+        """Find the architecture of a cell.
+
+        Parameters
+        ----------
+        cell : Cell
+
+        Returns
+        -------
+        dict
+            Canonical.
+        """
+        found: dict[str, Choice] = {f"output/{name}": int(state in cell.output) for state, name in enumerate(STATES)}
+        for j, block in enumerate(cell.blocks, start=1):
+            for side, (operation, state) in zip("ab", block.operands, strict=True):
+                found |= {f"block{j}/input_{side}": state_name(state), f"block{j}/operation_{side}": operation}
+        return self.canonical(found)
+
     def _simplify(self, architecture: dict[str, Choice]) -> dict[str, Choice]:
         cell = self.cell(architecture)
         for j, block in enumerate(cell.blocks, start=1):

@@ -1,6 +1,6 @@
 """The space of convolutional networks of the paper: layers with any earlier layers as inputs (Zoph & Le 2017)."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ...rsa import RSAError
@@ -83,6 +83,26 @@ class CNNSpace(Space):
                 )
             )
         return found
+
+    def architecture(self, layers: Sequence[ConvLayer]) -> dict[str, Choice]:
+        """Find the architecture of these layers.
+
+        Parameters
+        ----------
+        layers : sequence of ConvLayer
+
+        Returns
+        -------
+        dict
+            Canonical.
+        """
+        found: dict[str, Choice] = {"n_layers": len(layers)}
+        for j, layer in enumerate(layers, start=1):
+            values = (layer.filters, layer.kernel[1], layer.kernel[0], layer.stride)
+            words = ("ReLU" if layer.relu else "identity", "BN" if layer.norm else "none")
+            found |= {f"layer{j}/{kind}": value for kind, value in zip(_SETTINGS, (*values, *words), strict=True)}
+            found |= {_connection(i, j): int(i in layer.inputs) for i in range(j if j > 1 else 0)}
+        return self.canonical(found)
 
     def _simplify(self, architecture: dict[str, Choice]) -> dict[str, Choice]:
         later = range(2, int(architecture["n_layers"]) + 1)  # than the first, which always reads the image

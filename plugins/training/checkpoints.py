@@ -1,5 +1,6 @@
 """Checkpoints: the state of a training in one file, from which it continues as if it had never stopped."""
 
+import io
 import json
 import math
 import threading
@@ -254,3 +255,21 @@ def _no_larger_than(weights: Mapping[str, Tensor]) -> Iterator[None]:
         yield
     finally:
         handle.remove()
+
+
+def packed_weights(model: nn.Module) -> bytes:
+    """Return the weights of a network as `torch.save` writes them, for `unpacked_weights`."""
+    file = io.BytesIO()
+    torch.save({name: value.cpu() for name, value in model.state_dict().items()}, file)
+    return file.getvalue()
+
+
+def unpacked_weights(content: bytes) -> dict[str, Tensor]:
+    """Read weights as data only. Raises RSAError for what `packed_weights` did not write."""
+    try:
+        weights = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+    except Exception as error:
+        raise RSAError("the parent's weights are damaged; they were not loaded") from error
+    if not isinstance(weights, dict) or not all(isinstance(value, Tensor) for value in weights.values()):
+        raise RSAError("the parent's weights are no state dict")
+    return weights

@@ -3,7 +3,7 @@
 from typing import ClassVar
 
 import pytest
-from tgsage.plugins import EvolutionSearcher, RandomSearcher, RLSearcher, TPESearcher
+from tgsage.plugins import EvolutionSearcher, NASHSearcher, RandomSearcher, RLSearcher, TPESearcher
 from tgsage.plugins.testing import SearcherContract
 
 
@@ -41,4 +41,13 @@ class TestRLWithConditions(SearcherContract):
 
 
 class TestEvolutionWithConditions(TestEvolution):
+    space = "conditional"
+
+
+class TestNASH(SearcherContract):
+    searcher = NASHSearcher
+    settings: ClassVar = {"startup": 5, "children": 4}
+
+
+class TestNASHWithConditions(TestNASH):
     space = "conditional"
