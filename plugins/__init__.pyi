@@ -15,6 +15,7 @@ from .report.page import write_search_report as write_search_report
 from .report.summary import search_report as search_report
 from .result import Evaluation as Evaluation
 from .searchers.evolution import EvolutionSearcher as EvolutionSearcher
+from .searchers.lemonade import LEMONADESearcher as LEMONADESearcher
 from .searchers.nash import NASHSearcher as NASHSearcher
 from .searchers.random import RandomSearcher as RandomSearcher
 from .searchers.rl import RLSearcher as RLSearcher

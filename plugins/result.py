@@ -40,6 +40,8 @@ class Evaluation:
         Phase ("build", "train", "evaluate", "rdms") -> duration.
     parameters : int
         Trainable ones.
+    costs : mapping
+        "multiply-adds" of an image and "latency" in milliseconds, where they were asked for.
     attrs : mapping
         The settings that made it.
     """
@@ -56,6 +58,7 @@ class Evaluation:
     examples: int = 0
     seconds: Mapping[str, float] = field(default_factory=dict, repr=False)
     parameters: int = 0
+    costs: Mapping[str, float] = field(default_factory=dict, repr=False)
     attrs: Mapping[str, Attr] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
@@ -76,6 +79,18 @@ class Evaluation:
         """Return what a table has in one row: no mappings but `seconds`, summed over the phases."""
         fields = ("status", "score", "p", "tg", "b", "loss", "examples", "parameters", "reason")
         return {**{name: getattr(self, name) for name in fields}, "seconds": sum(self.seconds.values())}
+
+    def measured(self) -> dict[str, float]:
+        """Return what a search can weigh besides the score: error, loss, parameters, multiply-adds and latency.
+
+        Returns
+        -------
+        dict
+            As far as they are known.
+        """
+        error = None if self.p is None else 1 - self.p
+        known = {"error": error, "loss": self.loss, "parameters": self.parameters or None, **self.costs}
+        return {name: float(value) for name, value in known.items() if value is not None}
 
     def to_dataframe(self) -> "pandas.DataFrame":
         """Return one row with the columns of `row`; `pandas.concat` puts several together."""

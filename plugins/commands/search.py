@@ -90,7 +90,7 @@ def search(
     space: Annotated[
         str, typer.Option(help="cnn10, cnn20, cell, nasbench201, macro, toy (see: tgsage space).")
     ] = "toy",
-    searcher: Annotated[str, typer.Option(help="random, tpe, rl, evolution, or a plug-in's name.")] = "tpe",
+    searcher: Annotated[str, typer.Option(help="random, tpe, rl, evolution, nash, or a plug-in's name.")] = "tpe",
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="Another setting of the searcher, as temperature=2; repeat it.")
     ] = None,

@@ -26,6 +26,7 @@ from ..training.performance import Each, Performance, check_logits, evaluate_net
 from ..training.placement import Choice, Placement, out_of_memory, place
 from ..training.teachers import LIMIT, cut, digest_of, stimuli_of
 from .behavior import BehaviorTeacher
+from .costs import costs_of
 
 if TYPE_CHECKING:
     import torch
@@ -67,6 +68,8 @@ class Evaluator:
         Of the network's RDMs and of their comparison; by default the teacher's own.
     batchnorm : str
         See `normalising`; "running" for mature networks.
+    costs : sequence of str
+        What to measure besides: "multiply-adds", "latency".
     seed : int
         Of the features and stimuli drawn, and of the order of stimuli that are no validation images.
     data_dir : path, optional
@@ -98,6 +101,7 @@ class Evaluator:
         n_features: int | None = N_FEATURES,
         batchnorm: str = "batch",
         batch_size: int = BATCH,
+        costs: Sequence[str] = (),
         seed: int = 0,
         data_dir: str | Path | None = None,
         device: "str | torch.device | Placement | None" = None,
@@ -109,6 +113,7 @@ class Evaluator:
         for name, number in (("alpha", alpha), ("beta", beta)):
             if not math.isfinite(number):
                 raise RSAError(f"{name} is a finite number, not {number}")
+        self.costs = tuple(costs)
         self.data, self.teacher, self.alpha, self.batchnorm = data, teacher, alpha, batchnorm
         self._combine, self.combine = combine, combine or (lambda p, tg: p_plus_tg(p, tg, alpha))
         chosen = metric or ("correlation" if teacher is None else teacher.metric)
@@ -212,6 +217,7 @@ class Evaluator:
         if self.teacher is not None or chosen is not None:
             seconds["rdms"] = time.perf_counter() - start - performance.seconds
         known |= {"p": performance.accuracy, "loss": performance.loss, "parameters": count_parameters(model)}
+        known["costs"] = costs_of(model, self.costs, self.data.shape, self._where)
         return Evaluation(OK, seconds=seconds, **known)
 
     def describe(self) -> dict[str, object]:
@@ -219,6 +225,7 @@ class Evaluator:
         readout, asked = self.readout, dict(zip(("amp", "channels_last"), self._asked, strict=True))
         about = self.data.describe() | {"batchnorm": self.batchnorm, **asked}
         about |= {"batch_size": readout.batch_size, "seed": readout.seed}
+        about |= {"costs": list(self.costs)} if self.costs else {}
         if self.behavior is not None:
             about |= {"behavior": self.behavior.describe(), "beta": self.beta}
         if self.teacher is None:

@@ -11,6 +11,7 @@ import numpy as np
 from ..networks.structures import ConvLayer
 from ..spaces.cell import CellSpace
 from ..spaces.cnn import CNNSpace
+from ..spaces.macro import LATER, OPERATIONS, MacroSpace
 from ..spaces.nasbench201 import EDGES, NASBench201
 from ..spaces.space import Architecture, Choice, Space
 from ..spaces.toy import ToySpace
@@ -53,6 +54,8 @@ def family_of(space: Space) -> Family | None:
         return Chains(space)
     if isinstance(space, NASBench201):
         return Edges(space)
+    if isinstance(space, MacroSpace):
+        return Residuals(space)
     return Blocks(space) if isinstance(space, CellSpace) else None
 
 
@@ -184,3 +187,34 @@ class Blocks(Family):
         before, after = self.space.cell(parent), self.space.cell(child)
         operands = cells.operand_sources(before, after)
         return same_shapes(old, fresh) if operands is None else cell_weights(before, after, operands, old, fresh)
+
+
+class Residuals(Family):
+    """Layers of NAS-Bench-Macro: a block where there was none adds nothing at first, and a block can grow.
+
+    An identity that halves the size is a convolution without a shortcut, and stays one.
+    """
+
+    def __init__(self, space: MacroSpace) -> None:
+        self.space = space
+
+    def children(self, start: Child) -> Iterator[Child]:
+        for name, operation in start.items():
+            for larger in OPERATIONS[OPERATIONS.index(str(operation)) + 1 :]:
+                child = self.space.canonical({**start, name: larger})
+                if self.preserves(start, child):
+                    yield child
+
+    def preserves(self, parent: Child, child: Child) -> bool:
+        with_shortcut = {name for stage in LATER for name in stage}
+        return all(
+            OPERATIONS.index(str(child[name])) >= OPERATIONS.index(str(operation))
+            and (operation != "identity" or child[name] == operation or name in with_shortcut)
+            for name, operation in parent.items()
+        )
+
+    def weights(self, parent: Child, child: Child, old: "Weights", fresh: "Weights") -> "dict[str, Tensor]":
+        from .weights import residual_weights
+
+        new = [name for name, operation in parent.items() if operation == "identity" != child[name]]
+        return residual_weights(new, old, fresh)

@@ -180,3 +180,10 @@ def same_shapes(old: Weights, fresh: Weights) -> dict[str, Tensor]:
     """The old weights of the same name and shape, else the new ones."""
     kept = {key: old[key] for key, new in fresh.items() if key in old and old[key].shape == new.shape}
     return {key: kept[key].clone() if key in kept else new for key, new in fresh.items()}
+
+
+def residual_weights(new: Sequence[str], old: Weights, fresh: Weights) -> dict[str, Tensor]:
+    """The child's weights, of networks whose `layerN.layers` is a branch beside a shortcut; new ones add nothing."""
+    found = {key: fitted(old[key], value) if key in old else value for key, value in fresh.items()}
+    silent = [f"{name}.layers.3.{key}" for name in new for key in ("weight", "bias")]  # the last BN
+    return found | {key: torch.zeros_like(fresh[key]) for key in silent if key in fresh}

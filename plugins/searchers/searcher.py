@@ -132,7 +132,9 @@ class Searcher(ABC):
                 return found
         raise Exhausted(f"all {len(known)} networks of {self.space.name} were tried")
 
-    def tell(self, trial: int, architecture: Architecture, score: float | None) -> None:
+    def tell(
+        self, trial: int, architecture: Architecture, score: float | None, measured: Mapping[str, float] | None = None
+    ) -> None:
         """Take in the result of a trial, asked here or not; one that was told already is not learned again.
 
         Parameters
@@ -142,6 +144,8 @@ class Searcher(ABC):
         architecture : mapping
         score : float or None
             None if the trial failed.
+        measured : mapping, optional
+            What else is known about the network (`Evaluation.measured`), for searchers with several objectives.
 
         Raises
         ------
@@ -155,7 +159,7 @@ class Searcher(ABC):
         canonical, number = self.space.canonical(architecture), None if score is None else float(score)
         told = self.space.key(canonical), number
         if trial not in self._heard:
-            self.learn(trial, canonical, number)
+            self.learn_measured(trial, canonical, number, measured or {})
             self._heard[trial] = told
         elif self._heard[trial] != told:
             raise RSAError(
@@ -240,6 +244,24 @@ class Searcher(ABC):
         """
         return self.propose(trial, rng)
 
+    def learn_measured(
+        self, trial: int, architecture: dict[str, Choice], score: float | None, measured: Mapping[str, float]
+    ) -> None:
+        """Take in one result with what else was measured; by default as `learn`, which takes the score alone.
+
+        Parameters
+        ----------
+        trial : int
+            Number of the trial, from 0.
+        architecture : dict
+            Canonical, and the searcher's to keep.
+        score : float or None
+            None if the trial failed.
+        measured : mapping
+            Such as "parameters" and "latency"; may be empty.
+        """
+        self.learn(trial, architecture, score)
+
     def learn(self, trial: int, architecture: dict[str, Choice], score: float | None) -> None:  # noqa: B027
         """Take in one result, which is new.
 
@@ -302,7 +324,7 @@ def list_searchers() -> tuple[str, ...]:
     --------
     >>> from tgsage.plugins import list_searchers
     >>> list_searchers()
-    ('evolution', 'random', 'rl', 'tpe')
+    ('evolution', 'lemonade', 'nash', 'random', 'rl', 'tpe')
     """
     found = []
     for name, point in _points().items():
@@ -321,8 +343,8 @@ def get_searcher(name: str) -> type[Searcher]:
     Parameters
     ----------
     name : str
-        "random", "tpe", "rl", "evolution", a plug-in's name, or the place of any class as "module:Class". Of two with
-        one name ours is taken, with a warning.
+        One of `list_searchers`, such as "tpe" or "nash", or the place of any class as "module:Class". Of two with one
+        name ours is taken, with a warning.
 
     Returns
     -------

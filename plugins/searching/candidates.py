@@ -221,7 +221,8 @@ class _Worker:
                 stored = candidate
             if candidate.finished and candidate.number not in self._told:
                 self._told.add(candidate.number)
-                self._searcher.tell(candidate.number, candidate.architecture, candidate.score)
+                measured = {} if candidate.evaluation is None else candidate.evaluation.measured()
+                self._searcher.tell(candidate.number, candidate.architecture, candidate.score, measured)
                 if candidate.score is not None:
                     self._known.setdefault(self._plan.space.key(candidate.architecture), candidate)
         return stored

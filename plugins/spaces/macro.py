@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 OPERATIONS = ("identity", "mb3x3e3", "mb5x5e6")  # 0, 1, 2 in the keys of the published table
 _LAYERS = tuple(f"layer{i}" for i in range(1, 9))
-_LATER = (_LAYERS[1:2], _LAYERS[3:5], _LAYERS[6:8])  # of the three stages the layers after the first
+LATER = (_LAYERS[1:2], _LAYERS[3:5], _LAYERS[6:8])  # of the three stages the layers after the first
 
 
 class MacroSpace(Space):
@@ -34,7 +34,7 @@ class MacroSpace(Space):
 
     def _simplify(self, architecture: dict[str, Choice]) -> dict[str, Choice]:
         simple = dict(architecture)
-        for names in _LATER:
+        for names in LATER:
             operations = sorted((architecture[name] for name in names), key=lambda one: one == "identity")
             simple |= dict(zip(names, operations, strict=True))
         return simple

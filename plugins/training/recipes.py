@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from torch import nn, optim
 
 OPTIMISERS = ("sgd", "rmsprop", "adamw")
-SCHEDULES = ("constant", "steps", "cosine", "one-cycle")
+SCHEDULES = ("constant", "steps", "cosine", "restarts", "one-cycle")
 
 
 @dataclass(frozen=True)
@@ -27,8 +27,9 @@ class Recipe:
         stopping it halfway would end at its highest rate.
     lr, momentum, nesterov
         Of the optimiser; `momentum` is the first beta of "adamw".
-    schedule : {"constant", "steps", "cosine", "one-cycle"}
+    schedule : {"constant", "steps", "cosine", "restarts", "one-cycle"}
         "steps": lr times `factor` every `step` epochs. "cosine": half a period down to 0, updated at each batch.
+        "restarts": such a half period in every `step` epochs (SGDR, Loshchilov & Hutter 2017).
         "one-cycle": linearly up from lr / 25 in the first `warmup` of all batches, then linearly down to 0.
     batch_size : int
         An epoch is divided into ceil(n / batch_size) batches whose sizes differ by one image at most.
@@ -77,7 +78,12 @@ class Recipe:
         for key, known in (("optimiser", OPTIMISERS), ("schedule", SCHEDULES)):
             if getattr(self, key) not in known:
                 raise RSAError(f"{key} is {getattr(self, key)!r}{near(str(getattr(self, key)), known)}")
-        for key, least in (("epochs", 1), ("batch_size", 1), ("step", int(self.schedule == "steps")), ("pad", 0)):
+        for key, least in (
+            ("epochs", 1),
+            ("batch_size", 1),
+            ("step", int(self.schedule in ("steps", "restarts"))),
+            ("pad", 0),
+        ):
             if type(getattr(self, key)) is not int or getattr(self, key) < least:
                 raise RSAError(f"{key} must be a whole number from {least}, got {getattr(self, key)!r}")
         for key in ("lr", "momentum", "decay", "eps", "weight_decay", "factor", "clip", "auxiliary"):
@@ -105,6 +111,9 @@ class Recipe:
             return self.lr * self.factor ** math.floor(epoch / self.step + 1e-9)
         if self.schedule == "cosine":
             return self.lr * 0.5 * (1 + math.cos(math.pi * epoch / self.epochs))
+        if self.schedule == "restarts":
+            since = (epoch + 1e-9) % self.step - 1e-9
+            return self.lr * 0.5 * (1 + math.cos(math.pi * since / self.step))
         if self.schedule == "one-cycle":
             share = epoch / epochs if epochs else 0.0
             return self.lr * min(0.04 + 0.96 * share / self.warmup, (1 - share) / (1 - self.warmup))
@@ -226,6 +235,11 @@ RECIPES = {
         # paper, search with the brain as teacher: one epoch at 64 x 64. The optimiser is that of `imagenet-cell`; crops
         # are in neither text: as for CIFAR, in proportion
         Recipe("imagenet64-search", epochs=1, schedule="constant", pad=8, **_IMAGENET),
+        # Elsken et al. 2018 (arXiv:1711.04528, section 4.1): every child for 17 epochs, SGD Nesterov .9, cosine from
+        # .05 to 0; batch size, L2 and augmentation as in `cifar-cell` here
+        Recipe("nash", epochs=170, lr=0.05, schedule="restarts", step=17, weight_decay=5e-4, pad=4, flip=True),
+        # ours: the same idea for the digits
+        Recipe("digits-restarts", epochs=20, lr=0.01, schedule="restarts", step=2, pad=1, **_DIGITS),
         # ours, for minutes on a small machine: after Smith & Topin 2019, Super-convergence
         Recipe("one-cycle", epochs=12, lr=0.2, schedule="one-cycle", weight_decay=5e-4, pad=4, flip=True),
         # ours, for the 8 x 8 digits: no mirror images, and AdamW, since candidates without normalisation learn with it

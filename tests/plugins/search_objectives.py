@@ -4,11 +4,13 @@ import os
 import signal
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from tgsage.plugins import Evaluation
+from tgsage.plugins.result import Heritage
 from tgsage.plugins.searching.isolation import SearchStopped
 
 
@@ -56,6 +58,11 @@ class Toy:
             os.kill(os.getpid(), signal.SIGTERM)
         score = score_of(architecture)
         return Evaluation(p=score, tg=score / 2, score=score, examples=100, table={"layer1": {"it": 0.5}})
+
+    def descend(self, architecture: dict[str, Any], heritage: Heritage) -> tuple[Evaluation, bytes]:
+        """Weights are a digest of all architectures of the line, which the loss tells."""
+        weights = sha256((heritage.weights or b"") + repr(sorted(architecture.items())).encode()).digest()
+        return replace(self(architecture), loss=weights[0] / 256), weights
 
 
 @dataclass(frozen=True)

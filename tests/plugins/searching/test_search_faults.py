@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -112,7 +112,7 @@ def test_500_candidates_survive_killed_workers_and_a_restart_on_postgres(postgre
 
 
 @pytest.mark.parametrize(
-    "searcher", [pytest.param(name, marks=pytest.mark.slow) for name in ("random", "tpe", "rl")] + ["evolution"]
+    "searcher", [pytest.param(name, marks=pytest.mark.slow) for name in ("random", "tpe", "rl", "nash")] + ["evolution"]
 )
 def test_20_and_a_kill_and_20_are_40(searcher: str, objectives: ModuleType, tmp_path: Path) -> None:
     storage, log = f"sqlite:///{tmp_path}/a.db", tmp_path / "log"
@@ -127,9 +127,35 @@ def test_20_and_a_kill_and_20_are_40(searcher: str, objectives: ModuleType, tmp_
         search(SPACE, made, objectives.Toy(), samples=40, storage=place, reuse=False)
         for place in (storage, tmp_path / "b.db")
     )
-    assert [(c.number, c.architecture, c.score) for c in one.candidates] == [
-        (c.number, c.architecture, c.score) for c in two.candidates
-    ]
+    assert [plain(candidate) for candidate in one.candidates] == [plain(candidate) for candidate in two.candidates]
+
+
+def plain(candidate: Candidate) -> tuple[Any, ...]:
+    """What has to be equal; the loss tells the weights with which a candidate began."""
+    loss = None if candidate.evaluation is None else candidate.evaluation.loss
+    return candidate.number, candidate.architecture, candidate.parent, candidate.score, loss
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("searcher", ["nash"])
+def test_a_search_that_inherits_is_the_same_after_20_kills(
+    searcher: str, objectives: ModuleType, tmp_path: Path
+) -> None:
+    storage, log, rng = f"sqlite:///{tmp_path}/a.db", tmp_path / "log", np.random.default_rng(0)
+    for turn in range(20):  # each lives until it has begun with 0 to 3 candidates, and a moment longer
+        process, goal = start(storage, 60, log, seconds=0.01, searcher=searcher, repeats=False), 2 * turn + 1
+        while process.poll() is None and (not log.exists() or len(log.read_text().splitlines()) < goal):
+            time.sleep(0.005)
+        time.sleep(rng.uniform(0, 0.05))
+        process.kill()
+        process.communicate()
+    assert 20 <= len(stored(storage, searcher)) < 60
+    made = get_searcher(searcher)(SPACE, seed=1)
+    one, two = (
+        search(SPACE, made, objectives.Toy(), samples=60, storage=place, reuse=False)
+        for place in (storage, tmp_path / "b.db")
+    )
+    assert [plain(candidate) for candidate in one.candidates] == [plain(candidate) for candidate in two.candidates]
 
 
 @pytest.mark.slow

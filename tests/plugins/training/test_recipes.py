@@ -28,6 +28,12 @@ def test_rates_follow_their_schedules() -> None:
     cosine = get_recipe("cifar-cell")
     for epoch in (0, 2, 150.5, 300, 600):
         assert cosine.lr_at(epoch, 2) == pytest.approx(0.025 * math.cos(math.pi * epoch / 1200) ** 2)
+    restarts = get_recipe("nash", lr=1.0, step=4)
+    torchs = torch.optim.SGD([torch.zeros(1)], lr=1.0)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingWarmRestarts(torchs, T_0=4)
+    for epoch in (0.0, 1.5, 3.99, 4.0, 7.0, 10.25):
+        schedule.step(epoch)
+        assert restarts.lr_at(epoch, 2) == pytest.approx(torchs.param_groups[0]["lr"], abs=1e-7)
     cycle = get_recipe("one-cycle", lr=1.0)
     assert [cycle.lr_at(share * 8, 8) for share in (0, 0.15, 0.3, 0.65, 1)] == pytest.approx([0.04, 0.52, 1, 0.5, 0])
 
