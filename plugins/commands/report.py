@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ...rsa.cli.options import Json, web_page, writable
+from ...rsa.cli.options import Json, picture, web_page, writable
 
 if TYPE_CHECKING:
     from ..report.summary import SearchReport
@@ -20,6 +20,17 @@ def report(
         Path | None, typer.Option(help="Write a page with everything, for people.", callback=web_page)
     ] = None,
     csv: Annotated[Path | None, typer.Option(help="Write a row per candidate.", callback=writable)] = None,
+    objective: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Show the front of these: score, error, loss, parameters, multiply-adds, latency; repeat it.",
+            show_default="those of the search",
+        ),
+    ] = None,
+    plot: Annotated[
+        Path | None,
+        typer.Option(help="Draw the front over time and its hypervolume (.png, .svg, .pdf).", callback=picture),
+    ] = None,
     best: Annotated[
         Path | None,
         typer.Option(help="Write the best architecture, for `tgsage train` and `tgsage evaluate`.", callback=writable),
@@ -33,7 +44,14 @@ def report(
     from ..report.summary import search_report
     from ..spaces import get_space, write_architecture
 
-    found = search_report(storage, study)
+    found = search_report(storage, study, objectives=objective)
+    if plot is not None:
+        from ...rsa.plots.figures import save_figure
+        from ..report.front import front_figure
+
+        if found.front is None or not found.front.points:
+            raise RSAError("there is no front to draw: name several --objective that its candidates measured")
+        save_figure(front_figure(found.front), plot)
     if html is not None:
         from ..report.page import write_search_report
 
@@ -70,3 +88,5 @@ def _show(found: "SearchReport") -> None:
     notes += [f"{len(numbers)} failed: {reason}" for reason, numbers in found.failures.items()]
     notes += [f"{when}: {what}" for when, what in found.history]
     print_table(f"{found.study} in {found.storage}", ["", "score", "P", "TG"], rows, notes)
+    if found.front is not None:
+        print_table("front", ["", *found.front.objectives], found.front.rows, [found.front.words()])

@@ -14,6 +14,7 @@ from ...rsa.report import check_report
 from ...rsa.report.page import render
 from ..result import FAILED, OK
 from ..searching.candidates import figure
+from .front import Front, draw_front, draw_volume
 from .summary import LEAST, SearchReport
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ def write_search_report(path: str | Path, report: SearchReport, *, space: "Space
         "report": report,
         "answer": [printable(sentence) for sentence in answer(report)],
         "charts": _charts(report),
+        "front": report.front,
         "importance": list(report.importance.items())[:_SHOWN],
         "least": LEAST,
         "top": [{**one, "numbers": numbers_of(one), "image": _image(space, one["architecture"])} for one in report.top],
@@ -104,7 +106,18 @@ def _charts(report: SearchReport) -> list[Picture]:
         charts.append(("TG", "P", *zip(*both, strict=True), False))
     for name, points in report.searcher.items():
         charts.append((name, "candidates", *zip(*points, strict=True), True))
-    return [_chart(f"chart{i}", *chart) for i, chart in enumerate(charts)]
+    return [_chart(f"chart{i}", *chart) for i, chart in enumerate(charts)] + _front_charts(report.front)
+
+
+def _front_charts(front: Front | None) -> list[Picture]:
+    if front is None or not front.points:
+        return []
+    words, size = front.words(), ((282, 186), (56, 14, 34, 42))
+    found = []
+    for i, name in enumerate(front.objectives[1:], start=1):
+        title = f"Front of {front.objectives[0]} against {name} over time"
+        found.append(picture(f"front{i}", title, words, *size, lambda axes, i=i: draw_front(axes, front, i)))  # type: ignore[misc]
+    return [*found, picture("volume", "Hypervolume of the front", words, *size, lambda axes: draw_volume(axes, front))]
 
 
 def _chart(name: str, up: str, right: str, xs: Sequence[float], ys: Sequence[float], joined: bool) -> Picture:

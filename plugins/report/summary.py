@@ -10,10 +10,12 @@ import numpy as np
 
 from ...rsa import RSAError
 from ...rsa.errors import listing
+from ..pareto import check_objectives
 from ..result import FAILED
 from ..searching.candidates import Candidate, best_of, counts, figure, frame_of
 from ..searching.tracker import Tracker, list_studies
 from ..spaces.space import Space
+from .front import Front, front_of
 
 if TYPE_CHECKING:
     import pandas
@@ -52,6 +54,8 @@ class SearchReport:
     history : list
         What was noted about the study as (when, what): versions of packages, and settings that were changed.
     candidates : list of Candidate
+    front : Front or None
+        With several objectives the candidates that no other one beats.
     """
 
     storage: str
@@ -67,11 +71,13 @@ class SearchReport:
     failures: dict[str, list[int]]
     history: list[tuple[str, str]]
     candidates: list[Candidate]
+    front: Front | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return a JSON-able form, every candidate included."""
-        shallow = {name: value for name, value in vars(self).items() if name != "candidates"}
-        return {**shallow, "candidates": [candidate.to_dict() for candidate in self.candidates]}
+        shallow = {name: value for name, value in vars(self).items() if name not in ("candidates", "front")}
+        front = None if self.front is None else self.front.to_dict()
+        return {**shallow, "front": front, "candidates": [candidate.to_dict() for candidate in self.candidates]}
 
     def to_csv(self) -> str:
         """Return one row per candidate: status, results, cost, the reason of a failure and the choices."""
@@ -88,7 +94,13 @@ class SearchReport:
         return f"SearchReport({self.study!r} of {self.storage}: {len(self.candidates)} candidates, {best})"
 
 
-def search_report(storage: str | Path, study: str | None = None, *, space: Space | None = None) -> SearchReport:
+def search_report(
+    storage: str | Path,
+    study: str | None = None,
+    *,
+    space: Space | None = None,
+    objectives: Sequence[str] | None = None,
+) -> SearchReport:
     """Read what a search found and what it cost from its database.
 
     Parameters
@@ -99,6 +111,8 @@ def search_report(storage: str | Path, study: str | None = None, *, space: Space
         Needed where the database holds several.
     space : Space, optional
         Describes architectures in words; the shipped one of the stored name by default.
+    objectives : sequence of str, optional
+        Of which the front is; those of the search by default.
 
     Returns
     -------
@@ -117,6 +131,7 @@ def search_report(storage: str | Path, study: str | None = None, *, space: Space
     with Tracker(storage, study, create=False) as tracker:
         candidates, settings, place = tracker.candidates(), tracker.description, tracker.place
         finalists, longer = tracker.finals
+        several = check_objectives(objectives or tracker.objectives or ("score",))
         history = _history(tracker)
     finished = [candidate for candidate in candidates if candidate.finished]
     good = [candidate for candidate in finished if candidate.score is not None]
@@ -146,6 +161,7 @@ def search_report(storage: str | Path, study: str | None = None, *, space: Space
         failures=reasons(finished),
         history=history,
         candidates=candidates,
+        front=front_of(finished, several) if len(several) > 1 else None,
     )
 
 

@@ -48,6 +48,7 @@ class Searcher(ABC):
     """
 
     attempts: ClassVar[int] = 5  # proposals that are drawn before a known one is mutated
+    objectives: tuple[str, ...] = ("score",)  # what it weighs, of `OBJECTIVES` in pareto.py
     inherits: ClassVar[bool] = False  # whether candidates begin with the weights of their parents
     settings: dict[str, Any]
     _heard: dict[int, tuple[str, float | None]]  # trial -> key of the architecture, score

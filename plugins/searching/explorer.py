@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...rsa import RSAError
 from ...rsa.extensions import versions
+from ..pareto import check_objectives
 from ..result import Evaluation
 from ..searchers.searcher import Searcher
 from ..spaces.space import Architecture, Choice, Space
@@ -136,6 +137,7 @@ def search(
     params: bool = False,
     enqueue: Sequence[Architecture] = (),
     fixed: Architecture | None = None,
+    objectives: Sequence[str] = (),
     patience: float = 300.0,
     heartbeat: float = 10.0,
     allow_changes: bool = False,
@@ -186,6 +188,8 @@ def search(
     fixed : mapping or None
         Choices of dimensions for all that the searcher proposes, wherever those are active; part of what makes two
         searches the same.
+    objectives : sequence of str
+        Of which reports show the front, such as ("score", "parameters"); by default what the searcher weighs.
     patience, heartbeat : float
         Seconds to wait for a database that goes away or a full disk, and between two signs of life of a worker, which
         counts as lost after six without one.
@@ -239,6 +243,7 @@ def search(
             raise RSAError(f"{name} must be a number of seconds above 0, not {value}")
     only, queue = dict(fixed or {}), [space.canonical(architecture) for architecture in enqueue]
     space.check_fixed(only)
+    weighed = check_objectives(tuple(objectives) or searcher.objectives)
     described = describe_search(space, searcher, objective, only)
     name = study or default_study(described)
     plan = Plan(
@@ -262,6 +267,7 @@ def search(
     with plan.tracker() as tracker:
         agree(tracker, space, described, allow_changes=allow_changes)
         tracker.note_versions(versions())
+        tracker.keep_objectives(weighed)
         _enqueue(plan, tracker, queue)
         if engine is not None:
             engine(plan, tracker, told)

@@ -6,7 +6,7 @@ and evaluation are one user attribute each. `candidates` tells what a candidate 
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
 _SEARCH, _FINALS, _NUMBER, _EXHAUSTED = "search", "finals", "candidate", "exhausted"
+_OBJECTIVES = "objectives"
 _VERSIONS, _CHANGES = "versions", "changes"
 _ARCHITECTURE, _EVALUATION, _DIAGNOSTICS, _PARENT = "architecture", "evaluation", "diagnostics", "parent"
 _STATUS = {"COMPLETE": OK, "FAIL": FAILED, "PRUNED": FAILED, "WAITING": INTERRUPTED}  # of a trial's states
@@ -143,6 +144,22 @@ class Tracker:
             Examples that the finalists were trained with.
         """
         self._store(_FINALS, [finalists, examples])
+
+    @property
+    def objectives(self) -> tuple[str, ...]:
+        """What the search weighs, as `keep_objectives` stored it."""
+        found = self._stored(_OBJECTIVES)
+        return tuple(map(str, found)) if isinstance(found, list) else ()
+
+    def keep_objectives(self, names: Sequence[str]) -> None:
+        """Store `objectives`.
+
+        Parameters
+        ----------
+        names : sequence of str
+        """
+        if self.objectives != tuple(names):
+            self._store(_OBJECTIVES, list(names))
 
     @property
     def exhausted(self) -> bool:

@@ -3,7 +3,7 @@
 from typing import ClassVar
 
 import pytest
-from tgsage.plugins import EvolutionSearcher, NASHSearcher, RandomSearcher, RLSearcher, TPESearcher
+from tgsage.plugins import EvolutionSearcher, LEMONADESearcher, NASHSearcher, RandomSearcher, RLSearcher, TPESearcher
 from tgsage.plugins.testing import SearcherContract
 
 
@@ -50,4 +50,13 @@ class TestNASH(SearcherContract):
 
 
 class TestNASHWithConditions(TestNASH):
+    space = "conditional"
+
+
+class TestLEMONADE(SearcherContract):
+    searcher = LEMONADESearcher
+    settings: ClassVar = {"startup": 5, "children": 2}
+
+
+class TestLEMONADEWithConditions(TestLEMONADE):
     space = "conditional"
