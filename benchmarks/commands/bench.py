@@ -112,12 +112,12 @@ def searchers(
         list[str] | None,
         typer.Option(
             "--searchers",
-            help="Of random, tpe, rl, evolution; repeat it, or separate with commas.",
+            help="Of random, tpe, rl, evolution, nash; repeat it, or separate with commas.",
             show_default="all of them",
         ),
     ] = None,
     seeds: Annotated[
-        int | None, typer.Option(help="Searches with each searcher.", min=1, show_default="random, evolution 200; 20")
+        int | None, typer.Option(help="Searches with each searcher.", min=1, show_default="20, or 200 where fast")
     ] = None,
     data_dir: DataDir = None,
     json: Annotated[
