@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from functools import cached_property
 from hashlib import sha256
+from inspect import signature
 from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -52,6 +53,7 @@ class SearchObjective:
     behavior: str | None = None
     beta: float = 1.0
     behavior_metric: str = "i2n"
+    costs: tuple[str, ...] = ()
 
     def __reduce__(self) -> tuple[Any, ...]:  # images are read in every process, not sent
         return SearchObjective, tuple(getattr(self, field.name) for field in fields(self))
@@ -82,7 +84,7 @@ class SearchObjective:
 
         names = ("recipe", "epochs", "alpha", "by", "seed", "data_dir", "checkpoints")
         settings = {name: getattr(self, name) for name in names}
-        settings |= {name: getattr(self, name) for name in ("behavior", "beta", "behavior_metric")}
+        settings |= {name: getattr(self, name) for name in ("behavior", "beta", "behavior_metric", "costs")}
         return Objective(self.space, self.images, teacher=teacher, device=device, **settings)
 
 
@@ -90,9 +92,20 @@ def search(
     space: Annotated[
         str, typer.Option(help="cnn10, cnn20, cell, nasbench201, macro, toy (see: tgsage space).")
     ] = "toy",
-    searcher: Annotated[str, typer.Option(help="random, tpe, rl, evolution, nash, or a plug-in's name.")] = "tpe",
+    searcher: Annotated[
+        str, typer.Option(help="random, tpe, rl, evolution, nash, lemonade, or a plug-in's name.")
+    ] = "tpe",
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="Another setting of the searcher, as temperature=2; repeat it.")
+    ] = None,
+    objective: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--objective",
+            help="Of which the report shows the front, and which lemonade weighs: score, error, loss, parameters, "
+            "multiply-adds, latency; repeat it.",
+            show_default="score; for lemonade also parameters",
+        ),
     ] = None,
     data: DataName = "digits",
     teacher: Annotated[
@@ -187,6 +200,8 @@ def search(
     from ...rsa import RSAError
     from ...rsa.cli.console import print_table, write_json
     from ...rsa.io.storage import make_folder
+    from ..pareto import MEASURED, check_objectives
+    from ..report.front import front_of
     from ..report.live import LiveView
     from ..report.page import write_search_report
     from ..report.summary import reasons, search_report
@@ -213,37 +228,41 @@ def search(
         teacher = "resnet:1"
     named = tuple(filter(None, devices.split(",")))
     where, runs = get_space(space), _engine(engine, workers, address, gpus, devices)
-    made = make_searcher(get_searcher(searcher), where, seed=seed, settings=overrides(set_ or []))
+    kind, settings = get_searcher(searcher), overrides(set_ or [])
+    if objective and "objectives" in signature(kind.__init__).parameters:
+        settings.setdefault("objectives", check_objectives(objective))
+    made = make_searcher(kind, where, seed=seed, settings=settings)
+    weighed = check_objectives(objective or made.objectives)
     fixed = _fixed(fix or [], where)
     queue = [architecture for text in enqueue or [] for architecture in read_architectures(text, where)]
     teacher = None if teacher == "none" else teacher
     by, place = by or own_by(teacher, data_dir), None if data_dir is None else str(data_dir)
     kept = None if checkpoint_candidates is None else str(make_folder(checkpoint_candidates).resolve())
-    objective = SearchObjective(space, data, recipe, epochs, teacher, alpha, by, seed, place, download, kept)
-    objective.behavior, objective.beta, objective.behavior_metric = behavior, beta, behavior_metric
+    scored = SearchObjective(space, data, recipe, epochs, teacher, alpha, by, seed, place, download, kept)
+    scored.behavior, scored.beta, scored.behavior_metric = behavior, beta, behavior_metric
+    scored.costs = tuple(name for name in weighed if name in MEASURED)
     for device in named:
         check_device(device)
-    described = describe_search(where, made, objective, fixed)
+    described = describe_search(where, made, scored, fixed)
     study = study or default_study(described)
     if finalists:
         Budget(finalist_epochs).images(get_recipe(recipe), 1)
-        objective.images.part("test")
-    say(objective.images)
-    if objective.teacher is not None and is_made_here(objective.teacher):
-        objective.images.stimuli("valid").column(objective.by)
+        scored.images.part("test")
+    say(scored.images)
+    if scored.teacher is not None and is_made_here(scored.teacher):
+        scored.images.stimuli("valid").column(scored.by)
         with Tracker(storage, study, patience=patience) as tracker:
             agree(tracker, where, described, allow_changes=allow_changes)
-            objective.taught = _taught(objective, objective.teacher, tracker)
+            scored.taught = _taught(scored, scored.teacher, tracker)
     else:
         open_storage(storage).engine.dispose()
     view = LiveView(samples, successes=successes)
     asked: dict[str, Any] = {"samples": samples, "successes": successes, "repeats": repeats, "enqueue": queue}
+    asked["objectives"] = weighed
     stored: dict[str, Any] = {"storage": storage, "study": study, "params": params, "allow_changes": allow_changes}
     work: dict[str, Any] = {"workers": workers, "devices": named, "timeout": timeout, "reuse": reuse, "engine": runs}
     with _interruptible(view):
-        found = run(
-            where, made, objective, fixed=fixed, patience=patience, notify=view.update, **asked, **stored, **work
-        )
+        found = run(where, made, scored, fixed=fixed, patience=patience, notify=view.update, **asked, **stored, **work)
 
     def write(finals: dict[str, Any]) -> None:
         if page is not None:
@@ -258,13 +277,16 @@ def search(
     tables = [_table(found, where, storage, page)]
     if finalists and found.best is not None:
         folder = Path("finalists" if file is None else file.with_name(f"{file.stem}-finalists")) / found.study
-        about = (found.candidates, where, objective.images, get_recipe(recipe), folder)
+        about = (found.candidates, where, scored.images, get_recipe(recipe), folder)
         on = named[0] if named else None
         finals, table = _finals(*about, most=finalists, epochs=finalist_epochs, seed=seed, device=on)
         with Tracker(storage, found.study) as tracker:
             tracker.keep_finals(len(finals["finalists"]), sum(one["examples"] for one in finals["finalists"]))
         write(finals)
         tables.append(table)
+    if len(weighed) > 1:
+        front = front_of(found.candidates, weighed)
+        tables.append(("front", ["", *weighed], front.rows, [front.words()]))
     for shown in tables:
         print_table(*shown)
     if found.best is None:

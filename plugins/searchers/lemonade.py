@@ -114,7 +114,7 @@ class LEMONADESearcher(Searcher):
         if score is None:
             return
         sizes = np.exp(self._sizes(architecture))
-        known = {**measured, "score": score, **dict(zip(self._cheap, sizes, strict=False))}
+        known = {**dict(zip(self._cheap, sizes, strict=False)), **measured, "score": score}
         values = tuple(known.get(name, np.inf) for name in self.objectives)
         members = [*self._front.items(), (trial, (architecture, values))]
         members.sort(key=lambda member: member[0])
