@@ -147,6 +147,44 @@ def searchers(
 
 
 @bench.command()
+def fronts(
+    only: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--searchers",
+            help="Of random, nash, nsga2 (Optuna's), lemonade; repeat it, or separate with commas.",
+            show_default="all of them",
+        ),
+    ] = None,
+    seeds: Annotated[int, typer.Option(help="Searches with each searcher.", min=2)] = 20,
+    json: Annotated[
+        Path | None,
+        typer.Option(
+            help="Also write everything to this file; searches that it holds are not repeated.", callback=writable
+        ),
+    ] = None,
+    plot: Plot = None,
+) -> None:
+    """Search NAS-Bench-201's table for fronts of error against parameters, and compare the volumes they dominate."""
+    from ...rsa.cli.console import progress
+    from ...rsa.plots.figures import save_figure
+    from ..report import show
+    from ..validity.fronts import COLUMNS, SEARCHERS, fronts_figure, measure
+
+    chosen = [name for part in only or () for name in part.split(",")] or list(SEARCHERS)
+    with progress("searching", seeds * len(chosen), "searches") as done:
+        found = measure(chosen, seeds=seeds, file=json, progress=done)
+    if plot is not None:
+        save_figure(fronts_figure(found["rows"]), plot)
+    error, size = found["reference"]
+    notes = [
+        f"Reference point: {error:g}% error, {size:,.0f} parameters; a volume of 1 were no error without parameters.",
+        "More than random: mean difference over the same seeds [95% interval].",
+    ]
+    show("Fronts", COLUMNS, found["rows"], notes)
+
+
+@bench.command()
 def predictors(
     cells: Annotated[int, typer.Option(help="Random cells of NAS-Bench-201.", min=2)] = 1000,
     repeats: Annotated[int, typer.Option(help="Cells per stage of the networks; 5 as published.", min=1)] = 5,

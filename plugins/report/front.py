@@ -108,7 +108,12 @@ def draw_front(axes: "Axes", front: Front, second: int = 1) -> None:
     axes.set_xlabel(_with_direction(names[1]))
     axes.set_ylabel(_with_direction(names[0]))
     if not OBJECTIVES[names[1]] and values[:, 1].min() > 0 and values[:, 1].max() > 20 * values[:, 1].min():
+        from matplotlib.ticker import EngFormatter, LogLocator, NullLocator
+
         axes.set_xscale("log")
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.xaxis.set_major_formatter(EngFormatter(sep=""))
+        axes.xaxis.set_minor_locator(NullLocator())
     axes.legend(frameon=False, fontsize="small")
 
 
