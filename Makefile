@@ -66,6 +66,7 @@ experiments: $(VENV)/installed-bench
 		--json $(RESULTS)/efficiency-longer.json
 	$(BIN)/tgsage bench predictors --json $(RESULTS)/free-predictors.json
 	$(BIN)/tgsage bench searchers macro --seeds 10 --json $(RESULTS)/macro.json --plot docs/macro.png
+	$(BIN)/tgsage bench fronts --json $(RESULTS)/fronts.json --plot docs/fronts.png
 	$(BIN)/tgsage bench page docs/experiments.md $(addprefix $(RESULTS)/,$(PAGE))
 
 # A tiny pool of candidates, some teachers, searches with one of them, and the page about all that.

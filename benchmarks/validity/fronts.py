@@ -159,5 +159,5 @@ def fronts_figure(rows: Sequence[dict[str, Any]]) -> "Figure":
     axes.set_xlabel("trials")
     axes.set_ylabel("hypervolume (share of the box)")
     axes.set_title("Fronts of error against parameters, NAS-Bench-201", fontweight="bold")
-    axes.legend(title="band: two standard errors", frameon=False)
+    axes.legend(title="two standard errors", frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
     return figure
