@@ -153,7 +153,7 @@ def killed_and_undisturbed(searcher: str, objectives: ModuleType, folder: Path, 
         time.sleep(rng.uniform(0, 0.05))
         process.kill()
         process.communicate()
-    assert (kills - 1) * share <= len(stored(storage, searcher)) < samples
+    assert kills * (share - 1) - 1 <= len(stored(storage, searcher)) < samples  # a kill can cost a line
     made = get_searcher(searcher)(SPACE, seed=1)
     one, two = (
         search(SPACE, made, objectives.Toy(), samples=samples, storage=place, reuse=False)
