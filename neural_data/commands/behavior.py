@@ -1,4 +1,4 @@
-"""What `tgsage score --behavior` shows."""
+"""What `tgsage score --behavior` and `tgsage data describe` show of behaviour."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -59,6 +59,28 @@ def show_behavior(
     if json is not None:
         write_json(json, {"model": model, **found.to_dict()})
     _show(model, found)
+
+
+def describe_behavior(name: str, about: dict[str, str], json: Path | None, *, data_dir: Path | None, seed: int) -> None:
+    """Print and write what a behaviour holds, and the ceiling of every metric."""
+    from ...rsa import BehaviorTest
+    from ...rsa.behavior.consistency import BEHAVIOR_METRICS
+    from ...rsa.cli.console import print_table, progress, write_json
+    from ..behavior.lookup import load_behavior
+
+    known = load_behavior(name, data_dir=data_dir)
+    with progress(f"{name}: split halves"):
+        test = BehaviorTest(known, seed=seed)
+    ceilings = test.ceilings
+    facts = [known.summary(), str(known.attrs.get("read_as", "")), *(f"{key}: {value}" for key, value in about.items())]
+    facts += [f"no {metric}: {why}" for metric, why in test.reasons.items()]
+    if json is not None:
+        settings = {"splits": test.splits, "seed": seed}
+        write_json(
+            json, {"name": name, "summary": facts[0], "ceilings": ceilings, "settings": settings, "facts": about}
+        )
+    rows = [[f"{metric}: {BEHAVIOR_METRICS[metric]}", f"{value:.3f}"] for metric, value in ceilings.items()]
+    print_table(name, ["metric", "ceiling"], rows, facts)
 
 
 def _show(model: str, found: "BehaviorScore") -> None:

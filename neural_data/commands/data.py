@@ -71,7 +71,7 @@ def describe(
         Path | None, typer.Option(help="Draw neuroid reliability and region RDMs (.png, .svg, .pdf).", callback=picture)
     ] = None,
 ) -> None:
-    """Describe a recording: dims, regions, neuroids, stimuli, repeats, and how reliable they are."""
+    """Describe a recording (dims, regions, neuroids, stimuli, repeats) or behaviour, and how reliable it is."""
     from ...rsa import RSAError
     from ...rsa.cli.console import print_table, progress, write_json
     from ...rsa.plots.figures import save_figure
@@ -79,6 +79,12 @@ def describe(
     from ..description import describe as description
 
     dataset = find(name)
+    if dataset is not None and dataset.kind == "behavior":
+        from .behavior import describe_behavior
+
+        about = {"published at": dataset.source, "licence": dataset.licence, "citation": dataset.citation}
+        describe_behavior(name, about, json, data_dir=data_dir, seed=seed)
+        return
     layout = Layout(responses, stimulus_ids, neuroid_ids, repetition, region, check_axes(dims), part)
     if over_time:
         from ..catalogue.lookup import load_as

@@ -175,8 +175,7 @@ class BehaviorTest:
         for metric in self.metrics:
             if metric in self.reasons:
                 continue
-            ceiling, wide = self.reliability[metric], self._reach * error.get(metric, np.nan)
-            ceiling = ceiling if metric == KAPPA else ceiling**0.5
+            ceiling, wide = self.ceilings[metric], self._reach * error.get(metric, np.nan)
             ends = (value[metric] - wide, value[metric] + wide) if metric in error else (None, None)
             entries = len(self.behavior.stimulus)
             if metric != KAPPA:
@@ -194,6 +193,12 @@ class BehaviorTest:
         n = len(self.behavior.truth)
         free = max(n - len(np.unique(self.behavior.truth)), 1)
         return float(stdtrit(free, 0.975) * (n / free) ** 0.5)
+
+    @property
+    def ceilings(self) -> dict[str, float]:
+        """Metric -> the raw number of a perfect model, without metrics that have none."""
+        known = {metric: value for metric, value in self.reliability.items() if metric not in self.reasons}
+        return {metric: value if metric == KAPPA else value**0.5 for metric, value in known.items()}
 
     @property
     def resampled(self) -> str:

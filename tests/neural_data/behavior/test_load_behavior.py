@@ -1,14 +1,18 @@
 """Behaviour from names, tables and netCDF files in the layouts that people have."""
 
+import json
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas
 import pytest
 import xarray
 from tgsage.neural_data import TrialColumns, behavior_images, load, load_behavior
+from tgsage.neural_data.behavior import lookup
 from tgsage.rsa import Behavior, RSAError, Stimuli
+from tgsage.rsa.cli.app import main
 
 DATA = Path(os.environ.get("TGSAGE_DATA", "missing"))
 needs_cifar10h = pytest.mark.skipif(not (DATA / "cifar10h").is_dir(), reason="CIFAR-10H is not here")
@@ -43,6 +47,17 @@ def test_cifar10h_names_its_images() -> None:
     assert found.options[counts[2405].argmax()] == "frog"
     with pytest.raises(RSAError, match="cifar10h is behaviour, without responses of neurons"):
         load("cifar10h")
+
+
+def test_the_command_describes_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    few = Behavior.from_trials("few", ["a", "b", "c"] * 9, list("uvu") * 9, list("uvu") * 9)
+    monkeypatch.setattr(lookup, "load_behavior", lambda name, **_: few)
+    out = tmp_path / "it.json"
+    assert main(["data", "describe", "cifar10h", "--json", str(out)]) == 0
+    shown = capsys.readouterr().out
+    assert "few: 27 choices, one of 2 options, over 3 images; 100.0% right" in shown
+    assert "CC BY-NC-SA" in shown
+    assert json.loads(out.read_text())["settings"] == {"splits": 10, "seed": 0}
 
 
 def test_tables_are_read_by_the_names_of_their_columns(tmp_path: Path) -> None:
