@@ -126,15 +126,15 @@ def _between_subjects(who: Codes, items: Codes, right: Array) -> float:
 
 def right_trials(behavior: Behavior) -> Array:
     """Whether each trial is right, (trials,) 0 and 1."""
-    return (behavior.choice == behavior.truth[behavior.stimulus]).astype(np.float64)
+    return np.asarray(behavior.choice == behavior.truth[behavior.stimulus], np.float64)
 
 
 def right_of_model(behavior: Behavior, probabilities: Array) -> Array:
     """Whether a model's likeliest option is the right one, for each cell of `behavior.cells`."""
     own = probabilities[np.arange(len(behavior.truth)), behavior.truth]
     if behavior.distractor is None:
-        return (probabilities.argmax(1) == behavior.truth).astype(np.float64)
-    return (own[:, None] > probabilities).astype(np.float64).ravel()
+        return np.asarray(probabilities.argmax(1) == behavior.truth, np.float64)
+    return np.asarray(own[:, None] > probabilities, np.float64).ravel()
 
 
 def right_of_trials(behavior: Behavior) -> Array:

@@ -161,7 +161,8 @@ class Behavior:
         place = np.empty_like(order)
         place[order] = np.arange(len(order))
         options = np.unique(np.concatenate([columns[k] for k in ("choice", "truth", "distractor") if k in columns]))
-        coded = {k: np.searchsorted(options, columns[k]) for k in ("choice", "truth", "distractor") if k in columns}
+        named = [key for key in ("choice", "truth", "distractor") if key in columns]
+        coded: dict[str, Any] = {key: np.searchsorted(options, columns[key]) for key in named}
         right = coded.pop("truth")
         shown = place[codes.ravel()]
         of_image = right[first[order]]
@@ -240,7 +241,7 @@ class Behavior:
         place[rows] = np.arange(len(rows))
         kept = place[self.stimulus] >= 0
         parts = {key: getattr(self, key) for key in ("choice", "distractor", "subject")}
-        chosen = {key: None if values is None else values[kept] for key, values in parts.items()}
+        chosen: dict[str, Any] = {key: None if values is None else values[kept] for key, values in parts.items()}
         return replace(
             self,
             stimulus_ids=tuple(stimulus_ids),
