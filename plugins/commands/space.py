@@ -176,8 +176,16 @@ def _describe(space: "Space") -> tuple[dict[str, Any], Tables]:
     found = [(kind, len(s), s[0].name, max((list(d.choices) for d in s), key=len)) for kind, s in kinds.items()]
     rows = [[kind, str(count), first, listing(choices, 8)] for kind, count, first, choices in found]
     table = [dict(zip(columns, row, strict=True)) for row in found]
-    notes = [f"{len(space.dimensions)} dimensions; {space.size()} choices of them."]
-    result = {"name": space.name, "dimensions": len(space.dimensions), "size": space.size(), "kinds": table}
+    about = next(iter((type(space).__doc__ or "").splitlines()), "")
+    notes = [about, f"{len(space.dimensions)} dimensions; {space.size()} choices of them."]
+    notes.append(f"tgsage space {space.name} --sample 3 --predictors shows networks of it.")
+    result = {
+        "name": space.name,
+        "about": about,
+        "dimensions": len(space.dimensions),
+        "size": space.size(),
+        "kinds": table,
+    }
     return result, [(space.name, columns, rows, notes)]
 
 
