@@ -113,7 +113,7 @@ class Rates:
     @cached_property
     def _members(self) -> Array:
         """Which images are of each option, (k, n)."""
-        return (np.arange(self.pair.shape[1])[:, None] == self.truth).astype(np.float64)
+        return np.asarray(np.arange(self.pair.shape[1])[:, None] == self.truth, np.float64)
 
     @cached_property
     def _z(self) -> tuple[Array, Array]:
