@@ -165,7 +165,8 @@ def _rdms(
     reasons: dict[str, str] = {}
     for target, sites in neuroids.items():
         try:
-            rdms |= make_rdms(responses(recording.isel(neuroid=sites), settings), settings)
+            here = {target: np.arange(len(sites))}
+            rdms |= make_rdms(responses(recording.isel(neuroid=sites), settings, here), settings)
         except RSAError as error:
             reasons[target] = "it has one neuroid" if len(sites) == 1 else str(error)
             if not rdms and len(reasons) == len(neuroids) and len(sites) > 1:

@@ -4,10 +4,12 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from ..rsa import RDM, Features, RSAError, compute_rdm
 from ..rsa.errors import listing, near
 from ..rsa.labels import check_names
+from ..rsa.rdm.distances import metric_named
 from ..rsa.similarity.features import averaged_over
 from ..rsa.types import Attr
 from .recordings.averaging import average_and_count, group_means, state_repeats
@@ -117,23 +119,44 @@ def condition_responses(
     return responses(recording, RegionSettings(by, level, scale, window, missing=missing))
 
 
-def responses(recording: "xarray.DataArray", settings: RegionSettings) -> "dict[str, xarray.DataArray]":
-    """What `condition_responses` returns."""
+def responses(
+    recording: "xarray.DataArray",
+    settings: RegionSettings,
+    regions: "Mapping[str, npt.NDArray[np.int64]] | None" = None,
+) -> "dict[str, xarray.DataArray]":
+    """What `condition_responses` returns; regions: the neuroids of each, where a part of a recording has them."""
     check_recording(recording)
     by, columns = settings.by, list(columns_of(recording, "presentation"))
     if by != "stimulus" and by not in columns:
         raise RSAError(f"the presentations have no column {by}{near(by, ['stimulus', *columns])}")
     recording = in_window(recording, settings.window)
-    regions = region_neuroids(recording, settings.level)
+    regions = region_neuroids(recording, settings.level) if regions is None else regions
     averaged, counts = average_and_count(recording)
     if by == "repetition" or (by != "stimulus" and by not in averaged.coords):
         raise RSAError(f"column {by} differs between presentations of one stimulus, so no RDM can be made by it")
     if by != "stimulus":
         check_names(averaged[by].values, f"{by} of the stimuli")
+    regions, few = _large_enough(regions, settings)
+    stated = {"left_out": few} if few else {}
     return {
-        region: _region(averaged.isel(neuroid=neuroids), region, settings, state_repeats(counts[:, neuroids]))
+        region: _region(averaged.isel(neuroid=neuroids), region, settings, stated | state_repeats(counts[:, neuroids]))
         for region, neuroids in regions.items()
     }
+
+
+def _large_enough(
+    regions: "Mapping[str, npt.NDArray[np.int64]]", settings: RegionSettings
+) -> "tuple[Mapping[str, npt.NDArray[np.int64]], str]":
+    """Groups with as many neuroids as the metric needs, and what was left out; of regions none is."""
+    least = metric_named(settings.metric).least
+    small = [name for name, neuroids in regions.items() if len(neuroids) < least]
+    if not small or settings.level in ("subregion", "region", "paper"):
+        return regions, ""
+    names = f"with fewer than {least} neuroids: {listing(small)}"
+    of = f"{len(small)} of {len(regions)} targets by {settings.level}, {names}"
+    if len(small) == len(regions):
+        raise RSAError(f"{of}; none is left")
+    return {name: neuroids for name, neuroids in regions.items() if name not in small}, of
 
 
 def _region(

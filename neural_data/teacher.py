@@ -24,7 +24,7 @@ from .settings import GUESSED, SPLITS, Layout, RegionSettings, window_text
 if TYPE_CHECKING:
     import xarray
 
-_STATED = ("source", "unit", "level", "scale", "window", "repeats", "selected", "read_as", "note")
+_STATED = ("source", "unit", "level", "scale", "window", "repeats", "selected", "read_as", "left_out", "note")
 
 
 def as_teacher(
@@ -100,9 +100,10 @@ def as_teacher(
             stated["ceiling"] = f"none: {error}"
         else:
             rdms = {target: _with_reliability(rdm, halves.sel(target=target)) for target, rdm in rdms.items()}
-            ceilings = {t: (c, c) for t, c in zip(rdms, halves["ceiling"].values.tolist(), strict=True) if c > 0}
+            known = halves.sel(target=list(rdms))
+            ceilings = {t: (c, c) for t, c in zip(rdms, known["ceiling"].values.tolist(), strict=True) if c > 0}
             reliability = f"{how} split-half reliability (corrected Spearman-Brown), {splits} splits, seed {seed}"
-            without = [f"none for {reason}" for reason in halves["reason"].values.tolist() if reason]
+            without = [f"none for {reason}" for reason in known["reason"].values.tolist() if reason]
             stated["ceiling"] = "; ".join([reliability, *without])
     identifier = str(recording.attrs.get("identifier", ""))
     kept = make_features(parts, settings) if features else {}

@@ -43,8 +43,11 @@ def build_teacher(*, stimuli: int = 3200, presentations: int = 148_480, splits: 
     return result
 
 
-def write_assembly(path: Path, stimuli: int, presentations: int, seed: int = 0) -> None:
-    """Write noisy simulated responses as a netCDF4 file with the dims, dtypes and columns of MajajHong2015."""
+def write_assembly(path: Path, stimuli: int, presentations: int, seed: int = 0, *, bins: int = 1) -> None:
+    """Write noisy simulated responses as a netCDF4 file with the dims, dtypes and columns of MajajHong2015.
+
+    With several time bins these are 10 ms long from 0 on, and responses begin after a quarter of them.
+    """
     import h5py
 
     rng = np.random.default_rng(seed)
@@ -55,13 +58,15 @@ def write_assembly(path: Path, stimuli: int, presentations: int, seed: int = 0) 
     signal = rng.normal(size=(stimuli, 12)) @ rng.normal(size=(12, sites))
     region = np.repeat(list(_REGIONS), list(_REGIONS.values()))
     with h5py.File(path, "w") as file:
-        for dim, size in {"neuroid": sites, "presentation": presentations, "time_bin": 1}.items():
+        for dim, size in {"neuroid": sites, "presentation": presentations, "time_bin": bins}.items():
             scale = file.create_dataset(dim, (size,), ">f4")
             scale.make_scale(f"This is a netCDF dimension but not a netCDF variable.{size:>10d}")
-        shape = (sites, presentations, 1)
+        shape = (sites, presentations, bins)
+        shown = np.ones(1) if bins == 1 else (np.arange(bins) >= bins // 4).astype(np.float64)
         data = file.create_dataset("dicarlo.MajajHong2015.public", shape, "<f4")
         for j in range(sites):
-            data[j, :, 0] = signal[order, j] + rng.normal(size=presentations) * 10
+            noise = rng.standard_normal((presentations, bins), np.float32) * 10
+            data[j] = signal[order, j, None] * shown + noise
         columns = {
             "presentation": {
                 "image_id": np.array([f"{i:040x}" for i in range(stimuli)], object)[order],
@@ -78,7 +83,10 @@ def write_assembly(path: Path, stimuli: int, presentations: int, seed: int = 0) 
                 "subregion": region.astype(object),
                 "animal": np.array([("Chabo", "Tito")[i % 2] for i in range(sites)], object),
             },
-            "time_bin": {"time_bin_start": np.array([70]), "time_bin_end": np.array([170])},
+            "time_bin": {
+                "time_bin_start": np.array([70]) if bins == 1 else 10 * np.arange(bins),
+                "time_bin_end": np.array([170]) if bins == 1 else 10 * np.arange(bins) + 10,
+            },
         }
         for dim, named in columns.items():
             for name, values in named.items():

@@ -287,10 +287,26 @@ def _show(model: str, result: "TeacherScore") -> None:
     if not wide:
         print_table(title, ["layer", "features", *targets], rows, notes)
         return
+    if len(targets) > COLUMNS and not of_model:
+        print_table(title, ["target", "neuroids", "best layer", "similarity", "ceiling"], _by_target(result), notes)
+        return
     for start in range(0, len(targets), COLUMNS):
         last = start + COLUMNS >= len(targets)
         part = [[row[0], *row[1 + start : 1 + start + COLUMNS]] for row in rows]
         print_table(title, ["layer", *targets[start : start + COLUMNS]], part, notes if last else ())
+
+
+def _by_target(result: "TeacherScore") -> list[list[str]]:
+    """A row for each of many targets: its best layer alone."""
+    rows = []
+    for target, layer in result.best_layer.items():
+        low, high = result.best_interval.get(target, (None, None))
+        value = f"{float(result.table.sel(layer=layer, target=target)):.4f}"
+        ends = "" if low is None or high is None else f" [{low:.2f}, {high:.2f}]".replace("0.", ".")
+        neuroids = result.targets[target].attrs.get("neuroids", "-") if target in result.targets else "-"
+        ceiling = f"{result.ceilings[target][1]:.4f}" if target in result.ceilings else "-"
+        rows.append([target, str(neuroids), layer, value + ends, ceiling])
+    return rows
 
 
 def _cell(result: "TeacherScore", layer: str, target: str, equal: set[tuple[str, str]]) -> str:

@@ -11,7 +11,7 @@ from ..settings import SPLITS, Layout, RegionSettings, check_axes
 if TYPE_CHECKING:
     from ...rsa import Teacher
 
-STATED = ("selected", "read_as")  # attributes with lines of their own
+STATED = ("selected", "read_as", "left_out")  # attributes with lines of their own
 
 By = Annotated[
     str | None,
@@ -23,7 +23,10 @@ By = Annotated[
 Level = Annotated[
     str | None,
     typer.Option(
-        help="Targets of a recording: subregion, region, paper, or a column such as animal.",
+        "--level",
+        "--target-by",
+        help="Targets of a recording: subregion, region, paper, or any column of neuroids: animal, arr, depth:5 "
+        "(groups of equal size), depth:0,500,1000 (edges), region+arr (both).",
         show_default=RegionSettings.level,
     ),
 ]

@@ -18,6 +18,7 @@ from .windows import Window, in_each_window, time_windows
 if TYPE_CHECKING:
     import xarray
 
+_TARGET = "target_of_neuroid"  # column of neuroids: groups of a part would be others, where numbers are divided
 NUMBERS = ("reliability", "ceiling", "neuroids")
 
 
@@ -120,6 +121,10 @@ def each_window(
     if len(sites) < recording.sizes["neuroid"]:
         recording = recording.isel(neuroid=sites)
         neuroids = {target: np.searchsorted(sites, own) for target, own in neuroids.items()}
+    names = np.empty(len(sites), object)
+    for target, own in neuroids.items():
+        names[own] = target
+    recording = recording.assign_coords({_TARGET: ("neuroid", names.astype(str))})
     for window, part in in_each_window(recording, windows):
         rdms, lacking = _rdms(part, neuroids, settings)
         halves = None
@@ -127,7 +132,7 @@ def each_window(
             try:
                 halves = split_half(
                     part.isel(neuroid=np.sort(np.concatenate([neuroids[target] for target in rdms]))),
-                    by=settings.by, level=settings.level, scale=settings.scale, metric=settings.metric,
+                    by=settings.by, level=_TARGET, scale=settings.scale, metric=settings.metric,
                     splits=splits, seed=seed, method=method,
                 )  # fmt: skip
             except RSAError as error:
@@ -146,7 +151,7 @@ def _rdms(
     reasons: dict[str, str] = {}
     for target, sites in neuroids.items():
         try:
-            found = responses(part.isel(neuroid=sites), settings)
+            found = responses(part.isel(neuroid=sites), settings, {target: np.arange(len(sites))})
             rdms |= make_rdms(found, settings)
         except RSAError as error:
             reasons[target] = str(error)

@@ -1,5 +1,6 @@
 """Neuroids of a region, reliable neuroids, and their scaling."""
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,11 +17,13 @@ from .selection import state_selected
 if TYPE_CHECKING:
     import xarray
 
+_LEVELS = ("subregion", "region", "paper")
+_MOST_NUMBERS = 20  # different numbers of a column that are groups as they are
 _ORDER = ("V1", "V2", "V4", "pIT", "cIT", "aIT", "IT")  # along the ventral stream
 
 
 def region_neuroids(recording: "xarray.DataArray", level: str = "subregion") -> dict[str, npt.NDArray[np.int64]]:
-    """Find the neuroids of each region.
+    """Find the neuroids of each region, or of other groups of neuroids.
 
     Parameters
     ----------
@@ -28,34 +31,94 @@ def region_neuroids(recording: "xarray.DataArray", level: str = "subregion") -> 
     level : str
         `"subregion"`: V4, pIT, cIT, aIT as far as they exist (regions, without that column). `"region"`: V4, IT.
         `"paper"`: V4, pIT, aIT as in Bashivan et al. 2019, with central IT as part of anterior IT (as in Hong et al.
-        2016, who recorded these sites). Otherwise any column of neuroids, such as `"animal"`.
+        2016, who recorded these sites). Otherwise any column of neuroids, such as `"animal"` or `"arr"`. A column of
+        numbers is divided by `"depth:5"` into 5 groups of about as many neuroids each, and by `"depth:0,500,1000"` at
+        these edges (from each to below the next, the last one included; neuroids beyond them are in no group). `+`
+        combines: `"region+depth:5"`.
 
     Returns
     -------
     dict of str to array of int
-        Region -> indices of its neuroids, in the order of the ventral stream.
+        Name -> indices of its neuroids; regions in the order of the ventral stream, numbers rising.
 
     Raises
     ------
     RSAError
-        For a column that does not exist and for neuroids without a value in it.
+        For a column that does not exist, neuroids without a value in it, numbers that no groups are made of, and edges
+        that do not rise or hold no neuroid.
+
+    Examples
+    --------
+    >>> from tgsage.neural_data import from_arrays, region_neuroids
+    >>> depth = {"depth": [100.0, 900.0, 300.0, 650.0]}
+    >>> recording = from_arrays([[3, 0, 1, 2], [1, 4, 0, 2]], stimulus_id=["a", "b"], neuroid=depth)
+    >>> region_neuroids(recording, "depth:0,500,1000")
+    {'depth 0-500': array([0, 2]), 'depth 500-1000': array([1, 3])}
     """
-    column = "subregion" if level == "paper" else level
+    whole = level in _LEVELS or level in recording.coords
+    groups = [_groups(recording, part.strip()) for part in ([level] if whole else level.split("+"))]
+    found = groups[0]
+    for other in groups[1:]:
+        pairs = ((f"{a} {b}", np.intersect1d(one, two)) for a, one in found.items() for b, two in other.items())
+        found = {name: sites for name, sites in pairs if len(sites)}
+    if not found:
+        raise RSAError(f"no neuroid is in any group of {level}")
+    return found
+
+
+def _groups(recording: "xarray.DataArray", level: str) -> dict[str, npt.NDArray[np.int64]]:
+    """The neuroids by one column, or by what one is divided into."""
+    column, colon, how = (level, "", "") if level in recording.coords else level.partition(":")
+    column = "subregion" if column == "paper" else column
     if level == "subregion" and "subregion" not in recording.coords:
         column = "region"
     known = [str(name) for name, c in recording.coords.items() if c.dims in ((), ("neuroid",))]
     if column not in known:
-        how = f"; recording.assign_coords({column}=('neuroid', [...])) adds it"
-        raise RSAError(f"the neuroids have no column {column}{how if 'region' in column else near(column, known)}")
-    names = np.broadcast_to(recording[column].values.astype(str), recording.sizes["neuroid"])
+        add = f"; recording.assign_coords({column}=('neuroid', [...])) adds it"
+        raise RSAError(f"the neuroids have no column {column}{add if 'region' in column else near(column, known)}")
+    values = np.broadcast_to(recording[column].values, recording.sizes["neuroid"])
+    names = values.astype(str)
     if level == "paper":
         names = np.where(names == "cIT", "aIT", names)
     unnamed = recording["neuroid_id"].values[np.isin(names, MISSING)]
     if len(unnamed):
         raise RSAError(f"{len(unnamed)} neuroids have no {column}: {listing(unnamed)}")
+    if colon:
+        return _divided(values, column, how)
     found = list(dict.fromkeys(names.tolist()))
+    if values.dtype.kind == "f" and len(found) > _MOST_NUMBERS:
+        raise RSAError(f"column {column} holds {len(found)} different numbers; {column}:5 makes 5 groups of them")
+    if values.dtype.kind in "iuf":
+        found.sort(key=float)
     found.sort(key=lambda name: _ORDER.index(name) if name in _ORDER else len(_ORDER))
     return {name: np.flatnonzero(names == name) for name in found}
+
+
+def _divided(values: Array, column: str, how: str) -> dict[str, npt.NDArray[np.int64]]:
+    """Groups of neuroids by a number: so many of equal size, or between edges."""
+    if values.dtype.kind not in "iuf":
+        raise RSAError(f"column {column} holds texts such as {listing(values[:2])}, which cannot be divided by :{how}")
+    try:
+        given = [float(part) for part in how.split(",")]
+    except ValueError as error:
+        raise RSAError(f"{column}:{how}: a number of groups or rising edges are needed, such as depth:5") from error
+    numbers = values.astype(np.float64)
+    if len(given) == 1:
+        if not (given[0].is_integer() and 2 <= given[0] <= len(numbers)):
+            raise RSAError(f"{column}:{how}: 2 to {len(numbers)} groups can be made of {len(numbers)} neuroids")
+        edges = np.unique(np.quantile(numbers, np.linspace(0, 1, int(given[0]) + 1)))
+    else:
+        edges = np.array(given)
+    if len(edges) < 2 or not (np.diff(edges) > 0).all():
+        raise RSAError(f"{column}:{how}: edges rise, and the column holds more than one number")
+    place = np.searchsorted(edges, numbers, side="right") - 1
+    place[numbers == edges[-1]] = len(edges) - 2
+    spans = [f"{column} {low:.4g}-{high:.4g}" for low, high in pairwise(edges.tolist())]
+    found = {span: np.flatnonzero(place == k) for k, span in enumerate(spans) if (place == k).any()}
+    if not found:
+        low, high = numbers.min(), numbers.max()
+        raise RSAError(f"{column}:{how}: no neuroid lies there; {column} goes from {low:g} to {high:g}")
+    return found
 
 
 def reliable_neuroids(

@@ -58,10 +58,12 @@ def leave_one_animal_out(
     found: dict[str, list[RDM]] = {name: [] for name in regions}
     for animal, sites in animals.items():
         shared = [np.intersect1d(sites, neuroids) for neuroids in regions.values()]
-        wanted = [neuroids for neuroids in shared if len(neuroids) >= 2]
+        wanted = {name: own for name, own in zip(regions, shared, strict=True) if len(own) >= 2}
         if wanted:
-            part = recording.isel(neuroid=np.sort(np.concatenate(wanted)))
-            for name, rdm in make_rdms(responses(part, settings), settings).items():
+            here = np.sort(np.concatenate(list(wanted.values())))
+            places = {name: np.searchsorted(here, own) for name, own in wanted.items()}
+            part = responses(recording.isel(neuroid=here), settings, places)
+            for name, rdm in make_rdms(part, settings).items():
                 found[name].append(rdm.replace(name=animal))
     several = {name: rdms for name, rdms in found.items() if len(rdms) > 1}
     if not several:

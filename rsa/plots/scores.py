@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from ..similarity.features import Features
 
 MOST_TARGETS = 4  # rows of RDMs in one picture
+MOST_LINES = 12  # targets drawn as lines; more are the columns of a map
+MOST_COLUMNS = 60  # columns of a map that are named
 MOST_NUMBERS = 20  # layers of a map whose cells show their numbers
 LEVEL_NAMES = 75  # letters that fit beside each other under axes
 
@@ -170,7 +172,9 @@ def draw_map(axes: "Axes", score: "TeacherScore") -> None:
     layers, targets = ([str(name) for name in score.table.indexes[dim]] for dim in ("layer", "target"))
     axes.set_yticks(range(len(layers)), [shortened(name) for name in layers], fontsize="small")
     turn: dict[str, Any] = {"rotation": 60, "ha": "right", "rotation_mode": "anchor"}
-    axes.set_xticks(range(len(targets)), [shortened(name) for name in targets], fontsize="small", **turn)
+    every = -(-len(targets) // MOST_COLUMNS)
+    places = range(0, len(targets), every)
+    axes.set_xticks(places, [shortened(targets[k]) for k in places], fontsize="small", **turn)
     middle = (float(values.min()) + float(values.max())) / 2
     for column, row in enumerate(values.argmax(axis=0).tolist()):
         axes.add_patch(Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False, edgecolor="red", linewidth=1.5))
@@ -179,7 +183,10 @@ def draw_map(axes: "Axes", score: "TeacherScore") -> None:
             colour = "white" if values[row, column] < middle else "black"
             text = f"{values[row, column]:.2f}".replace("0.", ".")
             axes.text(column, row, text, ha="center", va="center", fontsize="xx-small", color=colour)
-    axes.set_xlabel(f"layer of {printable(score.teacher)}, from input to output")
+    of = f"layer of {printable(score.teacher)}, from input to output"
+    axes.set_xlabel(
+        of if "teacher_network" in score.attrs else f"target{f', every {every}th named' if every > 1 else ''}"
+    )
     axes.set_ylabel(f"layer of {printable(score.model or 'model')}")
 
 
@@ -193,7 +200,7 @@ def score_figure(score: "TeacherScore", figure: "Figure | None" = None) -> "Figu
 
     targets = [target for target in score.best_layer if target in score.targets and score.layers][:MOST_TARGETS]
     figure = Figure() if figure is None else figure
-    if "teacher_network" in score.attrs:
+    if "teacher_network" in score.attrs or score.table.sizes["target"] > MOST_LINES:
         return _map_figure(score, figure)
     figure.set_size_inches(14 if targets else 7.5, max(4.4, 3.1 * len(targets)) + 0.9)
     figure.set_layout_engine("constrained")
@@ -214,7 +221,7 @@ def score_figure(score: "TeacherScore", figure: "Figure | None" = None) -> "Figu
 def _map_figure(score: "TeacherScore", figure: "Figure") -> "Figure":
     """A network against a network: the map of their layers."""
     rows, columns = score.table.shape
-    figure.set_size_inches(4.5 + 0.42 * columns, 3 + 0.34 * rows)
+    figure.set_size_inches(4.5 + min(0.42 * columns, 20), 3 + 0.34 * rows)
     figure.set_layout_engine("constrained")
     figure.suptitle(printable(f"{score.model or 'model'} against {score.teacher}"), fontsize=14, fontweight="bold")
     draw_map(figure.subplots(), score)
