@@ -8,8 +8,10 @@ WORKERS ?= 2
 PYTEST := $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadscope
 EFFICIENCY := --teacher $(FULL)/teachers/resnet20-by-stimulus.h5 --alpha 5 \
 	--teacher $(FULL)/teachers/resnet20-by-category.h5 --alpha 1 --teacher-examples 180000 --first-seed 1 --samples 50
-PAGE := teachers.json cnn-teachers.json efficiency.json efficiency-longer.json resnet20.json nasnet-a.json \
-	digits-resnet20.json
+PAGE := rivals-nasbench201.json rivals-macro.json free-predictors.json gains.json teachers.json cnn-teachers.json \
+	efficiency.json efficiency-longer.json resnet20.json nasnet-a.json digits-resnet20.json
+SEEDS := --seeds 0,1,2 --each 50 --train 0 --checkpoints 0,750,1500,3000,6000,12000 \
+	--recordings cowley2023/190923=stimulus,cowley2023/210325=stimulus,kriegeskorte2008=stimulus,simulated=object_name
 
 .PHONY: demo test test-slow test-all lint bench experiments experiments-small clean
 
@@ -36,14 +38,21 @@ lint: $(VENV)/installed-test
 bench: $(VENV)/installed-bench
 	$(BIN)/tgsage bench speed
 
-# All that docs/experiments.md shows: five hours of two cores. Interrupted, it goes on where it was. Of 233 random cells
-# 200 are different networks.
+# All that docs/experiments.md shows: some forty hours of two cores, most of them for the pools over seeds. Interrupted,
+# it goes on where it was. Of 233 random cells 200 are different networks.
 experiments: $(VENV)/installed-bench
 	@mkdir -p $(FULL)
 	$(BIN)/tgsage train resnet:3 --data cifar10-jpeg --recipe one-cycle --epochs 10 --out $(FULL)/resnet20.pt \
 		--resume --json $(RESULTS)/resnet20.json
 	$(BIN)/tgsage train nasnet-a:1x8 --data cifar10-jpeg --recipe one-cycle --examples 54000 \
 		--out $(FULL)/nasnet-a.pt --resume --json $(RESULTS)/nasnet-a.json
+	for space in nasbench201 macro; do pool=$(FULL)/seeds/$$space; \
+		$(BIN)/tgsage bench pool $$pool --space $$space $(SEEDS) --workers $(WORKERS) && \
+		$(BIN)/tgsage bench teachers $$pool/teachers $$pool --network $(FULL)/resnet20.pt --layers auto \
+			--layers output && \
+		$(BIN)/tgsage teacher compare $$pool $$(printf -- '--teacher %s ' $$pool/teachers/*.h5) \
+			--bootstrap 200 --json $(RESULTS)/rivals-$$space.json || exit; done
+	$(BIN)/tgsage bench gains --repeats 100 --json $(RESULTS)/gains.json
 	$(BIN)/tgsage bench pool $(FULL)/pool --cells 233 --workers $(WORKERS)
 	$(BIN)/tgsage bench teachers $(FULL)/teachers $(FULL)/pool/pool.h5 --network $(FULL)/resnet20.pt \
 		--network $(FULL)/nasnet-a.pt --layers auto --layers output
@@ -80,13 +89,20 @@ experiments-small: $(VENV)/installed-bench
 		--untrained resnet:1 --model ""
 	$(BIN)/tgsage teacher compare $(SMALL)/pool/pool.h5 $$(printf -- '--teacher %s ' $(SMALL)/teachers/*.h5) \
 		--weights --json $(SMALL)/teachers.json
+	$(BIN)/tgsage bench pool $(SMALL)/seeds --seeds 0,1 --each 12 --data digits --recipe digits --train 600 --valid 0 \
+		--checkpoints 0,300 --recordings ""
+	$(BIN)/tgsage bench teachers $(SMALL)/seeds/teachers $(SMALL)/seeds --network $(SMALL)/resnet.pt \
+		--untrained resnet:1 --model ""
+	$(BIN)/tgsage teacher compare $(SMALL)/seeds $$(printf -- '--teacher %s ' $(SMALL)/seeds/teachers/*.h5) \
+		--bootstrap 50 --json $(SMALL)/rivals.json
+	$(BIN)/tgsage bench gains --repeats 10 --json $(SMALL)/gains.json
 	$(BIN)/tgsage bench efficiency $(SMALL)/efficiency --data digits --recipe digits --train 600 --valid 0 \
 		--examples 150 --longer 600 --pool $(SMALL)/pool --samples 12 --seeds 2 --searchers random,evolution \
 		--teacher $(SMALL)/teachers/resnet-by-category.h5 --json $(SMALL)/efficiency.json
 	$(BIN)/tgsage bench predictors --cells 30 --repeats 1 --data digits --json $(SMALL)/free-predictors.json
 	$(BIN)/tgsage bench searchers macro --seeds 2 --searchers random,evolution --json $(SMALL)/macro.json
-	$(BIN)/tgsage bench page $(SMALL)/experiments.md $(SMALL)/teachers.json $(SMALL)/efficiency.json \
-		$(SMALL)/resnet.json
+	$(BIN)/tgsage bench page $(SMALL)/experiments.md $(addprefix $(SMALL)/,rivals.json gains.json \
+		free-predictors.json teachers.json efficiency.json resnet.json)
 
 $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, this is " + sys.version.split()[0]) if sys.version_info < (3, 11) else None'

@@ -54,7 +54,17 @@ class Resampled:
 
     def __init__(self, mature: npt.ArrayLike, draws: int, rng: np.random.Generator) -> None:
         y = np.asarray(mature, np.float64)
-        self._counts = rng.multinomial(len(y), np.full(len(y), 1 / len(y)), draws).T.astype(np.float64)
+        self._begin(y, rng.multinomial(len(y), np.full(len(y), 1 / len(y)), draws).T)
+
+    @classmethod
+    def of(cls, mature: npt.ArrayLike, counts: npt.ArrayLike) -> "Resampled":
+        """Make it of given multiplicities (n, draws)."""
+        made = cls.__new__(cls)
+        made._begin(np.asarray(mature, np.float64), counts)
+        return made
+
+    def _begin(self, y: Array, counts: npt.ArrayLike) -> None:
+        self._counts = np.asarray(counts, np.float64)
         self._ranks, self._norm = self._centred_ranks(y)
         self._weighted = self._counts * self._ranks
 
@@ -72,7 +82,7 @@ class Resampled:
         np.cumsum(self._counts[order], axis=0, out=upto[1:])
         first, last = np.searchsorted(kept, kept, "left"), np.searchsorted(kept, kept, "right")
         ranks = np.empty_like(self._counts)
-        ranks[order] = (upto[first] + upto[last]) / 2 - n / 2  # mid-ranks about their mean, (n + 1) / 2
+        ranks[order] = (upto[first] + upto[last] - upto[-1]) / 2  # mid-ranks about their mean
         return ranks, np.einsum("ij,ij,ij->j", self._counts, ranks, ranks)
 
 

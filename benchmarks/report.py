@@ -7,13 +7,18 @@ from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+import numpy as np
+
 from ..rsa import RSAError
 from ..rsa.cli.console import print_table
 from ..rsa.errors import reason
 
 if TYPE_CHECKING:
+    import xarray
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+_DIGITS = 4
 
 Columns: TypeAlias = Sequence[tuple[str, str | Callable[[Any], str]]]
 """Heads, each with how a row is written below it: a template for `str.format_map`, or a function; bold is **text**."""
@@ -37,6 +42,36 @@ def reading_results(path: str | Path, kind: str, what: str) -> Iterator[dict[str
         raise RSAError(f"{path}: {error.strerror or error}") from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise RSAError(f"{path} holds no {what}: {reason(error)}") from error
+
+
+def packed(data: "xarray.Dataset") -> dict[str, Any]:
+    """A dataset for a result file: numbers with four digits, in lines along the last dimension."""
+    return {
+        "coords": {str(name): values.values.tolist() for name, values in data.coords.items()},
+        "values": {
+            str(name): {"dims": list(values.dims), "rows": _rows(values.values)} for name, values in data.items()
+        },
+    }
+
+
+def _rows(values: np.ndarray[Any, Any]) -> list[str]:
+    if values.dtype.kind in "OU":
+        return [str(value) for value in values.ravel()]
+    return [" ".join(f"{value:.{_DIGITS}f}" for value in row) for row in values.reshape(-1, values.shape[-1])]
+
+
+def unpacked(kept: dict[str, Any]) -> "xarray.Dataset":
+    """The dataset of what `packed` made."""
+    import xarray
+
+    coords = kept["coords"]
+    columns = {}
+    for name, column in kept["values"].items():
+        dims, rows = column["dims"], column["rows"]
+        sizes = [len(coords[dim]) if dim in coords else -1 for dim in dims]
+        flat = rows if name == "chosen" else [float(value) for row in rows for value in row.split()]
+        columns[name] = (dims, np.array(flat, object if name == "chosen" else float).reshape(sizes))
+    return xarray.Dataset(columns, coords)
 
 
 def texts(*heads: str) -> Columns:

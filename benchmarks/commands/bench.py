@@ -254,3 +254,24 @@ def models(
         rows = measure(chosen, repeats=repeats, file=json, progress=done)
     notes = [f"Shares of {repeats} samples; {DRAWS} draws and {SPLITS} halvings each; tests at 5%."]
     show("Comparisons of models", COLUMNS, rows, notes)
+
+
+@bench.command()
+def gains(
+    repeats: Annotated[int, typer.Option(help="Simulated pools for every row.", min=10)] = 200,
+    json: Annotated[
+        Path | None,
+        typer.Option(
+            help="Also write everything to this file; rows that it holds are not repeated.", callback=writable
+        ),
+    ] = None,
+) -> None:
+    """Measure how often the 95% interval of a teacher's held-out gain holds the truth, in pools with known gains."""
+    from ...rsa.cli.console import progress
+    from ..report import show
+    from ..rivals.gains import CASES, COLUMNS, DRAWS, measure
+
+    with progress("gains", len(CASES), "rows") as done:
+        rows = measure(repeats=repeats, file=json, progress=done)
+    notes = [f"Gain of free + P + TG over free + P, learned on other members; {DRAWS} draws each."]
+    show("Held-out gains", COLUMNS, rows, notes)

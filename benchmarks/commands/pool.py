@@ -88,6 +88,7 @@ def pool(
     The same command continues after an interruption or a kill, and joins in from another terminal. pool.h5 is written
     at the end, after Ctrl-C, and by --status at any time.
     """
+    from ...plugins.searchers.random import RandomSearcher
     from ...plugins.spaces import get_space
     from ...rsa import RSAError
     from ..pool.making import collect
@@ -115,6 +116,10 @@ def pool(
         maker = plan_pool(place, space=space, recordings=shown, seed=one, **images, **training)
         if each is None:
             drawn["architectures"] = [top for study in search or () for top in current_tops(read_search(study), every)]
+        if each is None and seeds is not None:  # the same members for every seed
+            searcher = RandomSearcher(maker.space, seed=seed)
+            drawn["architectures"] += [searcher.ask(trial) for trial in range(cells)]
+            drawn["samples"] = 0
         made = _make(maker, place, drawn, workers, allow_changes)
         settings = {**made.settings, "command": command("bench pool")}
         stated[one] = _finish(replace(made, settings=settings), place)
@@ -205,7 +210,7 @@ def _show(made: "Pool", out: Path) -> dict[str, Any]:
 
 def teachers(
     folder: Annotated[Path, typer.Argument(help="Folder for the teachers' files.")],
-    pool: Annotated[Path, typer.Argument(help="The pool whose stimuli they are for.")],
+    pool: Annotated[Path, typer.Argument(help="The pool whose stimuli they are for, a file, or a folder of seeds.")],
     network: Annotated[
         list[Path] | None, typer.Option(help="A checkpoint of `tgsage train` or `teacher train`; repeat it.")
     ] = None,
@@ -229,13 +234,13 @@ def teachers(
     Existing files stay as they are. Pixels and categories need no file: a comparison adds them.
     """
     from ...rsa.cli.console import print_table, progress, write_json
-    from ..pool.pool import Pool
+    from ..pool.seeds import one_of
     from ..teachers.making import MODELS, makers
 
     folder.mkdir(parents=True, exist_ok=True)
     titles = [name for name in (MODELS if model is None else model) if name]
     sources: dict[str, Any] = {"networks": network or [], "models": titles, "untrained": untrained}
-    planned = makers(Pool.load(pool), **sources, layers=layers or ["auto"], data_dir=data_dir)
+    planned = makers(one_of(pool), **sources, layers=layers or ["auto"], data_dir=data_dir)
     rows = []
     with progress("teachers", len(planned)) as done:
         for name, make in planned.items():

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 
 def compare(
-    pool: Annotated[Path, typer.Argument(help="A pool of `tgsage bench pool`.")],
+    pool: Annotated[
+        Path, typer.Argument(help="A pool of `tgsage bench pool`: its file, or the folder of a pool over seeds.")
+    ],
     teacher: Annotated[
         list[str],
         typer.Option(
@@ -61,6 +63,10 @@ def compare(
 
     The table shows gains in rank correlation with mature performance. Held out: alpha and rule were chosen on one half
     of the architectures and tested on the other.
+
+    On the folder of a pool over seeds: what do teachers add to what is free (parameters, NASWOT, synflow, ...) and to
+    P, among random members, among good ones and among equally large ones? Members that are not trained yet are left
+    out. Free predictors are computed once and kept in free.json in that folder.
     """
     from ...rsa.cli.console import progress
     from ..pages.experiments import check_page, write_page
@@ -73,6 +79,10 @@ def compare(
     if page is not None:
         check_page(page)
         json = json or writable(page.with_suffix(".json"))
+    if pool.is_dir():
+        given: dict[str, Any] = {"alpha": alpha, "rule": rule, "method": method, "weights": weights}
+        _rivals(pool, teacher, by, given, bootstrap, seed, data_dir, json, page)
+        return
     loaded = Pool.load(pool)
     teachers = [made for name in teacher for made in _teachers(name, loaded, by, data_dir)]
     rules = list(rule or (name for name in RULES if name != "weights"))
@@ -88,6 +98,44 @@ def compare(
     if page is not None and json is not None:
         write_page(page, [json])
     _show(found)
+
+
+def _rivals(
+    pool: Path,
+    names: list[str],
+    by: str | None,
+    given: dict[str, Any],
+    bootstrap: int,
+    seed: int,
+    data_dir: Path | None,
+    json: Path | None,
+    page: Path | None,
+) -> None:
+    """The analysis of a pool over seeds."""
+    from ...rsa import RSAError
+    from ...rsa.cli.console import progress
+    from ..pages.experiments import write_page
+    from ..pool.seeds import one_of, places_of
+    from ..report import show
+    from ..rivals.analysis import POPULATIONS, analyse, write_rivals
+    from ..rivals.page import summary
+    from ..rivals.table import read_table
+    from ..speed.environment import command, machine
+
+    if useless := [f"--{name}" for name, value in given.items() if value]:
+        raise RSAError(f"{', '.join(useless)} has no use for a pool over seeds; leave it out")
+    one = one_of(pool)
+    teachers = [made for name in names for made in _teachers(name, one, by, data_dir)]
+    with progress("reading the pool", len(places_of(pool)), "seeds") as done:
+        table = read_table(pool, teachers, data_dir=data_dir, progress=done)
+    with progress("rivals", POPULATIONS * len(table.checkpoints), "populations x checkpoints") as done:
+        found = analyse(table, draws=bootstrap, seed=seed, progress=done)
+    if json is not None:
+        write_rivals(json, found, command=command("teacher compare"), machine=machine())
+    if page is not None and json is not None:
+        write_page(page, [json])
+    columns, rows, notes = summary(found)
+    show("Rivals", columns, rows, notes)
 
 
 def _teachers(name: str, pool: "Pool", by: str | None, data_dir: Path | None) -> "list[Teacher]":

@@ -43,23 +43,28 @@ _TABLE_2 = (
 )
 
 
-def efficiency_section(path: Path, folder: Path, page: Path) -> str:
-    """Markdown of a result file; the picture comes into `folder`. Raises RSAError as `read_results` does."""
+def efficiency_section(path: Path, folder: Path, page: Path) -> tuple[str, str]:
+    """Markdown of a result file, answer and details; the picture comes into `folder`.
+
+    Raises RSAError as `read_results` does.
+    """
     found, versions = read_results(path)
     rows = compare(found)
     folder.mkdir(parents=True, exist_ok=True)
     picture = folder / f"{path.stem}.png"
     save_figure(efficiency_figure(found), picture)
     about = found.about
-    parts = (
+    short = (
         f"## Search efficiency: {about['space']}, {about['cells'].get('data', 'images')}, {', '.join(found.searchers)}",
         answer(found, rows),
         f"![{_CAPTION}]({folder.name}/{picture.name})\n*{_CAPTION}*",
+    )
+    long = (
         f"### How it was searched\n\n{_METHOD}\n\n{_settings(found, versions, path, page)}",
         f"### What the searches find\n\n{_TABLE_1}\n\n{markdown(table_1(found), rows, left=2)}",
         f"### What they cost\n\n{_TABLE_2}\n\n{markdown(table_2(found, rows), rows, left=2)}",
     )
-    return "\n\n".join(parts)
+    return "\n\n".join(short), "\n\n".join(long)
 
 
 def answer(found: Results, rows: Sequence[Row]) -> str:

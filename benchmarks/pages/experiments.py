@@ -9,8 +9,15 @@ from ...rsa.io.storage import check_writable, replacing
 from ..efficiency.comparison import KIND as EFFICIENCY
 from ..efficiency.page import efficiency_section
 from ..report import Columns, markdown, reading_results
+from ..rivals.analysis import KIND as RIVALS
+from ..rivals.analysis import read_rivals
+from ..rivals.gains import COLUMNS
+from ..rivals.gains import KIND as GAINS
+from ..rivals.page import rivals_section
 from ..teachers.comparison import read_comparison
 from ..teachers.page import teachers_section
+from ..validity.free_predictors import COLUMNS as FREE
+from ..validity.free_predictors import KIND as PREDICTORS
 
 TRAINING = "training"
 _METHOD = """\
@@ -27,6 +34,10 @@ same seed of weights and batches, whose luck they share and no interval holds.""
 _TRAINED = (
     "Accuracy in % on images that they were not trained on. Seconds of the training, on the device named with them."
 )
+_FREE = "Spearman with accuracy on NAS-Bench-201; intervals over cells, none where all cells were taken."
+_COVERAGE = """\
+Pools drawn from a known population, in which TG adds nothing or .1 to what is free and P: how often the 95% interval
+holds the true gain of what is learned from a pool of this size."""
 _TRAININGS: Columns = (
     ("name", "{name}"),
     ("network", "{network}"),
@@ -41,25 +52,47 @@ _TRAININGS: Columns = (
 
 
 def write_page(page: Path, results: Sequence[Path]) -> None:
-    """Write a Markdown page of result files of `tgsage teacher compare`, `bench efficiency` and `train`, in this order.
+    """Write a Markdown page of result files of `tgsage teacher compare`, `bench efficiency` and `train`.
 
-    Its pictures come into a folder beside it.
+    First what is free against teachers, then comparisons of teachers, searches, and trainings. Pictures come into a
+    folder beside the page, and where there are several results the details, too, on a page for each.
 
     Raises RSAError for a file that is missing or something else, and where the page cannot be written.
     """
     check_page(page)
     folder = page.with_suffix("")
     kinds = {path: _kind(path) for path in results}
-    studies, trainings = ([path for path in results if kinds[path] == kind] for kind in (EFFICIENCY, TRAINING))
-    found = [(path, *read_comparison(path)) for path in results if kinds[path] not in (EFFICIENCY, TRAINING)]
+    known = (RIVALS, PREDICTORS, GAINS, EFFICIENCY, TRAINING)
+    rivals, predictors, coverages, studies, trainings = (
+        [path for path in results if kinds[path] == kind] for kind in known
+    )
+    rest = [path for path in results if kinds[path] not in known]
+    read = [(path, *read_rivals(path)) for path in rivals]
+    found = [(path, *read_comparison(path)) for path in rest]
     title = "Which teacher predicts mature performance" if found else "Does a teacher make search cheaper"
     title += ", and does it make search cheaper" if found and studies else ""
-    sections = [teachers_section(path, comparison, more, folder, page) for path, comparison, more in found]
-    sections += [efficiency_section(path, folder, page) for path in studies]
-    sections += [training_section(trainings)] if trainings else []
-    text = "\n\n".join([f"# {title}", *([_METHOD] if found else []), *sections]) + "\n"
+    title = "Does a teacher know more than what is free" if read else title
+    sections = [(path, *rivals_section(path, one, more, folder, page)) for path, one, more in read]
+    sections += [(path, *teachers_section(path, one, more, folder, page)) for path, one, more in found]
+    sections += [(path, *efficiency_section(path, folder, page)) for path in studies]
+    several = len(sections) > 1
+    texts = [_folded(path, *both, folder) if several else "\n\n".join(both) for path, *both in sections]
+    texts += [predictors_section(path) for path in predictors]
+    texts += [gains_section(path) for path in coverages]
+    texts += [training_section(trainings)] if trainings else []
+    method = [] if not found else [f"## How teachers are compared\n\n{_METHOD}"] if read else [_METHOD]
+    texts[len(read) : len(read)] = method
     with replacing(page) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_text("\n\n".join([f"# {title}", *texts]) + "\n", encoding="utf-8")
+
+
+def _folded(path: Path, short: str, long: str, folder: Path) -> str:
+    """The short part, with a link to the details on a page of their own."""
+    head, _, _ = short.partition("\n")
+    details = folder / f"{path.stem}.md"
+    with replacing(details) as temporary:
+        temporary.write_text(f"# {head.lstrip('# ')}\n\n{long.replace(f']({folder.name}/', '](')}\n", encoding="utf-8")
+    return f"{short}\n\n[All numbers, settings and tables]({folder.name}/{details.name})"
 
 
 def _kind(path: Path) -> object:
@@ -75,6 +108,20 @@ def check_page(page: Path) -> None:
     """Raise RSAError unless the page ends in .md and can be written."""
     if check_writable(page).suffix != ".md":
         raise RSAError(f"{page}: a page's name ends in .md")
+
+
+def predictors_section(path: Path) -> str:
+    """Markdown of a file of `tgsage bench predictors`. Raises RSAError for one that is missing or something else."""
+    with reading_results(path, PREDICTORS, "free predictors") as kept:
+        table = markdown(FREE, kept["rows"])
+    return f"## Free predictors beside what is published\n\n{_FREE}\n\n{table}"
+
+
+def gains_section(path: Path) -> str:
+    """Markdown of a file of `tgsage bench gains`. Raises RSAError for one that is missing or something else."""
+    with reading_results(path, GAINS, "coverage of gains") as kept:
+        table = markdown(COLUMNS, kept["rows"], left=0)
+    return f"## Do the intervals of held-out gains hold\n\n{_COVERAGE}\n\n{table}"
 
 
 def training_section(paths: Sequence[Path]) -> str:

@@ -18,6 +18,7 @@ from ...plugins.spaces import Architecture, Space, get_space
 from ...plugins.training import Data, get_recipe, load_data
 from ...rsa import RSAError, Stimuli
 from ...rsa.errors import listing
+from ..validity.macro import MacroTable, read_macro
 from ..validity.nasbench201 import Table, accuracy, read_table
 from .making import Maker, Mature, Shown
 
@@ -51,12 +52,13 @@ class Published:
 class Source:
     """Where mature performance is published: `read` makes what knows it and `size`, `build` a smaller network."""
 
-    read: Callable[[Path | None], Published]
+    read: "Callable[[Path | None], Published | MacroTable]"
     build: Mapping[str, Any]
 
 
 PUBLISHED: Mapping[str, Source] = {
-    "nasbench201": Source(lambda _: Published(read_table()), {"cells": 1, "channels": 16})
+    "nasbench201": Source(lambda _: Published(read_table()), {"cells": 1, "channels": 16}),
+    "macro": Source(read_macro, {"width": 0.5}),
 }
 
 
@@ -121,7 +123,7 @@ def plan_pool(
     return Maker(*made, mature=mature, epochs=epochs, build=build, seed=seed, groups=groups)
 
 
-def published(space: str, data_dir: Path | None = None) -> Published:
+def published(space: str, data_dir: Path | None = None) -> Published | MacroTable:
     """What is published for a space. Raises RSAError where nothing is."""
     if space not in PUBLISHED:
         known = listing(PUBLISHED)

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...rsa import RSAError, Teacher, compare
+from ...rsa import RSAError, Teacher
 from ...rsa.cli.console import write_json
 from ...rsa.errors import listing
 from ...rsa.types import Array
-from ..pool.layer_similarities import similarities, view_of
+from ..pool.layer_similarities import view_of
 from ..pool.pool import Pool, View
 from ..rank_statistics import COEFFICIENTS, Resampled, correlate, interval, spearman
-from ..report import reading_results
+from ..report import packed, reading_results, unpacked
 from .rules import FIXED, RULES, Examiner, Fitted, Half, Matched, better_than_chance, check_rule, fit, halves
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ ANY = "any"  # rule or teacher: chosen on the other half as well
 ALPHAS = (0.0, 1.0, 5.0)
 OVER = "over the better of P and chance"
 LEAST = 8  # members; fewer cannot be halved and correlated
-KIND, _DIGITS = "teachers", 4
+KIND = "teachers"
 _PARTS = ("table", "targets", "held_out", "members")
 
 
@@ -195,7 +195,6 @@ class _Work:
 
     def __init__(self, pool: Pool, names: list[str], given: list[str], settings: _Settings) -> None:
         self.pool, self.names, self.given, self.settings = pool, names, given, settings
-        self.layers = np.array([len(member.layers) for member in pool.members])
         self.mature, self.p = pool.mature, pool.p.astype(np.float64)
         self.resampled = Resampled(self.mature, settings.bootstrap, np.random.default_rng([settings.seed, 2]))
         self.base = [self.resampled(better_than_chance(column, self.mature)) for column in self.p.T]
@@ -206,15 +205,8 @@ class _Work:
 
     def look(self, view: View, teachers: Mapping[str, Teacher], method: str) -> None:
         """All teachers over one view."""
-        pixels = view.controls()[0].rdms["pixels"]
-        targets = [(name, target, rdm) for name, one in teachers.items() for target, rdm in one.rdms.items()]
-        rdms = [rdm.subset(view.labels).replace(name=f"{name}: {target}") for name, target, rdm in targets]
-        found = np.asarray(similarities(self.pool, view, [*rdms, pixels], method), np.float64)
-        for name, teacher in teachers.items():
-            places = [i for i, target in enumerate(targets) if target[0] == name]
-            shared = [compare(rdms[i], pixels, method=method) for i in places]
-            matched = Matched(found[..., places], self.layers, found[..., -1:], np.array(shared))
-            self.add(name, list(teacher.rdms), method, matched)
+        for name, matched in Matched.of(self.pool, view, teachers, method).items():
+            self.add(name, list(teachers[name].rdms), method, matched)
 
     def add(self, name: str, targets: list[str], method: str, matched: Matched) -> None:
         if method == self.settings.methods[0]:
@@ -312,8 +304,8 @@ class _Work:
 def write_comparison(path: Path, found: Comparison, **more: Any) -> None:
     """Write numbers with four digits, in lines along the last dimension, and beside them `more`, JSON-able."""
     parts = {**vars(found), "targets": found.targets.to_dataset(name="targets")}
-    packed = {key: _packed(parts[key]) for key in _PARTS}
-    write_json(path, {"kind": KIND, "about": found.about, **packed, **more})
+    written = {key: packed(parts[key]) for key in _PARTS}
+    write_json(path, {"kind": KIND, "about": found.about, **written, **more})
 
 
 def read_comparison(path: str | Path) -> tuple[Comparison, dict[str, Any]]:
@@ -325,7 +317,7 @@ def read_comparison(path: str | Path) -> tuple[Comparison, dict[str, Any]]:
     Raises RSAError for a file that is missing or something else.
     """
     with reading_results(path, KIND, "comparison of teachers") as kept:
-        parts = {key: _unpacked(kept.pop(key)) for key in _PARTS}
+        parts = {key: unpacked(kept.pop(key)) for key in _PARTS}
         targets, about = parts.pop("targets")["targets"], kept.pop("about")
         if about.get("gains") != OVER:
             _over_chance(parts["table"], parts["held_out"], parts["members"], halves(about["members"], about["seed"]))
@@ -349,31 +341,3 @@ def _over_chance(
                 score = score.sel(coefficient="spearman", drop=True) if "coefficient" in score.dims else score
                 data["gain"][here] = score - over
                 data["low"][here] = data["high"][here] = np.nan
-
-
-def _packed(data: "xarray.Dataset") -> dict[str, Any]:
-    return {
-        "coords": {str(name): values.values.tolist() for name, values in data.coords.items()},
-        "values": {
-            str(name): {"dims": list(values.dims), "rows": _rows(values.values)} for name, values in data.items()
-        },
-    }
-
-
-def _rows(values: np.ndarray[Any, Any]) -> list[str]:
-    if values.dtype.kind in "OU":
-        return [str(value) for value in values.ravel()]
-    return [" ".join(f"{value:.{_DIGITS}f}" for value in row) for row in values.reshape(-1, values.shape[-1])]
-
-
-def _unpacked(kept: dict[str, Any]) -> "xarray.Dataset":
-    import xarray
-
-    coords = kept["coords"]
-    columns = {}
-    for name, column in kept["values"].items():
-        dims, rows = column["dims"], column["rows"]
-        sizes = [len(coords[dim]) if dim in coords else -1 for dim in dims]
-        flat = rows if name == "chosen" else [float(value) for row in rows for value in row.split()]
-        columns[name] = (dims, np.array(flat, object if name == "chosen" else float).reshape(sizes))
-    return xarray.Dataset(columns, coords)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...neural_data import load_teacher
+from ...neural_data.teacher import publishes_rdms
 from ...plugins.training import load_data, load_network, make_network
 from ...plugins.training.performance import evaluating
 from ...plugins.training.placement import place
@@ -96,7 +97,8 @@ def _over(title: str, model: "nn.Module", view: View, data: "Data", layers: list
 
 def of_recording(view: View, data_dir: Path | None) -> Teacher:
     """A recording's regions; responses are z-scored over stimuli, so that no neuroid counts for its rate alone."""
-    made = load_teacher(view.reference, by=view.by, scale="zscore", splits=0, data_dir=data_dir)
+    how: dict[str, Any] = {} if publishes_rdms(view.reference) else {"scale": "zscore"}
+    made = load_teacher(view.reference, by=view.by, splits=0, data_dir=data_dir, **how)
     return replace(made, name=f"{view.reference}, {_kind(view)}")
 
 

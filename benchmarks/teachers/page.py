@@ -30,8 +30,8 @@ _RULES = (
 _DASHES = ("-", "--", ":")
 
 
-def teachers_section(path: Path, found: Comparison, more: dict[str, Any], folder: Path, page: Path) -> str:
-    """Markdown of a comparison and of what else its file at `path` holds; the pictures come into `folder`."""
+def teachers_section(path: Path, found: Comparison, more: dict[str, Any], folder: Path, page: Path) -> tuple[str, str]:
+    """Markdown of a comparison and what else its file at `path` holds, answer and details; pictures go to `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     pictures = {}
     for name, draw in FIGURES.items():
@@ -39,10 +39,12 @@ def teachers_section(path: Path, found: Comparison, more: dict[str, Any], folder
         save_figure(draw(found), picture)
         pictures[name] = f"![{_CAPTIONS[name]}]({folder.name}/{picture.name})\n*{_CAPTIONS[name]}*"
     about, rule = found.about, found.table["rule"].values[0]
-    parts = (
+    short = (
         f"## {about['members']} architectures of {about['space']}, {about['pool'].get('data', 'images')}",
         answer(found),
         pictures["teachers"],
+    )
+    long = (
         f"### How it was made\n\n{_settings(found, more, path, page)}",
         f'### Predictors\n\nSpearman with mature performance; TG by the rule "{rule}".',
         _predictors(found),
@@ -57,7 +59,7 @@ def teachers_section(path: Path, found: Comparison, more: dict[str, Any], folder
         _chosen(found),
         f"### Single targets\n\nSpearman of each target alone, its most similar layer.\n\n{_targets(found)}",
     )
-    return "\n\n".join(parts)
+    return "\n\n".join(short), "\n\n".join(long)
 
 
 def answer(found: Comparison) -> str:

@@ -12,10 +12,12 @@ import numpy.typing as npt
 from scipy.optimize import nnls
 from scipy.stats import rankdata
 
-from ...rsa import RSAError
+from ...rsa import RSAError, Teacher, compare
 from ...rsa.errors import near
 from ...rsa.guidance import best_similarity, teacher_guidance
 from ...rsa.types import Array
+from ..pool.layer_similarities import similarities
+from ..pool.pool import Pool, View
 from ..rank_statistics import Resampled, interval, spearman
 
 Half = npt.NDArray[np.int64]
@@ -34,6 +36,23 @@ class Matched:
     layers: npt.NDArray[np.int64]
     pixels: Array
     shared: Array
+
+    @classmethod
+    def of(
+        cls, pool: Pool, view: View, teachers: Mapping[str, Teacher], method: str = "pearson"
+    ) -> "dict[str, Matched]":
+        """Teacher by name -> it against the pool's members, over one view."""
+        pixels = view.controls()[0].rdms["pixels"]
+        targets = [(name, target, rdm) for name, one in teachers.items() for target, rdm in one.rdms.items()]
+        rdms = [rdm.subset(view.labels).replace(name=f"{name}: {target}") for name, target, rdm in targets]
+        found = np.asarray(similarities(pool, view, [*rdms, pixels], method), np.float64)
+        layers = np.array([len(member.layers) for member in pool.members])
+        places = {name: [i for i, target in enumerate(targets) if target[0] == name] for name in teachers}
+        shared = [compare(rdm, pixels, method=method) for rdm in rdms]
+        return {
+            name: cls(found[..., here], layers, found[..., -1:], np.array(shared)[here])
+            for name, here in places.items()
+        }
 
     @property
     def best(self) -> Array:
@@ -84,12 +103,31 @@ def partial(matched: Matched) -> Array:
     return teacher_guidance(given, empty=0.0)
 
 
-FIXED: Mapping[str, Callable[[Matched], Array]] = {"paper": paper, "depth": depth, "deep": deep, "partial": partial}
+def deepest(matched: Matched) -> Array:
+    """The candidate's deepest layer against the deeper half of the targets; 0 without RDM."""
+    n = matched.similarity.shape[3]
+    last = np.nan_to_num(_last(matched.similarity, matched.layers)[..., n // 2 :])
+    return np.asarray(last.mean(axis=-1))
+
+
+def _last(similarity: Array, layers: npt.NDArray[np.int64]) -> Array:
+    """Of every member's last layer: (members, checkpoints, targets)."""
+    return np.asarray(np.take_along_axis(similarity, layers[:, None, None, None] - 1, axis=2)[:, :, 0])
+
+
+FIXED: Mapping[str, Callable[[Matched], Array]] = {
+    "paper": paper,
+    "depth": depth,
+    "deep": deep,
+    "partial": partial,
+    "deepest": deepest,
+}
 RULES = {  # those that are not fixed learn something on a half of the pool, see `fit`
     "paper": "mean over targets of the most similar layer",
     "depth": "every target against the layer at its own relative depth",
     "deep": "the paper's rule over the deeper half of the targets",
     "partial": "the paper's rule with partial correlations given the pixels",
+    "deepest": "the candidate's deepest layer against the deeper half of the targets",
     "target": "one target, chosen on the other half",
     "layer": "a fixed layer per target, chosen on the other half",
     "weights": "weights of P and of every target, learned on the other half",

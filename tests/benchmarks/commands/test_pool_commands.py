@@ -53,6 +53,7 @@ def test_members_are_trained_once_with_every_seed(tmp_path: Path) -> None:
     first, second = (Pool.load(tmp_path / f"seed{seed}" / "pool.h5") for seed in (3, 5))
     assert first.settings["stimuli"] == second.settings["stimuli"]
     assert (first.settings["seed"], second.settings["seed"]) == (3, 5)
+    assert [one.architecture for one in first.members] == [one.architecture for one in second.members]
 
 
 @pytest.mark.parametrize(

@@ -120,7 +120,11 @@ def test_everything_small_from_nothing_to_the_page(tmp_path: Path, capsys: pytes
     (row,) = [line for line in text.splitlines() if line.startswith("| trained | resnet:1 |")]
     assert row.endswith(f"| {100 * tested:.1f} |")
     assert " 2,514 " in row
-    assert "- pool: `tgsage bench pool`" in text
+    details = {file.stem: file.read_text() for file in (tmp_path / "page").glob("*.md")}
+    assert set(details) == {"teachers", "efficiency"}
+    assert all(f"(page/{name}.md)" in text for name in details)
+    assert "- pool: `tgsage bench pool`" in details["teachers"]
+    assert "](teachers-predictors.png)" in details["teachers"]
     assert main(["bench", "pool", folder, "--status"]) == 0
     assert text.startswith("# Which teacher predicts mature performance, and does it make search cheaper\n")
     assert "9 architectures" in text or "10 architectures" in text

@@ -1,0 +1,313 @@
+"""Every predictor alone, what it adds to others, and what a teacher adds: among random, good and equal members."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ...rsa import RSAError
+from ...rsa.cli.console import write_json
+from ...rsa.types import Array
+from ..report import packed, reading_results, unpacked
+from .learning import Learned, Resamples, learn, partial, ranked, summed
+from .table import LEARNED, Table
+
+if TYPE_CHECKING:
+    import xarray
+
+KIND, _PARTS = "rivals", ("single", "given", "gain", "summed")
+LEAST = 12  # members of a population, at a seed
+CHOSEN = 5
+POPULATIONS = 3  # at most
+TOP = 0.2  # of a population: precision is the share of it among as many that a predictor chooses
+ALPHAS = (0.0, 1.0, 5.0)
+ANY, SIZE, P = "any", "parameters", "P"
+QUESTIONS = {  # what TG is added to -> in words
+    "size": "size",
+    "P": "P",
+    "free": "all that is free",
+    "free + P": "all that is free and P",
+    "free + P + rivals": "all that is free, P, labels and pixels as teachers",
+}
+GIVEN = ("size", "size + P", "free + P")  # of partial correlations
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Rivals:
+    """What `analyse` found; correlations are Spearman with mature performance, means over seeds.
+
+    Attributes
+    ----------
+    single : xarray.Dataset
+        (population, predictor, checkpoint): `spearman`, `low`, `high`; `precision` of its choice of the best fifth;
+        `regret` of the five chosen, in percentage points below the five best.
+    given : xarray.Dataset
+        (given, population, predictor, checkpoint): partial correlation `r`, `low`, `high`.
+    gain : xarray.Dataset
+        (question, population, teacher, checkpoint): held-out `base`, `full`, `gain`, `low`, `high` of a learned
+        combination with TG over the better of one without and chance. Among the teachers "P" and "all that is free"
+        are what these add; "any" is chosen on other members, too.
+    summed : xarray.Dataset
+        (population, teacher, checkpoint): the same for the paper's P + alpha TG over P.
+    about : dict
+    """
+
+    single: "xarray.Dataset"
+    given: "xarray.Dataset"
+    gain: "xarray.Dataset"
+    summed: "xarray.Dataset"
+    about: dict[str, Any]
+
+    def __repr__(self) -> str:
+        sizes = self.gain.sizes
+        return f"Rivals({sizes['teacher']} teachers, {sizes['population']} populations of {self.about['space']})"
+
+
+def populations(table: Table) -> dict[str, npt.NDArray[np.bool_]]:
+    """Name -> members: by the groups that they were drawn for, else all and their best quarter."""
+    kinds = np.array([group.partition(" ")[0] for group in table.groups])
+    named = {"random": "random", "best": "best tenth", "size": "equal size"}
+    found = {title: kinds == kind for kind, title in named.items() if (kinds == kind).any()}
+    if not found:
+        best = table.mature >= np.quantile(table.mature, 0.75)
+        found = {"all": np.ones(len(kinds), bool), "best quarter": best}
+    return found
+
+
+class _Population:
+    """Some members, at the seeds that have enough of them; at equal size all values are ranks within a band."""
+
+    def __init__(self, table: Table, inside: npt.NDArray[np.bool_], name: str, draws: int, seed: int) -> None:
+        kept = np.flatnonzero(inside & table.present.any(axis=0))
+        self.count = len(kept)
+        counts = table.present[:, kept].sum(axis=1)
+        self.seeds = np.flatnonzero(counts >= LEAST)
+        kept = kept[table.present[np.ix_(self.seeds, kept)].any(axis=0)] if len(self.seeds) else kept[:0]
+        self.table, self.members, self.banded = table, kept, name == "equal size"
+        self.present = table.present[np.ix_(self.seeds, kept)]
+        self.bands = np.array([table.groups[i] for i in kept])
+        self.mature = table.mature[kept]
+        if len(self.seeds):
+            self.resamples = Resamples.draw(self.present, draws, seed)
+            self.goal = self.within(np.broadcast_to(self.mature, self.present.shape).copy()).mean(axis=0)
+
+    def within(self, values: Array) -> Array:
+        """Of (seeds, members): within every band ranks, where sizes are to be equal."""
+        if not self.banded:
+            return values
+        out = np.zeros(values.shape)
+        for band in np.unique(self.bands):
+            here = self.bands == band
+            out[:, here] = ranked(values[:, here], self.present[:, here])
+        return out
+
+    def free(self, name: str) -> Array:
+        values = self.table.free[name][self.members]
+        return self.within(np.broadcast_to(values, self.present.shape))
+
+    def at(self, values: Array, c: int) -> Array:
+        return self.within(values[np.ix_(self.seeds, self.members)][..., c])
+
+
+def analyse(
+    table: Table, *, draws: int = 100, seed: int = 0, progress: Callable[[int], object] = lambda steps: None
+) -> Rivals:
+    """Ask of every predictor what it tells alone, what beside others, and what teachers add.
+
+    Parameters
+    ----------
+    table : Table
+    draws : int
+        Resamples of the members, beside those without a seed.
+    seed : int
+    progress : callable
+        Called with 1 after every population and checkpoint.
+
+    Returns
+    -------
+    Rivals
+
+    Raises
+    ------
+    RSAError
+        If no population has LEAST members at some seed.
+    """
+    here = {name: _Population(table, inside, name, draws, seed) for name, inside in populations(table).items()}
+    few = {name: one.count for name, one in here.items() if not len(one.seeds)}
+    here = {name: one for name, one in here.items() if len(one.seeds)}
+    if not here:
+        raise RSAError(f"no group of the pool has {LEAST} members at some seed yet: {few}")
+    found = _Found([], [], [], [])
+    for name, population in here.items():
+        for c, checkpoint in enumerate(table.checkpoints):
+            _Questions(population, c, {"population": name, "checkpoint": checkpoint}, found).ask()
+            progress(1)
+    counts = {name: one.present.sum(axis=1).tolist() for name, one in here.items()}
+    seeds = {name: [table.seeds[s] for s in one.seeds] for name, one in here.items()}
+    about = {
+        **table.about, "space": table.space, "populations": counts, "population seeds": seeds, "too few": few,
+        "draws": draws, "resampling seed": seed, "controls": list(table.controls),
+        "bands": sorted({group for group in table.groups if group.startswith("size")}),
+    }  # fmt: skip
+    return Rivals(
+        _dataset(found.single, ("population", "predictor", "checkpoint")),
+        _dataset(found.given, ("given", "population", "predictor", "checkpoint")),
+        _dataset(found.gain, ("question", "population", "teacher", "checkpoint")),
+        _dataset(found.summed, ("population", "teacher", "checkpoint")),
+        about,
+    )
+
+
+@dataclass
+class _Found:
+    single: list[dict[str, Any]]
+    given: list[dict[str, Any]]
+    gain: list[dict[str, Any]]
+    summed: list[dict[str, Any]]
+
+
+class _Questions:
+    """All that is asked of one population at one checkpoint."""
+
+    def __init__(self, population: _Population, c: int, where: Mapping[str, Any], found: _Found) -> None:
+        self.population, self.c, self.where, self.found = population, c, where, found
+        table = population.table
+        self.free = {name: population.free(name) for name in table.free}
+        self.p, self.loss = population.at(table.p, c), population.at(-table.loss, c)
+        self.teachers = {
+            name: {rule: population.at(values, c) for rule, values in rules.items()}
+            for name, rules in table.teachers.items()
+        }
+        self.goal, self.resamples = population.goal, population.resamples
+
+    def ask(self) -> None:
+        self._single()
+        self._given()
+        self._gain()
+        self._summed()
+
+    def _single(self) -> None:
+        alone = {**self.free, P: self.p, "-loss": self.loss}
+        alone |= {f"{name}: {rule}": values for name, rules in self.teachers.items() for rule, values in rules.items()}
+        for name, values in alone.items():
+            self._one(name, values)
+        free = np.stack(list(self.free.values()), axis=2)
+        self._one("all that is free, learned", self._learn(free).predictor)
+        both = np.concatenate([free, self.p[..., None]], axis=2)
+        self._one("all that is free and P, learned", self._learn(both).predictor)
+
+    def _one(self, name: str, values: Array) -> None:
+        spearman, low, high = self.resamples.interval(self.resamples.spearman(values, self.goal), correlation=True)
+        numbers = {"spearman": spearman, "low": low, "high": high}
+        self.found.single.append({**self.where, "predictor": name, **numbers, **self._top(values)})
+
+    def _top(self, values: Array) -> dict[str, float]:
+        """Precision and regret, means over seeds, and over orders where values are equal."""
+        if self.population.banded:
+            return {"precision": np.nan, "regret": np.nan}
+        values = values if values.ndim == 2 else values[..., 0]
+        rng = np.random.default_rng(0)
+        precision, regret = [], []
+        for one, here in zip(values, self.population.present, strict=True):
+            mature = self.population.mature[here]
+            n = max(CHOSEN, round(TOP * len(mature)))
+            best = np.argsort(-mature, kind="stable")
+            for _ in range(10):
+                order = np.lexsort((rng.random(len(mature)), -one[here]))
+                precision.append(len(set(order[:n]) & set(best[:n])) / n)
+                regret.append(100 * (mature[best[:CHOSEN]].mean() - mature[order[:CHOSEN]].mean()))
+        return {"precision": float(np.mean(precision)), "regret": float(np.mean(regret))}
+
+    def _given(self) -> None:
+        size, p = self.free[SIZE][..., None], self.p[..., None]
+        everything = np.stack([*self.free.values(), self.p], axis=2)
+        controls = {"size": size, "size + P": np.concatenate([size, p], axis=2), "free + P": everything}
+        asked = {P: self.p} | {
+            f"{name}: {rule}": values for name, rules in self.teachers.items() for rule, values in rules.items()
+        }
+        for given, columns in controls.items():
+            for name, values in asked.items():
+                constant = (name == P and given != "size") or not np.ptp(values, axis=1).any()
+                numbers = (np.nan,) * 3
+                if not constant:
+                    found = partial(values, columns, self.goal, self.resamples)
+                    numbers = self.resamples.interval(found, correlation=True)
+                row = dict(zip(("r", "low", "high"), numbers, strict=True))
+                self.found.given.append({**self.where, "given": given, "predictor": name, **row})
+
+    def _gain(self) -> None:
+        free = list(self.free.values())
+        controls = self.population.table.controls
+        rivals = [self.teachers[name]["deep"] for name in controls if name.startswith(("labels", "pixels"))]
+        bases = {
+            "size": [self.free[SIZE]], "P": [self.p], "free": free, "free + P": [*free, self.p],
+            "free + P + rivals": [*free, self.p, *rivals],
+        }  # fmt: skip
+        learned = {name: self._learn(np.stack(columns, axis=2)) for name, columns in bases.items()}
+        self._compare("size", "all that is free", learned["size"], learned["free"])
+        self._compare("size", P, learned["size"], self._learn(np.stack([self.free[SIZE], self.p], axis=2)))
+        self._compare("free", P, learned["free"], learned["free + P"])
+        for question, columns in bases.items():
+            full = {
+                name: self._learn(np.stack([*columns, *(rules[rule] for rule in LEARNED)], axis=2))
+                for name, rules in self.teachers.items()
+            }
+            for name, one in full.items():
+                self._compare(question, name, learned[question], one)
+            given = [one for name, one in full.items() if name not in controls]
+            self._compare(question, ANY, learned[question], Learned.best(given, self.resamples.folds))
+
+    def _compare(self, question: str, teacher: str, base: Learned, full: Learned) -> None:
+        before, after = (self.resamples.spearman(one.predictor, self.goal) for one in (base, full))
+        before = np.maximum(before, 0)  # what ranks backwards is no better than chance
+        gain, low, high = self.resamples.interval(after - before)
+        numbers = {"base": before[0], "full": after[0], "gain": gain, "low": low, "high": high}
+        self.found.gain.append({**self.where, "question": question, "teacher": teacher, **numbers})
+
+    def _learn(self, features: Array) -> Learned:
+        return learn(features, self.goal, self.resamples)
+
+    def _summed(self) -> None:
+        """Ranks within a band cannot be summed."""
+        before = np.maximum(self.resamples.spearman(self.p, self.goal), 0)
+        for name, rules in self.teachers.items():
+            numbers = dict.fromkeys(("base", "full", "gain", "low", "high"), np.nan)
+            if not self.population.banded:
+                predictor = summed(self.p, rules["paper"], self.goal, self.resamples, ALPHAS)
+                after = self.resamples.spearman(predictor, self.goal)
+                gain, low, high = self.resamples.interval(after - before)
+                numbers = {"base": before[0], "full": after[0], "gain": gain, "low": low, "high": high}
+            self.found.summed.append({**self.where, "teacher": name, **numbers})
+
+
+def _dataset(rows: Sequence[Mapping[str, Any]], dims: Sequence[str]) -> "xarray.Dataset":
+    """Rows by their dims; NaN where there is none."""
+    import xarray
+
+    coords = {dim: list(dict.fromkeys(row[dim] for row in rows)) for dim in dims}
+    names = [name for name in rows[0] if name not in dims]
+    columns = {name: np.full([len(values) for values in coords.values()], np.nan) for name in names}
+    places = {dim: {value: i for i, value in enumerate(values)} for dim, values in coords.items()}
+    for row in rows:
+        place = tuple(places[dim][row[dim]] for dim in dims)
+        for name in names:
+            columns[name][place] = row[name]
+    return xarray.Dataset({name: (tuple(dims), values) for name, values in columns.items()}, coords)
+
+
+def write_rivals(path: Path, found: Rivals, **more: Any) -> None:
+    """Write what was found, and beside it `more`, JSON-able."""
+    parts = {name: packed(getattr(found, name)) for name in _PARTS}
+    write_json(path, {"kind": KIND, "about": found.about, **parts, **more})
+
+
+def read_rivals(path: str | Path) -> tuple[Rivals, dict[str, Any]]:
+    """Read what `write_rivals` wrote, and all else that is in the file.
+
+    Raises RSAError for a file that is missing or something else.
+    """
+    with reading_results(path, KIND, "analysis of rivals") as kept:
+        return Rivals(**{name: unpacked(kept.pop(name)) for name in _PARTS}, about=kept.pop("about")), kept

@@ -1,0 +1,155 @@
+"""All that is known of a pool's members over training seeds, as arrays: what is free, P, and what teachers say."""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ...plugins.evaluation.predictors import PREDICTORS
+from ...plugins.spaces import get_space
+from ...rsa import Teacher
+from ...rsa.types import Array
+from ..pool.layer_similarities import view_of
+from ..pool.making import collect
+from ..pool.pool import Pool
+from ..pool.seeds import check_alike, one_of, places_of
+from ..teachers.rules import FIXED, Matched
+from .free import FILE, free_of
+
+RULES = ("paper", "deep", "deepest", "partial")
+CHANGE = "change of "  # from the untrained network
+PIXELS = "pixels"  # how much the deepest layer resembles the images as they are
+LEARNED = ("deep", "deepest", f"{CHANGE}deepest", PIXELS)  # of a teacher, in combinations
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """Members (A of them) over S training seeds and C checkpoints.
+
+    mature, groups: (A,). present: (S, A), which were trained. p, loss: (S, A, C). free: (A,) by name. teachers: name ->
+    rule -> (S, A, C). controls: those of the teachers that know nothing about vision.
+    """
+
+    space: str
+    checkpoints: tuple[int, ...]
+    seeds: tuple[int, ...]
+    mature: Array
+    groups: tuple[str, ...]
+    present: npt.NDArray[np.bool_]
+    p: Array
+    loss: Array
+    free: Mapping[str, Array]
+    teachers: Mapping[str, Mapping[str, Array]]
+    controls: tuple[str, ...]
+    about: Mapping[str, Any] = field(default_factory=dict)
+
+
+def read_table(
+    pool: Path,
+    teachers: Sequence[Teacher],
+    *,
+    data_dir: Path | None = None,
+    progress: Callable[[int], object] = lambda steps: None,
+) -> Table:
+    """Read a pool, over seeds or of one, seed by seed; members that are not trained yet are absent.
+
+    Every target of a recording is a teacher of its own.
+
+    Raises RSAError where seeds do not belong together, and as `Pool.load`, `view_of` and `free_of`.
+    """
+    seeds, members, tables = [], dict[str, Any](), []
+    first = replace(one_of(pool), members=())
+    named, controls = _named(first, teachers)
+    for place in places_of(pool).values():
+        one = Pool.load(place) if place.is_file() else collect(place)
+        one = replace(one, members=tuple(member for member in one.members if member.usable))
+        check_alike(first, one, place)
+        seeds.append(int(one.settings.get("seed", 0)))
+        where = get_space(one.space)
+        keys = [where.key(where.canonical(member.architecture)) for member in one.members]
+        members |= {key: member for key, member in zip(keys, one.members, strict=True) if key not in members}
+        members = {key: replace(member, rdms={}, logits={}) for key, member in members.items()}
+        tables.append((keys, one.p, one.loss, one.mature, _rules(one, named)))
+        progress(1)
+    free, made = free_of(
+        first.settings, first.space, [one.architecture for one in members.values()], _beside(pool), data_dir=data_dir
+    )
+    names = list(members)
+    shape = len(seeds), len(names), len(first.checkpoints)
+    present = np.zeros(shape[:2], bool)
+    p, loss, mature = np.zeros(shape), np.zeros(shape), np.zeros(shape[:2])
+    rules: dict[str, dict[str, Array]] = {
+        name: {rule: np.zeros(shape) for rule in columns} for name, columns in tables[0][4].items()
+    }
+    for s, (keys, p_here, loss_here, mature_here, rules_here) in enumerate(tables):
+        places = [names.index(key) for key in keys]
+        present[s, places], mature[s, places] = True, mature_here
+        p[s, places], loss[s, places] = p_here, loss_here
+        for name, columns in rules_here.items():
+            for rule, values in columns.items():
+                rules[name][rule][s, places] = values
+    columns = {
+        name: np.array([_number(free[key].get(name)) for key in names]) for name in PREDICTORS if _varies(free, name)
+    }
+    groups = tuple(_group(members[key].group) for key in names)
+    about = {
+        "members": present.sum(axis=1).tolist(), "seeds": seeds, "free": made, "pool": dict(first.settings),
+        "teachers": {name: dict(teacher.attrs) for name, teacher in named.items()},
+    }  # fmt: skip
+    mean = mature.sum(axis=0) / present.sum(axis=0)  # where it is trained, it differs between seeds
+    return Table(
+        first.space, first.checkpoints, tuple(seeds), mean, groups, present, p, loss, columns, rules, controls, about
+    )
+
+
+def _beside(pool: Path) -> Path:
+    return pool / FILE if pool.is_dir() else pool.with_name(f"{pool.stem}-{FILE}")
+
+
+def _number(value: float | None) -> float:
+    """The least of all where there is none: such networks train worst."""
+    return -np.finfo(float).max if value is None else value
+
+
+def _varies(free: Mapping[str, Mapping[str, float | None]], name: str) -> bool:
+    return len({values.get(name) for values in free.values()}) > 1
+
+
+def _group(text: str) -> str:
+    """Bands of size are written alike, whatever wrote them: "size 10-10"."""
+    return re.sub(r"\.0\b", "", text)
+
+
+def _named(pool: Pool, teachers: Sequence[Teacher]) -> tuple[dict[str, Teacher], tuple[str, ...]]:
+    """Name -> teacher, and the names of the controls, of every view that some teacher is about."""
+    found: dict[str, Teacher] = {}
+    views = []
+    for teacher in teachers:
+        view = view_of(pool, teacher)
+        views.append(view)
+        regions = view.reference != f"{pool.settings.get('data')}/valid" and len(teacher.rdms) > 1
+        for target, rdm in teacher.rdms.items() if regions else ():
+            found[f"{teacher.name}: {target}"] = replace(teacher, rdms={target: rdm}, ceilings={})
+        if not regions:
+            found[teacher.name] = teacher
+    controls = {f"{one.name}, {view.name}": one for view in dict.fromkeys(views) for one in view.controls()}
+    return found | controls, tuple(controls)
+
+
+def _rules(pool: Pool, named: Mapping[str, Teacher]) -> dict[str, dict[str, Array]]:
+    """Teacher -> rule -> (members, checkpoints)."""
+    views = {name: view_of(pool, teacher) for name, teacher in named.items()}
+    found: dict[str, dict[str, Array]] = {}
+    for view in dict.fromkeys(views.values()):
+        here = {name: teacher for name, teacher in named.items() if views[name] is view}
+        for name, matched in Matched.of(pool, view, here).items():
+            columns = {rule: FIXED[rule](matched) for rule in RULES}
+            for rule in ("paper", "deepest"):
+                columns[f"{CHANGE}{rule}"] = columns[rule] - columns[rule][:, :1]
+            columns[PIXELS] = FIXED["deepest"](replace(matched, similarity=matched.pixels))
+            found[name] = columns
+    return {name: found[name] for name in named}

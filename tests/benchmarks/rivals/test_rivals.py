@@ -1,0 +1,141 @@
+"""What teachers add: on tables with a known answer, and from nothing to the page."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray
+from tgsage.benchmarks.pages.experiments import write_page
+from tgsage.benchmarks.rivals.analysis import ANY, Rivals, analyse, populations, read_rivals, write_rivals
+from tgsage.benchmarks.rivals.table import LEARNED, RULES, Table
+from tgsage.rsa import RSAError
+from tgsage.rsa.cli.app import main
+
+CHECKPOINTS = (0, 100)
+
+
+def table(groups: tuple[str, ...] = (), n: int = 60) -> Table:
+    """Size knows little, P something, the good teacher what both do not know, but only after training."""
+    rng = np.random.default_rng(5)
+    quality = rng.normal(size=n)
+    present = np.ones((2, n), bool)
+    present[1, 50:] = False
+
+    def values(strength: float) -> np.ndarray:
+        trained = strength * quality + rng.normal(size=(2, n))
+        return np.stack([rng.normal(size=(2, n)), trained], axis=2)
+
+    def rules(strength: float) -> dict[str, np.ndarray]:
+        return {name: values(strength) for name in dict.fromkeys([*RULES, *LEARNED])}
+
+    free = {"parameters": 0.5 * quality + rng.normal(size=n), "depth": rng.normal(size=n).round()}
+    teachers = {"good": rules(1.5), "useless": rules(0.0), "labels, view by stimulus": rules(0.0)}
+    about = {"members": [60, 50], "seeds": [0, 1], "free": {"build": {}, "images": 8, "seed": 0}, "pool": {}}
+    mature = 0.9 + 0.01 * quality
+    known = (values(0.7), -values(0.7), free, teachers, ("labels, view by stimulus",), about)
+    return Table("toy", CHECKPOINTS, (0, 1), mature, groups or ("",) * n, present, *known)
+
+
+@pytest.fixture(scope="module")
+def found() -> Rivals:
+    return analyse(table(), draws=60)
+
+
+def test_a_teacher_that_knows_more_adds_to_everything_and_no_other(found: Rivals) -> None:
+    gain = found.gain.sel(population="all", checkpoint=100)
+    for question in ("size", "P", "free", "free + P"):
+        assert (gain["low"] > 0).sel(question=question, teacher="good")
+        assert not (gain["low"] > 0).sel(question=question, teacher="useless")
+        assert (gain["low"] > 0).sel(question=question, teacher=ANY)
+    assert not (found.gain["low"] > 0).sel(population="all", checkpoint=0).any()
+    np.testing.assert_allclose(gain["gain"], gain["full"] - gain["base"], atol=1e-9, equal_nan=True)
+    given = found.given.sel(given="size", population="all", checkpoint=100)
+    assert float(given["low"].sel(predictor="good: deepest")) > 0.3
+    assert float(given["low"].sel(predictor="useless: deepest")) < 0
+    assert float(found.summed["low"].sel(population="all", teacher="good", checkpoint=100)) > 0
+
+
+def test_the_top_is_that_of_a_plain_loop(found: Rivals) -> None:
+    made = table()
+    values, mature = made.p[:, :, 1], made.mature
+    precision, regret = [], []
+    for s in range(2):
+        here = np.flatnonzero(made.present[s])
+        order, best = here[np.argsort(-values[s, here])], here[np.argsort(-mature[here])]
+        n = round(0.2 * len(here))
+        precision.append(len(set(order[:n]) & set(best[:n])) / n)
+        regret.append(100 * (mature[best[:5]].mean() - mature[order[:5]].mean()))
+    one = found.single.sel(population="all", predictor="P", checkpoint=100)
+    assert float(one["precision"]) == pytest.approx(np.mean(precision))
+    assert float(one["regret"]) == pytest.approx(np.mean(regret))
+
+
+def test_members_drawn_for_a_question_answer_it() -> None:
+    groups = tuple(["random", "best", "size 1-2"][i % 3] for i in range(60))
+    assert list(populations(table(groups))) == ["random", "best tenth", "equal size"]
+    assert list(populations(table())) == ["all", "best quarter"]
+    found = analyse(table(groups), draws=20)
+    assert found.about["populations"] == {"random": [20, 17], "best tenth": [20, 17], "equal size": [20, 16]}
+    assert np.isnan(found.single["regret"].sel(population="equal size")).all()
+    few = tuple("random" if i < 5 else "size 1-2" for i in range(60))
+    assert analyse(table(few), draws=5).about["too few"] == {"random": 5}
+    with pytest.raises(RSAError, match="12 members at some seed yet"):
+        analyse(table(("random",) * 5, n=5), draws=5)
+
+
+def test_a_result_file_gives_back_what_was_found_and_makes_the_page(found: Rivals, tmp_path: Path) -> None:
+    result, page = tmp_path / "rivals.json", tmp_path / "page.md"
+    write_rivals(result, found, command="as it was")
+    again, more = read_rivals(result)
+    for name in ("single", "given", "gain", "summed"):
+        xarray.testing.assert_allclose(getattr(again, name), getattr(found, name), atol=1e-4)
+    assert again.about == json.loads(json.dumps(found.about))
+    assert more["command"] == "as it was"
+    write_page(page, [result])
+    text = page.read_text()
+    one = found.gain.sel(population="all", question="free + P", teacher=ANY, checkpoint=100)
+    assert f"to all that is free and P after 100 ({float(one['gain']):+.2f})" in text
+    assert f"**{float(one['gain']):+.2f} [{float(one['low']):+.2f}, {float(one['high']):+.2f}]**" in text
+    assert "60 with seed 0, 50 with seed 1 trained so far" in text
+    assert "nan" not in text
+    assert "np." not in text
+    assert text.count("![") == 3
+    write_page(page, [result, result])
+    short = page.read_text()
+    assert "(page/rivals.md)" in short
+    details = (tmp_path / "page" / "rivals.md").read_text()
+    assert details.startswith("# What to choose networks by: toy")
+    assert "as it was" in details
+    result.write_text('{"kind": "rivals"}')
+    with pytest.raises(RSAError, match=r"rivals\.json"):
+        write_page(page, [result])
+
+
+def test_from_nothing_to_the_page(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Members over two seeds, one of them half done, teachers, the comparison, and the free predictors kept."""
+    folder, page = tmp_path / "pool", tmp_path / "page.md"
+    tiny = ["--space", "toy", "--data", "digits", "--recipe", "digits", "--train", "64", "--valid", "40"]
+    tiny += ["--epochs", "1", "--checkpoints", "0,64", "--recordings", ""]
+    assert main(["teacher", "compare", str(folder), "--teacher", "absent"]) == 2
+    assert main(["bench", "pool", str(folder), "--cells", "14", "--seeds", "0,1", *tiny]) == 0
+    parts = sorted((folder / "seed1" / "candidates").glob("*.h5"))
+    parts[0].unlink()
+    made = tmp_path / "teachers"
+    teachers = ["bench", "teachers", str(made), str(folder), "--model", "", "--untrained", "resnet:1"]
+    assert main(teachers) == 0
+    given = [part for file in sorted(made.glob("*.h5")) for part in ("--teacher", str(file))]
+    compare = ["teacher", "compare", str(folder), *given, "--bootstrap", "20"]
+    assert main([*compare, "--page", str(page)]) == 0
+    found, _ = read_rivals(page.with_suffix(".json"))
+    assert found.about["members"] == [len(parts), len(parts) - 1]
+    assert page.read_text().startswith("# Does a teacher know more than what is free\n")
+    kept = (folder / "free.json").stat().st_mtime_ns
+    assert main(compare) == 0
+    assert (folder / "free.json").stat().st_mtime_ns == kept
+    capsys.readouterr()
+    assert main([*compare, "--rule", "paper"]) == 2
+    assert "no use for a pool over seeds" in capsys.readouterr().err
+    (folder / "free.json").write_text("{}")
+    assert main(compare) == 2
+    assert "holds no free predictors" in capsys.readouterr().err
