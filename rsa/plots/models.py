@@ -80,7 +80,7 @@ def _draw_models(figure: "Figure", comparison: "ModelComparison") -> None:
         ]
     )
     figure.supxlabel(
-        f"95% intervals {said}; grey band: noise ceiling. Squares: the model of the row is better (dark) or worse "
+        f"95% intervals {said}; grey band, or dashed line: noise ceiling. Squares: the model of the row is better (dark) or worse "
         "(light)\nthan the numbered one, p < .05 corrected; open points: not above zero.",
         fontsize="small",
     )
