@@ -44,7 +44,10 @@ class ImagePreprocess:
         from torchvision.transforms._presets import ImageClassification
 
         sizes = {"crop_size": self._size, "resize_size": self._size}
-        return ImageClassification(**sizes, **self._norm, interpolation=InterpolationMode.BICUBIC)
+        made: Callable[[Any], Tensor] = ImageClassification(
+            **sizes, **self._norm, interpolation=InterpolationMode.BICUBIC
+        )
+        return made
 
     def __call__(self, image: Any) -> Tensor:
         return torch.as_tensor(self._transform(as_rgb(image)))

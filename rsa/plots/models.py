@@ -80,8 +80,8 @@ def _draw_models(figure: "Figure", comparison: "ModelComparison") -> None:
         ]
     )
     figure.supxlabel(
-        f"95% intervals {said}; grey band, or dashed line: noise ceiling. Squares: the model of the row is better (dark) or worse "
-        "(light)\nthan the numbered one, p < .05 corrected; open points: not above zero.",
+        f"95% intervals {said}; grey band, or dashed line: noise ceiling. Squares: the model of the row is better (dark)\n"
+        "or worse (light) than the numbered one, p < .05 corrected; open points: not above zero.",
         fontsize="small",
     )
 
