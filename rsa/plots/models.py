@@ -80,7 +80,7 @@ def _draw_models(figure: "Figure", comparison: "ModelComparison") -> None:
         ]
     )
     figure.supxlabel(
-        f"95% intervals {said}; grey band, or dashed line: noise ceiling. Squares: the model of the row is better (dark)\n"
+        f"95% intervals {said}; grey band, or dashed line: noise ceiling. Squares: the row's model is better (dark)\n"
         "or worse (light) than the numbered one, p < .05 corrected; open points: not above zero.",
         fontsize="small",
     )
