@@ -82,7 +82,13 @@ def group_means(
     rows = np.arange(len(codes))
     pick = csr_array((np.ones(len(codes)), (codes, rows)), (n, len(codes)))
     weigh = pick if trials is None else csr_array((trials, (codes, rows)), (n, len(codes)))
+    once = n == len(codes) == len(np.unique(codes))
     for here, block in blocks(recording):
+        if once:  # nothing to average
+            out[codes, here] = block
+            present = ~np.isnan(block).reshape(*block.shape[:2], -1).all(axis=2)
+            behind[codes, here] = present * (1.0 if trials is None else trials[:, None])
+            continue
         flat = block.reshape(len(codes), -1).astype(np.float64)
         missing = np.isnan(flat)
         counts: Any = pick.sum(axis=1)[:, None]

@@ -1,7 +1,5 @@
 """MATLAB files: version 5 through scipy once its size is known, and the cells of texts of version 7.3 (HDF5)."""
 
-import math
-import sys
 import zlib
 from collections.abc import Collection, Iterator
 from pathlib import Path
@@ -11,12 +9,12 @@ import numpy as np
 
 from ..errors import RSAError, naming
 from .hdf5 import plain_dataset
+from .probe import cell_texts
 
 if TYPE_CHECKING:
     import h5py
 
 MAX_BYTES = 256 * 2**20  # of a version 5 file, packed and inflated
-_MAX_TEXT = 4096  # characters
 
 
 def read_mat5(path: Path, names: Collection[str] | None = None) -> dict[str, Any]:
@@ -28,9 +26,16 @@ def read_mat5(path: Path, names: Collection[str] | None = None) -> dict[str, Any
         return dict(loadmat(path, variable_names=None if names is None else list(names)))
 
 
-def read_cell_texts(file: "h5py.File", name: str) -> list[str]:
-    """The texts of a cell array, or of a field of a structure array, of a version 7.3 file."""
-    return [_text(item) for item in cells(file, name)]
+def read_cell_texts(path: Path, *names: str) -> list[list[str]]:
+    """The texts of cell arrays, or of fields of structure arrays, of a version 7.3 file.
+
+    Raises RSAError naming the file for anything else.
+    """
+    with naming(path, "cannot be read"):
+        found = cell_texts(path, names)
+    if isinstance(found, str):
+        raise RSAError(f"{path} cannot be read: {found}")
+    return found
 
 
 def cells(file: "h5py.File", name: str) -> "Iterator[h5py.h5d.DatasetID]":
@@ -51,17 +56,6 @@ def cells(file: "h5py.File", name: str) -> "Iterator[h5py.h5d.DatasetID]":
         if settings.get_external_count() or settings.get_layout() == h5py.h5d.VIRTUAL:
             raise RSAError(f"cell {i + 1} of {name} lies in another file")
         yield item
-
-
-def _text(item: "h5py.h5d.DatasetID") -> str:
-    import h5py
-
-    kind, shape = item.dtype, item.shape
-    if kind != np.uint16 or math.prod(shape) > _MAX_TEXT:
-        raise RSAError(f"a cell holds {kind} of shape {shape}, not a text")
-    units = np.empty(shape, np.uint16)
-    item.read(h5py.h5s.ALL, h5py.h5s.ALL, units)
-    return units.tobytes().decode(f"utf-16-{sys.byteorder[0]}e")
 
 
 def check_matlab(path: Path, most: int) -> None:

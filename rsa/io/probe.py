@@ -1,7 +1,8 @@
 """Untrusted HDF5 files, read first by a process that may crash, hang or run out of memory instead of this one.
 
-libhdf5 follows the addresses and lengths that a file contains, so damaged or hostile bytes can crash the process. This
-module is also the program of that other process, so it imports nothing of tgsage.
+libhdf5 follows the addresses and lengths that a file contains, so damaged or hostile bytes can crash the process. It also
+reads the texts of MATLAB's cells, tens of thousands of objects, which are then read once instead of twice. This module is
+also the program of that other process, so it imports nothing of tgsage.
 """
 
 import atexit
@@ -11,10 +12,11 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Sequence
 from contextlib import suppress
 from functools import cache, lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import h5py
@@ -26,6 +28,7 @@ _SECONDS, _BYTES_PER_SECOND = 10.0, 20e6
 _WAITS = 10  # seconds by the clock for one of work
 _SMALL_ARRAY = 4096  # bytes
 _SMALL, _MOST = 1e6, 120.0  # bytes per second of a file of tens of thousands of texts (MATLAB's cells), and seconds
+_MAX_TEXT, _MAX_TEXTS = 4096, 10**6  # characters of one, and how many
 
 
 def flaw(path: Path) -> str:
@@ -40,7 +43,23 @@ def flaw(path: Path) -> str:
 
 @lru_cache(1024)
 def _flaw(path: str, inode: int, size: int, changed: int) -> str:
-    return _reader(os.getpid()).ask(path, round(_SECONDS + max(size / _BYTES_PER_SECOND, min(size / _SMALL, _MOST))))
+    return str(_reader(os.getpid()).ask(path, _time(size)))
+
+
+def _time(size: int) -> int:
+    return round(_SECONDS + max(size / _BYTES_PER_SECOND, min(size / _SMALL, _MOST)))
+
+
+def cell_texts(path: Path, names: Sequence[str]) -> list[list[str]] | str:
+    """The texts of some cell arrays, or fields of structure arrays, of a MATLAB 7.3 file, or why they cannot be read.
+
+    May raise OSError.
+    """
+    size = path.stat().st_size
+    if not hasattr(os, "fork"):
+        return _cell_texts(str(path), names)
+    found: list[list[str]] | str = _reader(os.getpid()).ask(str(path.absolute()), _time(size), names)
+    return found
 
 
 @cache
@@ -57,21 +76,21 @@ class _Reader:
         self._process: subprocess.Popen[str] | None = None
         atexit.register(self._end)
 
-    def ask(self, path: str, seconds: int) -> str:
+    def ask(self, path: str, seconds: int, names: Sequence[str] = ()) -> Any:
         with self._lock:
             if self._process is not None and self._process.poll() is not None:
                 self._end()
             process = self._process = self._process or _start()
             answer = ""
             try:
-                print(json.dumps([path, seconds]), file=process.stdin, flush=True)
+                print(json.dumps([path, seconds, names]), file=process.stdin, flush=True)
                 answer = process.stdout.readline() if process.stdout else ""
             finally:
                 if not answer:  # interrupted or killed: a late answer must not reach the next file
                     self._end()
             if not answer:
                 raise OSError("the process that reads it first has ended")
-            return str(json.loads(answer))
+            return json.loads(answer)
 
     def _end(self) -> None:
         process, self._process = self._process, None
@@ -101,12 +120,12 @@ def _main() -> None:
         lowest = min(value for value in (limit, soft, hard) if value != resource.RLIM_INFINITY)
         resource.setrlimit(which, (lowest, hard))
     for line in sys.stdin:
-        path, seconds = json.loads(line)
+        path, seconds, names = json.loads(line)
         child = os.fork()
         if child == 0:
             signal.setitimer(signal.ITIMER_PROF, seconds)  # of work, since a busy machine or a slow disk is no hang
             signal.alarm(_WAITS * seconds)
-            print(json.dumps(_try(path)), flush=True)
+            print(json.dumps(_cell_texts(path, names) if names else _try(path)), flush=True)
             os._exit(0)
         status = os.waitpid(child, 0)[1]
         if status:
@@ -122,8 +141,58 @@ def _try(path: str) -> str:
         with h5py.File(path, "r") as file:
             _read_all(file)
     except Exception as error:  # including lack of memory, for which libhdf5 has many names
-        return " ".join(str(error).split()).strip("'\"") or type(error).__name__
+        return _why(error)
     return ""
+
+
+def _why(error: Exception) -> str:
+    return " ".join(str(error).split()).strip("'\"") or type(error).__name__
+
+
+def _cell_texts(path: str, names: Sequence[str]) -> list[list[str]] | str:
+    import h5py
+
+    try:
+        with h5py.File(path, "r") as file:
+            return [_texts(file, name) for name in names]
+    except Exception as error:
+        return _why(error)
+
+
+def _texts(file: "h5py.File", name: str) -> list[str]:
+    """The texts of one cell array; every handle costs, so each cell is opened once and asked for little."""
+    import h5py
+    import numpy as np
+
+    data: Any = file
+    for step in name.split("/"):
+        inside = isinstance(data, h5py.Group) and isinstance(data.get(step, getlink=True), h5py.HardLink)
+        if not inside:
+            raise ValueError(f"it has no {name}")
+        data = data[step]
+    if not isinstance(data, h5py.Dataset) or h5py.check_ref_dtype(data.dtype) is not h5py.Reference:
+        raise ValueError(f"{name} holds {getattr(data, 'dtype', 'a group')}, not references to cells")
+    if data.external or data.is_virtual or data.size > _MAX_TEXTS:
+        raise ValueError(f"{name} lies in another file or claims {data.size} cells")
+    texts, characters, everything = [], h5py.h5t.NATIVE_UINT16, h5py.h5s.ALL
+    for i, reference in enumerate(data[()].ravel().tolist()):
+        cell = h5py.h5r.dereference(reference, file.id) if reference else None
+        if not isinstance(cell, h5py.h5d.DatasetID):
+            raise ValueError(f"cell {i + 1} of {name} is empty or no array")
+        length, kind = cell.get_space().get_simple_extent_npoints(), cell.get_type()
+        if cell.get_offset() is None:
+            settings = cell.get_create_plist()
+            if settings.get_external_count() or settings.get_layout() == h5py.h5d.VIRTUAL:
+                raise ValueError(f"cell {i + 1} of {name} lies in another file")
+        if not isinstance(kind, h5py.h5t.TypeIntegerID) or kind.get_size() != 2 or length > _MAX_TEXT:
+            if h5py.h5a.exists(cell, b"MATLAB_empty"):
+                texts.append("")
+                continue
+            raise ValueError(f"cell {i + 1} of {name} is not a text")
+        units = np.empty(length, np.uint16)
+        cell.read(everything, everything, units, characters)
+        texts.append(units.tobytes().decode(f"utf-16-{sys.byteorder[0]}e"))
+    return texts
 
 
 def _read_all(file: "h5py.File") -> None:

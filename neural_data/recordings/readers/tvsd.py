@@ -126,8 +126,7 @@ def _images(path: Path, part: str) -> tuple[Array, Array]:
             raise RSAError(f"{found} has no {part}_imgs with things_path and class")
         paths, concepts = ([str(np.ravel(text)[0]) for text in content[field].ravel()] for field in fields)
     else:
-        with opened(found) as file:
-            paths, concepts = (read_cell_texts(file, f"{part}_imgs/{field}") for field in fields)
+        paths, concepts = read_cell_texts(found, *(f"{part}_imgs/{field}" for field in fields))
     ids = np.array([PureWindowsPath(text).stem for text in paths])  # which splits at both kinds of slashes
     if not len(ids) or len(np.unique(ids)) < len(ids) or len(concepts) != len(ids):
         raise RSAError(f"{found}: {part}_imgs must name each image once, with its concept")

@@ -7,6 +7,7 @@ from tgsage.benchmarks.speed.recordings import build_rdms
 def test_a_small_file_goes_from_disk_to_rdms_by_concept() -> None:
     found = build_rdms(concepts=20)
     assert 0 < found["seconds to load"] < found["seconds"]
+    assert found["CPU seconds"] > 0
     assert all(found[f"concepts of {region}"] == 20 for region in ("V1", "V4", "IT"))
 
 
@@ -14,4 +15,5 @@ def test_a_small_file_goes_from_disk_to_rdms_by_concept() -> None:
 def test_a_file_of_the_published_size_takes_less_than_2_gb() -> None:
     found = build_rdms()
     assert found["peak GB"] < 2
+    assert found["CPU seconds"] < 30
     assert found["concepts of IT"] == 1854

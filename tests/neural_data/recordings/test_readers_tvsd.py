@@ -172,6 +172,29 @@ def _long_text(file: h5py.File) -> None:
     file["train_imgs/class"][3] = file.create_dataset("#refs#/long", data=np.zeros((5000, 1), "<u2")).ref
 
 
+def _cell(values: Array, **options: Any) -> Callable[[h5py.File], None]:
+    def change(file: h5py.File) -> None:
+        file["train_imgs/class"][3] = file.create_dataset("#refs#/odd", data=values, **options).ref
+
+    return change
+
+
+def _cell_elsewhere(file: h5py.File) -> None:
+    made = file.create_dataset("#refs#/odd", (3, 1), "<u2", external=[("/etc/passwd", 0, 6)])
+    file["train_imgs/class"][3] = made.ref
+
+
+def _virtual_cell(file: h5py.File) -> None:
+    layout = h5py.VirtualLayout((3,), "<u2")
+    layout[:] = h5py.VirtualSource("/etc/passwd", "x", (3,))
+    file["train_imgs/class"][3] = file.create_virtual_dataset("#refs#/odd", layout).ref
+
+
+def _linked_cells(file: h5py.File) -> None:
+    del file["train_imgs/class"]
+    file["train_imgs/class"] = h5py.SoftLink("/test_imgs/class")
+
+
 def _same_name(file: h5py.File) -> None:
     file["train_imgs/things_path"][3] = file["train_imgs/things_path"][2][0]
 
@@ -196,6 +219,10 @@ def _numbers_for_cells(file: h5py.File) -> None:
         (_names(_long_text), "not a text"),
         (_names(_same_name), "must name each image once"),
         (_names(_numbers_for_cells), "not references to cells"),
+        (_names(_cell_elsewhere), "cell 4 of train_imgs/class lies in another file"),
+        (_names(_virtual_cell), "cell 4 of train_imgs/class lies in another file"),
+        (_names(_cell(np.arange(3.0))), "cell 4 of train_imgs/class is not a text"),
+        (_names(_linked_cells), "it has no train_imgs/class"),
     ],
 )
 def test_what_is_wrong_with_a_file_is_said_in_one_line(
@@ -206,6 +233,18 @@ def test_what_is_wrong_with_a_file_is_said_in_one_line(
     with pytest.raises(RSAError, match=message) as caught:
         load(written.path, part="train")
     assert "\n" not in str(caught.value)
+
+
+def test_texts_may_be_compressed_or_empty(tmp_path: Path) -> None:
+    written = write_tvsd(tmp_path / "monkeyN")
+    odd = np.array([ord(letter) for letter in "\N{GREEK SMALL LETTER ALPHA}b"], "<u2")[:, None]
+    _names(_cell(odd, chunks=(2, 1), compression="gzip"))(written.path)
+    with h5py.File(written.path.parent / "_logs" / "things_imgs.mat", "a") as file:
+        empty = file.create_dataset("#refs#/empty", data=np.zeros(2, "u8"))
+        empty.attrs["MATLAB_empty"] = np.uint8(1)
+        file["train_imgs/class"][4] = empty.ref
+    names = load(written.path, part="train")["object_name"].values
+    assert names[3:5].tolist() == ["\N{GREEK SMALL LETTER ALPHA}b", ""]
 
 
 def test_what_is_missing_is_named(tmp_path: Path) -> None:
