@@ -73,6 +73,7 @@ def compare_models(
     batch_size: int = 64,
     device: "str | torch.device | None" = None,
     tokens: str = "all",
+    loaders: int = 1,
     cache: "LayerCache | None" = None,
     progress: bool = False,
     report: Callable[[str], object] = lambda line: None,
@@ -109,7 +110,7 @@ def compare_models(
         Files with state dicts for the one model given, or a glob of them: each is a model of its own.
     layers, targets, by, level, scale, window, missing, splits, where, layout, method, metric, n_features, groups, seed
         As in `score`.
-    labels, data_dir, batch_size, device, tokens, cache, progress
+    labels, data_dir, batch_size, device, tokens, loaders, cache, progress
         As in `score`.
     report : callable, optional
         Called with a line when a model begins or has failed.
@@ -154,7 +155,7 @@ def compare_models(
         raise RSAError(f"{unknown[0]} is controlled for and is none of the models: {listing(names, 8)}")
     options = Options(
         layers, targets, "rdm", by, level, scale, window, missing, splits, where, layout, method, metric, n_features,
-        groups, seed, data_dir, batch_size, device, tokens, progress, cache,
+        groups, seed, data_dir, batch_size, device, tokens, progress, cache, loaders,
     )  # fmt: skip
     many = isinstance(teachers, Sequence) and not isinstance(teachers, str)
     asked = list(teachers) if many else [teachers]  # type: ignore[arg-type]

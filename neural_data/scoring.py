@@ -57,6 +57,7 @@ def score(
     batch_size: int = 64,
     device: "str | torch.device | None" = None,
     tokens: str = "all",
+    loaders: int = 1,
     progress: bool = False,
     cache: "LayerCache | None" = None,
 ) -> TeacherScore:
@@ -111,6 +112,8 @@ def score(
         Images per forward pass, and where the network runs.
     tokens : {"all", "cls", "mean"}
         What to keep of a transformer's layers: all tokens, the class token or their mean.
+    loaders : int
+        Threads that decode images; results are the same for any number.
     progress : bool
         Show on stderr how far the work is.
     cache : LayerCache, optional
@@ -143,7 +146,7 @@ def score(
     )
     options = Options(
         layers, targets, similarity, by, level, scale, window, missing, splits, where, layout, method, metric,
-        n_features, groups, seed, data_dir, batch_size, device, tokens, progress, cache,
+        n_features, groups, seed, data_dir, batch_size, device, tokens, progress, cache, loaders,
     )  # fmt: skip
     source = Source.of(model, weights, preprocess)
     chosen, shown = options.teacher(teacher, stimuli)
@@ -211,6 +214,7 @@ class Options:
     tokens: str = "all"
     progress: bool = False
     cache: "LayerCache | None" = None
+    loaders: int = 1
 
     def teacher(
         self, teacher: "str | Path | Teacher | xarray.DataArray", stimuli: "str | Path | Images | None" = None
@@ -232,7 +236,7 @@ class Options:
             raise RSAError(f"{teacher} is a model, and a teacher only over images: give stimuli")
         over = _opened(stimuli, self.data_dir)
         how: dict[str, Any] = {"by": self.by or "stimulus", "metric": self.metric or "correlation", "seed": self.seed}
-        how |= {key: getattr(self, key) for key in ("batch_size", "device", "tokens")}
+        how |= {key: getattr(self, key) for key in ("batch_size", "device", "tokens", "loaders")}
         with bar(self.progress, f"{teacher}: forward passes", len(over), "images") as done:
             chosen = Teacher.from_network(
                 teacher, teacher, over, wanted or "auto", features=self.similarity != "rdm", progress=done,
@@ -271,6 +275,7 @@ class Options:
             layers=self.layers if isinstance(self.layers, str) else list(self.layers), metric=self.metric,
             n_features=self.n_features or None, method=self.method, similarity=self.similarity, batchnorm="running",
             seed=self.seed, batch_size=self.batch_size, device=self.device, tokens=self.tokens,
+            loaders=self.loaders,
         )  # fmt: skip
         key = self._key(source, guide, checksum)
         if key is not None and self.cache is not None:
@@ -292,7 +297,7 @@ class Options:
 
         preprocess = "" if source.preprocess is None else described(source.preprocess)
         groups, kind = guide.stimuli.column(guide.teacher.by), "rdm" if self.similarity == "rdm" else "features"
-        checksum = checksum or guide.stimuli.checksum()
+        checksum = checksum or guide.stimuli.checksum(loaders=self.loaders)
         return layer_key(source.name, source.module, preprocess, checksum, groups, kind, guide.readout)
 
 

@@ -4,15 +4,12 @@ A network becomes a TG in three steps, the same for `Guidance`, `Evaluator`, poo
 
 1. forward passes over the teacher's stimuli inside `normalising`, which decides what batch normalisation does;
 2. `Collector.rdms(leave_out=True)`, which leaves out dead layers and those whose RDM is flat;
-3. `teacher_guidance` of the table of similarities between layers and targets.
+3. `score.teacher_guidance` of the table of similarities between layers and targets.
 """
 
 import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
-import numpy.typing as npt
 
 from .errors import RSAError
 from .networks.readout import N_FEATURES, Layers, Readout
@@ -20,6 +17,7 @@ from .networks.stimuli import Images, as_stimuli
 from .rdm.comparison import method_named
 from .rdm.rdm import RDM
 from .similarity.features import Features
+from .teacher import Teacher
 
 if TYPE_CHECKING:
     import torch
@@ -28,22 +26,6 @@ if TYPE_CHECKING:
     from .networks.extract import Progress
     from .networks.models import Preprocess
     from .score import TeacherScore
-    from .teacher import Teacher
-
-
-def best_similarity(similarity: npt.NDArray[Any], *, empty: float = math.nan) -> npt.NDArray[Any]:
-    """Similarity of the most similar layer to every target.
-
-    similarity: (..., n_layers, n_targets), NaN for layers without an RDM. empty: what a target without any layer gets.
-    Returns (..., n_targets).
-    """
-    highest = np.where(np.isnan(similarity), -np.inf, similarity).max(axis=-2)
-    return np.where(np.isinf(highest), empty, highest)
-
-
-def teacher_guidance(similarity: npt.NDArray[Any], *, empty: float = math.nan) -> npt.NDArray[Any]:
-    """TG = mean over targets of ( max over layers of r(M_layer, M_target) ); parameters as in `best_similarity`."""
-    return np.asarray(best_similarity(similarity, empty=empty).mean(axis=-1))
 
 
 def p_plus_tg(p: float, tg: float, alpha: float = 1.0) -> float:
@@ -88,10 +70,12 @@ class Guidance:
 
     Parameters
     ----------
-    teacher : Teacher
+    teacher : Teacher or str
+        The name of a model (see `load_model`) stands for its layers over the stimuli, by stimulus and in its own
+        preprocessing; other teachers by name come from `load_teacher` of `tgsage.neural_data`.
     stimuli : Stimuli, tensor (n, C, H, W), or list of images
         The images that the teacher is about, among others if need be.
-    layers, n_features, seed, preprocess, device, tokens
+    layers, n_features, seed, preprocess, device, tokens, loaders
         As in `layer_rdms`.
     metric, method : str, optional
         Of the module's RDMs and of their comparison; by default the teacher's own.
@@ -125,7 +109,7 @@ class Guidance:
 
     def __init__(
         self,
-        teacher: "Teacher",
+        teacher: Teacher | str,
         stimuli: Images,
         *,
         preprocess: "Preprocess | None" = None,
@@ -140,26 +124,36 @@ class Guidance:
         batch_size: int | None = None,
         device: "str | torch.device | None" = None,
         tokens: str = "all",
+        loaders: int = 1,
     ) -> None:
         from .networks.batchnorm import BATCH, check_batchnorm
+        from .similarity.table import check_similarity
 
-        if similarity != "rdm":
-            teacher.check_features(similarity)
-            if method or metric:
-                what = f"method={method!r}" if method else f"metric={metric!r}"
-                raise RSAError(f"{what} is for similarity='rdm'; {similarity!r} compares features")
-        method_named(method or teacher.method)
+        if similarity != "rdm" and (method or metric):
+            what = f"method={method!r}" if method else f"metric={metric!r}"
+            raise RSAError(f"{what} is for similarity='rdm'; {similarity!r} compares features")
         check_batchnorm(batchnorm)
         if (batchnorm == "recalibrated") != (calibrate is not None):
             raise RSAError("batchnorm='recalibrated' and calibrate=, which shows a module training images, go together")
+        method_named(method or "pearson")
+        shown, named = as_stimuli(stimuli), isinstance(teacher, str)
+        if isinstance(teacher, str):
+            if similarity != "rdm":
+                check_similarity(similarity)
+            how: dict[str, Any] = {"n_features": n_features, "seed": seed, "device": device, "loaders": loaders}
+            how |= {"metric": metric or "correlation", "features": similarity != "rdm"}
+            teacher = Teacher.from_network(teacher, _model(teacher), shown, **how)
+        if similarity != "rdm":
+            teacher.check_features(similarity)
+        method_named(method or teacher.method)
         size = batch_size if batch_size is not None else BATCH if batchnorm == "batch" else 64
         # features have no metric of their own
         chosen = (metric or teacher.metric) if similarity == "rdm" else "correlation"
-        self.readout = Readout(layers, n_features, seed, preprocess, size, device, chosen, tokens)
+        self.readout = Readout(layers, n_features, seed, preprocess, size, device, chosen, tokens, loaders)
         self.teacher, self.method, self.similarity = teacher, method, similarity
         self.batchnorm, self._calibrate = batchnorm, calibrate
-        self.stimuli = teacher.select(as_stimuli(stimuli))
-        if teacher.checksum and teacher.checksum != self.stimuli.checksum():
+        self.stimuli = teacher.select(shown)
+        if not named and teacher.checksum and teacher.checksum != self.stimuli.checksum(loaders=loaders):
             raise RSAError(f"these are not the images that teacher {teacher.name!r} was made with ({teacher.stimuli})")
 
     @property
@@ -242,3 +236,15 @@ class Guidance:
         budget = MEMORY_BUDGET if self.similarity == "rdm" else None  # features are all in memory in the end
         with normalising(module, self.batchnorm, None if calibrate is None else lambda: calibrate(module)):
             return show(module, self.stimuli, self.readout, by=by, mixed=mixed, budget=budget, progress=progress)
+
+
+def _model(name: str) -> str:
+    """The name of a model. Raises RSAError for any other teacher, which this layer cannot find."""
+    from .networks.models import is_model, similar_models
+
+    if not is_model(name):
+        raise RSAError(
+            f"{name!r} is no model{similar_models(name)}; Teacher.load reads a teacher file, and load_teacher of"
+            " tgsage.neural_data a recording"
+        )
+    return name

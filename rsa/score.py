@@ -1,14 +1,15 @@
 """What a comparison with a teacher gives: the table of layers and targets, TG, and their intervals."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from .errors import conditions
-from .guidance import teacher_guidance
 from .inference.intervals import best_layer_interval, interval
 from .notebooks import as_html
 from .rdm.comparison import METHODS
@@ -22,6 +23,21 @@ if TYPE_CHECKING:
 
     from .rdm.rdm import RDM
     from .similarity.features import Features
+
+
+def best_similarity(similarity: npt.NDArray[Any], *, empty: float = math.nan) -> npt.NDArray[Any]:
+    """Similarity of the most similar layer to every target.
+
+    similarity: (..., n_layers, n_targets), NaN for layers without an RDM. empty: what a target without any layer gets.
+    Returns (..., n_targets).
+    """
+    highest = np.where(np.isnan(similarity), -np.inf, similarity).max(axis=-2)
+    return np.where(np.isinf(highest), empty, highest)
+
+
+def teacher_guidance(similarity: npt.NDArray[Any], *, empty: float = math.nan) -> npt.NDArray[Any]:
+    """TG = mean over targets of ( max over layers of r(M_layer, M_target) ); parameters as in `best_similarity`."""
+    return np.asarray(best_similarity(similarity, empty=empty).mean(axis=-1))
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -172,6 +172,7 @@ class Teacher:
         device: "str | torch.device | None" = None,
         features: bool = False,
         tokens: str = "all",
+        loaders: int = 1,
         progress: "Progress | None" = None,
     ) -> "Teacher":
         """Make a teacher of a network's layers, with the checksum of its stimuli.
@@ -184,7 +185,7 @@ class Teacher:
             such as dead ones, are left out and named in `attrs["unusable"]`.
         features : bool
             Also keep the features behind the RDMs.
-        stimuli, layers, by, preprocess, metric, n_features, seed, batch_size, device, tokens, progress
+        stimuli, layers, by, preprocess, metric, n_features, seed, batch_size, device, tokens, loaders, progress
             As in `layer_rdms`.
 
         Returns
@@ -207,7 +208,7 @@ class Teacher:
             stated = {"network": model}
             model, preprocess = load_model(model)
             stated["preprocess"] = described(preprocess)
-        readout = Readout(layers, n_features, seed, preprocess, batch_size, device, metric, tokens)
+        readout = Readout(layers, n_features, seed, preprocess, batch_size, device, metric, tokens, loaders)
         found = show(model, shown, readout, by=by, budget=None if features else MEMORY_BUDGET, progress=progress)
         made: Layers[Any] = found.features(leave_out=named) if features else found.rdms(leave_out=named)
         if not made:
@@ -219,7 +220,7 @@ class Teacher:
         if made.unusable:
             attrs["unusable"] = ", ".join(made.unusable)
         ids = tuple(shown.column("stimulus"))
-        return cls(name, rdms, {}, "pearson", shown.reference, shown.checksum(), attrs, ids, kept)
+        return cls(name, rdms, {}, "pearson", shown.reference, shown.checksum(loaders=loaders), attrs, ids, kept)
 
     def __repr__(self) -> str:
         over = conditions(len(next(iter(self.rdms.values()))), self.by)

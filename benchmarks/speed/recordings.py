@@ -36,8 +36,8 @@ def tvsd(quick: bool) -> Iterator[Result]:
 def build_rdms(*, concepts: int = 1854) -> dict[str, float]:
     """Measure seconds and peak resident GB of a process that loads such a file and makes its RDMs.
 
-    `seconds` starts before the package is imported; compiled kernels come from the cache. `CPU seconds` are those of all
-    its threads and of the processes that it starts, so they do not depend on what else the machine does.
+    `seconds` starts before the package is imported; compiled kernels come from the cache. `CPU seconds` are those of
+    all its threads and of the processes that it starts, whatever else the machine does.
     """
     import resource
 

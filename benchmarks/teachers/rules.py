@@ -14,7 +14,7 @@ from scipy.stats import rankdata
 
 from ...rsa import RSAError, Teacher, compare
 from ...rsa.errors import near
-from ...rsa.guidance import best_similarity, teacher_guidance
+from ...rsa.score import best_similarity, teacher_guidance
 from ...rsa.types import Array
 from ..pool.layer_similarities import similarities
 from ..pool.pool import Pool, View

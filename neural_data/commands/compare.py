@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ...rsa.cli.options import DataDir, Json, NFeatures, Tokens, picture, web_page, writable
+from ...rsa.cli.options import DataDir, Json, Loaders, NFeatures, Tokens, picture, web_page, writable
 from ..settings import Layout, check_axes
 from .options import CacheFolder, CacheSize, kept_layers
 from .teacher import By, Dims, Level, NeuroidIds, Part, Region, Repetition, Responses, Scale, StimulusIds, Where, Window
@@ -123,6 +123,7 @@ def compare(
     ] = None,
     data_dir: DataDir = None,
     batch_size: Annotated[int, typer.Option(help="Images per forward pass.", min=1)] = 64,
+    loaders: Loaders = 1,
     device: Annotated[str | None, typer.Option(help='Where models run, such as "cuda:0".')] = None,
     cache: CacheFolder = None,
     cache_gb: CacheSize = None,
@@ -176,7 +177,8 @@ def compare(
         layers=[name for part in layers or ["auto"] for name in part.split(",")], targets=target or (), by=by,
         level=level, scale=scale, window=window, missing=missing, splits=splits, where=where or (), layout=layout,
         method=method, metric=metric, n_features=n_features, groups=groups, seed=seed, labels=labels,
-        data_dir=data_dir, batch_size=batch_size, device=device, tokens=tokens, cache=kept_layers(cache, cache_gb),
+        data_dir=data_dir, batch_size=batch_size, device=device, tokens=tokens, loaders=loaders,
+        cache=kept_layers(cache, cache_gb),
         progress=True, report=said,
     )  # fmt: skip
     if json is not None:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ...rsa.cli.options import DataDir, Json, NFeatures, Plot, Tokens, web_page
+from ...rsa.cli.options import DataDir, Json, Loaders, NFeatures, Plot, Tokens, web_page
 from ..settings import Layout, check_axes
 from .options import CacheFolder, CacheSize, kept_layers
 from .over_time import Bins, OverTime, Permutations, show_course
@@ -160,6 +160,7 @@ def score(
     ] = None,
     data_dir: DataDir = None,
     batch_size: Annotated[int, typer.Option(help="Images per forward pass.", min=1)] = 64,
+    loaders: Loaders = 1,
     device: Annotated[str | None, typer.Option(help='Where the model runs, such as "cuda:0".')] = None,
     cache: CacheFolder = None,
     cache_gb: CacheSize = None,
@@ -228,7 +229,8 @@ def score(
         targets=target or (), similarity=similarity, by=by, level=level, scale=scale, window=window, missing=missing,
         splits=splits, where=where or (), layout=layout, method=method, metric=metric, n_features=n_features,
         bootstrap=bootstrap, groups=groups, seed=seed, weights=weights, labels=labels, data_dir=data_dir,
-        batch_size=batch_size, device=device, tokens=tokens, progress=True, cache=kept_layers(cache, cache_gb),
+        batch_size=batch_size, device=device, tokens=tokens, loaders=loaders, progress=True,
+        cache=kept_layers(cache, cache_gb),
     )  # fmt: skip
     settings = {"model": model, "weights": weights and str(weights), "similarity": similarity}
     if json is not None:

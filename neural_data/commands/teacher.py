@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ...rsa.cli.options import DataDir, Json, Tokens, writable
+from ...rsa.cli.options import DataDir, Json, Loaders, Tokens, writable
 from ..settings import SPLITS, Layout, RegionSettings, check_axes
 
 if TYPE_CHECKING:
@@ -144,6 +144,7 @@ def build(
         list[str] | None, typer.Option(help='Of a model: names, globs or "auto"; repeat it, or separate with commas.')
     ] = None,
     tokens: Tokens = "all",
+    loaders: Loaders = 1,
     data_dir: DataDir = None,
     json: Json = None,
 ) -> None:
@@ -159,7 +160,18 @@ def build(
         of_recordings: dict[str, Any] = {"level": level, "scale": scale, "window": window, "missing": missing}
         of_recordings |= {"splits": splits, "where": where or None}
         made = _of_model(
-            recording, stimuli, layers, by, metric, method, seed or 0, features, tokens, of_recordings, data_dir
+            recording,
+            stimuli,
+            layers,
+            by,
+            metric,
+            method,
+            seed or 0,
+            features,
+            tokens,
+            loaders,
+            of_recordings,
+            data_dir,
         )
         made.save(out)
         if json is not None:
@@ -186,7 +198,9 @@ def build(
         try:
             if not made.stimuli:
                 raise RSAError("the recording is of no named data set")
-            made = replace(made, checksum=made.select(images(made.stimuli, data_dir=data_dir)).checksum())
+            made = replace(
+                made, checksum=made.select(images(made.stimuli, data_dir=data_dir)).checksum(loaders=loaders)
+            )
             shown = f"images: {made.stimuli}, SHA-256 {made.checksum[:12]}"
         except RSAError as error:
             shown = f"images: not found, so users of this file cannot check theirs ({error})"
@@ -206,6 +220,7 @@ def _of_model(
     seed: int,
     features: bool,
     tokens: str,
+    loaders: int,
     of_recordings: dict[str, Any],
     data_dir: Path | None,
 ) -> "Teacher":
@@ -222,8 +237,9 @@ def _of_model(
     shown = images(stimuli, data_dir=data_dir)
     wanted = [layer for part in layers or ["auto"] for layer in part.split(",")]
     how: dict[str, Any] = {"by": by or RegionSettings.by, "metric": metric or RegionSettings.metric, "seed": seed}
+    how |= {"tokens": tokens, "loaders": loaders}
     with progress(f"{name}: forward passes", len(shown), "images") as done:
-        made = Teacher.from_network(name, name, shown, wanted, features=features, tokens=tokens, progress=done, **how)
+        made = Teacher.from_network(name, name, shown, wanted, features=features, progress=done, **how)
     return made.with_method(method or made.method)
 
 

@@ -47,4 +47,7 @@ NFeatures = Annotated[
 Tokens = Annotated[
     str, typer.Option(help="Of a transformer's layers: all tokens, the class token (cls), or the mean over tokens.")
 ]
+Loaders = Annotated[
+    int, typer.Option(help="Threads that decode images while the model runs; results do not depend on it.", min=1)
+]
 Workers = Annotated[int, typer.Option(help="Processes.", min=1)]

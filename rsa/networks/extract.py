@@ -4,8 +4,8 @@ Mode, device, gradients and hooks of the model and torch's random numbers are re
 exception. Several threads may show images to one model, unless one of them moves it to another device.
 """
 
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TypeAlias
 
@@ -25,6 +25,7 @@ from .readout import N_FEATURES, Readout
 from .stimuli import Images, Stimuli, as_stimuli
 
 Progress: TypeAlias = Callable[[int], object]
+_PIECES = 4  # of a batch for each loader, so that none waits long for the others
 
 
 def extract(
@@ -38,6 +39,7 @@ def extract(
     batch_size: int = 64,
     device: str | torch.device | None = None,
     tokens: str = "all",
+    loaders: int = 1,
     progress: Progress | None = None,
 ) -> dict[str, Array]:
     """Show a model some images and return what its layers make of them.
@@ -64,6 +66,9 @@ def extract(
         Where the model runs (it is moved back afterwards); by default where it is.
     tokens : {"all", "cls", "mean"}
         What to keep of a transformer's layers; see `Readout`.
+    loaders : int
+        Threads that decode images and preprocess them, where `stimuli[i]` and `preprocess` may be called by several at
+        once, as those of folders, archives and named models may. The result is the same for any number.
     progress : callable, optional
         Called with the number of images of every batch done.
 
@@ -86,7 +91,7 @@ def extract(
     >>> {name: values.shape for name, values in extract(model, torch.rand(5, 3, 6, 6), ["0", "1"]).items()}
     {'0': (5, 128), '1': (5, 128)}
     """
-    readout = Readout(layers, n_features, seed, preprocess, batch_size, device, tokens=tokens)
+    readout = Readout(layers, n_features, seed, preprocess, batch_size, device, tokens=tokens, loaders=loaders)
     collector = show(model, as_stimuli(stimuli), readout, budget=None, progress=progress)
     return {name: features for name, features, _ in collector.conditions()}
 
@@ -104,6 +109,7 @@ def layer_rdms(
     batch_size: int = 64,
     device: str | torch.device | None = None,
     tokens: str = "all",
+    loaders: int = 1,
     progress: Progress | None = None,
 ) -> dict[str, RDM]:
     """Compute the RDM of every layer.
@@ -117,7 +123,7 @@ def layer_rdms(
         "stimulus", or a column of the stimuli's table, over whose groups features are averaged.
     metric : str
         See `compute_rdm`; those that need folds or a precision matrix are not supported.
-    model, stimuli, layers, preprocess, n_features, seed, batch_size, device, tokens, progress
+    model, stimuli, layers, preprocess, n_features, seed, batch_size, device, tokens, loaders, progress
         As in `extract`.
 
     Returns
@@ -130,7 +136,7 @@ def layer_rdms(
     RSAError
         As `extract`; for an unknown column; and for a row without variance, naming layer and stimulus.
     """
-    readout = Readout(layers, n_features, seed, preprocess, batch_size, device, metric, tokens)
+    readout = Readout(layers, n_features, seed, preprocess, batch_size, device, metric, tokens, loaders)
     return show(model, as_stimuli(stimuli), readout, by=by, budget=MEMORY_BUDGET, progress=progress).rdms()
 
 
@@ -146,13 +152,14 @@ def layer_features(
     batch_size: int = 64,
     device: str | torch.device | None = None,
     tokens: str = "all",
+    loaders: int = 1,
     progress: Progress | None = None,
 ) -> dict[str, Features]:
     """Collect the features of every layer with the names of their stimuli, all of them in memory.
 
     Parameters
     ----------
-    model, stimuli, layers, by, preprocess, n_features, seed, batch_size, device, tokens, progress
+    model, stimuli, layers, by, preprocess, n_features, seed, batch_size, device, tokens, loaders, progress
         As in `layer_rdms`.
 
     Returns
@@ -165,7 +172,7 @@ def layer_features(
     RSAError
         As `layer_rdms`.
     """
-    readout = Readout(layers, n_features, seed, preprocess, batch_size, device, tokens=tokens)
+    readout = Readout(layers, n_features, seed, preprocess, batch_size, device, tokens=tokens, loaders=loaders)
     return show(model, as_stimuli(stimuli), readout, by=by, budget=None, progress=progress).features()
 
 
@@ -242,21 +249,34 @@ def _batches(stimuli: Stimuli, order: Array, readout: Readout) -> Iterator[tuple
 
     def read(places: Array) -> Tensor:
         images = [_image(stimuli, i, readout.preprocess) for i in places.tolist()]
+        check_shapes(images, places)
+        return torch.stack(images)
+
+    def check_shapes(images: Sequence[Tensor], places: Array) -> None:
         for i, image in zip(places, images, strict=True):
             if image.shape != images[0].shape:
                 names = stimuli.table["stimulus_id"]
                 shapes = f"{names[places[0]]} {tuple(images[0].shape)}, {names[i]} {tuple(image.shape)}"
                 raise RSAError(f"images differ in shape ({shapes}); a preprocess that resizes them is needed")
-        return torch.stack(images)
 
     batches = [order[rows.numpy()] for rows in batches_of(len(order), readout.batch_size)]
-    with ThreadPoolExecutor(1) as reader:
-        coming = reader.submit(read, batches[0])
+    each = 1 if readout.loaders == 1 else _PIECES * readout.loaders  # pieces of a batch, read by one thread each
+    readers = ThreadPoolExecutor(readout.loaders)
+
+    def submit(places: Array) -> list[tuple[Array, Future[Tensor]]]:
+        pieces = np.array_split(places, min(each, len(places)))
+        return [(piece, readers.submit(read, piece)) for piece in pieces]
+
+    try:
+        coming = submit(batches[0])
         for places, following in zip(batches, [*batches[1:], None], strict=True):
-            images = coming.result()
+            pieces = [future.result() for _, future in coming]
+            check_shapes([piece[0] for piece in pieces], np.array([piece[0] for piece, _ in coming]))
             if following is not None:
-                coming = reader.submit(read, following)
-            yield places, images
+                coming = submit(following)
+            yield places, pieces[0] if len(pieces) == 1 else torch.cat(pieces)
+    finally:
+        readers.shutdown(cancel_futures=True)
 
 
 def _image(stimuli: Stimuli, index: int, preprocess: Preprocess | None) -> Tensor:

@@ -19,6 +19,13 @@ LAYER_METRICS = PLAIN
 TOKENS = ("all", "cls", "mean")
 
 
+def check_loaders(loaders: int) -> int:
+    """The number of threads that decode images. Raises RSAError for none."""
+    if loaders < 1:
+        raise RSAError(f"loaders are threads that decode images, at least 1, got {loaders}")
+    return loaders
+
+
 @dataclass(frozen=True)
 class Readout:
     """Settings of one readout, checked once.
@@ -36,6 +43,9 @@ class Readout:
         Where the model runs; by default where it is.
     metric : str
         Dissimilarity of the RDMs.
+    loaders : int
+        Threads that decode images. The numbers do not depend on it, and memory hardly: of the images that the model has
+        not seen yet, those of one batch are held at most.
     tokens : {"all", "cls", "mean"}
         Of layers that return (images, tokens, width), as those of transformers do: all tokens, the class token, which
         comes first, or the mean over tokens. Other layers are read whole.
@@ -49,6 +59,7 @@ class Readout:
     device: "str | torch.device | None" = None
     metric: str = "correlation"
     tokens: str = "all"
+    loaders: int = 1
 
     def __post_init__(self) -> None:
         if self.n_features is not None and self.n_features < 1:
@@ -57,6 +68,7 @@ class Readout:
             raise RSAError(f"a seed is a whole number from 0, got {self.seed}")
         if self.batch_size < 1:
             raise RSAError(f"batch_size must be at least 1, got {self.batch_size}")
+        check_loaders(self.loaders)
         if self.tokens not in TOKENS:
             raise RSAError(f"tokens are all, cls or mean, not {self.tokens!r}")
         if self.metric not in LAYER_METRICS:

@@ -3,6 +3,7 @@
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from os import PathLike
@@ -188,13 +189,28 @@ class Stimuli:
         columns = {key: values for key, values in self.table.items() if key not in ("stimulus_id", by)}
         return {key: values[order] for key, values in columns.items() if _same(values, values[source])}
 
-    def checksum(self) -> str:
-        """Return the SHA-256 of ids and pixels."""
-        digest = hashlib.sha256()
-        for i, name in enumerate(self.table["stimulus_id"]):
-            image = self._pixels(i)
-            digest.update(f"{name} {image.shape} {image.dtype}".encode())
-            digest.update(np.ascontiguousarray(image).tobytes())
+    def checksum(self, *, loaders: int = 1) -> str:
+        """Return the SHA-256 of ids and pixels.
+
+        Parameters
+        ----------
+        loaders : int
+            Threads that decode images, see `extract`.
+
+        Returns
+        -------
+        str
+        """
+        from .readout import check_loaders
+
+        digest, at_once = hashlib.sha256(), 16 * check_loaders(loaders)
+        with ThreadPoolExecutor(loaders) as readers:
+            for start in range(0, len(self), at_once):
+                places = range(start, min(start + at_once, len(self)))
+                pixels = map(self._pixels, places) if loaders == 1 else readers.map(self._pixels, places)
+                for name, image in zip(self.table["stimulus_id"][start : start + at_once], pixels, strict=True):
+                    digest.update(f"{name} {image.shape} {image.dtype}".encode())
+                    digest.update(np.ascontiguousarray(image).tobytes())
         return digest.hexdigest()
 
     def _pixels(self, index: int) -> Array:
