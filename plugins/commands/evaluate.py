@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ...rsa.cli.options import DataDir, Device, Json
-from .train import DataName, Download, RecipeName, Seed, Set
+from .train import DataName, Download, Loaders, RecipeName, Seed, Set
 
 if TYPE_CHECKING:
     from ..evaluation.predictors import Predicted
@@ -90,6 +90,7 @@ def evaluate(
     seed: Seed = 0,
     data_dir: DataDir = None,
     download: Download = False,
+    loaders: Loaders = None,
     device: Device = None,
     json: Json = None,
 ) -> None:
@@ -119,7 +120,7 @@ def evaluate(
         raise RSAError("a checkpoint is evaluated as it is; `tgsage train --resume` trains it further")
     if kept and predictors:
         raise RSAError("--predictors are about untrained networks; give the network's name or file, not a checkpoint")
-    images = load_data(data, data_dir=data_dir, download=download)
+    images = load_data(data, data_dir=data_dir, download=download, loaders=loaders)
     say(images)
     chosen = get_recipe(recipe, **overrides(set_ or []))
     norm, seen = "batch", False
@@ -133,9 +134,10 @@ def evaluate(
     else:
         model = make_network(network, shape=images.shape, n_classes=images.n_classes, seed=seed)
     with same_threads():
-        made = None if teacher is None else make_teacher(teacher, images, by=by, data_dir=data_dir)
+        found_in: dict[str, Any] = {"data_dir": data_dir, "loaders": loaders or 1}
+        made = None if teacher is None else make_teacher(teacher, images, by=by, **found_in)
         shown: dict[str, Any] = {"layers": layers or "auto", "most_stimuli": most_stimuli or None, "seed": seed}
-        placed: dict[str, Any] = {"data_dir": data_dir, "device": device, "batchnorm": batchnorm or norm}
+        placed: dict[str, Any] = {**found_in, "device": device, "batchnorm": batchnorm or norm}
         shown |= {"behavior": behavior, "beta": beta, "behavior_metric": behavior_metric}
         evaluator = Evaluator(images, teacher=made, alpha=alpha, **shown, **placed)
     free = None

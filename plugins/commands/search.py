@@ -15,7 +15,7 @@ import typer
 
 from ...rsa.cli.options import DataDir, Json, web_page
 from .evaluate import Alpha, BehaviorMetric, BehaviorName, Beta, By, check_behavior
-from .train import DataName, Download, RecipeName
+from .train import DataName, Download, Loaders, RecipeName
 
 if TYPE_CHECKING:
     from ...rsa import Teacher
@@ -54,6 +54,7 @@ class SearchObjective:
     beta: float = 1.0
     behavior_metric: str = "i2n"
     costs: tuple[str, ...] = ()
+    loaders: int | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:  # images are read in every process, not sent
         return SearchObjective, tuple(getattr(self, field.name) for field in fields(self))
@@ -63,7 +64,7 @@ class SearchObjective:
         """The data, read once in this process: for the teacher, the candidates and the finalists."""
         from ..training import load_data
 
-        return load_data(self.data, data_dir=self.data_dir, download=self.download)
+        return load_data(self.data, data_dir=self.data_dir, download=self.download, loaders=self.loaders)
 
     def describe(self) -> dict[str, Any]:
         """All that scores depend on: not where data lie. A teacher that the study keeps is its network's name."""
@@ -85,7 +86,7 @@ class SearchObjective:
         names = ("recipe", "epochs", "alpha", "by", "seed", "data_dir", "checkpoints")
         settings = {name: getattr(self, name) for name in names}
         settings |= {name: getattr(self, name) for name in ("behavior", "beta", "behavior_metric", "costs")}
-        return Objective(self.space, self.images, teacher=teacher, device=device, **settings)
+        return Objective(self.space, self.images, teacher=teacher, device=device, loaders=self.loaders or 1, **settings)
 
 
 def search(
@@ -164,6 +165,7 @@ def search(
     seed: Annotated[int, typer.Option(help="Seed of searcher and training.", min=0)] = 0,
     data_dir: DataDir = None,
     download: Download = False,
+    loaders: Loaders = None,
     finalists: Annotated[
         int,
         typer.Option(help="Train so many of the best longer, and the winner by the whole recipe (paper: 10).", min=0),
@@ -241,6 +243,7 @@ def search(
     scored = SearchObjective(space, data, recipe, epochs, teacher, alpha, by, seed, place, download, kept)
     scored.behavior, scored.beta, scored.behavior_metric = behavior, beta, behavior_metric
     scored.costs = tuple(name for name in weighed if name in MEASURED)
+    scored.loaders = loaders
     for device in named:
         check_device(device)
     described = describe_search(where, made, scored, fixed)
@@ -354,7 +357,9 @@ def _taught(objective: SearchObjective, network: str, tracker: "Tracker") -> "Te
     trained = is_network(network)
     total, what = (recipe.epochs * len(images.train), "training ") if trained else (len(images.valid), "")
     with progress(f"{what}the teacher {network}", total, "images") as done:
-        return study_teacher(tracker, network, images, recipe, by=objective.by, progress=done)
+        return study_teacher(
+            tracker, network, images, recipe, by=objective.by, loaders=objective.loaders or 1, progress=done
+        )
 
 
 def _table(found: "SearchResult", space: "Space", storage: str, page: Path | None) -> "Table":

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from ...rsa.cli.options import DataDir, Device, Json, NFeatures, writable
-from .train import DataName, Download, Epochs, RecipeName, Seed, Set
+from .train import DataName, Download, Epochs, Loaders, RecipeName, Seed, Set
 
 
 def train(
@@ -38,6 +38,7 @@ def train(
     seed: Seed = 0,
     data_dir: DataDir = None,
     download: Download = False,
+    loaders: Loaders = None,
     device: Device = None,
     json: Json = None,
 ) -> None:
@@ -58,7 +59,7 @@ def train(
     if checkpoint == out:
         raise RSAError(f"{out} would be the checkpoint of this teacher, too; call the teacher {out.with_suffix('.h5')}")
     chosen = get_recipe(recipe, **overrides(set_ or []))
-    images = load_data(data, data_dir=data_dir, download=download)
+    images = load_data(data, data_dir=data_dir, download=download, loaders=loaders)
     say(images)
     images.stimuli("valid").column(by)
     Readout(layers or "auto", n_features or None, seed, metric=metric)  # refuses a metric before anything is trained

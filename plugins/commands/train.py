@@ -37,6 +37,9 @@ Epochs = Annotated[
 Examples = Annotated[int | None, typer.Option(help="Stop after so many training images instead.", min=0)]
 Seed = Annotated[int, typer.Option(help="Seed of weights, order and augmentation.", min=0)]
 Download = Annotated[bool, typer.Option("--download", help="Fetch cifar10 or cifar100 where the folder lacks it.")]
+Loaders = Annotated[
+    int | None, typer.Option(help="Threads that decode image files.", min=1, show_default="one for each core")
+]
 BatchNorm = Annotated[
     str | None,
     typer.Option(
@@ -63,6 +66,7 @@ def train(
     seed: Seed = 0,
     data_dir: DataDir = None,
     download: Download = False,
+    loaders: Loaders = None,
     device: Device = None,
     json: Json = None,
 ) -> None:
@@ -83,7 +87,7 @@ def train(
     if out is not None and out.exists() and not resume:
         raise RSAError(f"{out} exists; --resume goes on from it, another --out leaves it as it is")
     chosen = get_recipe(recipe, **overrides(set_ or []))
-    images = load_data(data, data_dir=data_dir, download=download)
+    images = load_data(data, data_dir=data_dir, download=download, loaders=loaders)
     images = images.whole() if whole else images
     say(images)
     model = make_network(network, shape=images.shape, n_classes=images.n_classes, seed=seed)

@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -76,6 +77,8 @@ class Evaluator:
         Folder of recordings and data sets.
     batch_size, device, amp, channels_last
         As in `evaluate_network`.
+    loaders : int
+        Threads that decode the teacher's stimuli where these are no validation images.
 
     Raises
     ------
@@ -104,6 +107,7 @@ class Evaluator:
         costs: Sequence[str] = (),
         seed: int = 0,
         data_dir: str | Path | None = None,
+        loaders: int = 1,
         device: "str | torch.device | Placement | None" = None,
         amp: Choice = "auto",
         channels_last: Choice = "auto",
@@ -117,22 +121,22 @@ class Evaluator:
         self.data, self.teacher, self.alpha, self.batchnorm = data, teacher, alpha, batchnorm
         self._combine, self.combine = combine, combine or (lambda p, tg: p_plus_tg(p, tg, alpha))
         chosen = metric or ("correlation" if teacher is None else teacher.metric)
-        self.readout = Readout(layers, n_features, seed, batch_size=batch_size, metric=chosen)
+        self.readout = Readout(layers, n_features, seed, batch_size=batch_size, metric=chosen, loaders=loaders)
         self._where, self._asked = place(data.shape, device, amp, channels_last), (amp, channels_last)
         self.behavior, self.beta = None, beta
         if behavior is not None:
             about: dict[str, Any] = {"metric": behavior_metric, "most": most_stimuli, "seed": seed}
             known = isinstance(behavior, BehaviorTeacher)
             self.behavior = behavior if known else BehaviorTeacher(behavior, data, data_dir=data_dir, **about)
-            self._chosen = Presented(data, self.behavior.stimuli, seed)
+            self._chosen = Presented(data, self.behavior.stimuli, seed, loaders)
         if teacher is None:
             return
         self.method = method or teacher.method
         method_named(self.method)
         found = stimuli_of(teacher, data, stimuli, data_dir)
-        self._content = teacher.checksum or found.checksum()
+        self._content = teacher.checksum or found.checksum(loaders=loaders)
         self.teacher = cut(teacher, most_stimuli, seed)
-        self._presented = Presented(data, self.teacher.select(found), seed)
+        self._presented = Presented(data, self.teacher.select(found), seed, loaders)
         if self.behavior is not None and self._chosen.shows(self._presented):
             self._presented = self._chosen  # shown once for both
 
@@ -246,14 +250,14 @@ class Presented:
     every validation image is (-1: none); None for other images.
     """
 
-    def __init__(self, data: Data, stimuli: Stimuli, seed: int = 0) -> None:
+    def __init__(self, data: Data, stimuli: Stimuli, seed: int = 0, loaders: int = 1) -> None:
         self.rows: npt.NDArray[np.int64] | None = None
         if stimuli.reference == f"{data.name}/valid":
             place = {name: i for i, name in enumerate(stimuli.column("stimulus"))}
             self.rows = np.array([place.get(str(name), -1) for name in data.valid.table["stimulus_id"]])
         else:
             stimuli = stimuli.take(np.random.default_rng(seed).permutation(len(stimuli)).tolist())
-        self.stimuli, self._data = stimuli, data
+        self.stimuli, self._data, self._loaders = stimuli, data, loaders
         self._kept: Tensor | None = None
 
     def shows(self, other: "Presented") -> bool:
@@ -267,7 +271,8 @@ class Presented:
         import torch
 
         def prepared(places: Iterable[int]) -> "Tensor":
-            return torch.stack([self._data.preprocess(self.stimuli[i]) for i in places])
+            with ThreadPoolExecutor(self._loaders) as readers:
+                return torch.stack(list(readers.map(lambda i: self._data.preprocess(self.stimuli[i]), places)))
 
         n = len(self.stimuli)
         if self._kept is None and self.rows is None and 4 * n * math.prod(self._data.shape) <= _PREPARED:

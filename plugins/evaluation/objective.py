@@ -104,7 +104,8 @@ class Objective:
         with same_threads():
             made, where = None, None if device is None else str(device)
             if teacher is not None:
-                made = make_teacher(teacher, self.data, recipe=self.recipe, by=by, data_dir=data_dir, device=where)
+                found = {"data_dir": data_dir, "device": where, "loaders": settings.get("loaders", 1)}
+                made = make_teacher(teacher, self.data, recipe=self.recipe, by=by, **found)
             settings |= {"device": self._where, "amp": amp, "channels_last": channels_last, "seed": seed}
             settings |= {"alpha": alpha, "data_dir": data_dir}
             self.evaluator = Evaluator(self.data, teacher=made, stimuli=stimuli, **settings)

@@ -13,6 +13,7 @@ from ...neural_data.catalogue.image_files import FolderImages, ImageFiles, ZipIm
 from ...neural_data.catalogue.lookup import data_folder
 from ...rsa import RSAError, Stimuli
 from ...rsa.errors import listing, near, reason
+from ...rsa.networks.readout import check_loaders
 from ...rsa.types import Array
 from .class_folders import class_folders
 from .data import Data, make_data
@@ -33,6 +34,7 @@ class Request:
     validation: int | None
     size: int | None
     download: bool
+    loaders: int | None
 
     def held_out(self, default: int) -> int:
         return default if self.validation is None else self.validation
@@ -48,6 +50,7 @@ def load_data(
     validation: int | None = None,
     size: int | None = None,
     download: bool = False,
+    loaders: int | None = None,
 ) -> Data:
     """Read a data set by name.
 
@@ -80,6 +83,8 @@ def load_data(
         Side of a folder's images; by default the first image's shorter side, at most 224.
     download : bool
         Fetch cifar10 or cifar100 where they are missing.
+    loaders : int, optional
+        Threads that decode image files; by default one for each core.
 
     Returns
     -------
@@ -104,10 +109,12 @@ def load_data(
         raise RSAError(f"data set {kind} needs its folder: {kind}:PATH" if not path else f"{kind} takes no path")
     if size is not None and (kind != "folder" or size < 1):
         raise RSAError(f"a size (at least 1) can be chosen for folder:PATH only, not {size} for {kind}")
+    if loaders is not None:
+        check_loaders(loaders)
     if path:
         path = os.path.abspath(path)  # noqa: PTH100  symbolic links keep their names
         name = f"{kind}:{path}"
-    return DATASETS[kind](Request(name, path, data_folder(data_dir), validation, size, download))
+    return DATASETS[kind](Request(name, path, data_folder(data_dir), validation, size, download, loaders))
 
 
 def load_stimuli(reference: str, *, data_dir: str | Path | None = None) -> Stimuli:
@@ -225,7 +232,7 @@ def _from_files(
     if len(set(ids)) < len(ids):
         ids = np.array(files.names)
     held_out = max(1, int((~found.test).sum()) // 10) if held_out is None else held_out
-    source = decode_once(files, size) if once else FileImages(files, size)
+    source = decode_once(files, size, request.loaders) if once else FileImages(files, size, request.loaders)
     scale: dict[str, Any] = {"mean": _MEAN, "std": _STD} if normalised else {}
     split: dict[str, Any] = {"test": found.test, "validation": held_out if found.valid is None else found.valid}
     about = {**split, **scale, "taken": found.taken, "table": {"stimulus_id": ids}}

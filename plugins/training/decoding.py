@@ -23,21 +23,21 @@ from ...rsa.types import Array
 if TYPE_CHECKING:
     from PIL import Image
 
-_CHUNK = 4096  # images decoded between two writes
+_CHUNK = 64 * 2**20  # bytes of images decoded between two writes
 _DECODING = "upright"  # another word for every other way to decode, so that older files are not taken for it
 _SHORTER = 256 / 224  # of a picture, in sides of its central crop
 
 
 class FileImages:
-    """Images in files: `[places]` gives uint8 (k, 3, size, size), decoded by as many threads as there are cores.
+    """Images in files: `[places]` gives uint8 (k, 3, size, size), decoded by several threads.
 
-    Shown as they are tested: shorter side to 8/7 of `size`, central crop. `random_crops` is for training.
+    Shown as they are tested: shorter side to 8/7 of `size`, central crop. `random_crops` is for training. loaders: threads, by default one for each core.
     """
 
-    def __init__(self, files: ImageFiles, size: int) -> None:
+    def __init__(self, files: ImageFiles, size: int, loaders: int | None = None) -> None:
         self.files, self.size = files, size
         self.shape = (len(files), 3, size, size)
-        self._threads = ThreadPoolExecutor(os.cpu_count())
+        self._threads = ThreadPoolExecutor(loaders or os.cpu_count())
 
     def __len__(self) -> int:
         return len(self.files)
@@ -68,8 +68,8 @@ def cropped(image: "Image.Image", size: int, shorter: int, down: float = 0.5, ri
     return np.asarray(image.crop((left, top, left + size, top + size)))
 
 
-def decode_once(files: ImageFiles, size: int) -> Tensor:
-    """All images as uint8 (n, 3, size, size): shorter side to `size`, central square.
+def decode_once(files: ImageFiles, size: int, loaders: int | None = None) -> Tensor:
+    """All images as uint8 (n, 3, size, size): shorter side to `size`, central square; loaders as in `FileImages`.
 
     Kept in the cache folder (see `cache_folder`) under a digest of names, sizes and dates, and mapped from there, so
     they need not fit into memory. A folder that cannot be written costs decoding them each time, and a warning.
@@ -86,14 +86,14 @@ def decode_once(files: ImageFiles, size: int) -> Tensor:
     if not _has_room(path.parent, math.prod(shape)):
         warnings.warn(f"decoded images are not kept for the next time: no room in {path.parent}", stacklevel=2)
         pixels = np.empty(shape, np.uint8)
-        _decode(files, pixels)
+        _decode(files, pixels, loaders)
         return torch.from_numpy(pixels)
     with replacing(path) as temporary:
         mapped = np.lib.format.open_memmap(temporary, "w+", np.uint8, shape)
         if hasattr(os, "posix_fallocate"):  # else a disk that fills up ends this process (SIGBUS)
             with temporary.open("r+b") as file:
                 os.posix_fallocate(file.fileno(), 0, temporary.stat().st_size)
-        _decode(files, mapped)
+        _decode(files, mapped, loaders)
         mapped.flush()
     return torch.from_numpy(np.load(path, mmap_mode="c", allow_pickle=False))
 
@@ -107,11 +107,12 @@ def _has_room(folder: Path, needed: int) -> bool:
         return False
 
 
-def _decode(files: ImageFiles, out: Array) -> None:
+def _decode(files: ImageFiles, out: Array, loaders: int | None) -> None:
     size = out.shape[-1]
-    with ThreadPoolExecutor(os.cpu_count()) as threads, progress("decoding", len(files), "images") as done:
-        for start in range(0, len(files), _CHUNK):
-            places = range(start, min(start + _CHUNK, len(files)))
+    with ThreadPoolExecutor(loaders or os.cpu_count()) as threads, progress("decoding", len(files), "images") as done:
+        step = max(1, _CHUNK // math.prod(out.shape[1:]))
+        for start in range(0, len(files), step):
+            places = range(start, min(start + step, len(files)))
             made = list(threads.map(lambda place: cropped(files[place], size, size), places))
             out[start : start + len(made)] = np.stack(made).transpose(0, 3, 1, 2)
             done(len(made))

@@ -5,6 +5,7 @@ import json
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -160,14 +161,14 @@ def _key(network: str, data: Data, recipe: Recipe, by: str, seed: int) -> str:
 
 
 def study_teacher(
-    tracker: "Tracker", network: str, data: Data, recipe: Recipe, *, by: str = BY, **settings: Any
+    tracker: "Tracker", network: str, data: Data, recipe: Recipe, *, by: str = BY, loaders: int = 1, **settings: Any
 ) -> Teacher:
     """A network's teacher, once for a study: all who work at it have the one that its database keeps, bit by bit."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "teacher.h5"
 
         def make() -> bytes:
-            made = trained_teacher if is_network(network) else _model_teacher
+            made = trained_teacher if is_network(network) else partial(_model_teacher, loaders=loaders)
             made(network, data, recipe, by=by, **settings).save(file)
             return file.read_bytes()
 
@@ -181,12 +182,13 @@ def _model_teacher(
     recipe: Recipe | None = None,
     *,
     by: str = BY,
+    loaders: int = 1,
     progress: Callable[[int], object] | None = None,
     device: str | None = None,
 ) -> Teacher:
     """A model of `load_model` over the validation images, which its own preprocessing prepares; nothing is trained."""
     stimuli = data.stimuli("valid", limit=LIMIT if by == "stimulus" else None)
-    made = Teacher.from_network(name, name, stimuli, by=by, device=device, progress=progress)
+    made = Teacher.from_network(name, name, stimuli, by=by, device=device, loaders=loaders, progress=progress)
     return replace(made, attrs={**made.attrs, "source": f"{name} on {data.name}"})
 
 
@@ -198,6 +200,7 @@ def make_teacher(
     by: str | None = None,
     data_dir: str | Path | None = None,
     device: str | None = None,
+    loaders: int = 1,
 ) -> Teacher:
     """Make a search's teacher of whatever it is given as.
 
@@ -216,7 +219,7 @@ def make_teacher(
     elif recipe is not None and is_network(teacher):
         made = trained_teacher(str(teacher), data, recipe, by=by or BY, device=device)
     elif isinstance(teacher, str) and is_model_name(teacher):
-        made = _model_teacher(teacher, data, by=by or BY, device=device)
+        made = _model_teacher(teacher, data, by=by or BY, device=device, loaders=loaders)
     else:
         made = load_teacher(teacher, by=by, data_dir=data_dir, splits=0)
     if by not in (None, made.by):

@@ -1,8 +1,8 @@
 """Untrusted HDF5 files, read first by a process that may crash, hang or run out of memory instead of this one.
 
-libhdf5 follows the addresses and lengths that a file contains, so damaged or hostile bytes can crash the process. It also
-reads the texts of MATLAB's cells, tens of thousands of objects, which are then read once instead of twice. This module is
-also the program of that other process, so it imports nothing of tgsage.
+libhdf5 follows the addresses and lengths that a file contains, so damaged or hostile bytes can crash the process. The
+texts of MATLAB's cells, tens of thousands of objects, are read there only. This module is also the program of that
+process, so it imports nothing of tgsage.
 """
 
 import atexit
