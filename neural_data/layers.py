@@ -110,7 +110,8 @@ def _over_conditions(one: Any, name: str, teacher: Teacher, shown: Callable[[], 
     lacking = sorted(set(wanted).difference(labels))
     if not lacking:
         one = one if not renamed else one.replace(labels=labels)
-        return (one if set(labels) == set(wanted) else one.subset(wanted)).replace(by=teacher.by)
+        attrs = {**one.attrs, **_rows_used(len(wanted), len(labels))}
+        return (one if set(labels) == set(wanted) else one.subset(wanted)).replace(by=teacher.by, attrs=attrs)
     if teacher.by == "stimulus" or len(lacking) < len(wanted) or isinstance(one, RDM):
         what = "stimuli" if teacher.by == "stimulus" else f"conditions by {teacher.by}"
         raise RSAError(
@@ -131,4 +132,10 @@ def _over_conditions(one: Any, name: str, teacher: Teacher, shown: Callable[[], 
         raise RSAError(f"{len(absent)} of the teacher's {len(ids)} stimuli have no row in {name}: {listing(absent)}")
     values = known.subset(ids).values
     means = np.stack([values[groups == group].mean(axis=0, dtype=np.float64) for group in wanted])
-    return Features(means, wanted, name=one.name, by=teacher.by, attrs={**one.attrs, **averaged_over(teacher.by)})
+    attrs = {**one.attrs, **averaged_over(teacher.by), **_rows_used(len(ids), len(one.labels))}
+    return Features(means, wanted, name=one.name, by=teacher.by, attrs=attrs)
+
+
+def _rows_used(used: int, given: int) -> dict[str, str]:
+    """What is stated where a model has more rows than the teacher has conditions."""
+    return {"rows": f"{used} of {given}, those of the teacher"} if used < given else {}

@@ -507,7 +507,7 @@ def _how_made(layers: Mapping[str, RDM | Features]) -> dict[str, Attr]:
         return {}
     first = next(iter(layers.values())).attrs
     return {
-        key: first[key] for key in ("seed", "metric", "tokens", "features", "labels") if key in first
+        key: first[key] for key in ("seed", "metric", "tokens", "features", "labels", "rows") if key in first
     } | _features_used(layers)
 
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ...rsa.cli.options import DataDir, Json, writable
+from ...rsa.cli.options import DataDir, Json, Loaders, writable
 
 if TYPE_CHECKING:
     import xarray
@@ -54,6 +54,7 @@ def compare(
     bootstrap: Annotated[int, typer.Option(help="Resamples of the architectures for 95% intervals.", min=1)] = 1000,
     seed: Annotated[int, typer.Option(help="Seed of the resamples and of the halves.", min=0)] = 0,
     data_dir: DataDir = None,
+    loaders: Loaders = 1,
     json: Json = None,
     page: Annotated[
         Path | None, typer.Option(help="Also write a page (.md) with tables and pictures, its numbers beside it.")
@@ -84,7 +85,7 @@ def compare(
         _rivals(pool, teacher, by, given, bootstrap, seed, data_dir, json, page)
         return
     loaded = Pool.load(pool)
-    teachers = [made for name in teacher for made in _teachers(name, loaded, by, data_dir)]
+    teachers = [made for name in teacher for made in _teachers(name, loaded, by, data_dir, loaders)]
     rules = list(rule or (name for name in RULES if name != "weights"))
     rules += ["weights"] if weights and "weights" not in rules else []
     methods = method or ["pearson"]
@@ -138,7 +139,7 @@ def _rivals(
     show("Rivals", columns, rows, notes)
 
 
-def _teachers(name: str, pool: "Pool", by: str | None, data_dir: Path | None) -> "list[Teacher]":
+def _teachers(name: str, pool: "Pool", by: str | None, data_dir: Path | None, loaders: int) -> "list[Teacher]":
     """That of a file; of a recording one for every view of its stimuli."""
     from ...neural_data.teacher import publishes_rdms
     from ...rsa import RSAError, Teacher
@@ -150,7 +151,7 @@ def _teachers(name: str, pool: "Pool", by: str | None, data_dir: Path | None) ->
     else:
         views = [view for view in pool.views.values() if view.reference == name]
         if not views and is_model(name):
-            return _by(name, of_model(name, pool, data_dir), by)
+            return _by(name, of_model(name, pool, data_dir, loaders=loaders), by)
         if not views:
             known = ", ".join(dict.fromkeys(view.reference for view in pool.views.values()))
             raise RSAError(f"{name} is no teacher file or model, and the pool was shown {known} only")

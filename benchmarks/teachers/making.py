@@ -71,7 +71,7 @@ def _of_network(title: str, model: "nn.Module", batchnorm: str, view: View, data
         return _over(title, model, view, data, layers, preprocess=data.preprocess, device=where.device.type)
 
 
-def of_model(title: str, pool: Pool, data_dir: Path | None = None) -> list[Teacher]:
+def of_model(title: str, pool: Pool, data_dir: Path | None = None, *, loaders: int = 1) -> list[Teacher]:
     """A model (see `load_model`) over each view of the validation images that the pool was shown."""
     name = str(pool.settings.get("data", ""))
     if not name:
@@ -80,12 +80,12 @@ def of_model(title: str, pool: Pool, data_dir: Path | None = None) -> list[Teach
     views = [view for view in pool.views.values() if view.reference == f"{data.name}/valid"]
     if not views:
         raise RSAError(f"{title} is a model, and this pool was not shown the validation images of {data.name}")
-    return [_of_model(title, view, data) for view in views]
+    return [_of_model(title, view, data, loaders) for view in views]
 
 
-def _of_model(title: str, view: View, data: "Data") -> Teacher:
+def _of_model(title: str, view: View, data: "Data", loaders: int = 1) -> Teacher:
     model, preprocess = load_model(title)
-    return _over(title, model, view, data, ["auto"], preprocess=preprocess)
+    return _over(title, model, view, data, ["auto"], preprocess=preprocess, loaders=loaders)
 
 
 def _over(title: str, model: "nn.Module", view: View, data: "Data", layers: list[str], **how: Any) -> Teacher:

@@ -231,6 +231,11 @@ def _read(path: Path, layout: Layout) -> "xarray.DataArray":
 
         if is_tvsd(path):
             return read_tvsd(path, part)
+    if kind == "hdf5" and not layout.given:
+        from ..recordings.readers.triple_n_trials import is_session, read_session
+
+        if is_session(path):
+            return read_session(path, part)
     if kind == "hdf5" and not layout.responses:
         from ..recordings.readers.nwb import is_nwb, read_nwb
 

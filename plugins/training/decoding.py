@@ -31,7 +31,9 @@ _SHORTER = 256 / 224  # of a picture, in sides of its central crop
 class FileImages:
     """Images in files: `[places]` gives uint8 (k, 3, size, size), decoded by several threads.
 
-    Shown as they are tested: shorter side to 8/7 of `size`, central crop. `random_crops` is for training. loaders: threads, by default one for each core.
+    Shown as they are tested: shorter side to 8/7 of `size`, central crop. `random_crops` is for training.
+
+    loaders: threads, by default one for each core.
     """
 
     def __init__(self, files: ImageFiles, size: int, loaders: int | None = None) -> None:

@@ -66,6 +66,11 @@ def plain_dataset(group: "h5py.Group", name: str) -> "h5py.Dataset":
     data = member(group, name)
     if not isinstance(data, h5py.Dataset):
         raise RSAError(f"{name} is a group, not data")
+    return check_plain(data, name)
+
+
+def check_plain(data: "h5py.Dataset", name: str) -> "h5py.Dataset":
+    """The data set. Raises RSAError as `plain_dataset`; name: what the message calls it."""
     if data.external or data.is_virtual:
         raise RSAError(f"{name} lies in another file")
     stored = min(data.id.get_storage_size(), data.file.id.get_filesize())

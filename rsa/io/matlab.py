@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 MAX_BYTES = 256 * 2**20  # of a version 5 file, packed and inflated
 
 
-def read_mat5(path: Path, names: Collection[str] | None = None) -> dict[str, Any]:
-    """Variables of a MATLAB 5 file by name. Raises RSAError for damaged files and those beyond 256 MiB."""
+def read_mat5(path: Path, names: Collection[str] | None = None, *, most: int = MAX_BYTES) -> dict[str, Any]:
+    """Variables of a MATLAB 5 file by name. Raises RSAError for damaged files and those beyond `most` bytes."""
     from scipy.io import loadmat
 
     with naming(path, "cannot be read as a MATLAB 5 file"):
-        check_matlab(path, MAX_BYTES)
+        check_matlab(path, most)
         return dict(loadmat(path, variable_names=None if names is None else list(names)))
 
 

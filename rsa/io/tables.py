@@ -6,7 +6,7 @@ import warnings
 import zipfile
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -35,6 +35,7 @@ _KNOWN = {role: {re.sub(r"[^a-z0-9]", "", name) for name in names.split()} for r
 _OPTIONS = {"stimulus_ids": "--stimulus-ids", "neuroid_ids": "--neuroid-ids"}
 _MOST_COLUMNS = 100_000
 UNNAMED = "Unnamed: 0"  # as pandas calls the index of a table that was written with it
+_OLD_EXCEL = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 
 
 def named_like(role: str, names: Iterable[object]) -> list[str]:
@@ -65,6 +66,8 @@ def table_kind(path: Path, start: bytes) -> str:
     """Whether a file is a table, by its first bytes: parquet, excel, csv, or "" for anything else."""
     if start.startswith(b"PAR1"):
         return "parquet"
+    if start.startswith(_OLD_EXCEL):
+        return "excel"
     if start.startswith(b"PK\x03\x04"):
         try:
             with zipfile.ZipFile(path) as archive:
@@ -93,7 +96,7 @@ def read_frame(path: Path, kind: str, part: str, as_text: Callable[[list[str]], 
         try:
             return _READERS[kind](path, part, as_text)
         except ImportError as error:
-            needs, extra = {"parquet": ("pyarrow", "parquet")}.get(kind, ("openpyxl", "excel"))
+            needs, extra = ("pyarrow", "parquet") if kind == "parquet" else (_engine(path), "excel")
             raise RSAError(f"{path} needs {needs}, which is not installed: pip install 'tgsage[{extra}]'") from error
 
 
@@ -134,10 +137,13 @@ def _read_parquet(path: Path, part: str, as_text: Callable[[list[str]], Iterable
 def _read_excel(path: Path, part: str, as_text: Callable[[list[str]], Iterable[str]]) -> "pandas.DataFrame":
     import pandas
 
-    with zipfile.ZipFile(path) as archive:
-        if sum(part_.file_size for part_ in archive.infolist()) > LARGEST // 4:
-            raise RSAError("it claims more than 1 GiB")
-    with pandas.ExcelFile(path, engine="openpyxl") as book:
+    engine, size = _engine(path), path.stat().st_size
+    if engine == "openpyxl":
+        with zipfile.ZipFile(path) as archive:
+            size = sum(part_.file_size for part_ in archive.infolist())
+    if size > LARGEST // 4:
+        raise RSAError("it claims more than 1 GiB")
+    with pandas.ExcelFile(path, engine=engine) as book:
         sheets = [str(name) for name in book.sheet_names]
         if part and part not in sheets:
             raise RSAError(f"it has no sheet {part!r}{near(part, sheets)}")
@@ -148,6 +154,12 @@ def _read_excel(path: Path, part: str, as_text: Callable[[list[str]], Iterable[s
         names = _unique(["" if cell is None or cell != cell else str(cell) for cell in header.iloc[0].tolist()])
         texts = dict.fromkeys(as_text(names), str)
         return book.parse(sheet, header=None, skiprows=1, names=names, dtype=texts)
+
+
+def _engine(path: Path) -> "Literal['openpyxl', 'xlrd']":
+    """The package that reads a workbook: .xls of before 2007 needs another one."""
+    with path.open("rb") as file:
+        return "xlrd" if file.read(8) == _OLD_EXCEL else "openpyxl"
 
 
 def _texts(frame: "pandas.DataFrame", as_text: Callable[[list[str]], Iterable[str]]) -> "pandas.DataFrame":

@@ -251,9 +251,11 @@ class RDM(Labelled):
         columns = {
             key: column
             for key, column in first.descriptors.items()
-            if all(key in other and np.array_equal(other[key], column) for other in same)
+            if all(key in other and _alike(other[key], column) for other in same)
         }
-        attrs = {key: v for key, v in first.attrs.items() if all(key in r.attrs and r.attrs[key] == v for r in every)}
+        attrs = {
+            key: v for key, v in first.attrs.items() if all(key in r.attrs and _alike(r.attrs[key], v) for r in every)
+        }
         values = (total / len(every)).astype(np.result_type(*(rdm.values.dtype for rdm in every)))
         title = name or f"mean of {len(every)} RDMs"
         return first.replace(values=values, name=title, descriptors=columns, attrs={**attrs, "mean_of": len(every)})
@@ -323,3 +325,9 @@ class RDM(Labelled):
 
         with reading(path, "rdm") as file:
             return cls.read(file)
+
+
+def _alike(one: Any, other: Any) -> bool:
+    """Whether two values, or columns, are equal, taking NaN as equal to NaN."""
+    numbers = all(np.asarray(value).dtype.kind in "fc" for value in (one, other))
+    return np.array_equal(one, other, equal_nan=numbers)

@@ -20,7 +20,7 @@ NSD, LOCALISERS = 1000, 72
 PARTS = ("nsd", "best", "localizer")
 _NAME = re.compile(r"ses(\d+)_\d+_(M\d+)_")
 _NO_AREA = "unassigned"
-_WINDOW = {"window_start": 70.0, "window_end": 220.0}  # of response_basic, in ms
+WINDOW = {"window_start": 70.0, "window_end": 220.0}  # of response_basic, in ms
 _UNITS = {  # columns of a Processed file
     "pos": "pos", "UnitType": "unittype", "snr": "snr", "F_SI": "F_SI", "B_SI": "B_SI", "O_SI": "O_SI",
     "best_r_time1": "best_time_start", "best_r_time2": "best_time_end",
@@ -44,17 +44,13 @@ def read_processed(path: Path, part: str = "") -> "xarray.DataArray":
     responses: Any = content.get(name)
     if not _is_table(responses) or responses.shape[1] != NSD + LOCALISERS:
         raise RSAError(f"{path}: {name} must be numbers (units, {NSD + LOCALISERS})")
-    columns = {
-        ours: _of_units(path, content[key], key, len(responses)) for key, ours in _UNITS.items() if key in content
-    }
-    if "pos" not in columns:
-        raise RSAError(f"{path} has no pos, the position of its units")
+    columns = _columns(path, content, len(responses))
     reliable = columns.get("reliability_best" if part == "best" else "reliability_basic")
     columns |= {} if reliable is None else {"reliability": reliable}
-    session, animal = _session(path)
-    neuroids, note = _neuroids(path, session, animal, columns["pos"])
+    session, animal = session_of(path)
+    neuroids, note = neuroid_columns(path, session, animal, columns["pos"], len(responses))
     shown = slice(NSD, None) if part == "localizer" else slice(0, NSD)
-    ids, named = _image_names(path, part)
+    ids, named = image_names(path, part)
     neuroid_id, region = neuroids.pop("neuroid_id"), neuroids.pop("region")
     return from_arrays(
         responses[:, shown].T,
@@ -62,8 +58,21 @@ def read_processed(path: Path, part: str = "") -> "xarray.DataArray":
         region=region,
         neuroid_id=neuroid_id,
         neuroid=neuroids | columns,
-        attrs=_attrs(session, part, [*note, *named]) | ({} if part == "best" else _WINDOW),
+        attrs=attributes(session, part, [*note, *named]) | ({} if part == "best" else WINDOW),
     )
+
+
+def unit_columns(path: Path, n_units: int) -> dict[str, Array]:
+    """What a `Processed` file says about its units. Raises RSAError unless they are so many."""
+    columns = _columns(path, read_mat5(path, _UNITS), n_units)
+    return columns | ({"reliability": columns["reliability_basic"]} if "reliability_basic" in columns else {})
+
+
+def _columns(path: Path, content: dict[str, Any], n: int) -> dict[str, Array]:
+    columns = {ours: _of_units(path, content[key], key, n) for key, ours in _UNITS.items() if key in content}
+    if "pos" not in columns:
+        raise RSAError(f"{path} has no pos, the position of its units")
+    return columns
 
 
 def _part(path: Path, part: str) -> str:
@@ -72,7 +81,7 @@ def _part(path: Path, part: str) -> str:
     return part or "nsd"
 
 
-def _attrs(session: str, part: str, notes: list[str]) -> dict[str, str | int | float]:
+def attributes(session: str, part: str, notes: list[str]) -> dict[str, str | int | float]:
     return {
         "identifier": f"triple-n/{session}" + ("" if part == "nsd" else f"/{part}"),
         "source": "Li et al. 2026 (Triple-N), macaque, images of NSD",
@@ -93,15 +102,17 @@ def _of_units(path: Path, values: Any, name: str, n: int) -> Array:
     return column
 
 
-def _session(path: Path) -> tuple[str, str]:
+def session_of(path: Path) -> tuple[str, str]:
     """ "ses01" and "M1" by the file's name, else the name itself."""
     found = _NAME.search(path.name)
     return (f"ses{int(found[1]):02d}", found[2]) if found else (path.stem.removeprefix("GoodUnit_"), "")
 
 
-def _neuroids(path: Path, session: str, animal: str, position: Array) -> tuple[dict[str, Any], list[str]]:
-    """Ids, animal, area and region of the units, and what is to be said about these."""
-    n, prefix = len(position), f"{animal}_{session}" if animal else session
+def neuroid_columns(
+    path: Path, session: str, animal: str, position: Array | None, n: int
+) -> tuple[dict[str, Any], list[str]]:
+    """Ids, animal, area and region of n units, and what is to be said about these."""
+    prefix = f"{animal}_{session}" if animal else session
     columns: dict[str, Any] = {"neuroid_id": np.array([f"{prefix}_unit{i:04d}" for i in range(n)])}
     columns |= {"animal": np.full(n, animal)} if animal else {}
     label, note = np.full(n, _NO_AREA, "U32"), []
@@ -111,6 +122,9 @@ def _neuroids(path: Path, session: str, animal: str, position: Array) -> tuple[d
     found = next((place for place in places if place.is_file()), None)
     if found is None:
         note.append("areas of the units are not known: exclude_area.xls of Triple-N is not beside the file")
+    elif position is None or not animal:
+        lacking = "their positions are not" if animal else "the number of the session is not in the file's name"
+        note.append(f"areas of the units are not known, since {lacking}")
     else:
         for number, low, high, area in _areas(found):
             if f"ses{number:02d}" == session and area.lower() not in ("unknown", "nan", ""):
@@ -130,7 +144,7 @@ def _areas(path: Path) -> list[tuple[int, float, float, str]]:
 
             rows = pandas.read_excel(path, engine="xlrd").to_dict("records")
         except ImportError as error:
-            raise RSAError(f"{path} needs xlrd: `pip install xlrd`, or save it as {path.stem}.csv") from error
+            raise RSAError(f"{path} needs xlrd: pip install 'tgsage[excel]', or save it as {path.stem}.csv") from error
         except Exception as error:  # anything that a damaged file may cause in a parser
             raise RSAError(f"{path} cannot be read as an Excel file: {reason(error)}") from error
     try:
@@ -148,7 +162,7 @@ def _rows(path: Path) -> list[dict[Any, Any]]:
         raise RSAError(f"{path} cannot be read as a table: {reason(error)}") from error
 
 
-def _image_names(path: Path, part: str) -> tuple[Array, list[str]]:
+def image_names(path: Path, part: str) -> tuple[Array, list[str]]:
     """Names of the images of a part, and what is to be said about them."""
     if part == "localizer":
         return np.array([f"localizer/{i + 1:02d}" for i in range(LOCALISERS)]), []

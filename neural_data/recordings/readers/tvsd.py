@@ -5,15 +5,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray
-from xarray.core import indexing
 
 from ....rsa import RSAError
 from ....rsa.errors import listing, near
 from ....rsa.io.hdf5 import holds, opened, plain_dataset, read_column
 from ....rsa.io.matlab import read_cell_texts, read_mat5
 from ....rsa.types import Array
-from ..recording import DIMS, check_recording, from_arrays, number_repetitions, trials_shown
-from .on_disk import OnDisk
+from ..recording import from_arrays, number_repetitions, trials_shown
+from .on_disk import TrialsOnDisk, by_trials
 
 if TYPE_CHECKING:
     import h5py
@@ -25,7 +24,6 @@ _REGIONS = {  # columns of each region, and how many of them have a reliability 
 }
 _SITES, _RELIABLE = 1024, 0.3
 _FILES = ("THINGS_normMUA.mat", "THINGS_MUA_trials.mat")
-_PIECE = 64 * 2**20  # bytes of trials read at once
 
 
 def is_tvsd(path: Path) -> bool:
@@ -153,30 +151,6 @@ def _filtered(monkey: str, region: Array, reliability: Array) -> str:
     return f"reliability > .3 leaves {left}, {also}"
 
 
-class _Trials(OnDisk):
-    """Trials of one part, (trials, sites, ms), of `ALLMUA` (ms, trials, channels), which is read in pieces."""
-
-    def __init__(self, path: Path, name: str, rows: Array, channels: Array) -> None:
-        super().__init__(path, name, (1, 2, 0))
-        self.rows, self.channels, self.all = rows, channels, self.shape
-        self.shape = (len(rows), len(channels), self.shape[2])
-
-    def _read(self, key: tuple[Any, ...]) -> Array:
-        rows, channels = (np.atleast_1d(of[part]) for of, part in zip((self.rows, self.channels), key[:2], strict=True))
-        time = slice(key[2], key[2] + 1) if isinstance(key[2], int | np.integer) else key[2]
-        n_time = len(np.arange(self.shape[2])[time])
-        out = np.empty((len(rows), len(channels), n_time), self.dtype)
-        with opened(self.path) as file:
-            data = plain_dataset(file, self.name)
-            step = max(1, _PIECE // max(1, n_time * self.all[1] * data.dtype.itemsize))
-            for start in range(int(rows.min(initial=0)), int(rows.max(initial=-1)) + 1, step):
-                here = np.flatnonzero((rows >= start) & (rows < start + step))
-                if len(here):
-                    piece = data[time, start : start + step, :]
-                    out[here] = piece[:, rows[here] - start][:, :, channels].transpose(1, 2, 0)
-        return out[tuple(0 if isinstance(part, int | np.integer) else slice(None) for part in key)]
-
-
 def _trials(
     path: Path,
     file: "h5py.File",
@@ -199,17 +173,14 @@ def _trials(
         raise RSAError(
             f"ALLMAT names {part} images {image.min(initial=0) + 1} to {image.max(initial=-1) + 1} of {len(ids)}"
         )
-    source = _Trials(path, "ALLMUA", rows, _channels(path))
+    source = TrialsOnDisk(path, "ALLMUA", rows, _channels(path))
     columns: dict[str, Any] = {name: ("neuroid", values) for name, values in neuroids.items()}
     columns |= {"stimulus_id": ("presentation", ids[image]), "object_name": ("presentation", concepts[image])}
     columns |= {"repetition": ("presentation", number_repetitions(image)), "day": ("presentation", shown[-1, rows])}
     columns |= {"time_bin_start": ("time_bin", tb - 1.0), "time_bin_end": ("time_bin", tb * 1.0)}
     attrs |= {"unit": "multi-unit activity, not normalised", "window_start": 75.0, "window_end": 175.0}
     attrs["note"] = "windows of the paper: V1 25-125, V4 50-150, IT 75-175 ms"
-    variable = xarray.Variable(
-        DIMS, indexing.LazilyIndexedArray(source), encoding={"preferred_chunks": {"presentation": 1}}
-    )
-    return check_recording(xarray.DataArray(variable, columns, attrs=attrs))
+    return by_trials(source, columns, attrs)
 
 
 def _channels(path: Path) -> Array:

@@ -1,5 +1,6 @@
 """`tgsage bench pool` and `bench teachers`: stopped and continued, and every mistake named in one line."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,11 +8,11 @@ import pytest
 from tgsage.benchmarks import Pool, compare_teachers
 from tgsage.benchmarks.pool import making as making
 from tgsage.benchmarks.pool.plans import Published, reduce
-from tgsage.benchmarks.teachers.making import makers
+from tgsage.benchmarks.teachers.making import makers, of_model
 from tgsage.benchmarks.validity.nasbench201 import accuracy, read_table
 from tgsage.plugins.spaces import get_space
 from tgsage.plugins.training import Data, load_data
-from tgsage.rsa import Teacher, compare_all
+from tgsage.rsa import RSAError, Teacher, compare_all, layer_rdms, load_model
 from tgsage.rsa.cli.app import main
 
 from ..pools import tiny_maker
@@ -106,9 +107,47 @@ def test_made_teachers_are_those_of_the_pools_very_images(pool: tuple[Pool, Data
         assert float(got) == pytest.approx(float(score), abs=1e-5)
 
 
-def test_a_recording_becomes_a_teacher_of_its_regions(data_dir: Path, pool: tuple[Pool, Data]) -> None:
-    from dataclasses import replace
+MODEL = """
+import torch
 
+def small():
+    return torch.nn.Sequential(
+        torch.nn.Conv2d(3, 4, 7, stride=8), torch.nn.ReLU(), torch.nn.Conv2d(4, 6, 5, stride=4), torch.nn.ReLU()
+    )
+"""
+
+
+def test_a_model_is_compared_over_the_pools_validation_images(
+    pool: tuple[Pool, Data], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made, digits = pool
+    made.save(tmp_path / "pool.h5")
+    (tmp_path / "models.py").write_text(MODEL)
+    name, out = f"{tmp_path / 'models.py'}:small", tmp_path / "found.json"
+    command = ["teacher", "compare", str(tmp_path / "pool.h5"), "--teacher", name, "--bootstrap", "10"]
+    assert main([*command, "--loaders", "2", "--json", str(out)]) == 0
+    shown = capsys.readouterr().out
+    assert f"{name}, by category" in shown
+    assert f"{name}, by stimulus" in shown
+    model, preprocess = load_model(name)
+    stimuli = digits.stimuli("valid")
+    taught = of_model(name, made)
+    for teacher in taught:
+        expected = layer_rdms(model, stimuli, by=teacher.by, preprocess=preprocess)
+        assert list(teacher.rdms) == list(expected)
+        for layer, rdm in expected.items():
+            own = teacher.rdms[layer].subset(rdm.labels)
+            np.testing.assert_allclose(own.values, rdm.values, rtol=1e-4, atol=1e-6)
+    assert compare_teachers(made, taught, bootstrap=10).members["tg"].notnull().any()
+    assert main([*command, "--by", "object_name"]) == 2
+    assert "is by category_name, stimulus, not by object_name" in capsys.readouterr().err
+    with pytest.raises(RSAError, match="does not say which data it was shown"):
+        of_model(name, replace(made, settings={}))
+    with pytest.raises(RSAError, match="was not shown the validation images of digits"):
+        of_model(name, replace(made, views={}))
+
+
+def test_a_recording_becomes_a_teacher_of_its_regions(data_dir: Path, pool: tuple[Pool, Data]) -> None:
     from tgsage.neural_data import images
 
     made, digits = pool

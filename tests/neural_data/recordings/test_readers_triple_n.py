@@ -1,5 +1,7 @@
 """Triple-N: processed sessions in MATLAB 5, as the authors' script saves them."""
 
+import base64
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +10,8 @@ import pytest
 import scipy.io
 from tgsage.neural_data import load, region_rdms
 from tgsage.rsa import RSAError
+from tgsage.rsa.io.kinds import content_of
+from tgsage.rsa.io.tables import read_frame
 from tgsage.rsa.types import Array
 
 NAME, UNITS = "Processed_ses01_240629_M1_2.mat", 7
@@ -87,3 +91,37 @@ def test_an_unknown_part_is_refused(tmp_path: Path) -> None:
     write_processed(tmp_path / NAME)
     with pytest.raises(RSAError, match=r"unknown part 'bst' of .*; did you mean best"):
         load(tmp_path / NAME, part="bst")
+
+
+@pytest.fixture
+def areas(tmp_path: Path) -> Path:
+    """`exclude_area.xls` as Excel 97 to 2003 saves it."""
+    packed = (
+        "c-rk)Pe>F|82`PQS@%!6?%En@Ad8Td=|StzMYmaSC2&OzDk7-WokJ*VtR31eS+>U@=#+F3ymYa;^oI)S)*&$J5CnnN"
+        "txiEg2i@s=-@LKaJh)I|F~8w`?|t9<zTbN@@6WuMH}lbjnFo!FSch)tDA_?&mDvQPpsPec^|mdGZXTdyd-$gi4A4MU"
+        "`S7&nwO@{*9PdSFxNp2934Ee-1{csjp0naxh$QzRBV-@CNDAB`OBfB@t2&k=EO)ZJ$DYqv9%ai7mR;n#AWmaG(cgMR"
+        "&Eiv9GuMS7c^`4i2ex#e9<SsqzH(DIzCM`w^O>>jS<z%vV-_@Sy;jc3XT}x~qXC@7k{t)WyDRlY+_P`3U4ZOA*4q6W"
+        "*l%eDFbVq{Pw*mYu%ycxA2N9>GqH?8>>xGdtjpup#Ifupnx=&gDLQE@Hivr5J~P?VM?5BlP;@%kLB8qs<ao9~ZYK_t"
+        "%}jNY&1_F)Ml4C@Ec(crMPI{<p_*hCwOo$!l8Df@zI^xF+w|~2;w)Pxd82n;2Yclmz{XV>LBV0JG2q+<(8>`9Szcq-"
+        "JzQ>N86zLcTL$V?AvMK5*SWTZ+Bw8{m)KWU-cRM?*TKh4#m|WYRG#Zyyd0Z*pO`^2y`HiZFRv-Ii8e8PTjEK=&4t=J"
+        "KC*21Z5s(_5!H8Fz4L0Z!UF($9ukfwpN?47H1(_;O(#uX)eO=M#Vpn_KgVviMR^1qjwrt9l2Jwr=JF{n!CX~}OWS};"
+        "E8~(ZQA`J1E{(bTic4cIzv9w2;L@2TRMxM$u*;=0S3q&;%q0&7-C7+UN@v=Fe<1`99z1yP;K73j58DQUkFVh4o}muy"
+        "@&M^q|8-U<mAv01|1E|vPS-{HFzrE(@;nL^&7WQH371Q3GRFO1C~=Zn&tnwB+>g<U=P!NEiSql|bYSGqEul)=FICdd"
+        "zuf*$f4SO9"
+    )
+    (tmp_path / "exclude_area.xls").write_bytes(zlib.decompress(base64.b85decode(packed)))
+    return tmp_path / "exclude_area.xls"
+
+
+def test_areas_come_from_the_old_excel_file(areas: Path) -> None:
+    pytest.importorskip("xlrd")
+    write_processed(areas.parent / NAME)
+    one = load(areas.parent / NAME)
+    assert one["arealabel"].values.tolist() == ["MB1", "MB1", "V4", "V4", "V4", "unassigned", "unassigned"]
+    frame = read_frame(areas, content_of(areas), "", lambda names: ["AREALABEL"])
+    assert frame["AREALABEL"].tolist() == ["MB1", "V4", "AF2"]
+    areas.write_bytes(areas.read_bytes()[:3000])
+    for read in (lambda: load(areas.parent / NAME), lambda: load(areas)):
+        with pytest.raises(RSAError, match=r"exclude_area\.xls cannot be read as") as caught:
+            read()
+        assert "\n" not in str(caught.value)

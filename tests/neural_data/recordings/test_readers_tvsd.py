@@ -112,7 +112,7 @@ def test_a_window_of_trials_equals_plain_numpy(
     part: str, columns: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     written = write_trials(tmp_path / "monkeyN", columns=columns)
-    monkeypatch.setattr("tgsage.neural_data.recordings.readers.tvsd._PIECE", 300 * SITES * 4 * 3)
+    monkeypatch.setattr("tgsage.neural_data.recordings.readers.on_disk._PIECE", 300 * SITES * 4 * 3)
     monkeypatch.setattr("tgsage.neural_data.recordings.recording._BLOCK_BYTES", 8 * SITES * 300 * 2)
     one = load(written.path, part=part)
     assert not isinstance(one.variable._data, np.ndarray)

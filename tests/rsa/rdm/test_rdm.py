@@ -109,3 +109,15 @@ def test_subsets_refuse_unknown_and_repeated_labels() -> None:
         monkeys.subset(["car", "monkey_3"])
     with pytest.raises(RSAError, match=r"occur more than once: car"):
         monkeys.subset(["car", "car"])
+
+
+def test_a_mean_keeps_what_all_share_missing_values_included() -> None:
+    descriptors = {"size": np.array([1.0, np.nan, 2.0]), "kind": np.array(["a", "", "b"])}
+    one = RDM([0.0, 1.0, 2.0], "abc", descriptors=descriptors, attrs={"noise": float("nan"), "session": 1})
+    other = RDM([2.0, 1.0, 0.0], "abc", descriptors=descriptors, attrs={"noise": float("nan"), "session": 2})
+    mean = RDM.mean([one, other])
+    assert list(mean.descriptors) == ["size", "kind"]
+    np.testing.assert_array_equal(mean.descriptors["size"], descriptors["size"])
+    assert set(mean.attrs) == {"noise", "mean_of"}
+    differs = RDM([2.0, 1.0, 0.0], "abc", descriptors={"size": np.array([1.0, np.nan, 3.0])})
+    assert not RDM.mean([one, differs]).descriptors
