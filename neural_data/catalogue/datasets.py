@@ -1,6 +1,9 @@
 """The data sets that have a name: what they are, whose they are, and where they come from."""
 
+import re
 from dataclasses import dataclass, replace
+
+_AFTER_YEAR = re.compile(r"(?<=\d{4}),")
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,8 @@ class Dataset:
         Where to get images that are not published with it.
     usual_filter : str
         Condition on a column of neuroids that publications select by.
+    megabytes : float
+        About how large it is, where the size of a file is not known to the byte; 0 if unknown.
     """
 
     name: str
@@ -69,6 +74,12 @@ class Dataset:
     obtain: str = ""
     images_at: str = ""
     usual_filter: str = ""
+    megabytes: float = 0.0
+
+    @property
+    def authors(self) -> str:
+        """Whom to cite, as far as the year."""
+        return _AFTER_YEAR.split(self.citation)[0]
 
     @property
     def files(self) -> tuple[DataFile, ...]:
@@ -219,7 +230,7 @@ def _tvsd(monkey: str, part: str, title: str) -> Dataset:
     found = Dataset(
         folder + ("" if part == "test" else f"/{part}"),
         "recording",
-        f"macaque V1, V4 and IT, 1,024 neuroids, {title}; file of 194 MB",
+        f"macaque V1, V4 and IT, 1,024 neuroids, {title}",
         source,
         "CC-BY 4.0",
         _PAPALE,
@@ -227,7 +238,7 @@ def _tvsd(monkey: str, part: str, title: str) -> Dataset:
         table=DataFile(f"{folder}/_logs/things_imgs.mat"),
     )
     how = f"{source} has {monkey}/THINGS_normMUA.mat and {monkey}/_logs/things_imgs.mat"
-    return replace(found, part=part, obtain=how, images_at=_THINGS, usual_filter="reliability>.3")
+    return replace(found, part=part, obtain=how, images_at=_THINGS, usual_filter="reliability>.3", megabytes=194.0)
 
 
 def _rsatoolbox(name: str, commit: str, size: int, sha256: str) -> DataFile:

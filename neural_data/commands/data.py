@@ -38,8 +38,19 @@ def list_(data_dir: DataDir = None, json: Json = None) -> None:
 
     folder = data_folder(data_dir)
     datasets = list_datasets()
-    rows = [[f"{item.name}\n  {item.title}", item.kind, _size(item), _presence(item, folder)] for item in datasets]
-    notes = [f"Data folder: {folder}", "tgsage data describe NAME shows source, licence and citation."]
+    rows = [
+        [
+            f"{item.name}\n  {item.title}\n  licence: {item.licence}; by {item.authors}",
+            item.kind,
+            _size(item),
+            _presence(item, folder),
+        ]
+        for item in datasets
+    ]
+    notes = [
+        f"Data folder: {folder}",
+        "tgsage data describe NAME shows source and citation; - is a size that is not known.",
+    ]
     if json is not None:
         listed = [{**_registered(item), "on_disk": _presence(item, folder)} for item in datasets]
         write_json(json, {"folder": str(folder), "datasets": listed})
@@ -192,7 +203,9 @@ def _cell(value: Any) -> str:
 
 def _size(dataset: "Dataset") -> str:
     sizes = [file.size for file in dataset.files]
-    return f"{sum(sizes) / 1e6:.1f} MB" if sizes and all(sizes) else "-"
+    if sizes and all(sizes):
+        return f"{sum(sizes) / 1e6:.1f} MB"
+    return f"about {dataset.megabytes:g} MB" if dataset.megabytes else "-"
 
 
 def _presence(dataset: "Dataset", folder: Path) -> str:
@@ -203,6 +216,6 @@ def _presence(dataset: "Dataset", folder: Path) -> str:
 
 
 def _registered(dataset: "Dataset") -> dict[str, Any]:
-    fields = ("name", "kind", "title", "source", "licence", "citation")
+    fields = ("name", "kind", "title", "source", "licence", "citation", "megabytes")
     files = [vars(file) | {"size": file.size or None} for file in dataset.files]
     return {**{key: getattr(dataset, key) for key in fields}, "files": files}

@@ -3,6 +3,7 @@
 Read by h5py alone, as other untrusted HDF5 files are: neither links out of the file nor its own schemas are followed.
 """
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from ....rsa.labels import check_names
 from ....rsa.types import Array
 from ...settings import Layout
 from ..recording import WINDOW, from_arrays
+from .nwb_rasters import count_rasters, groups_in, held, presented, raster_of, unit_table
 from .variables import whole
 
 if TYPE_CHECKING:
@@ -41,13 +43,18 @@ def read_nwb(path: Path, layout: Layout) -> "xarray.DataArray":
     `layout.stimulus_ids` says, with the other columns of that table; regions are the `location` of each unit's first
     electrode. NaN where a unit was not observed in the whole window (`obs_intervals`).
 
+    A file without sorted units is read by its rasters (see `nwb_rasters`).
+
     Raises RSAError naming the file for one without units, trials or names of stimuli, and for tables that do not fit.
     """
     if layout.dims:
         raise RSAError(f"{path} is NWB, whose units and trials have no dims; --responses names an array in it")
     with opened(path) as file:
-        table, name = _trials(file, layout)
-        trials = _columns(table)
+        rasters = "" if held(file, "units/spike_times") is not None else raster_of(file, layout.part)
+        trials, name = presented(file) if rasters and not _has_trials(file, layout) else ({}, "")
+        if not trials:
+            table, name = _trials(file, replace(layout, part="") if rasters else layout)
+            trials = columns_of(table)
         stimulus = layout.stimulus_ids or _stimulus_column(trials)
         onset = next((key for key in _ONSETS if key in trials), "")
         if not onset or trials[onset].dtype.kind not in "iuf":
@@ -55,14 +62,21 @@ def read_nwb(path: Path, layout: Layout) -> "xarray.DataArray":
         start, end = layout.window or WINDOW
         if not start < end:
             raise RSAError(f"a window has a start before its end, got {start:g} and {end:g} ms")
-        counts, units = _counts(file, trials[onset].astype(np.float64), start / 1000, end / 1000)
+        onsets, window, bins = trials[onset].astype(np.float64), (start / 1000, end / 1000), ""
+        if rasters:
+            counts, bins = count_rasters(file, rasters, onsets, *window)
+            beside = unit_table(file, rasters, counts.shape[1])
+            units = {"id": np.arange(counts.shape[1])} if beside is None else columns_of(beside)
+        else:
+            counts, units = _counts(file, onsets, *window)
         region, how = _regions(file, units, layout)
         neuroid = {word(key): column for key, column in units.items() if key not in ("id", layout.neuroid_ids)}
         subject = member(file, "general/subject/subject_id") if "general/subject/subject_id" in file else None
         if subject is not None:
             neuroid["animal"] = np.full(len(units["id"]), str(read_column(file, "general/subject/subject_id")))
-        ids = _named(units, layout.neuroid_ids or "id", "units")
-        said = [f"spikes {start:g} to {end:g} ms after {onset} of {name}", f"stimuli from {stimulus}", how]
+        ids = _named(units, layout.neuroid_ids or (_text_column(units) if rasters else "id"), "units")
+        said = [bins] if bins else []
+        said += [f"spikes {start:g} to {end:g} ms after {onset} of {name}", f"stimuli from {stimulus}", how]
         columns = {word(key): column for key, column in trials.items() if key not in (stimulus, layout.repetition)}
         return from_arrays(
             counts[:, :, None],
@@ -77,11 +91,20 @@ def read_nwb(path: Path, layout: Layout) -> "xarray.DataArray":
         )
 
 
-def _trials(file: "h5py.File", layout: Layout) -> "tuple[h5py.Group, str]":
-    import h5py
+def _has_trials(file: "h5py.File", layout: Layout) -> bool:
+    """Whether a table of intervals names what was shown."""
+    wanted = layout.stimulus_ids
+    return any(wanted in t if wanted else bool(_usual(t)) for t in groups_in(file, "intervals").values())
 
-    tables = {name: member(file, f"intervals/{name}") for name in file.get("intervals", ())}
-    tables = {name: table for name, table in tables.items() if isinstance(table, h5py.Group)}
+
+def _text_column(units: dict[str, Array]) -> str:
+    """The first column of unique texts, else the numbers."""
+    texts = (name for name, column in units.items() if column.dtype.kind == "U" and len(set(column)) == len(column))
+    return next(texts, "id")
+
+
+def _trials(file: "h5py.File", layout: Layout) -> "tuple[h5py.Group, str]":
+    tables = groups_in(file, "intervals")
     wanted = layout.stimulus_ids
     fitting = [name for name, table in tables.items() if (wanted in table if wanted else _usual(table))]
     if layout.part and layout.part not in tables:
@@ -110,7 +133,7 @@ def _stimulus_column(trials: dict[str, Array]) -> str:
     return found
 
 
-def _columns(table: "h5py.Group") -> dict[str, Array]:
+def columns_of(table: "h5py.Group") -> dict[str, Array]:
     """Columns with one number or text per row; ragged ones and references are left out."""
     import h5py
 
@@ -148,7 +171,7 @@ def _counts(
     if not np.isfinite(onsets).all():
         raise RSAError(f"{(~np.isfinite(onsets)).sum()} trials have no onset")
     group: Any = member(file, "units")
-    units = _columns(group)
+    units = columns_of(group)
     if not len(units["id"]):
         raise RSAError("it holds no units")
     spikes, ends = plain_dataset(group, "spike_times"), _ends(group, "spike_times", len(units["id"]))
@@ -180,7 +203,7 @@ def _regions(file: "h5py.File", units: dict[str, Array], layout: Layout) -> tupl
     own = wanted if wanted in units else "" if wanted else the_one("region", units) or "location"
     if own in units:
         return units[own].astype(str), f"regions from {own} of the units"
-    electrodes = _columns(member(file, _ELECTRODES)) if _ELECTRODES in file else {}
+    electrodes = columns_of(member(file, _ELECTRODES)) if _ELECTRODES in file else {}
     column = wanted or "location"
     group: Any = member(file, "units")
     if column in electrodes and "electrodes" in group:

@@ -55,10 +55,11 @@ def read_session(path: Path, part: str = "") -> xarray.DataArray:
             time, n_trials, n_units = _rasters(file)
             shown, before = _shown(file, n_trials)
             position = _positions(file, n_units)
-    if len(shown) != n_trials or shown.min(initial=1) < 1 or shown.max(initial=1) > NSD + LOCALISERS:
+    low, high = (int(shown.min()), int(shown.max())) if len(shown) else (0, 0)
+    if len(shown) != n_trials or low < 1 or high > NSD + LOCALISERS:
         raise RSAError(
-            f"{path} holds {n_trials} trials, and {len(shown)} images from {shown.min(initial=0)} to"
-            f" {shown.max(initial=0)} were shown; expected one of 1 to {NSD + LOCALISERS} for each"
+            f"{path} holds {n_trials} trials, and {len(shown)} images from {low} to {high} were shown; expected one of"
+            f" 1 to {NSD + LOCALISERS} for each"
         )
     if not 0 <= before < time:
         raise RSAError(f"{path}: images appear {before} ms after the first of {time} bins, so none would be left")

@@ -11,6 +11,7 @@ from tgsage.neural_data import as_teacher, load, load_teacher
 from tgsage.rsa import RSAError
 
 pynwb = pytest.importorskip("pynwb", reason="pynwb writes the files of these tests")
+DynamicTable = pytest.importorskip("hdmf.common").DynamicTable
 pytestmark = pytest.mark.filterwarnings("ignore")  # of pynwb
 RNG = np.random.default_rng(0)
 SHOWN, OBJECTS = [f"im{t % 4}" for t in range(12)], [f"o{t % 2}" for t in range(12)]
@@ -133,3 +134,87 @@ def test_damaged_files_end_in_one_line(change: Any, message: str, tmp_path: Path
     with pytest.raises(RSAError, match=message) as caught:
         load(path)
     assert str(path) in str(caught.value)
+
+
+RATE, BINS, SERIES = 1000.0, 7000, "stimulus/presentation/presentations"
+RASTER = RNG.poisson(0.05, (BINS, 4)).astype(np.uint8)
+FILES = [f"stimuli/set/im{i}.png" for i in range(4)]
+
+
+def write_rasters(path: Path, *, trials: bool = False, timestamps: bool = False, **changed: Any) -> Path:
+    """As DANDI 000628: no sorted units but a time series of counts, and a series that indexes the files of images."""
+    nwb = pynwb.NWBFile("session", "id", datetime(2020, 1, 1, tzinfo=UTC))
+    module = nwb.create_processing_module("ecephys", "rasters")
+    clock: dict[str, Any] = {"starting_time": 0.05, "rate": RATE}
+    if timestamps:
+        clock = {"timestamps": 0.05 + np.arange(BINS) / RATE}
+    clock |= {"data": RASTER, "unit": "count"} | changed
+    module.add(pynwb.TimeSeries("rasters", **clock))
+    units = DynamicTable("unit_names", "names of the units")
+    units.add_column("unit_name", "name")
+    for i in range(4):
+        units.add_row(unit_name=f"00{i}a")
+    module.add(units)
+    if trials:
+        nwb.add_trial_column("image_id", "what was shown")
+        for onset, shown in zip(ONSETS, SHOWN, strict=True):
+            nwb.add_trial(start_time=onset, stop_time=onset + 0.3, image_id=shown)
+    else:
+        files = pynwb.image.ImageSeries("images", external_file=FILES, format="external", rate=1.0, unit="n.a.")
+        nwb.add_stimulus_template(files)
+        index = np.array([FILES.index(f"stimuli/set/{name}.png") for name in SHOWN], np.uint32)
+        shown_ = {"data": index, "timestamps": ONSETS, "unit": "n.a.", "indexed_timeseries": files}
+        nwb.add_stimulus(pynwb.image.IndexSeries("presentations", **shown_))
+    with pynwb.NWBHDF5IO(path, "w") as io:
+        io.write(nwb)
+    return path
+
+
+@pytest.mark.parametrize(("trials", "timestamps"), [(False, False), (True, False), (False, True)])
+def test_rasters_without_sorted_units_are_counted_in_the_window(trials: bool, timestamps: bool, tmp_path: Path) -> None:
+    one = load(write_rasters(tmp_path / "a.nwb", trials=trials, timestamps=timestamps), region="IT")
+    begins = 0.05 + np.arange(BINS) / RATE
+    inside = [(begins > o + 0.07 - 1e-6) & (begins < o + 0.17 - 1e-4) for o in ONSETS]
+    np.testing.assert_array_equal(one.values[:, :, 0], [RASTER[rows].sum(axis=0) for rows in inside])
+    assert one["stimulus_id"].values.tolist() == (SHOWN if trials else [f"{name}.png" for name in SHOWN])
+    assert one["neuroid_id"].values.tolist() == ["000a", "001a", "002a", "003a"]
+    assert set(one["region"].values.tolist()) == {"IT"}
+    assert "bins of 1 ms of processing/ecephys/rasters" in str(one.attrs["read_as"])
+    late = load(write_rasters(tmp_path / "b.nwb", trials=trials), window=(1100, 1500))
+    assert np.isnan(late.values[-1]).all()
+    assert np.isfinite(late.values[:-1]).all()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            lambda f: f["stimulus/presentation/presentations/data"].write_direct(np.full(12, 9, np.uint32)),
+            "images 9 to 9",
+        ),
+        (lambda f: f["processing/ecephys/rasters"].pop("data"), "no sorted units|no table of intervals"),
+        (lambda f: f["processing/ecephys/rasters/starting_time"].attrs.update(rate=-1.0), "starting_time with a rate"),
+        (lambda f: f["processing/ecephys/rasters/starting_time"].attrs.update(rate=5.0), "do not fit into a window"),
+        (lambda f: f[f"{SERIES}/timestamps"].write_direct(np.full(12, np.nan)), "no onset"),
+        (lambda f: f[f"{SERIES}/timestamps"].write_direct(np.full(12, 1e6)), "no onset lies"),
+        (lambda f: f["stimulus/templates/images"].pop("external_file"), "does not say which files"),
+        (lambda f: f.update({"processing/ecephys/rasters2": f["processing/ecephys/rasters"]}), "holds several rasters"),
+    ],
+)
+def test_damaged_rasters_end_in_one_line(change: Any, message: str, tmp_path: Path) -> None:
+    path = write_rasters(tmp_path / "a.nwb")
+    with h5py.File(path, "a") as file:
+        change(file)
+    with pytest.raises(RSAError, match=message) as caught:
+        load(path)
+    assert "\n" not in str(caught.value)
+    assert str(path) in str(caught.value)
+
+
+def test_rasters_elsewhere_are_not_followed(tmp_path: Path) -> None:
+    path = write_rasters(tmp_path / "a.nwb")
+    with h5py.File(path, "a") as file:
+        del file["processing/ecephys/rasters"]
+        file["processing/ecephys/rasters"] = h5py.ExternalLink("/etc/passwd", "/x")
+    with pytest.raises(RSAError, match="no table of intervals"):
+        load(path)
