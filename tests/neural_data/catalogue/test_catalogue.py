@@ -8,6 +8,7 @@ from tgsage.neural_data import list_datasets, load, load_rdms
 from tgsage.neural_data.catalogue.lookup import data_folder
 from tgsage.rsa import RDM, RSAError
 
+from ...public import ROOT
 from ..layouts import Images, shuffled, write_majaj
 
 
@@ -34,6 +35,15 @@ def test_names_are_unique_and_every_entry_says_whose_the_data_are() -> None:
         assert all((dataset.title, dataset.source, dataset.licence, dataset.citation))
         assert all(file.url.startswith("https://") or not file.url for file in dataset.files)
         assert all(file.checksum.split(":")[0] in ("sha256", "sha1", "") for file in dataset.files)
+
+
+def test_the_page_has_every_data_set_with_its_licence_and_authors() -> None:
+    rows = [row for row in (ROOT / "docs" / "recordings.md").read_text().splitlines() if row.startswith("| `")]
+    for dataset in list_datasets():
+        family, first = dataset.name.split("/")[0], dataset.authors.replace(",", " ").split()[0]
+        known = first if dataset.kind != "simulation" else "this package"
+        assert any(f"`{family}" in row and dataset.licence in row and known in row for row in rows), dataset.name
+        assert dataset.authors[-4:].isdigit()
 
 
 def test_files_of_brainscore_lie_where_its_registry_says() -> None:

@@ -201,6 +201,30 @@ def test_files(tmp_path: Path) -> None:
         load_model(f"{tmp_path}/own.py:odd@untrained")
 
 
+@pytest.mark.parametrize(
+    ("name", "layers", "middle", "file", "under", "prefix"),
+    [
+        ("torchvision:squeezenet1_1", numbered("features.{}", 13), "features.6", "a.pt", "state_dict", "module."),
+        ("torchvision:resnet18", numbered("layer{}", 5)[1:], "layer2", "a.ckpt", "model_state_dict", "_orig_mod."),
+        ("torchvision:mobilenet_v3_small", numbered("features.{}", 13), "features.6", "a.safetensors", "", ""),
+    ],
+)
+def test_checkpoints_of_real_architectures(
+    name: str, layers: list[str], middle: str, file: str, under: str, prefix: str, tmp_path: Path
+) -> None:
+    fresh = load_model(f"{name}@untrained")[0].state_dict()
+    state = {f"{prefix}{key}": value * 1.25 if value.is_floating_point() else value for key, value in fresh.items()}
+    if under:
+        torch.save({under: state, "epoch": 3}, tmp_path / file)
+    else:
+        pytest.importorskip("safetensors.torch").save_file(
+            {k: v.contiguous() for k, v in state.items()}, tmp_path / file
+        )
+    check(f"{name}@{tmp_path / file}", layers, middle)
+    loaded = load_model(f"{name}@{tmp_path / file}")[0].state_dict()
+    assert all(torch.equal(loaded[key], state[f"{prefix}{key}"]) for key in fresh)
+
+
 @pytest.mark.parametrize("file", ["weights.pt", "weights.safetensors"])
 def test_weights_may_be_named_with_the_model(tmp_path: Path, file: str) -> None:
     (tmp_path / "own.py").write_text("from torch import nn\ndef small():\n    return nn.Sequential(nn.Linear(2, 1))\n")
