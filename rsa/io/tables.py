@@ -35,6 +35,7 @@ _KNOWN = {role: {re.sub(r"[^a-z0-9]", "", name) for name in names.split()} for r
 _OPTIONS = {"stimulus_ids": "--stimulus-ids", "neuroid_ids": "--neuroid-ids"}
 _MOST_COLUMNS = 100_000
 UNNAMED = "Unnamed: 0"  # as pandas calls the index of a table that was written with it
+_PACKAGES = {"openpyxl": "openpyxl", "calamine": "python-calamine"}  # by the name that pandas has for them
 _OLD_EXCEL = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 
 
@@ -96,7 +97,7 @@ def read_frame(path: Path, kind: str, part: str, as_text: Callable[[list[str]], 
         try:
             return _READERS[kind](path, part, as_text)
         except ImportError as error:
-            needs, extra = ("pyarrow", "parquet") if kind == "parquet" else (_engine(path), "excel")
+            needs, extra = ("pyarrow", "parquet") if kind == "parquet" else (_PACKAGES[_engine(path)], "excel")
             raise RSAError(f"{path} needs {needs}, which is not installed: pip install 'tgsage[{extra}]'") from error
 
 
@@ -156,10 +157,10 @@ def _read_excel(path: Path, part: str, as_text: Callable[[list[str]], Iterable[s
         return book.parse(sheet, header=None, skiprows=1, names=names, dtype=texts)
 
 
-def _engine(path: Path) -> "Literal['openpyxl', 'xlrd']":
+def _engine(path: Path) -> "Literal['openpyxl', 'calamine']":
     """The package that reads a workbook: .xls of before 2007 needs another one."""
     with path.open("rb") as file:
-        return "xlrd" if file.read(8) == _OLD_EXCEL else "openpyxl"
+        return "calamine" if file.read(8) == _OLD_EXCEL else "openpyxl"
 
 
 def _texts(frame: "pandas.DataFrame", as_text: Callable[[list[str]], Iterable[str]]) -> "pandas.DataFrame":

@@ -142,9 +142,11 @@ def _areas(path: Path) -> list[tuple[int, float, float, str]]:
         try:
             import pandas
 
-            rows = pandas.read_excel(path, engine="xlrd").to_dict("records")
+            rows = pandas.read_excel(path, engine="calamine").to_dict("records")
         except ImportError as error:
-            raise RSAError(f"{path} needs xlrd: pip install 'tgsage[excel]', or save it as {path.stem}.csv") from error
+            raise RSAError(
+                f"{path} needs python-calamine: pip install 'tgsage[excel]', or save it as {path.stem}.csv"
+            ) from error
         except Exception as error:  # anything that a damaged file may cause in a parser
             raise RSAError(f"{path} cannot be read as an Excel file: {reason(error)}") from error
     try:

@@ -9,14 +9,20 @@ from typing import Any
 
 import h5py
 import numpy as np
+import pandas as pd
 import pytest
+import torch
+from safetensors.torch import save_file
 from tgsage.neural_data import as_teacher, load, save_recording
 from tgsage.rsa import RSAError, Teacher
 
 from ..layouts import SITES, Images, majaj_columns, shuffled, write_assembly, write_encoded, write_hvm, write_majaj
 from ..tvsd_layout import write_tvsd
+from .test_readers_nwb import write as write_nwb
+from .test_readers_nwb import write_rasters
 from .test_readers_triple_n import NAME as PROCESSED
 from .test_readers_triple_n import write_processed
+from .test_readers_triple_n_trials import write_good_unit, write_session
 
 LOOP = """
 import re, resource, sys
@@ -31,6 +37,16 @@ readers = {".h5": load, ".nc": load, ".npy": load, ".npz": load, ".mat": load_rd
            ".teacher": Teacher.load, ".rdm": RDM.load}
 if "recordings" in sys.argv[1]:
     readers[".mat"] = load
+if "people" in sys.argv[1]:
+    import torch
+    from tgsage.rsa import read_layers
+    from tgsage.rsa.networks.weights import load_weights
+
+    def weights(path: Path) -> None:
+        load_weights(torch.nn.Linear(4, 3), path)
+
+    readers |= dict.fromkeys((".nwb", ".csv", ".parquet", ".xlsx", ".xls", ".mat"), load)
+    readers |= {".npz": read_layers, ".hdf5": read_layers, ".pt": weights, ".safetensors": weights}
 sources = [Path(name) for name in sys.argv[3:]]
 for source in sources:
     readers[source.suffix](source)
@@ -102,6 +118,38 @@ def test_damage_of_matlab_files_ends_in_one_line_or_none(tmp_path: Path) -> None
 @pytest.mark.slow
 def test_much_damaged_hdf5_ends_in_one_line_or_none(hdf5_files: list[Path], tmp_path: Path) -> None:
     found = outcomes(tmp_path, hdf5_files, 300)
+    assert sum(found.values(), Counter()).keys() == {"loaded", "refused"}
+
+
+@pytest.fixture
+def people(tmp_path: Path) -> list[Path]:
+    """Sessions of Triple-N and NWB, tables, features of two kinds, and weights of two kinds."""
+    folder, rng = tmp_path / "people", np.random.default_rng(0)
+    folder.mkdir()
+    session = write_session(folder)
+    info = session.with_name(f"{session.stem}_info.mat")
+    info.with_name("damaged_info.mat").write_bytes(info.read_bytes())
+    frame = pd.DataFrame(rng.normal(size=(8, 5)), columns=[f"unit{i}" for i in range(5)])
+    frame.insert(0, "stimulus_id", [f"im{i}" for i in range(8)])
+    frame.to_csv(folder / "a.csv", index=False)
+    frame.to_parquet(folder / "a.parquet")
+    frame.to_excel(folder / "a.xlsx", index=False)
+    names, layers = frame["stimulus_id"].to_numpy(str), {"fc": rng.normal(size=(8, 7)), "conv": rng.normal(size=(8, 9))}
+    np.savez(folder / "features.npz", labels=names, **layers)  # type: ignore[arg-type]
+    with h5py.File(folder / "features.hdf5", "w") as file:
+        file["labels"] = names.tolist()
+        for name, values in layers.items():
+            file[name] = values
+    state = torch.nn.Linear(4, 3).state_dict()
+    torch.save({"state_dict": state}, folder / "a.pt")
+    save_file(state, folder / "a.safetensors")
+    kinds = ("a.csv", "a.parquet", "a.xlsx", "features.npz", "features.hdf5", "a.pt", "a.safetensors")
+    made = [session, write_good_unit(folder), write_rasters(folder / "r.nwb"), write_nwb(folder / "s.nwb")]
+    return [*made, *(folder / name for name in kinds)]
+
+
+def test_damage_of_what_laboratories_have_ends_in_one_line_or_none(people: list[Path]) -> None:
+    found = outcomes(people[0].parent, people, 18)
     assert sum(found.values(), Counter()).keys() == {"loaded", "refused"}
 
 

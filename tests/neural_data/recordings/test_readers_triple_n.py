@@ -72,7 +72,7 @@ def test_what_is_not_beside_the_file_is_said(tmp_path: Path) -> None:
         ({"pos": np.zeros((1, 3))}, {}, "pos must hold one number per unit, 7"),
         ({"snr": "text"}, {}, "snr must hold one number per unit, 7"),
         ({}, {"exclude_area.csv": "a,b\n1,2\n"}, "needs columns SesIdx, y1, y2 and AREALABEL"),
-        ({}, {"exclude_area.xls": "not Excel"}, "needs xlrd|cannot be read as an Excel file"),
+        ({}, {"exclude_area.xls": "not Excel"}, "needs python-calamine|cannot be read as an Excel file"),
         ({}, {"stimulus_Li2026_Stimuli.csv": "stimulus_id,tn_index\nnsd_1,1\n"}, "needs columns tn_index, 1 to 1000"),
     ],
 )
@@ -114,7 +114,7 @@ def areas(tmp_path: Path) -> Path:
 
 
 def test_areas_come_from_the_old_excel_file(areas: Path) -> None:
-    pytest.importorskip("xlrd")
+    pytest.importorskip("python_calamine")
     write_processed(areas.parent / NAME)
     one = load(areas.parent / NAME)
     assert one["arealabel"].values.tolist() == ["MB1", "MB1", "V4", "V4", "V4", "unassigned", "unassigned"]
