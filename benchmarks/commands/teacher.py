@@ -82,7 +82,7 @@ def compare(
         json = json or writable(page.with_suffix(".json"))
     if pool.is_dir():
         given: dict[str, Any] = {"alpha": alpha, "rule": rule, "method": method, "weights": weights}
-        _rivals(pool, teacher, by, given, bootstrap, seed, data_dir, json, page)
+        _rivals(pool, teacher, by, given, bootstrap, seed, data_dir, loaders, json, page)
         return
     loaded = Pool.load(pool)
     teachers = [made for name in teacher for made in _teachers(name, loaded, by, data_dir, loaders)]
@@ -109,6 +109,7 @@ def _rivals(
     bootstrap: int,
     seed: int,
     data_dir: Path | None,
+    loaders: int,
     json: Path | None,
     page: Path | None,
 ) -> None:
@@ -126,7 +127,7 @@ def _rivals(
     if useless := [f"--{name}" for name, value in given.items() if value]:
         raise RSAError(f"{', '.join(useless)} has no use for a pool over seeds; leave it out")
     one = one_of(pool)
-    teachers = [made for name in names for made in _teachers(name, one, by, data_dir)]
+    teachers = [made for name in names for made in _teachers(name, one, by, data_dir, loaders)]
     with progress("reading the pool", len(places_of(pool)), "seeds") as done:
         table = read_table(pool, teachers, data_dir=data_dir, progress=done)
     with progress("rivals", POPULATIONS * len(table.checkpoints), "populations x checkpoints") as done:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from ...rsa import TeacherScore
 
 
-COLUMNS = 12  # targets in one table; beyond half of them cells have no intervals
+COLUMNS = 12  # targets in one table at most; beyond half of them cells have no intervals
 
 
 def score(
@@ -248,7 +248,7 @@ def score(
 
 
 def _show(model: str, result: "TeacherScore") -> None:
-    from ...rsa.cli.console import print_table
+    from ...rsa.cli.console import WIDTH, print_table
     from ...rsa.errors import conditions
     from ...rsa.rdm.comparison import caution
 
@@ -292,10 +292,12 @@ def _show(model: str, result: "TeacherScore") -> None:
     if len(targets) > COLUMNS and not of_model:
         print_table(title, ["target", "neuroids", "best layer", "similarity", "ceiling"], _by_target(result), notes)
         return
-    for start in range(0, len(targets), COLUMNS):
-        last = start + COLUMNS >= len(targets)
-        part = [[row[0], *row[1 + start : 1 + start + COLUMNS]] for row in rows]
-        print_table(title, ["layer", *targets[start : start + COLUMNS]], part, notes if last else ())
+    room = WIDTH - max(len(row[0]) for row in rows) - 4
+    step = max(1, min(COLUMNS, room // (3 + max(5, *map(len, targets)))))
+    for start in range(0, len(targets), step):
+        last = start + step >= len(targets)
+        part = [[row[0], *row[1 + start : 1 + start + step]] for row in rows]
+        print_table(title, ["layer", *targets[start : start + step]], part, notes if last else ())
 
 
 def _by_target(result: "TeacherScore") -> list[list[str]]:

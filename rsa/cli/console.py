@@ -15,6 +15,7 @@ from ..extensions import versions
 from ..io.storage import replacing
 
 FIRST_LINE, BETWEEN_LINES = 10.0, 60.0  # seconds before the first line of a log, and at most between two
+WIDTH = 120  # characters of a line where there is no terminal
 
 
 class Progress:
@@ -135,7 +136,7 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]
     from rich.table import Table
     from rich.text import Text
 
-    console = Console(width=None if sys.stdout.isatty() else 120)
+    console = Console(width=None if sys.stdout.isatty() else WIDTH)
     console.print(title, style="bold", markup=False, highlight=False, soft_wrap=True)
     table = Table(box=box.SIMPLE_HEAD)
     for i, column in enumerate(columns):

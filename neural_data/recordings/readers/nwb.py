@@ -205,8 +205,8 @@ def _regions(file: "h5py.File", units: dict[str, Array], layout: Layout) -> tupl
         return units[own].astype(str), f"regions from {own} of the units"
     electrodes = columns_of(member(file, _ELECTRODES)) if _ELECTRODES in file else {}
     column = wanted or "location"
-    group: Any = member(file, "units")
-    if column in electrodes and "electrodes" in group:
+    group: Any = held(file, "units")
+    if column in electrodes and group is not None and "electrodes" in group:
         rows = read_column(group, "electrodes").astype(np.int64)
         ragged = "electrodes_index" in group
         first = _ends(group, "electrodes", len(units["id"])) if ragged else np.arange(len(rows) + 1)

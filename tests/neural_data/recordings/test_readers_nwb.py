@@ -160,7 +160,9 @@ def write_rasters(path: Path, *, trials: bool = False, timestamps: bool = False,
         for onset, shown in zip(ONSETS, SHOWN, strict=True):
             nwb.add_trial(start_time=onset, stop_time=onset + 0.3, image_id=shown)
     else:
-        files = pynwb.image.ImageSeries("images", external_file=FILES, format="external", rate=1.0, unit="n.a.")
+        files = pynwb.image.ImageSeries(
+            "images", external_file=FILES, format="external", rate=1.0, unit="n.a.", starting_frame=[0] * 4
+        )
         nwb.add_stimulus_template(files)
         index = np.array([FILES.index(f"stimuli/set/{name}.png") for name in SHOWN], np.uint32)
         shown_ = {"data": index, "timestamps": ONSETS, "unit": "n.a.", "indexed_timeseries": files}
