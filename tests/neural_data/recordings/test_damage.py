@@ -148,6 +148,7 @@ def people(tmp_path: Path) -> list[Path]:
     return [*made, *(folder / name for name in kinds)]
 
 
+@pytest.mark.filterwarnings("ignore")  # of pynwb
 def test_damage_of_what_laboratories_have_ends_in_one_line_or_none(people: list[Path]) -> None:
     found = outcomes(people[0].parent, people, 18)
     assert sum(found.values(), Counter()).keys() == {"loaded", "refused"}
