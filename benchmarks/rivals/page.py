@@ -100,6 +100,7 @@ def answer(found: Rivals) -> str:
     few = found.about["too few"]
     if few:
         lines.append(f"- Too few members so far: {', '.join(f'{name} ({n})' for name, n in few.items())}.")
+    lines += _pixels(found)
     if len(found.about["seeds"]) < 2:
         lines.append("- Only one seed so far: its luck, which all of its networks share, is in no interval.")
     lines.append(
@@ -132,6 +133,24 @@ def _fixed(found: Rivals, population: str) -> str:
         f"{'; '.join(words) or 'none'}. Noise, random RDMs that know nothing, lies above zero in so many of {rows} "
         f"rows: {chance}{spread}."
     )
+
+
+def _pixels(found: Rivals) -> list[str]:
+    """What resemblance to the pixels tells given size: its sign differs between good and other networks."""
+    known = [name for name in found.about["controls"] if name.startswith("pixels") and "stimulus" in name]
+    if not known:
+        return []
+    data = found.given.sel(given="size", predictor=f"{known[0]}: {_RULE}")
+    first, last = (int(data["checkpoint"].values[place]) for place in (0, -1))
+    each = [
+        f"{interval_text(data.sel(population=name, checkpoint=first), 'r')} and "
+        f"{interval_text(data.sel(population=name, checkpoint=last), 'r')} ({name})"
+        for name in _names(found, "population")
+    ]
+    return [
+        f"- The deepest layer's resemblance to the pixels, given size, after {first:,} and {last:,} examples: "
+        f"{'; '.join(each)}."
+    ]
 
 
 def _value(one: "xarray.Dataset", predictor: str) -> str:
