@@ -70,7 +70,7 @@ class Resamples:
             [one(column[here]) for column in values.T[: 1 if once else None]]
             for one, values, here in zip(per_seed, wide, self.present, strict=True)
         ]
-        each = np.array(found)  # seeds, divisions, 1 + draws
+        each: Array = np.array(found)  # seeds, divisions, 1 + draws
         if once:
             whole, without = each[:, 0].mean(0), self._without(each[:, 0, 0])
         else:
@@ -82,7 +82,7 @@ class Resamples:
     @property
     def draws(self) -> int:
         """How often members are drawn."""
-        return self.counts.shape[1] - 1
+        return int(self.counts.shape[1]) - 1
 
     @staticmethod
     def _without(values: Array) -> list[float]:
