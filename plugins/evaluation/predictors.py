@@ -283,8 +283,10 @@ def _synflow(look: Untrained) -> float:
 def _jacob_cov(look: Untrained) -> float:
     """-sum(log(v + k) + 1 / (v + k)), v the eigenvalues of the correlations between images' input gradients."""
     seen = look.passed
-    (jacobian,) = torch.autograd.grad(seen.logits.sum(), seen.images, retain_graph=True, allow_unused=True)
-    if jacobian is None:
+    found: tuple[Tensor | None, ...] = torch.autograd.grad(
+        seen.logits.sum(), seen.images, retain_graph=True, allow_unused=True
+    )
+    if (jacobian := found[0]) is None:
         raise RSAError("no image reaches the logits")
     correlations = torch.corrcoef(jacobian.flatten(1).double().cpu())
     if not bool(correlations.isfinite().all()):
