@@ -34,6 +34,8 @@ def time_figure(score: "TimeScore", figure: "Figure | None" = None) -> "Figure":
         axes.set_visible(False)
     for axes, target in zip(grid.flat, targets, strict=False):
         draw_course(axes, score, target)
+    low, high = grid.flat[0].get_ylim()
+    grid.flat[0].set_ylim(low - 0.18 * (high - low), high)  # room for clusters and latencies
     for axes in grid[:, 0]:
         axes.set_ylabel(f"RDM similarity ({score.method})")
     for k in range(len(targets)):
@@ -55,14 +57,16 @@ def draw_course(axes: "Axes", score: "TimeScore", target: str) -> None:
     for i, layer in enumerate(score.layers):
         chosen = layer == best
         style: dict[str, Any] = {"linewidth": 2.4 if chosen else 1.0, "zorder": 3 if chosen else 2}
-        style["label"] = None if many and not chosen else printable(shortened(layer)) + (" (best)" if chosen else "")
+        style["label"] = (
+            None if many and not chosen else " " + printable(shortened(layer)) + (" (best)" if chosen else "")
+        )  # matplotlib hides _names
         axes.plot(time, here["similarity"].sel(layer=layer), color=_colour(i, len(score.layers)), **style)
     own, colour = here.sel(layer=best), _colour(score.layers.index(best), len(score.layers))
     axes.fill_between(time, own["low"], own["high"], color=colour, alpha=0.18, linewidth=0)
     if "ceiling" in here and np.isfinite(here["ceiling"]).any():
         axes.plot(time, here["ceiling"], linestyle="--", color="0.35", linewidth=1.2, label="ceiling")
     axes.axhline(0, color="0.6", linewidth=0.8, zorder=0)
-    base, place = -0.06, axes.get_xaxis_transform()
+    place = axes.get_xaxis_transform()
     for start, stop in _stretches(score.significant.sel(target=target, layer=best).to_numpy(), own):
         axes.plot((start, stop), (0.03, 0.03), color=colour, linewidth=4, solid_capstyle="butt", transform=place)
     for kind, marker, height in (("onset", ">", 0.07), ("peak", "v", 0.11)):
@@ -73,7 +77,6 @@ def draw_course(axes: "Axes", score: "TimeScore", target: str) -> None:
                 axes.plot((low, last), (height, height), color="black", linewidth=1.2, transform=place)
             axes.plot(value, height, marker, color="black", markersize=6, transform=place)
     axes.margins(y=0.1)
-    axes.set_ylim(bottom=min(axes.get_ylim()[0], base) - 0.12 * float(np.ptp(axes.get_ylim())))
     axes.set_title(printable(f"{target}: {shortened(best)}, {_latency(own)}"), fontsize=9)
     axes.legend(frameon=False, fontsize="x-small", loc="upper right")
     axes.spines[["top", "right"]].set_visible(False)
@@ -144,11 +147,11 @@ def generalisation_figure(table: "xarray.DataArray", title: str = "", figure: "F
     grid = figure.subplots(rows, columns, squeeze=False)
     values = table.sel(target=targets).to_numpy()
     most = max(float(np.nanmax(np.abs(values), initial=0.0)), 1e-6)
-    edges = np.append(table["window_start"].to_numpy(), table["window_end"].to_numpy()[-1])
+    time = table["time"].to_numpy()
     for axes in list(grid.flat)[len(targets) :]:
         axes.set_visible(False)
     for axes, target, matrix in zip(grid.flat, targets, values, strict=False):
-        image = axes.pcolormesh(edges, edges, matrix, cmap="RdBu_r", vmin=-most, vmax=most)
+        image = axes.pcolormesh(time, time, matrix, shading="nearest", cmap="RdBu_r", vmin=-most, vmax=most)
         axes.set_aspect("equal")
         axes.set_title(printable(shortened(target)), fontsize=10)
         axes.set_xlabel(f"ms, {table.attrs.get('second', 'RDM')}")
