@@ -85,13 +85,13 @@ def describe(
     where: str | Iterable[str] = (),
     layout: Layout = GUESSED,
     data_dir: str | Path | None = None,
-    advance: Callable[[int], object] = lambda steps: None,
+    progress: Callable[[int], object] = lambda steps: None,
 ) -> Description:
     """Describe a recording, RDMs or a teacher file: regions, neuroids, stimuli, repeats and reliability.
 
     Parameters
     ----------
-    name_or_path, by, level, scale, splits, seed, where, layout, data_dir, advance
+    name_or_path, by, level, scale, splits, seed, where, layout, data_dir, progress
         As in `load_teacher`.
 
     Returns
@@ -116,7 +116,7 @@ def describe(
     rdms, reasons = _rdms(recording, neuroids, settings)
     halves: xarray.Dataset | None = None
     try:
-        halves = split_half(recording, splits=splits, seed=seed, advance=advance, **made)
+        halves = split_half(recording, splits=splits, seed=seed, progress=progress, **made)
         facts["reliability"] = f"{splits} random split halves, seed {seed}; {DEFINITION}"
         why = dict(zip(neuroids, halves["reason"].values.tolist(), strict=True))
         facts |= {f"no ceiling of {target}": reason for target, reason in why.items() if reason}

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..rsa import RDM, Features, RSAError, Stimuli, Teacher
-from ..rsa.errors import listing, near
+from ..rsa.errors import as_names, listing, near
 from ..rsa.interop.layers import read_layers
 from ..rsa.io.arrays import ARRAYS
 from ..rsa.io.kinds import TABLES, content_of
@@ -71,12 +71,12 @@ def given_layers(
 
 def matching_layers(layers: Mapping[str, Any], wanted: str | Sequence[str]) -> dict[str, Any]:
     """The layers of these names or globs, in their own order; all for "auto"."""
-    globs = [wanted] if isinstance(wanted, str) else list(wanted)
+    globs = as_names(wanted, "layers")
     if globs == ["auto"]:
         return dict(layers)
     for glob in globs:
         if not any(name == glob or fnmatchcase(name, glob) for name in layers):
-            raise RSAError(f"there is no layer {glob!r}{near(glob, list(layers))}")
+            raise RSAError(f"there is no layer {glob!r}{near(glob, layers)}")
     return {name: one for name, one in layers.items() if any(name == g or fnmatchcase(name, g) for g in globs)}
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..rsa import RDM, Features, Guidance, RSAError, Stimuli, Teacher, TeacherScore, load_model
+from ..rsa.errors import as_names, check_whole, kind_of
 from ..rsa.inference.bootstrap import LEAST
 from ..rsa.networks.readout import N_FEATURES
 from ..rsa.networks.stimuli import Images, as_stimuli
@@ -15,7 +16,7 @@ from ..rsa.similarity.table import check_similarity
 from ..rsa.similarity.without_rdms import NAMES
 from .catalogue.images import images
 from .layers import comparable, given_layers, is_file_of_layers, matching_layers
-from .settings import GUESSED, SPLITS, Layout
+from .settings import GUESSED, SPLITS, Layout, RegionSettings
 from .teacher import as_teacher, is_model_name, load_teacher, publishes_rdms
 
 if TYPE_CHECKING:
@@ -173,18 +174,17 @@ class Source:
     def of(cls, model: Any, weights: "str | Path | None" = None, preprocess: "Preprocess | None" = None) -> "Source":
         """Load a model that is given by name. Raises RSAError as `score` does."""
         ready = isinstance(model, Mapping | RDM | Features) or is_file_of_layers(model)
-        if not (ready or isinstance(model, str) or hasattr(model, "named_modules")):
+        if not (ready or isinstance(model, str) or hasattr(model, "named_modules")) or isinstance(model, type):
             kinds = "a name, a torch module, ready RDMs or Features, or a file of these"
-            hint = "; load_model returns (module, preprocess)" if isinstance(model, tuple) else ""
-            raise RSAError(f"model must be {kinds}, got {type(model).__name__}{hint}")
+            raise RSAError(f"model must be {kinds}, got {kind_of(model)}")
         if ready:
             what = "is for a network, and its features or RDMs are given"
-            _refuse({"weights": weights, "preprocess": preprocess}, what)
+            refuse({"weights": weights, "preprocess": preprocess}, what)
             return cls(str(model) if isinstance(model, str | Path) else "", ready=model)
         if isinstance(model, str):
-            _refuse({"preprocess": preprocess}, f"is for a module, and {model} has its own")
+            refuse({"preprocess": preprocess}, f"is for a module, and {model} has its own")
             return cls(model, None, *load_model(model, weights), named=True)
-        _refuse({"weights": weights}, "is for a model given by name; load the state dict into the module")
+        refuse({"weights": weights}, "is for a model given by name; load the state dict into the module")
         return cls(type(model).__name__, None, model, preprocess)
 
 
@@ -216,33 +216,28 @@ class Options:
     cache: "LayerCache | None" = None
     loaders: int = 1
 
+    def __post_init__(self) -> None:
+        check_whole(0, seed=self.seed)
+
     def teacher(
         self, teacher: "str | Path | Teacher | xarray.DataArray", stimuli: "str | Path | Images | None" = None
     ) -> "tuple[Teacher, str | Path | Images | None]":
         """The teacher with the targets wanted, and the images to show. Raises RSAError as `score` does."""
         settings: dict[str, Any] = {key: getattr(self, key) for key in ("by", "level", "scale", "window", "missing")}
-        conditions = tuple([self.where] if isinstance(self.where, str) else self.where) or None
-        settings |= {"splits": self.splits, "where": conditions}
-        wanted = [self.targets] if isinstance(self.targets, str) else list(self.targets)
+        settings |= {"splits": self.splits, "where": tuple(as_names(self.where, "where")) or None}
+        wanted = as_names(self.targets, "targets")
         if not (isinstance(teacher, str) and is_model_name(teacher)):
             chosen = _teacher(
                 teacher, settings, self.layout, self.similarity, self.method, self.seed, self.data_dir, self.progress
             )
             return (chosen.keep(wanted) if wanted else chosen), stimuli
-        settings = {key: value for key, value in settings.items() if key != "by"}
-        settings |= dict.fromkeys(self.layout.given, True)
-        _refuse(settings, f"is for recordings, and {teacher} is a model")
-        if stimuli is None:
-            raise RSAError(f"{teacher} is a model, and a teacher only over images: give stimuli")
-        over = _opened(stimuli, self.data_dir)
-        how: dict[str, Any] = {"by": self.by or "stimulus", "metric": self.metric or "correlation", "seed": self.seed}
-        how |= {key: getattr(self, key) for key in ("batch_size", "device", "tokens", "loaders")}
-        with bar(self.progress, f"{teacher}: forward passes", len(over), "images") as done:
-            chosen = Teacher.from_network(
-                teacher, teacher, over, wanted or "auto", features=self.similarity != "rdm", progress=done,
-                n_features=self.n_features or None, **how,
-            )  # fmt: skip
-        return chosen.with_method(self.method or chosen.method), over
+        del settings["by"]
+        return model_teacher(
+            teacher, stimuli, wanted, of_recordings=settings | dict.fromkeys(self.layout.given, True), by=self.by,
+            metric=self.metric, method=self.method, data_dir=self.data_dir, progress=self.progress, seed=self.seed,
+            features=self.similarity != "rdm", n_features=self.n_features or None, batch_size=self.batch_size,
+            device=self.device, tokens=self.tokens, loaders=self.loaders,
+        )  # fmt: skip
 
     def layers_of(
         self,
@@ -260,19 +255,19 @@ class Options:
         Raises RSAError as `score` does.
         """
         if source.module is None:
-            _refuse({"device": self.device}, "is for a network, and the layers' RDMs or features are given")
+            refuse({"device": self.device}, "is for a network, and the layers' RDMs or features are given")
             given = given_layers(source.ready, chosen, labels)
             if all(isinstance(one, RDM) for one in given.values()):
-                _refuse(
+                refuse(
                     {"stimuli": None if taught else stimuli},
                     "is for a network or for features, and the layers' RDMs are given",
                 )
             shown = partial(shown_for, chosen, stimuli, self.groups, self.data_dir)
             return comparable(matching_layers(given, self.layers), chosen, self.similarity, self.metric, shown)
-        _refuse({"labels": labels}, "names rows of features that are given, and a network has none")
+        refuse({"labels": labels}, "names rows of features that are given, and a network has none")
         guide = Guidance(
             chosen, shown_for(chosen, stimuli, self.groups, self.data_dir), preprocess=source.preprocess,
-            layers=self.layers if isinstance(self.layers, str) else list(self.layers), metric=self.metric,
+            layers=as_names(self.layers, "layers"), metric=self.metric,
             n_features=self.n_features or None, method=self.method, similarity=self.similarity, batchnorm="running",
             seed=self.seed, batch_size=self.batch_size, device=self.device, tokens=self.tokens,
             loaders=self.loaders,
@@ -301,6 +296,30 @@ class Options:
         return layer_key(source.name, source.module, preprocess, checksum, groups, kind, guide.readout)
 
 
+def model_teacher(
+    name: str,
+    stimuli: "str | Path | Images | None",
+    layers: list[str],
+    *,
+    of_recordings: Mapping[str, Any],
+    by: str | None,
+    metric: str | None,
+    method: str | None,
+    data_dir: str | Path | None,
+    progress: bool,
+    **how: Any,
+) -> tuple[Teacher, Stimuli]:
+    """The layers of a model, by its name, as targets, and what it was shown; how: as in `Teacher.from_network`."""
+    refuse(of_recordings, f"is for recordings, and {name} is a model")
+    if stimuli is None:
+        raise RSAError(f"{name} is a model, and a teacher only over images: give stimuli")
+    shown = _opened(stimuli, data_dir)
+    how |= {"by": by or RegionSettings.by, "metric": metric or RegionSettings.metric}
+    with bar(progress, f"{name}: forward passes", len(shown), "images") as done:
+        made = Teacher.from_network(name, name, shown, layers or "auto", progress=done, **how)
+    return made.with_method(method or made.method), shown
+
+
 def _teacher(
     teacher: "str | Path | Teacher | xarray.DataArray",
     settings: Mapping[str, Any],
@@ -316,20 +335,20 @@ def _teacher(
     if isinstance(teacher, Teacher):
         own = {"by": teacher.by, **teacher.attrs}
         changed = {key: value for key, value in given.items() if value != own.get(key)}
-        _refuse(changed, f"is for recordings, and teacher {teacher.name!r} is ready")
+        refuse(changed, f"is for recordings, and teacher {teacher.name!r} is ready")
         return teacher
     given |= {"features": similarity != "rdm"} | ({"method": method} if method else {})
     if not isinstance(teacher, str | Path):
         name, make = "recording", partial(as_teacher, teacher)
     elif publishes_rdms(teacher, layout):
         of_responses = {key: settings[key] for key in ("window", "missing", "splits", "where")}
-        _refuse(of_responses, f"is for recordings, and {teacher} holds RDMs as they are")
+        refuse(of_responses, f"is for recordings, and {teacher} holds RDMs as they are")
         return load_teacher(teacher, data_dir=data_dir, **given)
     else:
         name, make = str(teacher), partial(load_teacher, teacher, data_dir=data_dir, layout=layout)
     given |= {"seed": seed, "splits": given.get("splits", SPLITS if similarity == "rdm" else 0)}
     with bar(progress, f"{name}: split halves", given["splits"]) as done:
-        return make(advance=done, **given)
+        return make(progress=done, **given)
 
 
 def shown_for(
@@ -359,7 +378,7 @@ def bar(
     return progress(label, total, unit)
 
 
-def _refuse(arguments: Mapping[str, object], why: str) -> None:
+def refuse(arguments: Mapping[str, object], why: str) -> None:
     """Raise RSAError for the first argument that was given and would have no effect."""
     for name, value in arguments.items():
         if value is not None:
@@ -373,7 +392,7 @@ def _check_similarity(similarity: str, groups: str | None, of_rdms: "Mapping[str
         return
     check_similarity(similarity)
     resampled = ("bootstrap", "splits") if similarity in NAMES else ()
-    _refuse(
+    refuse(
         {key: value or None for key, value in of_rdms.items() if key not in resampled},
         f"is for similarity rdm; {similarity} compares features",
     )

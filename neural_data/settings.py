@@ -1,9 +1,10 @@
 """Settings that all functions and commands share: how a file is read, and how a recording's regions become RDMs."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..rsa.errors import RSAError, near
+from ..rsa.errors import RSAError, check_is, check_known
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -51,18 +52,15 @@ class RegionSettings:
     missing: str = "raise"
 
     def __post_init__(self) -> None:
-        if self.scale not in SCALES:
-            raise RSAError(f"unknown scale {self.scale!r}{near(self.scale, SCALES)}")
+        check_is(str, by=self.by, level=self.level)
+        if self.window is not None and not (isinstance(self.window, Sequence) and len(self.window) == 2):
+            raise RSAError(f"a window has a start and an end in ms, got {self.window!r}")
+        check_known("unknown scale", self.scale, SCALES)
         if self.missing not in ("raise", "drop"):
             raise RSAError(f"missing is 'raise' or 'drop', not {self.missing!r}")
 
     def attrs(self) -> "dict[str, Attr]":
-        """Return what a result states about these settings.
-
-        Returns
-        -------
-        dict
-        """
+        """Return what a result states about these settings."""
         window: dict[str, Attr] = {} if self.window is None else {"window": window_text(*self.window)}
         return {**window, "by": self.by, "level": self.level, "scale": self.scale, "metric": self.metric}
 
@@ -72,8 +70,7 @@ def check_axes(dims: "str | Iterable[str]") -> tuple[str, ...]:
     names = dims.split(",") if isinstance(dims, str) else dims
     axes = tuple(_ALIASES.get(name.strip(), name.strip()) for name in names if name.strip())
     for name in axes:
-        if name not in AXES:
-            raise RSAError(f"dims are of {', '.join(AXES)}, not {name!r}{near(name, AXES)}")
+        check_known(f"dims are of {', '.join(AXES)}, not", name, AXES)
     if len(set(axes)) < len(axes):
         raise RSAError(f"dims name an axis twice: {', '.join(axes)}")
     return axes

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..rsa import RDM, RSAError, Teacher
-from ..rsa.io.hdf5 import opened
+from ..rsa.errors import check_whole
+from ..rsa.io.hdf5 import opened, read_text, reading
 from ..rsa.io.kinds import content_of
 from ..rsa.networks.models import is_model, similar_models
 from ..rsa.rdm.comparison import method_named
@@ -42,7 +43,7 @@ def as_teacher(
     method: str = "pearson",
     name: str = "",
     features: bool = False,
-    advance: Callable[[int], object] = lambda steps: None,
+    progress: Callable[[int], object] = lambda steps: None,
 ) -> Teacher:
     """Make a teacher of a recording: the RDM of each region with its noise ceiling.
 
@@ -54,7 +55,7 @@ def as_teacher(
         Conditions on its columns, see `select`.
     by, level, scale, window, metric, missing
         See `RegionSettings`.
-    splits, seed, method, advance
+    splits, seed, method, progress
         As in `split_half`; `splits=0` makes no ceilings.
     name : str
         Of the teacher; the recording's identifier by default.
@@ -81,8 +82,7 @@ def as_teacher(
     settings = RegionSettings(by, level, scale, window, metric, missing)
     recording = select(recording, where)
     how = _how(method)
-    if splits < 0 or seed < 0:
-        raise RSAError(f"splits and seed are whole numbers from 0, got splits={splits}, seed={seed}")
+    check_whole(0, splits=splits, seed=seed)
     recording, settings = in_window(recording, window), replace(settings, window=None)
     parts = responses(recording, settings)
     rdms = make_rdms(parts, settings)
@@ -93,7 +93,7 @@ def as_teacher(
     if splits == 0:
         stated["ceiling"] = "none: not asked for"
     else:
-        sampled: dict[str, Any] = {"splits": splits, "seed": seed, "method": method, "advance": advance}
+        sampled: dict[str, Any] = {"splits": splits, "seed": seed, "method": method, "progress": progress}
         try:
             halves = split_half(recording, by=by, level=level, scale=scale, metric=metric, **sampled)
         except RSAError as error:
@@ -154,7 +154,7 @@ def load_teacher(
     features: bool = False,
     where: str | Iterable[str] = (),
     layout: Layout = GUESSED,
-    advance: Callable[[int], object] = lambda steps: None,
+    progress: Callable[[int], object] = lambda steps: None,
 ) -> Teacher:
     """Load a teacher by name or file: a recording, published RDMs, or what `Teacher.save` wrote.
 
@@ -175,12 +175,8 @@ def load_teacher(
         Conditions on the columns of a recording, see `select`.
     layout : Layout
         What the columns of a table or the variables of a file of arrays are.
-    advance : callable, optional
+    progress : callable, optional
         Called with the number of split halves done.
-
-    Returns
-    -------
-    Teacher
 
     Raises
     ------
@@ -193,22 +189,15 @@ def load_teacher(
     subjects is k r / (1 + (k - 1) r), r the mean correlation of two subjects. Its `attrs` also hold the leave-one-out
     bounds, which are about single subjects' RDMs and not about this average.
     """
-    asked: dict[str, Any] = {
-        "by": by,
-        "level": level,
-        "scale": scale,
-        "window": window,
-        "metric": metric,
-        "missing": missing,
-    }
-    asked |= {"splits": splits, "seed": seed, "method": method}
-    given: dict[str, Any] = {key: value for key, value in asked.items() if value is not None}
+    asked: dict[str, Any] = {"by": by, "level": level, "scale": scale, "window": window, "metric": metric}
+    asked |= {"missing": missing, "splits": splits, "seed": seed, "method": method}
+    given = {key: value for key, value in asked.items() if value is not None}
     if is_model_name(name_or_path):
         raise RSAError(f"{name_or_path} is a model, and a teacher only over images: Teacher.from_network takes both")
     if not publishes_rdms(name_or_path, layout):
         recording = load_as(name_or_path, data_dir, replace(layout, window=window), where)
         name = str(recording.attrs.get("identifier", "")) or Path(name_or_path).name
-        return as_teacher(recording, name=name, features=features, advance=advance, **given)
+        return as_teacher(recording, name=name, features=features, progress=progress, **given)
     if where or layout.given:
         what = "a condition" if where else layout.given[0]
         raise RSAError(f"{what} is for recordings, and {name_or_path} holds RDMs as they are")
@@ -267,6 +256,14 @@ def _is_teacher(path: Path) -> bool:
         return False
     with opened(path) as file:
         return bool(file.attrs.get("format") == "tgsage-teacher")
+
+
+def by_of(name_or_path: str | Path) -> str:
+    """What the RDMs of this name or file are by, unless asked otherwise, without reading them."""
+    if find(name_or_path) is not None or not _is_teacher(Path(name_or_path)):
+        return RegionSettings.by
+    with reading(Path(name_or_path), "teacher") as file:
+        return read_text(file["rdm0"], "by")
 
 
 def _published(name_or_path: str | Path, data_dir: str | Path | None, method: str) -> Teacher:

@@ -104,16 +104,7 @@ class Evaluation:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "Evaluation":
-        """Read what `to_dict` returned. Raises RSAError for unknown fields.
-
-        Parameters
-        ----------
-        values : mapping
-
-        Returns
-        -------
-        Evaluation
-        """
+        """Read what `to_dict` returned. Raises RSAError for unknown fields."""
         strange = set(values) - {field.name for field in fields(cls)}
         if strange:
             raise RSAError(f"an evaluation has no {listing(sorted(strange))}")

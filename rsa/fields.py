@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 import numpy.typing as npt
 
-from .errors import RSAError, listing, near
+from .errors import RSAError, as_mapping, listing, near
 from .labels import as_text, check_labels, order_of, plain_column, row_names
 from .types import Array, Attr
 
@@ -32,7 +32,10 @@ def attr_fields(attrs: Mapping[str, Any] | None, title: str) -> dict[str, Attr]:
 
     Raises RSAError naming the attribute that is something else.
     """
-    return {as_text(key): _attr(value, f"{title}: attribute {key}") for key, value in (attrs or {}).items()}
+    return {
+        as_text(key): _attr(value, f"{title}: attribute {key}")
+        for key, value in as_mapping(attrs, f"{title}: attrs").items()
+    }
 
 
 def _attr(value: Any, what: str) -> Attr:
@@ -56,7 +59,7 @@ def columns_beside(
     has another shape, other rows, or values of another kind.
     """
     found = {}
-    for key, values in (columns or {}).items():
+    for key, values in as_mapping(columns, f"{title}: descriptors").items():
         name = f"{title}: descriptor {key}"
         try:
             order, column = order_of(row_names(values), names, name, rows), plain_column(values)
@@ -146,12 +149,7 @@ class Labelled:
         raise NotImplementedError
 
     def write(self, group: "h5py.Group") -> None:
-        """Store in an open HDF5 group.
-
-        Parameters
-        ----------
-        group : h5py.Group
-        """
+        """Store in an open HDF5 group."""
         from .io.hdf5 import write_array
 
         write_array(group, "values", self.values)
@@ -166,10 +164,6 @@ class Labelled:
     @classmethod
     def read(cls, group: "h5py.Group") -> Self:
         """Read from an open HDF5 group.
-
-        Parameters
-        ----------
-        group : h5py.Group
 
         Returns
         -------

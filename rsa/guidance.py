@@ -7,11 +7,10 @@ A network becomes a TG in three steps, the same for `Guidance`, `Evaluator`, poo
 3. `score.teacher_guidance` of the table of similarities between layers and targets.
 """
 
-import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from .errors import RSAError
+from .errors import RSAError, check_number
 from .networks.readout import N_FEATURES, Layers, Readout
 from .networks.stimuli import Images, as_stimuli
 from .rdm.comparison import method_named
@@ -38,10 +37,6 @@ def p_plus_tg(p: float, tg: float, alpha: float = 1.0) -> float:
     tg, alpha : float
         Teacher guidance and its weight.
 
-    Returns
-    -------
-    float
-
     Raises
     ------
     RSAError
@@ -53,10 +48,9 @@ def p_plus_tg(p: float, tg: float, alpha: float = 1.0) -> float:
     >>> p_plus_tg(0.5, 0.25, alpha=2.0)
     1.0
     """
+    check_number(p=p, tg=tg, alpha=alpha)
     if not 0.0 <= p <= 1.0:
         raise RSAError(f"p must be a fraction in [0, 1], got {p}" + ("; divide percent by 100" if 1 < p <= 100 else ""))
-    if not math.isfinite(tg):
-        raise RSAError(f"tg must be a finite number, got {tg}")
     return p + alpha * tg
 
 
@@ -163,14 +157,6 @@ class Guidance:
 
     def __call__(self, module: "torch.nn.Module") -> "TeacherScore":
         """Score a module.
-
-        Parameters
-        ----------
-        module : torch.nn.Module
-
-        Returns
-        -------
-        TeacherScore
 
         Raises
         ------

@@ -30,7 +30,7 @@ def compare_over_time(
     groups: str | Sequence[object] | None = None,
     seed: int = 0,
     name: str = "RDMs over time",
-    advance: Callable[[int], object] = lambda steps: None,
+    progress: Callable[[int], object] = lambda steps: None,
 ) -> TimeScore:
     """Compare layers with targets in one window after the other.
 
@@ -51,7 +51,7 @@ def compare_over_time(
         As in `bootstrap`.
     name : str
         Of what the RDMs are.
-    advance : callable
+    progress : callable
         Called with 1 after each window.
 
     Returns
@@ -89,7 +89,7 @@ def compare_over_time(
         order += [target for target in rdms if target not in order]
         with naming(f"window {start:g}-{end:g} ms"):
             found.append(_compared(layers, varied, method, bootstrap, permutations, groups, seed, facts))
-        advance(1)
+        progress(1)
     if len(spans) < 2:
         raise RSAError(f"{len(spans)} window is no course over time; at least 2 are needed")
     times = np.array(spans).mean(axis=1)

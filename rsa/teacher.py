@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from .errors import RSAError, conditions, listing, near
+from .errors import RSAError, as_mapping, check_known, conditions, listing, near
 from .fields import attr_fields, text_field
 from .inference.bootstrap import bootstrap as resample
 from .inference.layer_choice import crossvalidated_choice
@@ -143,17 +143,13 @@ class Teacher:
         name, rdms, ceilings, method, stimuli, checksum, attrs, stimulus_ids, features
             Attributes of the class.
 
-        Returns
-        -------
-        Teacher
-
         Raises
         ------
         RSAError
             As the class.
         """
-        optional = (dict(ceilings or {}), method, stimuli, checksum, dict(attrs or {}), tuple(stimulus_ids))
-        return cls(name, dict(rdms), *optional, dict(features or {}))
+        optional = (as_mapping(ceilings, "ceilings"), method, stimuli, checksum, attrs or {}, tuple(stimulus_ids))
+        return cls(name, as_mapping(rdms, "rdms"), *optional, as_mapping(features, "features"))
 
     @classmethod
     def from_network(
@@ -187,10 +183,6 @@ class Teacher:
             Also keep the features behind the RDMs.
         stimuli, layers, by, preprocess, metric, n_features, seed, batch_size, device, tokens, loaders, progress
             As in `layer_rdms`.
-
-        Returns
-        -------
-        Teacher
 
         Raises
         ------
@@ -254,10 +246,6 @@ class Teacher:
         ----------
         stimuli : Stimuli, tensor (n, C, H, W), or list of images
 
-        Returns
-        -------
-        Stimuli
-
         Raises
         ------
         RSAError
@@ -276,10 +264,6 @@ class Teacher:
         targets : iterable of str
             In the order wanted.
 
-        Returns
-        -------
-        Teacher
-
         Raises
         ------
         RSAError
@@ -288,7 +272,7 @@ class Teacher:
         wanted = list(dict.fromkeys(targets))
         unknown = [target for target in wanted if target not in self.rdms]
         if unknown:
-            raise RSAError(f"teacher {self.name!r} has no target {unknown[0]!r}{near(unknown[0], list(self.rdms))}")
+            raise RSAError(f"teacher {self.name!r} has no target {unknown[0]!r}{near(unknown[0], self.rdms)}")
         rdms = {target: self.rdms[target] for target in wanted}
         ceilings = {target: self.ceilings[target] for target in wanted if target in self.ceilings}
         return replace(
@@ -370,10 +354,6 @@ class Teacher:
         allow_subset : bool
             Compare the common conditions only.
 
-        Returns
-        -------
-        TeacherScore
-
         Raises
         ------
         RSAError
@@ -433,20 +413,14 @@ class Teacher:
 
         if isinstance(groups, str) and layers:
             first: Features = next(iter(layers.values()))
-            if groups not in first.descriptors:
-                raise RSAError(f"{first!r} has no descriptor {groups!r}{near(groups, list(first.descriptors))}")
+            check_known(f"{first!r} has no descriptor", groups, first.descriptors)
             groups = check_names(first.descriptors[groups], f"{groups} of the stimuli")
         return compare_all_features(
             layers, self.features, similarity=similarity, groups=groups, seed=seed, allow_subset=allow_subset
         )
 
     def save(self, path: str | Path) -> None:
-        """Write one HDF5 file, whole or not at all.
-
-        Parameters
-        ----------
-        path : str or Path
-        """
+        """Write one HDF5 file, whole or not at all."""
         from .io.hdf5 import write_array, writing
 
         with writing(path, "teacher") as file:
@@ -465,14 +439,6 @@ class Teacher:
     @classmethod
     def load(cls, path: str | Path) -> "Teacher":
         """Read what `save` wrote.
-
-        Parameters
-        ----------
-        path : str or Path
-
-        Returns
-        -------
-        Teacher
 
         Raises
         ------

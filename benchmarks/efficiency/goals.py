@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from ...plugins.training.teachers import digest_of
 from ...rsa import RSAError, Teacher, compare
-from ...rsa.errors import near
+from ...rsa.errors import check_known
 from ..pool.layer_similarities import similarities, view_of
 from ..pool.pool import Pool
 from ..teachers.rules import FIXED, Matched
@@ -34,8 +34,7 @@ class Goal:
     def __post_init__(self) -> None:
         if self.examples < 1 or not 0 <= self.alpha < np.inf:
             raise RSAError(f"a goal needs examples from 1 and alpha from 0, got {self.examples} and {self.alpha}")
-        if self.rule not in FIXED:
-            raise RSAError(f"a search's rule is fixed, not {self.rule!r}{near(self.rule, tuple(FIXED))}")
+        check_known("a search's rule is fixed, not", self.rule, FIXED)
 
     @property
     def name(self) -> str:

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...rsa import RDM, RSAError, Teacher
-from ...rsa.errors import listing, near
+from ...rsa.errors import check_known, listing
 from ...rsa.rdm import _kernels
 from ...rsa.rdm.comparison import method_named, ranks
 from ...rsa.types import Array
@@ -22,8 +22,7 @@ def similarities(pool: Pool, view: View, targets: Sequence[RDM], method: str = "
 
     Raises RSAError for a method that is not offered here, and for a target that is constant.
     """
-    if method not in METHODS:
-        raise RSAError(f"unknown method {method!r}{near(method, METHODS)}")
+    check_known("unknown method", method, METHODS)
     n = len(view.labels)
     goals = _units(np.stack([rdm.subset(view.labels).values for rdm in targets]), n, method)
     flat = [rdm.name for rdm, goal in zip(targets, goals, strict=True) if not goal.any()]

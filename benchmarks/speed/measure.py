@@ -32,7 +32,7 @@ def choose(rows: Sequence[str] = ()) -> list[str]:
     """Return these rows, or all. Raises RSAError for an unknown one."""
     unknown = [row for row in rows if row not in ROWS]
     if unknown:
-        raise RSAError(f"no row {listing(unknown)}{near(unknown[0], tuple(ROWS))}")
+        raise RSAError(f"no row {listing(unknown)}{near(unknown[0], ROWS)}")
     return list(rows or ROWS)
 
 

@@ -12,8 +12,8 @@ import numpy.typing as npt
 from scipy.optimize import nnls
 from scipy.stats import rankdata
 
-from ...rsa import RSAError, Teacher, compare
-from ...rsa.errors import near
+from ...rsa import Teacher, compare
+from ...rsa.errors import check_known
 from ...rsa.score import best_similarity, teacher_guidance
 from ...rsa.types import Array
 from ..pool.layer_similarities import similarities
@@ -136,8 +136,7 @@ RULES = {  # those that are not fixed learn something on a half of the pool, see
 
 def check_rule(rule: str) -> None:
     """Raise RSAError for an unknown rule."""
-    if rule not in RULES:
-        raise RSAError(f"unknown rule {rule!r}{near(rule, tuple(RULES))}")
+    check_known("unknown rule", rule, RULES)
 
 
 @dataclass(frozen=True, eq=False)

@@ -114,10 +114,6 @@ def match_images(recording: "xarray.DataArray", stimuli: Stimuli) -> Stimuli:
     recording : xarray.DataArray
     stimuli : Stimuli
 
-    Returns
-    -------
-    Stimuli
-
     Raises
     ------
     RSAError

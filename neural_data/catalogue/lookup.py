@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...rsa import RDM, RSAError
-from ...rsa.errors import near
+from ...rsa.errors import as_names, near
 from ...rsa.io.arrays import ARRAYS, ArrayFile
 from ...rsa.io.kinds import TABLES, content_of, is_matlab, what_is
 from ..recordings.selection import columns_named, select
@@ -20,12 +20,7 @@ if TYPE_CHECKING:
 
 
 def list_datasets() -> tuple[Dataset, ...]:
-    """Return all data sets that have a name, with source, licence, citation and files.
-
-    Returns
-    -------
-    tuple of Dataset
-    """
+    """Return all data sets that have a name, with source, licence, citation and files."""
     return DATASETS
 
 
@@ -88,7 +83,7 @@ def load_as(
     recording = _load(name_or_path, data_dir, layout)
     if not where:
         return recording
-    where = [where] if isinstance(where, str) else list(where)
+    where = as_names(where, "where")
     return select(_with_columns_of_images(recording, columns_named(where), data_dir), where)
 
 
@@ -207,6 +202,8 @@ def obtain(dataset: Dataset) -> str:
 
 def find(name_or_path: str | Path) -> Dataset | None:
     """The data set of this name, None for an existing path. Raises RSAError for what is neither."""
+    if not isinstance(name_or_path, str | Path):
+        raise RSAError(f"a data set is a name or a path, got {type(name_or_path).__name__}")
     for dataset in DATASETS:
         if dataset.name == str(name_or_path):
             return dataset

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ...rsa.cli.options import DataDir, Json, Loaders, NFeatures, Tokens, picture, web_page, writable
-from ..settings import Layout, check_axes
-from .options import CacheFolder, CacheSize, kept_layers
-from .teacher import By, Dims, Level, NeuroidIds, Part, Region, Repetition, Responses, Scale, StimulusIds, Where, Window
+from ..settings import GUESSED, Layout
+from .options import By, CacheFolder, CacheSize, Level, Scale, Where, Window, kept_layers, takes_layout
 
 if TYPE_CHECKING:
     from ...rsa.comparison import ModelComparison
 
 
+@takes_layout
 def compare(
     models: Annotated[
         list[str] | None,
@@ -101,13 +101,7 @@ def compare(
         typer.Option(help="Random split halves behind a recording's ceilings; 0: none.", min=0, show_default="100"),
     ] = None,
     where: Where = None,
-    part: Part = "",
-    responses: Responses = "",
-    stimulus_ids: StimulusIds = "",
-    neuroid_ids: NeuroidIds = "",
-    repetition: Repetition = "",
-    region: Region = "",
-    dims: Dims = "",
+    layout: Layout = GUESSED,
     seed: Annotated[
         int, typer.Option(help="Seed of the random features, split halves, resamples and halvings.", min=0)
     ] = 0,
@@ -162,7 +156,6 @@ def compare(
     from ...rsa.io.storage import check_writable, replacing
     from .. import comparing
 
-    layout = Layout(responses, stimulus_ids, neuroid_ids, repetition, region, check_axes(dims), part)
     asked = [*(models or ()), *(f"@{file}" for file in models_file or ())]
     pairs = None if csv is None else check_writable(csv.with_name(f"{csv.stem}-pairs{csv.suffix}"))
 

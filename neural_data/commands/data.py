@@ -6,23 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ...rsa.cli.options import DataDir, Json, picture, writable
-from ..settings import Layout, check_axes
+from ..settings import GUESSED, Layout
+from .options import STATED, By, Level, Scale, Where, Window, takes_layout
 from .over_time import Bins, OverTime, describe_course
-from .teacher import (
-    STATED,
-    By,
-    Dims,
-    Level,
-    NeuroidIds,
-    Part,
-    Region,
-    Repetition,
-    Responses,
-    Scale,
-    StimulusIds,
-    Where,
-    Window,
-)
 
 if TYPE_CHECKING:
     from ..catalogue.datasets import Dataset
@@ -58,6 +44,7 @@ def list_(data_dir: DataDir = None, json: Json = None) -> None:
 
 
 @data.command()
+@takes_layout
 def describe(
     name: Annotated[str, typer.Argument(metavar="NAME-or-FILE", help="A data set, recording, RDMs or teacher file.")],
     by: By = None,
@@ -66,13 +53,7 @@ def describe(
     splits: Annotated[int, typer.Option(help="Random split halves behind the reliability.", min=1)] = 100,
     seed: Annotated[int, typer.Option(help="Seed of the split halves.", min=0)] = 0,
     where: Where = None,
-    part: Part = "",
-    responses: Responses = "",
-    stimulus_ids: StimulusIds = "",
-    neuroid_ids: NeuroidIds = "",
-    repetition: Repetition = "",
-    region: Region = "",
-    dims: Dims = "",
+    layout: Layout = GUESSED,
     over_time: OverTime = False,
     bins: Bins = None,
     window: Window = None,
@@ -96,7 +77,6 @@ def describe(
         about = {"published at": dataset.source, "licence": dataset.licence, "citation": dataset.citation}
         describe_behavior(name, about, json, data_dir=data_dir, seed=seed)
         return
-    layout = Layout(responses, stimulus_ids, neuroid_ids, repetition, region, check_axes(dims), part)
     if over_time:
         from ..catalogue.lookup import load_as
 
@@ -107,18 +87,15 @@ def describe(
     if bins is not None or window is not None:
         raise RSAError(f"--{'window' if bins is None else 'bins'} is for --over-time here")
     with progress("split halves", splits) as done:
-        found = description(
-            name,
-            by=by,
-            level=level,
-            scale=scale,
-            splits=splits,
-            seed=seed,
-            where=where or (),
-            layout=layout,
-            data_dir=data_dir,
-            advance=done,
-        )
+        made: dict[str, Any] = {
+            "by": by,
+            "level": level,
+            "scale": scale,
+            "splits": splits,
+            "seed": seed,
+            "where": where or (),
+        }
+        found = description(name, **made, layout=layout, data_dir=data_dir, progress=done)
     columns = next(iter(found.targets.values()))
     rows = [[target, *map(_cell, numbers.values())] for target, numbers in found.targets.items()]
     facts = [f"RDMs: {found.made}", *(f"{key}: {value}" for key, value in found.facts.items())]
@@ -163,17 +140,12 @@ def fetch(
 
 
 @data.command()
+@takes_layout
 def convert(
     source: Annotated[str, typer.Argument(metavar="IN", help="A name of: tgsage data list, or a file.")],
     out: Annotated[Path, typer.Argument(metavar="OUT", help="The netCDF file to write.", callback=writable)],
     where: Where = None,
-    part: Part = "",
-    responses: Responses = "",
-    stimulus_ids: StimulusIds = "",
-    neuroid_ids: NeuroidIds = "",
-    repetition: Repetition = "",
-    region: Region = "",
-    dims: Dims = "",
+    layout: Layout = GUESSED,
     data_dir: DataDir = None,
     json: Json = None,
 ) -> None:
@@ -182,14 +154,13 @@ def convert(
     from ..catalogue.lookup import load_as
     from ..recordings.readers.native import save_recording
 
-    layout = Layout(responses, stimulus_ids, neuroid_ids, repetition, region, check_axes(dims), part)
     with progress(f"converting {source}"):
         recording = load_as(source, data_dir, layout, where or ())
         save_recording(recording, out)
     sizes = {str(dim): size for dim, size in recording.sizes.items()}
     rows = [[f"{source} -> {out}", *map(str, sizes.values()), f"{out.stat().st_size / 1e6:.1f} MB"]]
     if json is not None:
-        made = {"source": source, "part": part, "file": str(out), "dims": sizes, "bytes": out.stat().st_size}
+        made = {"source": source, "part": layout.part, "file": str(out), "dims": sizes, "bytes": out.stat().st_size}
         write_json(json, {**made, "attrs": dict(recording.attrs)})
     stated = [f"{key.replace('_', ' ')}: {recording.attrs[key]}" for key in STATED if key in recording.attrs]
     print_table("converted", ["file", *sizes, "size"], rows, stated)

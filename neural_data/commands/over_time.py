@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 import typer
 
-from ...rsa.inference.clusters import LEVEL
-from .teacher import STATED
+from .options import STATED
 
 if TYPE_CHECKING:
     import xarray
@@ -75,6 +74,8 @@ def _interval(here: "xarray.Dataset", kind: str) -> str:
 
 def _clusters(here: "xarray.Dataset") -> str:
     """Start and end of each stretch of windows that share a p-value of .05 or less."""
+    from ...rsa.inference.clusters import LEVEL
+
     p, start, end = (here[key].to_numpy() for key in ("p", "window_start", "window_end"))
     found, t = [], 0
     while t < len(p):
@@ -88,6 +89,8 @@ def _clusters(here: "xarray.Dataset") -> str:
 
 
 def _window(score: "TimeScore", target: str, t: int) -> str:
+    from ...rsa.inference.clusters import LEVEL
+
     here = score.table.sel(layer=score.best_layer[target], target=target).isel(time=t)
     value, low, high = (float(here[key]) for key in ("similarity", "low", "high"))
     if np.isnan(value):
@@ -165,13 +168,19 @@ def describe_course(
     given = {key: value for key, value in settings.items() if value is not None}
     with progress(f"{name}: split halves", len(windows), "windows") as done:
         found = reliability_over_time(
-            recording, windows=windows, missing="drop", splits=splits, seed=seed, advance=done, **given
+            recording, windows=windows, missing="drop", splits=splits, seed=seed, progress=done, **given
         )
     matrix = None
     if json is not None or plot is not None:
         with progress(f"{name}: halves compared between times", min(HALVES, splits)) as done:
             matrix = temporal_generalisation(
-                recording, windows=windows, missing="drop", splits=min(HALVES, splits), seed=seed, advance=done, **given
+                recording,
+                windows=windows,
+                missing="drop",
+                splits=min(HALVES, splits),
+                seed=seed,
+                progress=done,
+                **given,
             )
     targets = [str(target) for target in found.indexes["target"]]
     if json is not None and matrix is not None:

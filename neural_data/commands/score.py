@@ -6,24 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ...rsa.cli.options import DataDir, Json, Loaders, NFeatures, Plot, Tokens, web_page
-from ..settings import Layout, check_axes
-from .options import CacheFolder, CacheSize, kept_layers
+from ..settings import GUESSED, Layout
+from .options import STATED, By, CacheFolder, CacheSize, Level, Scale, Where, Window, kept_layers, takes_layout
 from .over_time import Bins, OverTime, Permutations, show_course
-from .teacher import (
-    STATED,
-    By,
-    Dims,
-    Level,
-    NeuroidIds,
-    Part,
-    Region,
-    Repetition,
-    Responses,
-    Scale,
-    StimulusIds,
-    Where,
-    Window,
-)
 
 if TYPE_CHECKING:
     from ...rsa import TeacherScore
@@ -32,6 +17,7 @@ if TYPE_CHECKING:
 COLUMNS = 12  # targets in one table at most; beyond half of them cells have no intervals
 
 
+@takes_layout
 def score(
     context: typer.Context,
     model: Annotated[
@@ -136,13 +122,7 @@ def score(
         typer.Option(help="Random split halves behind a recording's ceilings; 0: none.", min=0, show_default="100"),
     ] = None,
     where: Where = None,
-    part: Part = "",
-    responses: Responses = "",
-    stimulus_ids: StimulusIds = "",
-    neuroid_ids: NeuroidIds = "",
-    repetition: Repetition = "",
-    region: Region = "",
-    dims: Dims = "",
+    layout: Layout = GUESSED,
     seed: Annotated[
         int, typer.Option(help="Seed of the random features, split halves, resamples and folds.", min=0)
     ] = 0,
@@ -197,7 +177,6 @@ def score(
         return
     if column:
         raise RSAError("--column is about a file of trials; name it with --behavior")
-    layout = Layout(responses, stimulus_ids, neuroid_ids, repetition, region, check_axes(dims), part)
     wanted = [name for part in layers or ["auto"] for name in part.split(",")]
     if over_time:
         from ...rsa.plots.time import time_figure

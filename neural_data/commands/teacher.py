@@ -6,83 +6,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ...rsa.cli.options import DataDir, Json, Loaders, Tokens, writable
-from ..settings import SPLITS, Layout, RegionSettings, check_axes
+from ..settings import GUESSED, SPLITS, Layout, RegionSettings
+from .options import STATED, By, Level, Scale, Where, Window, takes_layout
 
 if TYPE_CHECKING:
     from ...rsa import Teacher
-
-STATED = ("selected", "read_as", "left_out")  # attributes with lines of their own
-
-By = Annotated[
-    str | None,
-    typer.Option(
-        help="stimulus, or a column to average over: object_name, category_name, ...",
-        show_default=f"{RegionSettings.by}, or a teacher file's own",
-    ),
-]
-Level = Annotated[
-    str | None,
-    typer.Option(
-        "--level",
-        "--target-by",
-        help="Targets of a recording: subregion, region, paper, or any column of neuroids: animal, arr, depth:5 "
-        "(groups of equal size), depth:0,500,1000 (edges), region+arr (both).",
-        show_default=RegionSettings.level,
-    ),
-]
-Scale = Annotated[
-    str | None,
-    typer.Option(
-        help="Scaling of each neuroid over stimuli: none, zscore or max. Unscaled, neuroids with high rates dominate.",
-        show_default=RegionSettings.scale,
-    ),
-]
-Window = Annotated[
-    tuple[float, float] | None,
-    typer.Option(help="Start and end of a recording's responses in ms.", show_default="the recording's own"),
-]
-Where = Annotated[
-    list[str] | None,
-    typer.Option(
-        help="Only what meets this condition on a column (quote < and >): variation=6, region=V4,IT, object_name=!car, "
-        "'reliability>.4'; repeat it for several.",
-        show_default="everything",
-    ),
-]
-Part = Annotated[
-    str,
-    typer.Option(
-        help="Part of a file that holds several: a netCDF group; a sheet; trials, averaged or binned (HvM).",
-        show_default=False,
-    ),
-]
-_GUESSED = "guessed by name"
-Responses = Annotated[
-    str, typer.Option(help="Variable, or column of values, that holds the responses.", show_default=_GUESSED)
-]
-StimulusIds = Annotated[
-    str,
-    typer.Option(help="Column, variable or file that names what was shown; order numbers it.", show_default=_GUESSED),
-]
-NeuroidIds = Annotated[
-    str,
-    typer.Option(
-        help="Column or variable that names neuroids; of a table with one column for each, these (unit*).",
-        show_default=_GUESSED,
-    ),
-]
-Repetition = Annotated[
-    str, typer.Option(help="Column or variable that numbers repeats or trials.", show_default=_GUESSED)
-]
-Region = Annotated[
-    str, typer.Option(help="Column or variable that names regions, or the region of all.", show_default=_GUESSED)
-]
-Dims = Annotated[
-    str,
-    typer.Option(
-        help="Axes of an array of responses, such as stimulus,repetition,neuroid.", show_default="by the names"
-    ),
-]
 
 teacher = typer.Typer(no_args_is_help=True)
 
@@ -93,6 +21,7 @@ def group() -> None:
 
 
 @teacher.command()
+@takes_layout
 def build(
     recording: Annotated[
         str,
@@ -130,13 +59,7 @@ def build(
         bool, typer.Option("--features", help="Keep the responses too, for `tgsage score --similarity cka`, ridge, ...")
     ] = False,
     where: Where = None,
-    part: Part = "",
-    responses: Responses = "",
-    stimulus_ids: StimulusIds = "",
-    neuroid_ids: NeuroidIds = "",
-    repetition: Repetition = "",
-    region: Region = "",
-    dims: Dims = "",
+    layout: Layout = GUESSED,
     stimuli: Annotated[
         str | None, typer.Option(help="Images to show a model: a folder, an archive, or a data set's name.")
     ] = None,
@@ -154,93 +77,38 @@ def build(
     from ...rsa import RSAError
     from ...rsa.cli.console import progress, write_json
     from ..catalogue.images import images
+    from ..scoring import model_teacher, refuse
     from ..teacher import is_model_name, load_teacher
 
+    own: dict[str, Any] = {"level": level, "scale": scale, "window": window, "missing": missing, "splits": splits}
     if is_model_name(recording):
-        of_recordings: dict[str, Any] = {"level": level, "scale": scale, "window": window, "missing": missing}
-        of_recordings |= {"splits": splits, "where": where or None}
-        made = _of_model(
-            recording,
-            stimuli,
-            layers,
-            by,
-            metric,
-            method,
-            seed or 0,
-            features,
-            tokens,
-            loaders,
-            of_recordings,
-            data_dir,
-        )
-        made.save(out)
-        if json is not None:
-            write_json(json, {"file": str(out), **summary(made)})
-        _show(made, out, f"images: {made.stimuli}, SHA-256 {made.checksum[:12]}")
-        return
-    for name, value in {"stimuli": stimuli, "layers": layers, "tokens": None if tokens == "all" else tokens}.items():
-        if value is not None:
-            raise RSAError(f"--{name} is for a model, and {recording} is none")
-    settings: dict[str, Any] = {
-        "by": by,
-        "level": level,
-        "scale": scale,
-        "window": window,
-        "metric": metric,
-        "missing": missing,
-    }
-    settings |= {"splits": splits, "seed": seed, "method": method}
-    layout = Layout(responses, stimulus_ids, neuroid_ids, repetition, region, check_axes(dims), part)
-    settings |= {"where": where or (), "layout": layout, "features": features}
-    with progress("split halves", SPLITS if splits is None else splits) as done:
-        made = load_teacher(recording, data_dir=data_dir, advance=done, **settings)
-        done.note = "images"
-        try:
-            if not made.stimuli:
-                raise RSAError("the recording is of no named data set")
-            made = replace(
-                made, checksum=made.select(images(made.stimuli, data_dir=data_dir)).checksum(loaders=loaders)
-            )
-            shown = f"images: {made.stimuli}, SHA-256 {made.checksum[:12]}"
-        except RSAError as error:
-            shown = f"images: not found, so users of this file cannot check theirs ({error})"
+        wanted = [layer for part in layers or ["auto"] for layer in part.split(",")]
+        made, _ = model_teacher(
+            recording, stimuli, wanted, of_recordings={**own, "where": where, **dict.fromkeys(layout.given, True)},
+            by=by, metric=metric, method=method, data_dir=data_dir, progress=True, features=features, seed=seed or 0,
+            tokens=tokens, loaders=loaders,
+        )  # fmt: skip
+        shown = f"images: {made.stimuli}, SHA-256 {made.checksum[:12]}"
+    else:
+        of_models = {"stimuli": stimuli, "layers": layers, "tokens": None if tokens == "all" else tokens}
+        refuse(of_models, f"is for a model, and {recording} is none")
+        own |= {"by": by, "metric": metric, "seed": seed, "method": method, "where": where or (), "layout": layout}
+        with progress("split halves", SPLITS if splits is None else splits) as done:
+            made = load_teacher(recording, data_dir=data_dir, progress=done, features=features, **own)
+            done.note = "images"
+            try:
+                if not made.stimuli:
+                    raise RSAError("the recording is of no named data set")
+                made = replace(
+                    made, checksum=made.select(images(made.stimuli, data_dir=data_dir)).checksum(loaders=loaders)
+                )
+                shown = f"images: {made.stimuli}, SHA-256 {made.checksum[:12]}"
+            except RSAError as error:
+                shown = f"images: not found, so users of this file cannot check theirs ({error})"
     made.save(out)
     if json is not None:
         write_json(json, {"file": str(out), **summary(made)})
     _show(made, out, shown)
-
-
-def _of_model(
-    name: str,
-    stimuli: str | None,
-    layers: list[str] | None,
-    by: str | None,
-    metric: str | None,
-    method: str | None,
-    seed: int,
-    features: bool,
-    tokens: str,
-    loaders: int,
-    of_recordings: dict[str, Any],
-    data_dir: Path | None,
-) -> "Teacher":
-    """A model's layers over the stimuli as targets. Raises RSAError for options that are about recordings."""
-    from ...rsa import RSAError, Teacher
-    from ...rsa.cli.console import progress
-    from ..catalogue.images import images
-
-    for option, value in of_recordings.items():
-        if value is not None:
-            raise RSAError(f"--{option} is for recordings, and {name} is a model")
-    if stimuli is None:
-        raise RSAError(f"{name} is a model, and a teacher only over images: give --stimuli")
-    shown = images(stimuli, data_dir=data_dir)
-    wanted = [layer for part in layers or ["auto"] for layer in part.split(",")]
-    how: dict[str, Any] = {"by": by or RegionSettings.by, "metric": metric or RegionSettings.metric, "seed": seed}
-    how |= {"tokens": tokens, "loaders": loaders}
-    with progress(f"{name}: forward passes", len(shown), "images") as done:
-        made = Teacher.from_network(name, name, shown, wanted, features=features, progress=done, **how)
-    return made.with_method(method or made.method)
 
 
 def summary(made: "Teacher") -> dict[str, object]:

@@ -39,7 +39,7 @@ def temporal_generalisation(
     method: str = "pearson",
     splits: int = HALVES,
     seed: int = 0,
-    advance: Callable[[int], object] = lambda steps: None,
+    progress: Callable[[int], object] = lambda steps: None,
 ) -> "xarray.DataArray":
     """Compare every region's RDM in each window with that in each other window.
 
@@ -53,7 +53,7 @@ def temporal_generalisation(
         Random halves of each stimulus' presentations, or 0 to compare RDMs of all presentations with each other.
     seed : int
         What the halves are drawn from.
-    advance : callable
+    progress : callable
         Called with 1 after each split.
 
     Returns
@@ -104,7 +104,7 @@ def temporal_generalisation(
             here = _matrix(rows, columns, len(chosen), method)
             found[k] = np.where(split == 0, 0.0, found[k]) + (here + here.T) / 2 / max(splits, 1)
             reason = reason or why
-        advance(1)
+        progress(1)
     if np.isnan(found).all():
         raise RSAError(f"no target has an RDM in two windows: {reason}")
     axis = time_axis(chosen)

@@ -110,7 +110,7 @@ def each_window(
     splits: int = 0,
     seed: int = 0,
     method: str = "pearson",
-    advance: Callable[[int], object] = lambda steps: None,
+    progress: Callable[[int], object] = lambda steps: None,
 ) -> Iterator[WindowRDMs]:
     """What `rdms_over_time` yields, for these windows and, where they are named, these targets."""
     neuroids = region_neuroids(recording, settings.level)
@@ -139,7 +139,7 @@ def each_window(
                 lacking = {**lacking, "": f"no reliability: {error}"}
         made, reasons = made + len(rdms), reasons | lacking
         yield WindowRDMs(window, rdms, lacking, halves)
-        advance(1)
+        progress(1)
     if not made:
         raise RSAError(f"no target has an RDM in any of {len(windows)} windows: {next(iter(reasons.values()))}")
 
@@ -173,7 +173,7 @@ def reliability_over_time(
     splits: int = SPLITS,
     seed: int = 0,
     method: str = "pearson",
-    advance: Callable[[int], object] = lambda steps: None,
+    progress: Callable[[int], object] = lambda steps: None,
 ) -> "xarray.Dataset":
     """Estimate the reliability of every region's RDM in every window.
 
@@ -181,7 +181,7 @@ def reliability_over_time(
     ----------
     recording, width, step, between, windows, by, level, scale, metric, missing, splits, seed, method
         As in `rdms_over_time`.
-    advance : callable
+    progress : callable
         Called with 1 after each window.
 
     Returns
@@ -199,7 +199,7 @@ def reliability_over_time(
     settings = RegionSettings(by, level, scale, None, metric, missing)
     chosen = time_windows(recording, width=width, step=step, between=between, windows=windows)
     targets = list(region_neuroids(recording, level))
-    each = each_window(recording, chosen, settings, splits=splits, seed=seed, method=method, advance=advance)
+    each = each_window(recording, chosen, settings, splits=splits, seed=seed, method=method, progress=progress)
     attrs = {**_attrs(recording, settings), "method": method, "splits": splits, "seed": seed}
     return course([about(one, targets) for one in each], targets).assign_attrs(attrs)
 

@@ -145,7 +145,7 @@ def score_over_time(
     with bar(progress, label, len(chosen), "windows") as done:
         found = compare_over_time(
             made.layers, rdms(), targets=wanted, method=method, bootstrap=bootstrap, permutations=permutations,
-            groups=groups, seed=seed, name=name, advance=done,
+            groups=groups, seed=seed, name=name, progress=done,
         )  # fmt: skip
     known = course(seen, wanted).sel(target=found.targets)
     stated = _attrs(loaded, settings, chosen, splits, seed)

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...rsa import RSAError
-from ...rsa.errors import listing, near
+from ...rsa.errors import check_is, check_known, listing, near
 from ...rsa.labels import MISSING, named_rows, row_numbers
 from ...rsa.types import Array
 from ..settings import SCALES
@@ -55,6 +55,7 @@ def region_neuroids(recording: "xarray.DataArray", level: str = "subregion") -> 
     >>> region_neuroids(recording, "depth:0,500,1000")
     {'depth 0-500': array([0, 2]), 'depth 500-1000': array([1, 3])}
     """
+    check_is(str, level=level)
     whole = level in _LEVELS or level in recording.coords
     groups = [_groups(recording, part.strip()) for part in ([level] if whole else level.split("+"))]
     found = groups[0]
@@ -219,8 +220,7 @@ def scale_neuroids(responses: Array, scale: str) -> Array:
     array([[-1., nan],
            [ 1., nan]])
     """
-    if scale not in SCALES:
-        raise RSAError(f"unknown scale {scale!r}{near(scale, SCALES)}")
+    check_known("unknown scale", scale, SCALES)
     if scale == "none":
         return responses
     responses = named_rows(responses, "responses")[0]  # missing values, not what lies under a mask

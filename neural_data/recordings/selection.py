@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...rsa import RSAError
-from ...rsa.errors import listing, near
+from ...rsa.errors import as_names, listing, near
 from ...rsa.labels import MISSING
 from ...rsa.types import Array
 from .recording import DIMS, check_recording
@@ -49,7 +49,7 @@ def select(recording: "xarray.DataArray", where: str | Iterable[str]) -> "xarray
     [[0.0], [4.0]]
     """
     check_recording(recording)
-    conditions = [where] if isinstance(where, str) else list(where)
+    conditions = as_names(where, "where")
     kept = {dim: np.ones(recording.sizes[dim], bool) for dim in DIMS[:2]}
     for condition in conditions:
         match = _CONDITION.fullmatch(condition)

@@ -44,9 +44,7 @@ class Trials:
     def conditions(self, by: str) -> npt.NDArray[np.int64]:
         """The condition of every stimulus, numbered. Raises RSAError for a column that is not one of stimuli."""
         if by not in self._columns:
-            raise RSAError(
-                f"no column {by} says the same at every presentation of a stimulus{near(by, list(self._columns))}"
-            )
+            raise RSAError(f"no column {by} says the same at every presentation of a stimulus{near(by, self._columns)}")
         if by != "stimulus":
             check_names(self._columns[by], f"{by} of the stimuli")
         return encode(self._columns[by])[1]

@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...rsa import RSAError, compare, compute_rdm
+from ...rsa.errors import check_whole
 from ...rsa.labels import plain
 from ...rsa.rdm.comparison import Method, method_named
 from ...rsa.types import Array
@@ -87,7 +88,7 @@ def split_half(
     splits: int = SPLITS,
     seed: int = 0,
     method: str = "pearson",
-    advance: Callable[[int], object] = lambda steps: None,
+    progress: Callable[[int], object] = lambda steps: None,
 ) -> "xarray.Dataset":
     """Estimate the split-half reliability of every neuroid and of every region's RDM.
 
@@ -103,7 +104,7 @@ def split_half(
         With the number of a split, all that its halves depend on.
     method : str
         Comparison of the halves' RDMs, see `compare`.
-    advance : callable
+    progress : callable
         Called with 1 after each split.
 
     Returns
@@ -150,8 +151,8 @@ def split_half(
 
     check_recording(recording)
     how, settings = method_named(method), RegionSettings(by, level, scale, window, metric)
-    if splits < 1 or seed < 0:
-        raise RSAError(f"at least one split and a seed from 0 are needed, got splits={splits}, seed={seed}")
+    check_whole(1, splits=splits)
+    check_whole(0, seed=seed)
     trials = Trials(in_window(recording, window))
     conditions, means = trials.conditions(by), trials.means()
     halved: dict[str, _Halved] = {}
@@ -177,7 +178,7 @@ def split_half(
                     reasons[name] = reasons[name] or outcome
                 else:
                     halved[name].splits.append(outcome)
-            advance(1)
+            progress(1)
     if all(reasons.values()):
         raise RSAError("; ".join(dict.fromkeys(reasons.values())))
     halved = {name: region for name, region in halved.items() if not reasons[name]}

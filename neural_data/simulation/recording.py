@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...rsa import RSAError, Stimuli
-from ...rsa.errors import near
+from ...rsa.errors import check_known
 from ...rsa.types import Array
 from ..recordings.recording import DIMS, WINDOW, check_recording
 from .cache import cached
@@ -199,6 +199,5 @@ def _reliability(expected: Array, repeats: Array) -> Array:
 
 
 def _variant(name: str) -> dict[str, Any]:
-    if name not in VARIANTS:
-        raise RSAError(f"no simulation is named {name!r}{near(name, list(VARIANTS))}")
+    check_known("no simulation is named", name, VARIANTS)
     return VARIANTS[name]

@@ -27,15 +27,6 @@ def suggest(space: Space, trial: BaseTrial) -> dict[str, Choice]:
 
     Each active dimension becomes one categorical parameter, in order; any of Optuna's samplers can choose it.
 
-    Parameters
-    ----------
-    space : Space
-    trial : optuna.trial.BaseTrial
-
-    Returns
-    -------
-    dict
-
     Examples
     --------
     >>> from optuna.trial import FixedTrial

@@ -7,13 +7,13 @@ from dataclasses import dataclass, fields
 from functools import cached_property
 from hashlib import sha256
 from inspect import signature
-from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ...rsa.cli.options import DataDir, Json, web_page
+from ...rsa.errors import check_number
 from .evaluate import Alpha, BehaviorMetric, BehaviorName, Beta, By, check_behavior
 from .train import DataName, Download, Loaders, RecipeName
 
@@ -199,7 +199,6 @@ def search(
     The same command continues a search that was interrupted or killed; on another machine, with the same storage URL,
     it joins in. `tgsage report STORAGE` tells more about it, and `optuna-dashboard sqlite:///tgsage.db` shows it live.
     """
-    from ...rsa import RSAError
     from ...rsa.cli.console import print_table, write_json
     from ...rsa.io.storage import make_folder
     from ..pareto import MEASURED, check_objectives
@@ -223,8 +222,7 @@ def search(
 
     file = sqlite_file(storage)
     page = html or (None if file is None else web_page(file.with_suffix(".html")))
-    if not isfinite(alpha):
-        raise RSAError(f"alpha is a finite number, not {alpha}")
+    check_number(alpha=alpha)
     check_behavior(behavior, beta, behavior_metric)
     if teacher is None and data == "digits":
         teacher = "resnet:1"
@@ -238,7 +236,7 @@ def search(
     fixed = _fixed(fix or [], where)
     queue = [architecture for text in enqueue or [] for architecture in read_architectures(text, where)]
     teacher = None if teacher == "none" else teacher
-    by, place = by or own_by(teacher, data_dir), None if data_dir is None else str(data_dir)
+    by, place = by or own_by(teacher), None if data_dir is None else str(data_dir)
     kept = None if checkpoint_candidates is None else str(make_folder(checkpoint_candidates).resolve())
     scored = SearchObjective(space, data, recipe, epochs, teacher, alpha, by, seed, place, download, kept)
     scored.behavior, scored.beta, scored.behavior_metric = behavior, beta, behavior_metric

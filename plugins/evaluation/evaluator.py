@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from ...rsa import Behavior, BehaviorScore, RSAError, Stimuli, Teacher, p_plus_tg
 from ...rsa.behavior.consistency import DEFAULT_METRIC
+from ...rsa.errors import check_is, check_number
 from ...rsa.networks.batchnorm import BATCH, batches_of, check_batchnorm
 from ...rsa.networks.collector import Collector
 from ...rsa.networks.readout import N_FEATURES, Layers, Readout
@@ -112,11 +113,12 @@ class Evaluator:
         amp: Choice = "auto",
         channels_last: Choice = "auto",
     ) -> None:
+        check_is(Data, data=data)
+        if teacher is not None:
+            check_is(Teacher, teacher=teacher)
         data.part("valid")
         check_batchnorm(batchnorm)
-        for name, number in (("alpha", alpha), ("beta", beta)):
-            if not math.isfinite(number):
-                raise RSAError(f"{name} is a finite number, not {number}")
+        check_number(alpha=alpha, beta=beta)
         self.costs = tuple(costs)
         self.data, self.teacher, self.alpha, self.batchnorm = data, teacher, alpha, batchnorm
         self._combine, self.combine = combine, combine or (lambda p, tg: p_plus_tg(p, tg, alpha))
@@ -151,10 +153,6 @@ class Evaluator:
         What goes wrong with it makes a failed evaluation. Layers that cannot be compared, such as dead ones, are left
         out and named in `attrs["unusable"]`. The network's mode and averages are restored; it stays on the device.
 
-        Parameters
-        ----------
-        model : torch.nn.Module
-
         Returns
         -------
         Evaluation
@@ -173,10 +171,6 @@ class Evaluator:
 
     def rdms(self, model: "nn.Module") -> tuple[Performance, dict[str, RDM], dict[str, str]]:
         """Measure P, and compute the RDMs of the layers over the teacher's conditions.
-
-        Parameters
-        ----------
-        model : torch.nn.Module
 
         Returns
         -------

@@ -48,12 +48,7 @@ class Finalist:
         return pandas.DataFrame([{**self.evaluation.row(), "test": self.test, **self.architecture}])
 
     def to_dict(self) -> dict[str, Any]:
-        """Return everything as JSON-able values.
-
-        Returns
-        -------
-        dict
-        """
+        """Return everything as JSON-able values."""
         return {"architecture": dict(self.architecture), "test": self.test, **self.evaluation.to_dict()}
 
 
@@ -187,10 +182,6 @@ def search_cost(m1: int, e1: int, m2: int = 0, e2: int = 0) -> int:
         Number of candidates, and of the training examples of each.
     m2, e2 : int
         The same of finalists.
-
-    Returns
-    -------
-    int
 
     Examples
     --------

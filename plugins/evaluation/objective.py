@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ...rsa import RSAError, Stimuli, Teacher
-from ...rsa.errors import reason
+from ...rsa.errors import as_mapping, check_is, check_whole, reason
 from ...rsa.io.storage import make_folder
 from ..morphisms.morphisms import inherited, preserves
 from ..result import FAILED, Evaluation, Heritage
@@ -93,9 +93,13 @@ class Objective:
         self.space = get_space(space) if isinstance(space, str) else space
         self.data = load_data(data, data_dir=data_dir) if isinstance(data, str) else data
         self.recipe = get_recipe(recipe) if isinstance(recipe, str) else recipe
+        check_is(Data, data=self.data)
+        check_is(Recipe, recipe=self.recipe)
+        check_is(Space, space=self.space)
+        check_whole(0, seed=seed)
         self.examples, self.epochs = examples, 2.0 if epochs is None and examples is None else epochs
         Budget(self.epochs, examples).images(self.recipe, len(self.data.part("train")))
-        self.seed, self.build = seed, dict(build or {})
+        self.seed, self.build = seed, as_mapping(build, "build")
         self.checkpoints = None if checkpoints is None else make_folder(checkpoints)
         if checkpoints is not None:
             trained = self.recipe.to_dict(), self.epochs, self.examples, seed, self.data.describe()
@@ -119,10 +123,6 @@ class Objective:
         report : callable, optional
             Called with (epochs done, the evaluation there) after every whole epoch, so that an external loop can
             prune; what it raises ends the candidate. Each report costs one more evaluation.
-
-        Returns
-        -------
-        Evaluation
 
         Raises
         ------

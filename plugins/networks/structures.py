@@ -64,12 +64,7 @@ class CellPair:
     source: str = ""
 
     def describe(self) -> str:
-        """Describe both cells in words, or the one that serves as both.
-
-        Returns
-        -------
-        str
-        """
+        """Describe both cells in words, or the one that serves as both."""
         if self.normal == self.reduction:
             return self.normal.describe()
         return f"normal cell\n{self.normal.describe()}\nreduction cell\n{self.reduction.describe()}"

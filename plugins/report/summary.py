@@ -114,10 +114,6 @@ def search_report(
     objectives : sequence of str, optional
         Of which the front is; those of the search by default.
 
-    Returns
-    -------
-    SearchReport
-
     Raises
     ------
     TGSageError

@@ -5,8 +5,9 @@ from collections import deque
 import numpy as np
 
 from ...rsa import RSAError
+from ...rsa.errors import check_whole
 from ..spaces.space import Choice, Space
-from .searcher import Searcher, check_counts
+from .searcher import Searcher
 
 
 class EvolutionSearcher(Searcher):
@@ -26,7 +27,7 @@ class EvolutionSearcher(Searcher):
 
     def __init__(self, space: Space, *, seed: int = 0, population: int = 20, tournament: int = 5) -> None:
         super().__init__(space, seed=seed)
-        check_counts(population=population, tournament=tournament)
+        check_whole(1, population=population, tournament=tournament)
         self.population, self.tournament = population, tournament
         self._alive: deque[tuple[float, dict[str, Choice]]] = deque(maxlen=population)
 

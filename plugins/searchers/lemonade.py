@@ -7,10 +7,11 @@ import numpy as np
 import numpy.typing as npt
 
 from ...rsa import RSAError
+from ...rsa.errors import check_whole
 from ..morphisms.morphisms import morph
 from ..pareto import check_objectives, inverse_density, losses, pareto_front
 from ..spaces.space import Choice, Space
-from .searcher import Searcher, check_counts
+from .searcher import Searcher
 
 _CHEAP = ("parameters", "multiply-adds")  # known before anything is trained
 
@@ -55,7 +56,7 @@ class LEMONADESearcher(Searcher):
         shape: Sequence[int] = (3, 32, 32),
     ) -> None:
         super().__init__(space, seed=seed)
-        check_counts(children=children, startup=startup)
+        check_whole(1, children=children, startup=startup)
         names = objectives.split(",") if isinstance(objectives, str) else objectives
         self.objectives = check_objectives(tuple(names))
         if not (isinstance(mutations, SupportsFloat) and 0 <= mutations <= 1):

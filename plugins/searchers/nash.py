@@ -5,9 +5,10 @@ from typing import SupportsFloat
 import numpy as np
 
 from ...rsa import RSAError
+from ...rsa.errors import check_whole
 from ..morphisms.morphisms import morph
 from ..spaces.space import Choice, Space
-from .searcher import Searcher, check_counts
+from .searcher import Searcher
 
 
 class NASHSearcher(Searcher):
@@ -49,7 +50,7 @@ class NASHSearcher(Searcher):
         climb: bool = True,
     ) -> None:
         super().__init__(space, seed=seed)
-        check_counts(children=children, morphisms=morphisms, startup=startup)
+        check_whole(1, children=children, morphisms=morphisms, startup=startup)
         if not (isinstance(mutations, SupportsFloat) and 0 <= mutations <= 1):
             raise RSAError(f"mutations must be a share from 0 to 1, not {mutations!r}")
         if not isinstance(climb, bool):

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, SupportsFloat
 import numpy as np
 
 from ...rsa import RSAError
+from ...rsa.errors import check_number, check_whole
 from ..spaces.space import Choice, Space
-from .searcher import Searcher, check_counts, check_positive
+from .searcher import Searcher
 
 if TYPE_CHECKING:
     import torch
@@ -56,8 +57,8 @@ class RLSearcher(Searcher):
         decay: float = 0.95,
     ) -> None:
         super().__init__(space, seed=seed)
-        check_counts(hidden=hidden, batch=batch)
-        check_positive(temperature=temperature, clip=clip, learning_rate=learning_rate)
+        check_whole(1, hidden=hidden, batch=batch)
+        check_number(0, temperature=temperature, clip=clip, learning_rate=learning_rate)
         if not (isinstance(decay, SupportsFloat) and 0 <= decay < 1):
             raise RSAError(f"decay must be at least 0 and below 1, not {decay!r}")
         import torch

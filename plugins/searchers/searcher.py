@@ -11,12 +11,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from importlib.metadata import EntryPoint
-from typing import Any, ClassVar, Self, SupportsFloat, SupportsIndex
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
 from ...rsa import RSAError, extensions
-from ...rsa.errors import near
+from ...rsa.errors import check_is, check_known, check_whole, near
 from ..spaces.space import Architecture, Choice, Space
 
 GROUP = "tgsage.searchers"  # of entry points
@@ -59,8 +59,8 @@ class Searcher(ABC):
         return searcher
 
     def __init__(self, space: Space, *, seed: int = 0) -> None:
-        if seed < 0:
-            raise RSAError(f"a searcher's seed must be 0 or more, not {seed}")
+        check_is(Space, space=space)
+        check_whole(0, seed=seed)
         self.space, self.seed = space, seed
 
     def ask(
@@ -87,10 +87,6 @@ class Searcher(ABC):
         fixed : mapping
             Choices of some dimensions that replace the proposed ones wherever those are active; dimensions that this
             activates are drawn.
-
-        Returns
-        -------
-        dict
 
         Raises
         ------
@@ -176,10 +172,6 @@ class Searcher(ABC):
         trial : int
             Number of the trial, from 0.
         attempt : int
-
-        Returns
-        -------
-        numpy.random.Generator
         """
         if trial < 0:
             raise RSAError(f"a trial's number must be 0 or more, not {trial}")
@@ -220,10 +212,6 @@ class Searcher(ABC):
         trial : int
             Number of the trial, from 0.
         rng : numpy.random.Generator
-
-        Returns
-        -------
-        mapping
         """
 
     def propose_beside(
@@ -238,10 +226,6 @@ class Searcher(ABC):
         rng : numpy.random.Generator
         running : sequence of dict
             Canonical architectures.
-
-        Returns
-        -------
-        mapping
         """
         return self.propose(trial, rng)
 
@@ -303,20 +287,6 @@ def make_searcher(kind: type[Searcher], space: Space, *, seed: int, settings: Ma
     return kind(space, seed=seed, **settings)
 
 
-def check_counts(**settings: Any) -> None:
-    """Raise RSAError unless each is a whole number from 1 on."""
-    for name, value in settings.items():
-        if not isinstance(value, SupportsIndex) or int(value) < 1:
-            raise RSAError(f"{name} must be a positive whole number, not {value!r}")
-
-
-def check_positive(**settings: Any) -> None:
-    """Raise RSAError unless each is a finite number above 0."""
-    for name, value in settings.items():
-        if not isinstance(value, SupportsFloat) or not 0 < float(value) < math.inf:
-            raise RSAError(f"{name} must be a number above 0, not {value!r}")
-
-
 @cache
 def list_searchers() -> tuple[str, ...]:
     """Return the names of all searchers that load, sorted; a broken plug-in is left out with a warning.
@@ -347,10 +317,6 @@ def get_searcher(name: str) -> type[Searcher]:
         One of `list_searchers`, such as "tpe" or "nash", or the place of any class as "module:Class". Of two with one
         name ours is taken, with a warning.
 
-    Returns
-    -------
-    type
-
     Raises
     ------
     RSAError
@@ -359,7 +325,7 @@ def get_searcher(name: str) -> type[Searcher]:
     if ":" in name:
         return _load(EntryPoint(name, name, GROUP))
     if name not in _points():
-        raise RSAError(f"no searcher {name!r}{near(name, list_searchers())}")
+        check_known("no searcher", name, list_searchers())
     return _load(_points()[name])
 
 

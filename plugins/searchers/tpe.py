@@ -9,8 +9,9 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from ...rsa.errors import check_number, check_whole
 from ..spaces.space import Choice, Dimension, Space
-from .searcher import Searcher, check_counts, check_positive
+from .searcher import Searcher
 
 _PRIOR = 1.0  # pseudo-count of every choice
 _NEWEST = 25  # trials that count fully; also the most that are good
@@ -42,8 +43,8 @@ class TPESearcher(Searcher):
         self, space: Space, *, seed: int = 0, startup: int = 20, candidates: int = 24, gamma: float = 0.25
     ) -> None:
         super().__init__(space, seed=seed)
-        check_counts(startup=startup, candidates=candidates)
-        check_positive(gamma=gamma)
+        check_whole(1, startup=startup, candidates=candidates)
+        check_number(0, gamma=gamma)
         self.startup, self.candidates, self.gamma = startup, candidates, gamma
         self._order = _hyperopts_order(space)
         self._scores: list[float] = []

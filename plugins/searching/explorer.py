@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...rsa import RSAError
+from ...rsa.errors import as_mapping, as_names, check_is, check_number, check_whole
 from ...rsa.extensions import versions
 from ..pareto import check_objectives
 from ..result import Evaluation
@@ -201,10 +202,6 @@ def search(
     notify : callable or None
         Called with all candidates at every look at the database.
 
-    Returns
-    -------
-    SearchResult
-
     Raises
     ------
     RSAError
@@ -234,14 +231,14 @@ def search(
     >>> found.best.score, found.counts["ok"]
     (3.0, 5)
     """
-    if samples < 1 or workers < 1:
-        raise RSAError(f"a search needs at least one sample and one worker, not {samples} and {workers}")
+    check_is(Space, space=space)
+    check_is(Searcher, searcher=searcher)
+    check_whole(1, samples=samples, workers=workers)
+    check_number(0, patience=patience, heartbeat=heartbeat, **({} if timeout is None else {"timeout": timeout}))
+    devices = as_names(devices, "devices")
     if searcher.space != space:
         raise RSAError(f"the searcher is for the space {searcher.space.name}, not {space.name}")
-    for name, value in (("timeout", timeout), ("patience", patience), ("heartbeat", heartbeat)):
-        if value is not None and not value > 0:
-            raise RSAError(f"{name} must be a number of seconds above 0, not {value}")
-    only, queue = dict(fixed or {}), [space.canonical(architecture) for architecture in enqueue]
+    only, queue = as_mapping(fixed, "fixed"), [space.canonical(architecture) for architecture in enqueue]
     space.check_fixed(only)
     weighed = check_objectives(tuple(objectives) or searcher.objectives)
     described = describe_search(space, searcher, objective, only)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ...rsa import RSAError
-from ...rsa.errors import reason
+from ...rsa.errors import check_is, reason
 
 if TYPE_CHECKING:
     from optuna.storages import RDBStorage
@@ -48,6 +48,7 @@ def shown(url: str) -> str:
 
 def check_name(what: str, name: str) -> None:
     """Raise RSAError for bytes that are no UTF-8, which file names and arguments can hold."""
+    check_is(str, **{what: name})
     if not name.isascii() and name != name.encode("utf-8", "replace").decode():
         raise RSAError(f"the {what} {name!a} is not UTF-8 text; give it another name")
 

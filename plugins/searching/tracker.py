@@ -203,10 +203,6 @@ class Tracker:
         ----------
         of : str
             "versions" (package -> version, where they changed) or "changes" (setting -> was and is, where allowed).
-
-        Returns
-        -------
-        list of (int, dict)
         """
         return [(int(candidates), dict(entry)) for candidates, entry in self._stored(of) or []]
 
@@ -235,10 +231,6 @@ class Tracker:
         key : str
             Name of the file.
         make : callable
-
-        Returns
-        -------
-        bytes
         """
         files = self._patiently(lambda: self._files)
         while (found := self._patiently(lambda: files.read(key))) is None:
@@ -367,10 +359,6 @@ class Tracker:
             What the searcher said about itself.
         parent : int, optional
             The candidate with whose weights it begins.
-
-        Returns
-        -------
-        bool
         """
         try:
             about = {_DIAGNOSTICS: dict(diagnostics or {}), _PARENT: parent}
@@ -433,10 +421,6 @@ class Tracker:
         number : int
             Number of the candidate.
         key : str
-
-        Returns
-        -------
-        bool
         """
         return self._patiently(lambda: self._reservations.take(number, key))
 
@@ -505,10 +489,6 @@ class Tracker:
         number : int
             Number of the candidate.
         evaluation : Evaluation
-
-        Returns
-        -------
-        bool
         """
         try:
             return self._patiently(lambda: self._finish(number, evaluation))

@@ -30,10 +30,6 @@ def get_space(name: str) -> Space:
         "cnn10", "cnn20", "cell", "nasbench201", "macro" or "toy"; also other sizes, such as "cnn7" (layers) and
         "cell4" (blocks).
 
-    Returns
-    -------
-    Space
-
     Raises
     ------
     RSAError
@@ -64,12 +60,6 @@ def get_space(name: str) -> Space:
 def write_architecture(path: str | Path, space: Space, architecture: Architecture) -> None:
     """Write an architecture, in its canonical form, to a JSON file.
 
-    Parameters
-    ----------
-    path : path
-    space : Space
-    architecture : mapping
-
     Raises
     ------
     RSAError
@@ -82,10 +72,6 @@ def write_architecture(path: str | Path, space: Space, architecture: Architectur
 
 def read_architecture(path: str | Path) -> tuple[Space, dict[str, Choice]]:
     """Read the space and the canonical architecture of a file.
-
-    Parameters
-    ----------
-    path : path
 
     Returns
     -------

@@ -52,16 +52,7 @@ class CellSpace(Space):
             yield Dimension(f"output/{name}", (0, 1), self.blocks, f"output/{name}")
 
     def cell(self, architecture: Architecture) -> Cell:
-        """Get the blocks and the output of a valid architecture, in the order given.
-
-        Parameters
-        ----------
-        architecture : mapping
-
-        Returns
-        -------
-        Cell
-        """
+        """Get the blocks and the output of a valid architecture, in the order given."""
 
         def operand(block: str, side: str) -> tuple[str, int]:
             state = str(architecture[f"{block}/input_{side}"])
@@ -126,10 +117,6 @@ class CellSpace(Space):
         **settings
             repeats=2, filters=32, stem="cifar", reduction="extra" and the other fields of `CellPlan`. The defaults are
             those of the paper's search: 8 cells, so 8 layers to compare.
-
-        Returns
-        -------
-        torch.nn.Module
         """
         from ..networks.cells import CellNetwork, CellPlan
 

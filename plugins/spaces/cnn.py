@@ -59,16 +59,7 @@ class CNNSpace(Space):
                 yield Dimension(_connection(i, j), (0, 1), j, "connection", *condition, source=i, target=j)
 
     def layers(self, architecture: Architecture) -> list[ConvLayer]:
-        """List the layers of a valid architecture.
-
-        Parameters
-        ----------
-        architecture : mapping
-
-        Returns
-        -------
-        list of ConvLayer
-        """
+        """List the layers of a valid architecture."""
         found = []
         for j in range(1, int(architecture["n_layers"]) + 1):
             setting = {kind: architecture[f"layer{j}/{kind}"] for kind in _SETTINGS}

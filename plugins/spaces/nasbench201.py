@@ -68,10 +68,6 @@ class NASBench201(Space):
             Of the first stage; doubled twice.
         **settings
             There are no others.
-
-        Returns
-        -------
-        torch.nn.Module
         """
         from ..networks.nasbench201 import NASBench201Network
 

@@ -128,32 +128,15 @@ class Space(ABC):
         dimension : Dimension
         architecture : mapping
             The choices of the dimensions before it suffice.
-
-        Returns
-        -------
-        bool
         """
         return not dimension.parent or architecture.get(dimension.parent) in dimension.when
 
     def active(self, architecture: Architecture) -> list[Dimension]:
-        """List the dimensions that an architecture has to choose, in order.
-
-        Parameters
-        ----------
-        architecture : mapping
-
-        Returns
-        -------
-        list of Dimension
-        """
+        """List the dimensions that an architecture has to choose, in order."""
         return [dimension for dimension in self.dimensions if self.is_active(dimension, architecture)]
 
     def validate(self, architecture: Architecture) -> None:
         """Check an architecture.
-
-        Parameters
-        ----------
-        architecture : mapping
 
         Raises
         ------
@@ -184,10 +167,6 @@ class Space(ABC):
     def canonical(self, architecture: Architecture) -> dict[str, Choice]:
         """Return the one mapping that stands for all descriptions of the same network.
 
-        Parameters
-        ----------
-        architecture : mapping
-
         Returns
         -------
         dict
@@ -208,10 +187,6 @@ class Space(ABC):
 
     def sample(self, rng: np.random.Generator) -> dict[str, Choice]:
         """Draw an architecture: every active dimension uniformly, in order.
-
-        Parameters
-        ----------
-        rng : numpy.random.Generator
 
         Returns
         -------
@@ -253,11 +228,6 @@ class Space(ABC):
         A change that leaves the network as it was is kept and followed by another one, since two edges that lead
         nowhere alone can make a path together.
 
-        Parameters
-        ----------
-        architecture : mapping
-        rng : numpy.random.Generator
-
         Returns
         -------
         dict
@@ -285,10 +255,6 @@ class Space(ABC):
     def neighbours(self, architecture: Architecture) -> list[dict[str, Choice]]:
         """List all other networks at one change; dimensions that it activates take their first choice.
 
-        Parameters
-        ----------
-        architecture : mapping
-
         Returns
         -------
         list of dict
@@ -304,10 +270,6 @@ class Space(ABC):
 
     def check_fixed(self, fixed: Architecture) -> None:
         """Check choices that a search is to keep fixed.
-
-        Parameters
-        ----------
-        fixed : mapping
 
         Raises
         ------
@@ -349,12 +311,7 @@ class Space(ABC):
         return extend({}, 0)
 
     def size(self) -> int:
-        """Count the choices of active dimensions, several of which can describe one network.
-
-        Returns
-        -------
-        int
-        """
+        """Count the choices of active dimensions, several of which can describe one network."""
         return prod(self._count(dimension) for dimension in self._children.get("", []))
 
     def _count(self, dimension: Dimension) -> int:
@@ -362,50 +319,19 @@ class Space(ABC):
         return sum(prod(self._count(c) for c in children if choice in c.when) for choice in dimension.choices)
 
     def key(self, architecture: Architecture) -> str:
-        """Return one line of text for a canonical architecture, for caches and files.
-
-        Parameters
-        ----------
-        architecture : mapping
-
-        Returns
-        -------
-        str
-        """
+        """Return one line of text for a canonical architecture, for caches and files."""
         return json.dumps(dict(architecture), separators=(",", ":"))
 
     @abstractmethod
     def describe(self, architecture: Architecture) -> str:
-        """Describe the network in words, a line per layer or block.
-
-        Parameters
-        ----------
-        architecture : mapping
-
-        Returns
-        -------
-        str
-        """
+        """Describe the network in words, a line per layer or block."""
 
     def graph(self, architecture: Architecture) -> Graph:
-        """Return the network as boxes and arrows; by default one box with the description.
-
-        Parameters
-        ----------
-        architecture : mapping
-
-        Returns
-        -------
-        Graph
-        """
+        """Return the network as boxes and arrows; by default one box with the description."""
         return Graph({"network": self.describe(architecture)}, ())
 
     def check_settings(self, given: Iterable[str], known: Iterable[str]) -> None:
         """Check the names of settings for `build`.
-
-        Parameters
-        ----------
-        given, known : iterable of str
 
         Raises
         ------

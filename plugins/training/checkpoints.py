@@ -56,12 +56,7 @@ class Checkpoint:
     seconds: float
 
     def save(self, path: str | Path) -> None:
-        """Write it completely or not at all; `rsa.load_model(..., weights=path)` also finds the weights in it.
-
-        Parameters
-        ----------
-        path : path
-        """
+        """Write it completely or not at all; `rsa.load_model(..., weights=path)` also finds the weights in it."""
         plain: dict[str, Any] = {"model": dict(self.model), "sums": list(self.sums), "random": dict(self.random)}
         texts = {"settings": json.dumps(self.settings), "history": json.dumps(self.history)}
         values = {"format": _FORMAT, "version": _VERSION, **vars(self), **plain, **texts}
@@ -71,14 +66,6 @@ class Checkpoint:
     @classmethod
     def load(cls, path: str | Path) -> "Checkpoint":
         """Read what `save` wrote, as data only: nothing in the file is executed.
-
-        Parameters
-        ----------
-        path : path
-
-        Returns
-        -------
-        Checkpoint
 
         Raises
         ------
@@ -151,11 +138,6 @@ class Checkpoint:
     def restore(self, model: nn.Module, optimiser: torch.optim.Optimizer | None = None) -> None:
         """Load the weights, and the optimiser's state, into a network and its optimiser.
 
-        Parameters
-        ----------
-        model : torch.nn.Module
-        optimiser : torch.optim.Optimizer, optional
-
         Raises
         ------
         RSAError
@@ -205,14 +187,6 @@ def _same(stored: object, own: object) -> bool:
 
 def load_network(path: str | Path) -> nn.Module:
     """Rebuild the network of a checkpoint, with its weights, in evaluation mode.
-
-    Parameters
-    ----------
-    path : path
-
-    Returns
-    -------
-    torch.nn.Module
 
     Raises
     ------

@@ -90,25 +90,12 @@ class Part:
         ----------
         index : torch.Tensor
             Positions in the part, (k,) int64, in the wanted order.
-
-        Returns
-        -------
-        Part
         """
         columns = {key: values[index.numpy()] for key, values in self.table.items()}
         return Part(self.source, self.places[index], self.labels[index], columns)
 
     def joined(self, other: "Part") -> "Part":
-        """Append the images of another part of the same source.
-
-        Parameters
-        ----------
-        other : Part
-
-        Returns
-        -------
-        Part
-        """
+        """Append the images of another part of the same source."""
         columns = {key: np.concatenate([values, other.table[key]]) for key, values in self.table.items()}
         places, labels = torch.cat([self.places, other.places]), torch.cat([self.labels, other.labels])
         return Part(self.source, places, labels, columns)
@@ -155,12 +142,7 @@ class Data:
         return len(self.classes)
 
     def summary(self) -> str:
-        """Describe it in one line: classes, number of images in each part, and their size.
-
-        Returns
-        -------
-        str
-        """
+        """Describe it in one line: classes, number of images in each part, and their size."""
         counts = ", ".join(f"{len(getattr(self, name)):,} {name}" for name in PARTS)
         size = " x ".join(map(str, self.shape))
         taken = f"; {self.taken}" if self.taken else ""
@@ -168,14 +150,6 @@ class Data:
 
     def part(self, name: str) -> Part:
         """Get a part by name.
-
-        Parameters
-        ----------
-        name : {"train", "valid", "test"}
-
-        Returns
-        -------
-        Part
 
         Raises
         ------
@@ -190,23 +164,13 @@ class Data:
         return part
 
     def describe(self) -> dict[str, Any]:
-        """Return JSON-able facts that are equal for equal data, digests of the images included.
-
-        Returns
-        -------
-        dict
-        """
+        """Return JSON-able facts that are equal for equal data, digests of the images included."""
         about = {"data": self.name, "classes": list(self.classes), "mean": self.mean, "std": self.std}
         parts = {"training images": self.train, "validation images": self.valid}
         return about | {key: f"{len(part)}, SHA-256 {part.content}" for key, part in parts.items()}
 
     def whole(self) -> "Data":
-        """Move the validation images to the training images, for a final training.
-
-        Returns
-        -------
-        Data
-        """
+        """Move the validation images to the training images, for a final training."""
         return replace(self, train=self.train.joined(self.valid), valid=self.valid.take(torch.arange(0)), taken="")
 
     def normalise(self, images: Tensor) -> Tensor:
@@ -317,10 +281,6 @@ def make_data(
         Further columns of n values.
     mean, std, taken
         See `Data`.
-
-    Returns
-    -------
-    Data
 
     Raises
     ------

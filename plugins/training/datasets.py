@@ -12,7 +12,7 @@ import torch
 from ...neural_data.catalogue.image_files import FolderImages, ImageFiles, ZipImages
 from ...neural_data.catalogue.lookup import data_folder
 from ...rsa import RSAError, Stimuli
-from ...rsa.errors import listing, near, reason
+from ...rsa.errors import check_is, listing, near, reason
 from ...rsa.networks.readout import check_loaders
 from ...rsa.types import Array
 from .class_folders import class_folders
@@ -86,10 +86,6 @@ def load_data(
     loaders : int, optional
         Threads that decode image files; by default one for each core.
 
-    Returns
-    -------
-    Data
-
     Raises
     ------
     RSAError
@@ -102,9 +98,10 @@ def load_data(
     >>> data.shape, len(data.train), len(data.valid), len(data.test)
     ((1, 8, 8), 1257, 180, 360)
     """
+    check_is(str, name=name)
     kind, _, path = name.partition(":")
     if kind not in DATASETS:
-        raise RSAError(f"no data set is named {name!r}{near(kind, list(DATASETS))}")
+        raise RSAError(f"no data set is named {name!r}{near(kind, DATASETS)}")
     if bool(path) != (kind in _WITH_PATH):
         raise RSAError(f"data set {kind} needs its folder: {kind}:PATH" if not path else f"{kind} takes no path")
     if size is not None and (kind != "folder" or size < 1):
@@ -126,10 +123,6 @@ def load_stimuli(reference: str, *, data_dir: str | Path | None = None) -> Stimu
         NAME/PART, such as "cifar10-jpeg/valid".
     data_dir : path, optional
         As in `load_data`.
-
-    Returns
-    -------
-    Stimuli
 
     Raises
     ------

@@ -10,23 +10,13 @@ import torch
 from torch import nn
 
 from ...rsa import RSAError
-from ...rsa.errors import listing, near, reason
+from ...rsa.errors import check_known, listing, near, reason
 
 FORMS = ("resnet:N", "nasnet-a[:NxF]", "pnasnet-5[:NxF]", "amoebanet-a[:NxF]", "torchvision:NAME", "ARCHITECTURE.json")
 
 
 def build_seeded(build: Callable[[], nn.Module], seed: int) -> nn.Module:
-    """Build a network whose random weights depend on the seed only; torch's generator is left as it was.
-
-    Parameters
-    ----------
-    build : callable
-    seed : int
-
-    Returns
-    -------
-    torch.nn.Module
-    """
+    """Build a network whose random weights depend on the seed only; torch's generator is left as it was."""
     with torch.random.fork_rng(devices=()):
         torch.manual_seed(seed)
         return build()
@@ -149,8 +139,7 @@ def _torchvision(name: str, shape: tuple[int, int, int], n_classes: int) -> nn.M
     from torchvision import models
 
     known = models.list_models(module=models)
-    if name not in known:
-        raise RSAError(f"torchvision has no classifier {name!r}{near(name, known)}")
+    check_known("torchvision has no classifier", name, known)
     if shape[0] != 3:
         raise RSAError(f"torchvision:{name} takes images of 3 channels, not of {shape[0]}")
     model: nn.Module = models.get_model(name, weights=None, num_classes=n_classes)

@@ -49,21 +49,12 @@ class Placement:
         ----------
         images : torch.Tensor
             Float, (n, C, H, W).
-
-        Returns
-        -------
-        torch.Tensor
         """
         layout = torch.channels_last if self.channels_last else torch.contiguous_format
         return images.to(self.device, memory_format=layout)
 
     def move(self, model: nn.Module) -> None:
-        """Move a network to the device, in its memory order.
-
-        Parameters
-        ----------
-        model : torch.nn.Module
-        """
+        """Move a network to the device, in its memory order."""
         if self.channels_last and all(parameter.ndim < 5 for parameter in model.parameters()):
             model.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         else:
@@ -122,7 +113,7 @@ def check_device(device: str | torch.device) -> torch.device:
     """The device, without taking memory on it. Raises RSAError for one that is unknown or that this machine lacks."""
     try:
         where = torch.device(device)
-    except RuntimeError as error:
+    except (RuntimeError, TypeError) as error:
         raise RSAError(f"there is no device {device!r}; cpu and cuda:0 are examples") from error
     there = torch.cuda.device_count()
     if where.type == "cuda" and (where.index or 0) >= there:
@@ -153,10 +144,6 @@ def same_threads() -> Iterator[None]:
 
 def out_of_memory(error: BaseException) -> str | None:
     """Tell whether an error means that memory ran out, on the CPU or a GPU.
-
-    Parameters
-    ----------
-    error : BaseException
 
     Returns
     -------

@@ -3,10 +3,10 @@
 import math
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, SupportsFloat
 
 from ...rsa import RSAError
-from ...rsa.errors import listing, near
+from ...rsa.errors import check_known, check_whole, listing, near
 
 if TYPE_CHECKING:
     from torch import nn, optim
@@ -78,14 +78,9 @@ class Recipe:
         for key, known in (("optimiser", OPTIMISERS), ("schedule", SCHEDULES)):
             if getattr(self, key) not in known:
                 raise RSAError(f"{key} is {getattr(self, key)!r}{near(str(getattr(self, key)), known)}")
-        for key, least in (
-            ("epochs", 1),
-            ("batch_size", 1),
-            ("step", int(self.schedule in ("steps", "restarts"))),
-            ("pad", 0),
-        ):
-            if type(getattr(self, key)) is not int or getattr(self, key) < least:
-                raise RSAError(f"{key} must be a whole number from {least}, got {getattr(self, key)!r}")
+        steps = int(self.schedule in ("steps", "restarts"))
+        for key, least in (("epochs", 1), ("batch_size", 1), ("step", steps), ("pad", 0)):
+            check_whole(least, **{key: getattr(self, key)})
         for key in ("lr", "momentum", "decay", "eps", "weight_decay", "factor", "clip", "auxiliary"):
             value = getattr(self, key)
             if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
@@ -102,10 +97,6 @@ class Recipe:
         ----------
         epoch, epochs : float
             Epochs done, with fractions, and the length of the training.
-
-        Returns
-        -------
-        float
         """
         if self.schedule == "steps":
             return self.lr * self.factor ** math.floor(epoch / self.step + 1e-9)
@@ -120,16 +111,7 @@ class Recipe:
         return self.lr
 
     def make_optimiser(self, parameters: "Iterable[nn.Parameter]") -> "optim.Optimizer":
-        """Make torch's optimiser with this recipe's numbers.
-
-        Parameters
-        ----------
-        parameters : iterable of torch.nn.Parameter
-
-        Returns
-        -------
-        torch.optim.Optimizer
-        """
+        """Make torch's optimiser with this recipe's numbers."""
         from torch import optim
 
         if self.optimiser == "rmsprop":
@@ -142,12 +124,7 @@ class Recipe:
         return optim.SGD(parameters, self.lr, self.momentum, weight_decay=self.weight_decay, nesterov=nesterov)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the fields as a JSON-able dict.
-
-        Returns
-        -------
-        dict
-        """
+        """Return the fields as a JSON-able dict."""
         return asdict(self)
 
 
@@ -162,7 +139,7 @@ class Budget:
         if self.epochs is not None and self.examples is not None:
             raise RSAError("a training ends after some epochs or after some examples: give one of them")
         length = self.epochs if self.examples is None else self.examples
-        if length is not None and not 0 <= length < math.inf:
+        if length is not None and not (isinstance(length, SupportsFloat) and 0 <= length < math.inf):
             raise RSAError(f"a training has at least 0 epochs or examples, got {length}")
 
     def images(self, recipe: Recipe, n: int) -> float:
@@ -190,10 +167,6 @@ def get_recipe(name: str, **overrides: Any) -> Recipe:
     **overrides
         Fields of `Recipe`.
 
-    Returns
-    -------
-    Recipe
-
     Raises
     ------
     RSAError
@@ -206,8 +179,7 @@ def get_recipe(name: str, **overrides: Any) -> Recipe:
     >>> recipe.epochs, recipe.optimiser, recipe.lr
     (20, 'adamw', 0.02)
     """
-    if name not in RECIPES:
-        raise RSAError(f"no recipe is named {name!r}{near(name, list(RECIPES))}")
+    check_known("no recipe is named", name, RECIPES)
     known = [field.name for field in fields(Recipe) if field.name != "name"]
     unknown = [key for key in overrides if key not in known]
     if unknown:

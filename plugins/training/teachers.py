@@ -14,7 +14,7 @@ from torch import nn
 
 from ...neural_data import images, load_teacher
 from ...neural_data.simulation.cache import cache_folder
-from ...neural_data.teacher import is_model_name, publishes_rdms
+from ...neural_data.teacher import by_of, is_model_name
 from ...rsa import RDM, RSAError, Stimuli, Teacher
 from ...rsa.io.storage import make_folder
 from ...rsa.networks.readout import N_FEATURES
@@ -78,10 +78,6 @@ def network_teacher(
     attrs : mapping, optional
         More to state about the teacher.
 
-    Returns
-    -------
-    Teacher
-
     Raises
     ------
     RSAError
@@ -110,11 +106,11 @@ def is_made_here(name: object) -> bool:
     return is_network(name) or (isinstance(name, str) and is_model_name(name))
 
 
-def own_by(teacher: str | None, data_dir: str | Path | None = None) -> str:
+def own_by(teacher: str | None) -> str:
     """What the RDMs of a search's teacher of this name are by, unless something else is asked for."""
     if teacher is None or is_made_here(teacher):
         return BY
-    return load_teacher(teacher, data_dir=data_dir).by if publishes_rdms(teacher) else "stimulus"
+    return by_of(teacher)
 
 
 def trained_teacher(

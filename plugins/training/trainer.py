@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ...rsa import RSAError
-from ...rsa.errors import reason
+from ...rsa.errors import check_is, check_whole, reason
 from ...rsa.io.storage import check_writable
 from ..result import FAILED, OK
 from .batches import Batches
@@ -56,10 +56,6 @@ class Moment:
         ----------
         values : mapping
             Field name to number, as in a checkpoint's history.
-
-        Returns
-        -------
-        Moment
         """
         return cls(**{**values, "examples": int(values["examples"])})  # type: ignore[arg-type]
 
@@ -163,6 +159,10 @@ def train(
     >>> training.status, training.examples
     ('ok', 188)
     """
+    check_is(nn.Module, model=model)
+    check_is(Data, data=data)
+    check_is(Recipe, recipe=recipe)
+    check_whole(0, seed=seed)
     file, length = None if checkpoint is None else check_writable(checkpoint), Budget(epochs, examples)
     where = place(data.shape, device, amp, channels_last)
     team = Team(where.device)

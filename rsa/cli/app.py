@@ -1,6 +1,7 @@
 """The frame of the `tgsage` program: commands come from entry points, mistakes end in one line and exit code 2."""
 
 import os
+import re
 import sys
 import warnings
 from collections.abc import Sequence
@@ -89,11 +90,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     A reader of its output that goes away is no error worth a word: exit code 1, as Python's manual has it.
     """
     try:
-        code = typer.main.get_command(build()).main(args=arguments, prog_name="tgsage", standalone_mode=False)
+        command = typer.main.get_command(build())
+        try:
+            code = command.main(args=arguments, prog_name="tgsage", standalone_mode=False)
+        except RSAError as error:
+            words = sys.argv[1:] if arguments is None else arguments
+            print(f"tgsage: {_with_dashes(' '.join(str(error).split()), command, words)}", file=sys.stderr)
+            return 2
         sys.stdout.flush()
-    except RSAError as error:
-        print(f"tgsage: {' '.join(str(error).split())}", file=sys.stderr)
-        return 2
     except (KeyboardInterrupt, typer.Abort):
         code = INTERRUPTED
     except OSError as error:
@@ -108,6 +112,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if code == INTERRUPTED:  # typer's own answer to Ctrl-C
         print("tgsage: interrupted; what was written before is whole", file=sys.stderr)
     return code if isinstance(code, int) else 0
+
+
+def _with_dashes(message: str, command: Any, words: Sequence[str]) -> str:
+    """A message with the command's options where it names Python's arguments: `alpha must be`, `missing='drop'`."""
+    for word in words:
+        command = getattr(command, "commands", {}).get(word, command)
+    options = {one.name: max(one.opts, key=len) for one in command.params if not getattr(one, "is_flag", False)}
+    typed = {name: option for name, option in options.items() if option.startswith("--")}
+    names = "|".join(typed) or "$."
+    said = rf"^({names})(?= (?:must|is|are|needs?)\b)|(?<=[;:] give )({names})\b"
+    message = re.sub(said, lambda found: typed[found[1] or found[2]], message)
+    assigned = rf"\b({names})=(?:'([^']*)'|(?=[\s,;]|$))"
+    return re.sub(assigned, lambda found: f"{typed[found[1]]} {found[2] or ''}".rstrip(), message)
 
 
 def _usage(error: Exception) -> int:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import RSAError, listing
+from ..errors import RSAError, as_mapping, check_whole, listing
 from ..fields import Labelled
 from ..labels import KINDS, beside, check_names
 from ..rdm._kernels import row_sums
@@ -48,8 +48,8 @@ class Resampling:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.draws < 1 or self.seed < 0:
-            raise RSAError(f"at least 1 draw and a seed from 0 are needed, got n={self.draws}, seed={self.seed}")
+        check_whole(1, n=self.draws)
+        check_whole(0, seed=self.seed)
 
     def units(self, rdm: Labelled) -> npt.NDArray[np.int64]:
         """Number the unit that every stimulus is drawn with: its own or its group's, in the order of their names.
@@ -158,8 +158,8 @@ def bootstrap(
     True
     """
     how, resampling = method_named(method), Resampling(n, groups, seed)
-    layers = {a.name or "a": a} if isinstance(a, RDM) else dict(a)
-    targets = {b.name or "b": b} if isinstance(b, RDM) else dict(b)
+    layers = {a.name or "a": a} if isinstance(a, RDM) else as_mapping(a, "a")
+    targets = {b.name or "b": b} if isinstance(b, RDM) else as_mapping(b, "b")
     first, second = align(layers, targets, cure="RDM.subset selects")
     unit = resampling.units(first[0])
     counts = resampling.counts(int(unit.max()) + 1)

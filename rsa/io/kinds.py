@@ -5,12 +5,16 @@ from pathlib import Path
 
 from ..errors import RSAError, reason
 from .hdf5 import attribute, opened
-from .tables import table_kind
 
 TABLES = ("csv", "parquet", "excel")
-_SIGNS = {b"\x93NUMPY": "npy", b"MATLAB 5.0": "mat", b"CDF": "netcdf3"} | dict.fromkeys(
-    (b"\x89HDF\r\n\x1a\n", b"MATLAB 7.3"), "hdf5"
-)
+OLD_EXCEL = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+_SIGNS = {
+    OLD_EXCEL: "excel",
+    b"\x93NUMPY": "npy",
+    b"PAR1": "parquet",
+    b"MATLAB 5.0": "mat",
+    b"CDF": "netcdf3",
+} | dict.fromkeys((b"\x89HDF\r\n\x1a\n", b"MATLAB 7.3"), "hdf5")
 _SAVE = "save one row per stimulus with its names as .npz or a table"
 _OTHERS = {
     b"\x1f\x8b": "compressed by gzip; unpack it first",
@@ -43,7 +47,17 @@ def content_of(path: Path) -> str:
         if "xl/workbook.xml" in names:
             return "excel"
         return "npz" if names and all(name.endswith(".npy") for name in names) else "zip"
-    return next((kind for sign, kind in _SIGNS.items() if start.startswith(sign)), "") or table_kind(path, start)
+    return next((kind for sign, kind in _SIGNS.items() if start.startswith(sign)), "csv" if _is_csv(path) else "")
+
+
+def _is_csv(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            first = file.read(2**16).decode("utf-8-sig", "strict" if path.stat().st_size < 2**16 else "ignore")
+    except (OSError, UnicodeDecodeError):
+        return False
+    line = first.splitlines()[0] if first else ""
+    return line.replace("\t", " ").isprintable() and any(sign in line for sign in ",;\t")
 
 
 def what_is(path: Path) -> str:

@@ -13,6 +13,7 @@ import numpy as np
 from ..errors import RSAError, listing, naming, near, reason
 from ..labels import check_names
 from .arrays import LARGEST
+from .kinds import OLD_EXCEL, content_of
 
 if TYPE_CHECKING:
     import pandas
@@ -36,7 +37,6 @@ _OPTIONS = {"stimulus_ids": "--stimulus-ids", "neuroid_ids": "--neuroid-ids"}
 _MOST_COLUMNS = 100_000
 UNNAMED = "Unnamed: 0"  # as pandas calls the index of a table that was written with it
 _PACKAGES = {"openpyxl": "openpyxl", "calamine": "python-calamine"}  # by the name that pandas has for them
-_OLD_EXCEL = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 
 
 def named_like(role: str, names: Iterable[object]) -> list[str]:
@@ -61,27 +61,6 @@ def word(name: str) -> str:
     """A name that a coordinate can be stored under."""
     found = re.sub(r"\W+", "_", name).strip("_") or "column"
     return found if found.isidentifier() else f"_{found}"
-
-
-def table_kind(path: Path, start: bytes) -> str:
-    """Whether a file is a table, by its first bytes: parquet, excel, csv, or "" for anything else."""
-    if start.startswith(b"PAR1"):
-        return "parquet"
-    if start.startswith(_OLD_EXCEL):
-        return "excel"
-    if start.startswith(b"PK\x03\x04"):
-        try:
-            with zipfile.ZipFile(path) as archive:
-                return "excel" if "xl/workbook.xml" in archive.namelist() else ""
-        except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
-            return ""
-    try:
-        with path.open("rb") as file:
-            first = file.read(2**16).decode("utf-8-sig", "strict" if path.stat().st_size < 2**16 else "ignore")
-    except (OSError, UnicodeDecodeError):
-        return ""
-    line = first.splitlines()[0] if first else ""
-    return "csv" if line.replace("\t", " ").isprintable() and any(sign in line for sign in ",;\t") else ""
 
 
 def read_frame(path: Path, kind: str, part: str, as_text: Callable[[list[str]], Iterable[str]]) -> "pandas.DataFrame":
@@ -160,7 +139,7 @@ def _read_excel(path: Path, part: str, as_text: Callable[[list[str]], Iterable[s
 def _engine(path: Path) -> "Literal['openpyxl', 'calamine']":
     """The package that reads a workbook: .xls of before 2007 needs another one."""
     with path.open("rb") as file:
-        return "calamine" if file.read(8) == _OLD_EXCEL else "openpyxl"
+        return "calamine" if file.read(8) == OLD_EXCEL else "openpyxl"
 
 
 def _texts(frame: "pandas.DataFrame", as_text: Callable[[list[str]], Iterable[str]]) -> "pandas.DataFrame":
@@ -187,12 +166,10 @@ def read_names(path: Path) -> list[str]:
     Raises RSAError for other files and for missing names.
     """
     try:
-        with path.open("rb") as file:
-            start = file.read(16)
-        if start.startswith(b"\x93NUMPY"):
+        kind = content_of(path)
+        if kind == "npy":
             values: Any = np.load(path, allow_pickle=False)
             return check_names(values, f"names in {path}")
-        kind = table_kind(path, start)
         if kind in ("parquet", "excel") or (kind == "csv" and path.suffix.lower() in (".csv", ".tsv")):
             frame = read_frame(path, kind, "", lambda names: names)
             column = the_one("stimulus_ids", frame.columns) or the_one("files", frame.columns)

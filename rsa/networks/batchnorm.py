@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from ..errors import RSAError, near
+from ..errors import RSAError, check_known
 
 BATCHNORMS = ("batch", "running", "recalibrated")
 BATCH = 500  # images at a time: enough for a batch's statistics to stand for the data's
@@ -23,8 +23,7 @@ def batches_of(n: int, batch_size: int) -> tuple[Tensor, ...]:
 
 def check_batchnorm(name: str) -> None:
     """Raise RSAError unless `normalising` knows the name."""
-    if name not in BATCHNORMS:
-        raise RSAError(f"batchnorm is one of {', '.join(BATCHNORMS)}, not {name!r}{near(name, BATCHNORMS)}")
+    check_known(f"batchnorm is one of {', '.join(BATCHNORMS)}, not", name, BATCHNORMS)
 
 
 @contextmanager

@@ -227,7 +227,7 @@ def _evaluating(
     home = weights[0].device if weights else torch.device("cpu")
     try:
         target = home if device is None else torch.device(device)
-    except RuntimeError as error:
+    except (RuntimeError, TypeError) as error:
         raise RSAError(f"device {device} cannot be used: {reason(error)}") from error
     dtype = next((weight.dtype for weight in weights if weight.is_floating_point()), None)
     with evaluation_mode(model, alone=target != home):

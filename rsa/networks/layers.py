@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from ..errors import RSAError, near
+from ..errors import RSAError, as_names, kind_of, near
 
 _UNITS = (nn.modules.conv._ConvNd, nn.Linear)  # a single layer even if it has children
 _HEADS = ("classifier", "head", "heads", "fc", "pooler", "pre_logits")
@@ -54,13 +54,10 @@ def choose_layers(model: object, layers: str | Iterable[str] = "auto") -> list[L
     hooks, and for programs of torch.export.
     """
     if not isinstance(model, nn.Module):
-        hint = "; load_model returns (module, preprocess)" if isinstance(model, tuple) else ""
-        raise RSAError(f"model must be a torch module, got {type(model).__name__}{hint}")
-    wanted = [layers] if isinstance(layers, str) else list(layers)
-    strange = [layer for layer in wanted if not isinstance(layer, str)]
-    if not wanted or strange:
-        what = f"layers must be strings, got {type(strange[0]).__name__}" if strange else "no layer is named"
-        raise RSAError(f'{what}; give names, globs or "auto"')
+        raise RSAError(f"model must be a torch module, got {kind_of(model)}")
+    wanted = as_names(layers, "layers")
+    if not wanted:
+        raise RSAError('no layer is named; give names, globs or "auto"')
     known = {plain_name(name): module for name, module in model.named_modules(remove_duplicate=False)}
     root = known.pop("")
     known.setdefault("output", root)
@@ -119,7 +116,7 @@ def _matches(root: nn.Module, known: dict[str, nn.Module], pattern: str) -> list
         first = {id(known[name]): name for name in reversed(fits)}  # a shared module has several names
         if found := [name for name in fits if first[id(known[name])] == name]:
             return [Layer(name, known[name], name, required=len(found) == 1) for name in found]
-    raise RSAError(f"the model has no layer {pattern!r}{near(pattern, list(known))}")
+    raise RSAError(f"the model has no layer {pattern!r}{near(pattern, known)}")
 
 
 def _fits(name: Sequence[str], pattern: Sequence[str]) -> bool:

@@ -5,7 +5,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from ..errors import RSAError, near
+from ..errors import RSAError, check_is, near
 from .sources import LITE, SOURCES, UNTRAINED, ImagePreprocess, Made, OwnPreprocess, Preprocess, from_file, from_lite
 from .weights import SUFFIXES, load_weights
 
@@ -50,6 +50,7 @@ def load_model(name: str, weights: str | Path | None = None) -> tuple[nn.Module,
     >>> preprocess(np.zeros((3, 90, 120), np.uint8)).shape
     torch.Size([3, 64, 64])
     """
+    check_is(str, name=name)
     base, choice = _parted(name)
     if choice and weights is not None:
         raise RSAError(f"{name} already names its weights; leave out {weights}")

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
-from ..errors import RSAError
+from ..errors import RSAError, as_names, check_whole
 from ..rdm.distances import PLAIN
 from ..types import Attr
 
@@ -62,12 +62,10 @@ class Readout:
     loaders: int = 1
 
     def __post_init__(self) -> None:
-        if self.n_features is not None and self.n_features < 1:
-            raise RSAError(f"n_features must be at least 1, got {self.n_features}; None keeps all features")
-        if self.seed < 0:
-            raise RSAError(f"a seed is a whole number from 0, got {self.seed}")
-        if self.batch_size < 1:
-            raise RSAError(f"batch_size must be at least 1, got {self.batch_size}")
+        if self.n_features is not None:
+            check_whole(1, n_features=self.n_features)
+        check_whole(1, batch_size=self.batch_size)
+        check_whole(0, seed=self.seed)
         check_loaders(self.loaders)
         if self.tokens not in TOKENS:
             raise RSAError(f"tokens are all, cls or mean, not {self.tokens!r}")
@@ -75,7 +73,7 @@ class Readout:
             known = ", ".join(LAYER_METRICS)
             raise RSAError(f"metric {self.metric!r} is not supported for network layers; give metric= one of {known}")
         if not isinstance(self.layers, str):
-            object.__setattr__(self, "layers", tuple(self.layers))
+            object.__setattr__(self, "layers", tuple(as_names(self.layers, "layers")))
 
     def attrs(self) -> dict[str, Attr]:
         """What RDMs made by this readout state about it."""

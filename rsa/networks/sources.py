@@ -16,7 +16,7 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor, nn
 
-from ..errors import RSAError, near, reason
+from ..errors import RSAError, check_known, near, reason
 from ..extensions import needed
 from .pictures import as_rgb
 from .weights import load_weights
@@ -132,8 +132,7 @@ def from_open_clip(name: str, choice: str) -> Made:
     _only_untrained(f"open_clip:{name}", choice)
     arch, _, tag = name.partition("/")
     known = open_clip.list_models()
-    if arch not in known:
-        raise RSAError(f"open_clip has no model {arch!r}{near(arch, known)}")
+    check_known("open_clip has no model", arch, known)
     tags = open_clip.list_pretrained_tags_by_model(arch)
     if not tag and not choice:
         raise RSAError(f"open_clip:{arch} has several weights; name one as open_clip:{arch}/WEIGHTS{near('', tags)}")
@@ -153,8 +152,7 @@ def from_torchvision(name: str, choice: str) -> Made:
     """A model of torchvision, with its default weights or those that `choice` names."""
     from torchvision import models
 
-    if name not in models.list_models():
-        raise RSAError(f"torchvision has no model {name!r}{near(name, models.list_models())}")
+    check_known("torchvision has no model", name, models.list_models())
     known = models.get_model_weights(name)
     default = known.DEFAULT
     if choice not in ("", "DEFAULT", UNTRAINED, *known.__members__):
@@ -210,8 +208,7 @@ def from_file(name: str, choice: str) -> Made:
     finally:
         sys.path.remove(str(file.parent.resolve()))
     factories = [key for key, value in vars(source).items() if callable(value) and not key.startswith("_")]
-    if function not in factories:
-        raise RSAError(f"{file} has no function {function!r}{near(function, factories)}")
+    check_known(f"{file} has no function", function, factories)
     try:
         made = getattr(source, function)()
     except (Exception, SystemExit) as error:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import numpy as np
 
-from ..errors import RSAError, listing, near, reason
+from ..errors import RSAError, check_known, listing, reason
 from ..labels import (
     as_text,
     both_sides,
@@ -107,10 +107,6 @@ class Stimuli:
         labels : sequence of str
             Conditions.
 
-        Returns
-        -------
-        Stimuli
-
         Raises
         ------
         RSAError
@@ -140,10 +136,6 @@ class Stimuli:
         ----------
         places : list of int
             Positions, in the order wanted.
-
-        Returns
-        -------
-        Stimuli
         """
         table = {key: values[places] for key, values in self.table.items()}
         return Stimuli(_Lazy(len(places), partial(_selected, self.images, places)), table, reference=self.reference)
@@ -156,18 +148,13 @@ class Stimuli:
         by : str
             "stimulus" or a column of the table.
 
-        Returns
-        -------
-        list of str
-
         Raises
         ------
         RSAError
             For an unknown column and missing values.
         """
         name = "stimulus_id" if by == "stimulus" else by
-        if name not in self.table:
-            raise RSAError(f"the stimuli have no column {by!r}{near(by, list(self.table))}")
+        check_known("the stimuli have no column", name, self.table)
         return check_names(self.table[name], f"{name} of the stimuli")
 
     def descriptors(self, by: str) -> dict[str, Array]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-from ..errors import RSAError, listing, near
+from ..errors import RSAError, check_known, listing
 from ..fields import Labelled
 from ..labels import both_sides, respelled
 from ..types import Array
@@ -78,8 +78,7 @@ METHODS = tuple(_REGISTRY)
 
 def method_named(name: str) -> Method:
     """Look up a method. Raises RSAError for an unknown one."""
-    if name not in _REGISTRY:
-        raise RSAError(f"unknown method {name!r}{near(name, METHODS)}")
+    check_known("unknown method", name, METHODS)
     return _REGISTRY[name]
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy.linalg.blas
 
-from ..errors import RSAError, listing, near
+from ..errors import RSAError, check_known, listing
 from ..fields import columns_beside
 from ..labels import Labels, as_matrix, beside, named_rows, named_square, order_of, row_labels, row_names, unique
 from ..types import Array, Attr
@@ -110,10 +110,6 @@ def compute_rdm(
     overwrite : bool
         The array of features may be used as working memory, which saves a copy of it.
 
-    Returns
-    -------
-    RDM
-
     Raises
     ------
     RSAError
@@ -195,8 +191,7 @@ def compute_rdm(
 
 def metric_named(name: str) -> Metric:
     """Look up a metric. Raises RSAError for an unknown one."""
-    if name not in _REGISTRY:
-        raise RSAError(f"unknown metric {name!r}{near(name, METRICS)}")
+    check_known("unknown metric", name, METRICS)
     return _REGISTRY[name]
 
 

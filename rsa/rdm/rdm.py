@@ -110,10 +110,6 @@ class RDM(Labelled):
         **fields
             `metric`, `name`, `by`, `descriptors` and `attrs`.
 
-        Returns
-        -------
-        RDM
-
         Raises
         ------
         RSAError
@@ -271,10 +267,6 @@ class RDM(Labelled):
             Name, size and order by default.
         ordered : bool
             Put conditions of one category together or, where none is known, alike ones; else draw them as they are.
-
-        Returns
-        -------
-        matplotlib.axes.Axes
         """
         from ..plots.figures import literal, new_axes
         from ..plots.rdms import display_order, draw_rdm
@@ -293,12 +285,7 @@ class RDM(Labelled):
         return as_html(repr(self), {**facts, **columns, **self.attrs})
 
     def save(self, path: str | Path) -> None:
-        """Write an HDF5 file, completely or not at all.
-
-        Parameters
-        ----------
-        path : str or Path
-        """
+        """Write an HDF5 file, completely or not at all."""
         from ..io.hdf5 import writing
 
         with writing(path, "rdm") as file:
@@ -307,14 +294,6 @@ class RDM(Labelled):
     @classmethod
     def load(cls, path: str | Path) -> Self:
         """Read a file that `save` wrote.
-
-        Parameters
-        ----------
-        path : str or Path
-
-        Returns
-        -------
-        RDM
 
         Raises
         ------

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import RSAError, near
+from ..errors import RSAError, check_known
 from ..types import Array
 from .features import check_pair
 
@@ -69,8 +69,7 @@ class CentredKernel:
 
 def centred_kernel(x: Array, kernel: str = "linear", bandwidth: float = 1.0) -> CentredKernel:
     """Of centred features (n, f)."""
-    if kernel not in KERNELS:
-        raise RSAError(f"unknown kernel {kernel!r}{near(kernel, KERNELS)}")
+    check_known("unknown kernel", kernel, KERNELS)
     if not (bandwidth > 0 and math.isfinite(bandwidth)):
         raise RSAError(f"bandwidth is a positive multiple of the median distance, got {bandwidth}")
     if kernel == "linear" and x.shape[1] <= x.shape[0]:

@@ -88,10 +88,6 @@ class Features(Labelled):
         metric : str
             As in `compute_rdm`.
 
-        Returns
-        -------
-        RDM
-
         Raises
         ------
         RSAError

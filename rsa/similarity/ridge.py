@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import RSAError, listing
+from ..errors import RSAError, check_whole, listing
 from ..labels import as_matrix, beside, check_names, order_of, plain_column, row_names
 from ..types import Array
 from .features import check_pair, compact, principal
@@ -39,10 +39,6 @@ def ridge_predictivity(
         Draws the parts.
     ceilings : array (n_neuroids,), optional
         The highest r that each neuroid's noise allows; r is divided by it.
-
-    Returns
-    -------
-    float
 
     Raises
     ------
@@ -89,8 +85,8 @@ def fold_of(groups: Iterable[object], n: int, folds: int, seed: int) -> Array:
     if len(names) != n:
         raise RSAError(f"groups= has {len(names)} values for {n} stimuli")
     unique, place, sizes = np.unique(np.array(names), return_inverse=True, return_counts=True)
-    if folds < 2 or seed < 0:
-        raise RSAError(f"at least 2 folds and a seed from 0 are needed, got folds={folds}, seed={seed}")
+    check_whole(2, folds=folds)
+    check_whole(0, seed=seed)
     if len(unique) < folds or n < 3 * folds:
         raise RSAError(f"{n} stimuli in {len(unique)} groups are too few for {folds} folds of at least 3 stimuli")
     order = np.random.default_rng(seed).permutation(len(unique))

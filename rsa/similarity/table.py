@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from ..errors import RSAError, near
+from ..errors import RSAError, check_known
 from ..labels import beside
 from ..rdm.comparison import align
 from ..types import Array
@@ -40,10 +40,6 @@ def compare_features(
         Layer and target; "ridge" predicts b from a.
     similarity, groups, seed
         As in `compare_all_features`.
-
-    Returns
-    -------
-    float
 
     Raises
     ------
@@ -114,8 +110,7 @@ def compare_all_features(
 
 
 def check_similarity(similarity: str) -> None:
-    if similarity not in SIMILARITIES:
-        raise RSAError(f"unknown similarity {similarity!r}{near(similarity, list(SIMILARITIES))}")
+    check_known("unknown similarity", similarity, SIMILARITIES)
 
 
 def _pairs(prepare: Callable[[Array], Any], compare: Callable[[Any, Any], float]) -> Table:

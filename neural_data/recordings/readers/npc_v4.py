@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ....rsa import RSAError
-from ....rsa.errors import listing, near
+from ....rsa.errors import check_known, listing
 from ....rsa.io.hdf5 import MAX_BYTES, holds, member, opened, plain_dataset, read_column
 from ....rsa.types import Array
 from ..recording import from_arrays, trials_shown
@@ -36,8 +36,7 @@ def read_npc_v4(path: Path, part: str = "") -> "xarray.DataArray":
     part = part or NATURAL
     with opened(path) as file:
         known = [NATURAL, *(f"synthetic/{name}" for name in _sessions(file, "neural/synthetic"))]
-        if part not in known:
-            raise RSAError(f"unknown part {part!r}{near(part, known)}")
+        check_known("unknown part", part, known)
         sessions = _sessions(file, f"neural/{NATURAL}") if part == NATURAL else [part.removeprefix("synthetic/")]
         root = part.split("/")[0]
         trials = {name: _trials(file, f"neural/{root}/{name}") for name in sessions}

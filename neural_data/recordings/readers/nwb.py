@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ....rsa import RSAError
-from ....rsa.errors import listing, near
+from ....rsa.errors import check_known, listing, near
 from ....rsa.io.hdf5 import attribute, member, opened, plain_dataset, read_column
 from ....rsa.io.tables import named_like, the_one, word
 from ....rsa.labels import check_names
@@ -108,7 +108,7 @@ def _trials(file: "h5py.File", layout: Layout) -> "tuple[h5py.Group, str]":
     wanted = layout.stimulus_ids
     fitting = [name for name, table in tables.items() if (wanted in table if wanted else _usual(table))]
     if layout.part and layout.part not in tables:
-        raise RSAError(f"it has no table of intervals {layout.part!r}{near(layout.part, list(tables))}")
+        raise RSAError(f"it has no table of intervals {layout.part!r}{near(layout.part, tables)}")
     if layout.part:
         fitting = [layout.part]
     if len(fitting) > 1:
@@ -157,8 +157,7 @@ def _is_truth(data: "h5py.Dataset") -> bool:
 
 
 def _named(columns: dict[str, Array], name: str, table: str) -> Array:
-    if name not in columns:
-        raise RSAError(f"{table} have no column {name!r}{near(name, list(columns))}")
+    check_known(f"{table} have no column", name, columns)
     return columns[name]
 
 

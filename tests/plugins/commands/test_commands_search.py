@@ -95,7 +95,7 @@ def test_b_is_part_of_the_score_and_of_what_a_study_is(tmp_path: Path, capsys: p
         (["search", "--enqueue", "{"], "this is no JSON: "),
         (["search", "--enqueue", '[{"n_layers": 9}]'], "the JSON given: not an architecture of toy: n_layers is 9"),
         (["search", "--checkpoint-candidates", "/dev/null/a"], "cannot make the folder /dev/null/a"),
-        (["search", "--alpha", "nan"], "alpha is a finite number, not nan"),
+        (["search", "--alpha", "nan"], "--alpha must be a finite number, got nan"),
         (["search", "--gpus", "1"], "--address and --gpus are for --engine ray"),
         (["search", "--engine", "ray", "--devices", "cuda"], "Ray chooses the devices"),
         (["report", "nothing.db"], "nothing.db: no such file"),

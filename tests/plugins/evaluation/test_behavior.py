@@ -112,7 +112,7 @@ def test_results_stored_before_there_was_behavior_are_read() -> None:
 
 
 def test_what_is_wrong_is_said(digits: Data, behavior: Behavior) -> None:
-    with pytest.raises(RSAError, match="beta is a finite number, not inf"):
+    with pytest.raises(RSAError, match="beta must be a finite number, got inf"):
         Evaluator(digits, behavior=behavior, beta=math.inf)
     with pytest.raises(RSAError, match="no metric of behaviour is named 'i3'"):
         Evaluator(digits, behavior=behavior, behavior_metric="i3")

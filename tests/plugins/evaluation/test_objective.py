@@ -134,7 +134,7 @@ def test_what_does_not_fit_together_is_said_at_once(digits: Data, teacher: Teach
 
 @pytest.mark.parametrize("alpha", [float("nan"), float("inf")])
 def test_alpha_is_a_finite_number(digits: Data, teacher: Teacher, alpha: float) -> None:
-    with pytest.raises(RSAError, match=f"alpha is a finite number, not {alpha}"):
+    with pytest.raises(RSAError, match=f"alpha must be a finite number, got {alpha}"):
         Objective("toy", digits, recipe="digits", teacher=teacher, alpha=alpha)
 
 

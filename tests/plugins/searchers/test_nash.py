@@ -72,7 +72,7 @@ def test_the_baseline_moves_on_whatever_the_score() -> None:
     ("settings", "words"),
     [
         ({"mutations": 1.5}, "mutations must be a share from 0 to 1, not 1.5"),
-        ({"children": 0}, "children must be a positive whole number, not 0"),
+        ({"children": 0}, "children must be a whole number from 1, got 0"),
         ({"climb": "no"}, "climb must be True or False, not 'no'"),
     ],
 )

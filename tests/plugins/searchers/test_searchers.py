@@ -80,13 +80,13 @@ def made(kind: type[Searcher], **settings: Any) -> Searcher:
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: RandomSearcher(ToySpace(), seed=-1), "a searcher's seed must be 0 or more, not -1"),
-        (lambda: TPESearcher(ToySpace(), gamma=0), "gamma must be a number above 0, not 0"),
-        (lambda: RLSearcher(ToySpace(), temperature=-1.0), "temperature must be a number above 0, not -1.0"),
+        (lambda: RandomSearcher(ToySpace(), seed=-1), "seed must be a whole number from 0, got -1"),
+        (lambda: TPESearcher(ToySpace(), gamma=0), "gamma must be a number above 0, got 0"),
+        (lambda: RLSearcher(ToySpace(), temperature=-1.0), "temperature must be a number above 0, got -1.0"),
         (lambda: RLSearcher(ToySpace(), decay=1.0), "decay must be at least 0 and below 1, not 1.0"),
-        (lambda: EvolutionSearcher(ToySpace(), population=0), "population must be a positive whole number, not 0"),
-        (lambda: EvolutionSearcher(ToySpace(), tournament=2.5), "tournament must be a positive whole number, not 2.5"),  # type: ignore[arg-type]
-        (lambda: RLSearcher(ToySpace(), batch="two"), "batch must be a positive whole number, not 'two'"),  # type: ignore[arg-type]
+        (lambda: EvolutionSearcher(ToySpace(), population=0), "population must be a whole number from 1, got 0"),
+        (lambda: EvolutionSearcher(ToySpace(), tournament=2.5), "tournament must be a whole number from 1, got 2.5"),  # type: ignore[arg-type]
+        (lambda: RLSearcher(ToySpace(), batch="two"), "batch must be a whole number from 1, got 'two'"),  # type: ignore[arg-type]
         (lambda: made(RLSearcher, temprature=2), "RLSearcher has no setting 'temprature'; did you mean temperature?"),
         (lambda: made(RandomSearcher, hidden=2), "RandomSearcher has no setting 'hidden'; it has none"),
         (lambda: made(TPESearcher, seed=2), "TPESearcher has no setting 'seed'; known: startup, candidates, gamma"),

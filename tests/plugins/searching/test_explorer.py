@@ -384,9 +384,9 @@ def test_numbers_of_numpy_are_stored_and_what_cannot_be_is_said() -> None:
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"samples": 0}, "at least one sample and one worker, not 0 and 1"),
-        ({"workers": 0}, "not 6 and 0"),
-        ({"timeout": 0}, "timeout must be a number of seconds above 0, not 0"),
+        ({"samples": 0}, "samples must be a whole number from 1, got 0"),
+        ({"workers": 0}, "workers must be a whole number from 1, got 0"),
+        ({"timeout": 0}, "timeout must be a number above 0, got 0"),
     ],
 )
 def test_wrong_settings_are_named(settings: dict[str, Any], words: str, tmp_path: Path) -> None:

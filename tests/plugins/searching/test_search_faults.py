@@ -97,18 +97,18 @@ def test_workers_share_a_search_on_postgres(postgres: "Postgres", tmp_path: Path
 
 
 @pytest.mark.slow
-def test_500_candidates_survive_killed_workers_on_sqlite(tmp_path: Path) -> None:
-    survive(f"sqlite:///{tmp_path}/a.db", tmp_path, samples=500, workers=8, kills=12)
+def test_250_candidates_survive_killed_workers_on_sqlite(tmp_path: Path) -> None:
+    survive(f"sqlite:///{tmp_path}/a.db", tmp_path, samples=250, workers=4, kills=6)
 
 
 @pytest.mark.slow
-def test_500_candidates_survive_killed_workers_and_a_restart_on_postgres(postgres: "Postgres", tmp_path: Path) -> None:
+def test_250_candidates_survive_killed_workers_and_a_restart_on_postgres(postgres: "Postgres", tmp_path: Path) -> None:
     def restart() -> None:
         postgres.stop()
         time.sleep(2)
         postgres.start()
 
-    survive(postgres.url, tmp_path, samples=500, workers=8, kills=12, meanwhile=restart)
+    survive(postgres.url, tmp_path, samples=250, workers=4, kills=6, meanwhile=restart)
 
 
 @pytest.mark.parametrize(

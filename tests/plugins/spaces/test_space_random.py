@@ -53,8 +53,11 @@ def test_random_architectures_run(name: str) -> None:
 
 
 @pytest.mark.slow
-def test_ten_thousand_random_architectures_run() -> None:
-    """Each space in a process of its own, on one thread: two at a time use two cores best."""
+def test_two_thousand_random_architectures_run() -> None:
+    """A fault that one in 700 architectures has is found 19 times in 20.
+
+    Each space in a process of its own, on one thread: two at a time use two cores best.
+    """
 
     def start(name: str) -> "subprocess.CompletedProcess[str]":
         command = [sys.executable, "-W", "ignore", __file__, name]
@@ -64,7 +67,7 @@ def test_ten_thousand_random_architectures_run() -> None:
     with ThreadPoolExecutor(2) as pool:
         many = [name for name in SPACES if name != "macro"]  # its eight layers do not depend on each other
         for name, done in zip(many, pool.map(start, many), strict=True):
-            assert (done.returncode, done.stdout) == (0, "10000 ran\n"), f"{name}: {done.stderr[-2000:]}"
+            assert (done.returncode, done.stdout) == (0, "2000 ran\n"), f"{name}: {done.stderr[-2000:]}"
 
 
 @pytest.mark.parametrize("name", SPACES)
@@ -81,5 +84,5 @@ def test_tiny_images_of_any_channels_run(name: str, shape: tuple[int, int, int])
 
 if __name__ == "__main__":
     cnn._SETTINGS["filters"] = (2, 3, 4)
-    run(sys.argv[1], 10_000, seed=1)
-    print("10000 ran")
+    run(sys.argv[1], 2_000, seed=1)
+    print("2000 ran")

@@ -159,12 +159,12 @@ def test_draws_in_which_an_rdm_is_constant_are_nan(method: str) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ({"n": 0}, "at least 1 draw"),
+        ({"n": 0}, "n must be a whole number from 1"),
         ({"method": "kendall"}, "unknown method"),
         ({"groups": "category_name"}, "no descriptor 'category_name'"),
         ({"groups": ["a", "b"]}, "2 values for 24 stimuli"),
         ({"groups": ["a"] * 12 + ["b"] * 12}, "2 groups are too few"),
-        ({"seed": -1}, "seed from 0"),
+        ({"seed": -1}, "seed must be a whole number from 0"),
     ],
 )
 def test_bad_arguments_are_named(arguments: dict[str, object], words: str) -> None:

@@ -77,7 +77,7 @@ def test_the_choice_among_nearly_equals_falls_below_the_best() -> None:
 
 def test_bad_arguments_are_named() -> None:
     layers, targets = sample(24, 2, 0)
-    with pytest.raises(RSAError, match="at least 1 draw"):
+    with pytest.raises(RSAError, match="n must be a whole number from 1"):
         crossvalidated_choice(layers, targets, n=0)
     with pytest.raises(RSAError, match="too few to resample"):
         crossvalidated_choice(layers, targets, groups=["a", "b"] * 12)

@@ -28,9 +28,9 @@ def test_a_readout_is_checked_once_and_stays_as_it_is() -> None:
     with pytest.raises(FrozenInstanceError):
         readout.seed = 4  # type: ignore[misc]
     for settings, words in (
-        ({"n_features": 0}, "n_features must be at least 1, got 0"),
-        ({"seed": -1}, "a seed is a whole number from 0, got -1"),
-        ({"batch_size": 0}, "batch_size must be at least 1, got 0"),
+        ({"n_features": 0}, "n_features must be a whole number from 1, got 0"),
+        ({"seed": -1}, "seed must be a whole number from 0, got -1"),
+        ({"batch_size": 0}, "batch_size must be a whole number from 1, got 0"),
         ({"metric": "mahalanobis"}, "'mahalanobis' is not supported for network layers; give metric= one of"),
     ):
         with pytest.raises(RSAError, match=words):
