@@ -100,6 +100,27 @@ def halvings(layers: Sequence[ConvLayer]) -> list[int]:
     return found
 
 
+def size(
+    layers: Sequence[ConvLayer], shape: tuple[int, int, int], n_classes: int, *, pooled: bool = False
+) -> tuple[int, int]:
+    """Parameters, and multiply-adds of an image (C, H, W), without building the network.
+
+    pooled: sizes are halved by pooling after a layer, not by its stride.
+    """
+    outputs, parameters, multiply_adds = [shape], 0, 0
+    for layer in layers:
+        read = [outputs[i] for i in layer.inputs or (IMAGE,)]
+        full = max(one[1] for one in read), max(one[2] for one in read)
+        after = -(-full[0] // layer.stride), -(-full[1] // layer.stride)
+        height, width = full if pooled else after
+        weights = sum(one[0] for one in read) * layer.filters * layer.kernel[0] * layer.kernel[1]
+        parameters += weights + layer.filters * (1 + layer.norm)
+        multiply_adds += weights * height * width
+        outputs.append((layer.filters, *after))
+    last = n_classes * sum(layers[j - 1].filters for j in unread_layers(list(layers)))
+    return parameters + last + n_classes, multiply_adds + last
+
+
 def lineage(parent: Sequence[ConvLayer], child: Sequence[ConvLayer]) -> Lineage:
     """How a child comes from its parent by any number of morphisms; else layer by layer, as far as both go."""
     found = next(_lineages(list(parent), list(child), (), (IMAGE,)), None)
