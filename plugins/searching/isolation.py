@@ -13,7 +13,7 @@ from math import isnan
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
-from typing import Any, Protocol, TypeAlias, runtime_checkable
+from typing import Any, Protocol, TypeAlias, cast, runtime_checkable
 
 from ...rsa import RSAError
 from ...rsa.errors import listing, reason
@@ -49,10 +49,14 @@ def make_objective(objective: "Scorer | ObjectiveFactory", device: str | None = 
     return objective.make(device) if isinstance(objective, ObjectiveFactory) else objective
 
 
-def assess_heir(objective: Scorer, architecture: Architecture, heritage: Heritage | None) -> Scored:
+def assess_heir(
+    objective: "Scorer | InheritingObjective", architecture: Architecture, heritage: Heritage | None
+) -> Scored:
     """`assess`, and the weights that the candidate leaves, if there is a heritage and the objective can inherit."""
-    if heritage is None or not isinstance(objective, InheritingObjective):
+    if not isinstance(objective, InheritingObjective):
         return assess(objective, architecture), None
+    if heritage is None:
+        return assess(cast(Scorer, objective), architecture), None
     left: list[bytes | None] = []
 
     def descended(architecture: dict[str, Any]) -> Evaluation:

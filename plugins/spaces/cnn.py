@@ -89,9 +89,9 @@ class CNNSpace(Space):
         """
         found: dict[str, Choice] = {"n_layers": len(layers)}
         for j, layer in enumerate(layers, start=1):
-            values = (layer.filters, layer.kernel[1], layer.kernel[0], layer.stride)
-            words = ("ReLU" if layer.relu else "identity", "BN" if layer.norm else "none")
-            found |= {f"layer{j}/{kind}": value for kind, value in zip(_SETTINGS, (*values, *words), strict=True)}
+            values: list[Choice] = [layer.filters, layer.kernel[1], layer.kernel[0], layer.stride]
+            values += ["ReLU" if layer.relu else "identity", "BN" if layer.norm else "none"]
+            found |= {f"layer{j}/{kind}": value for kind, value in zip(_SETTINGS, values, strict=True)}
             found |= {_connection(i, j): int(i in layer.inputs) for i in range(j if j > 1 else 0)}
         return self.canonical(found)
 

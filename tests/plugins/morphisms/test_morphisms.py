@@ -58,7 +58,7 @@ def difference(
 
 
 def inserts_norm(parent: Mapping[str, Any], child: Mapping[str, Any]) -> bool:
-    return sum(value == "BN" for value in child.values()) > sum(value == "BN" for value in parent.values())
+    return list(child.values()).count("BN") > list(parent.values()).count("BN")
 
 
 @pytest.mark.filterwarnings("ignore:TF32")
@@ -135,6 +135,15 @@ def test_other_children_keep_what_fits() -> None:
     weights = [built(tabular, cell, seed).state_dict() for seed, cell in enumerate((mutable, changed))]
     kept = inherited(tabular, mutable, changed, *weights)
     assert all(torch.equal(kept[key], weights[0][key]) for key in kept)
+
+
+@pytest.mark.parametrize("name", ["cnn4", "cell3"])
+def test_an_architecture_is_found_again_from_its_parts(name: str) -> None:
+    space, rng = get_space(name), np.random.default_rng(0)
+    for _ in range(10):
+        architecture = space.sample(rng)
+        parts = space.layers(architecture) if isinstance(space, cnn.CNNSpace) else space.cell(architecture)  # type: ignore[attr-defined]
+        assert space.architecture(parts) == architecture  # type: ignore[attr-defined]
 
 
 def test_what_a_cell_can_become() -> None:

@@ -83,7 +83,7 @@ def test_wrong_settings_are_refused(settings: dict[str, Any], words: str) -> Non
 
 def test_children_begin_with_their_parents_weights(digits: Data) -> None:
     space = get_space("toy")
-    parent = {"n_layers": 1, "layer1/filters": 8, "layer1/kernel": 3, "layer1/pool": "none"}
+    parent: dict[str, Any] = {"n_layers": 1, "layer1/filters": 8, "layer1/kernel": 3, "layer1/pool": "none"}
     child = {**parent, "layer1/filters": 16}
     trained = Objective(space, digits, recipe="digits", epochs=0.3, device="cpu")
     untrained = Objective(space, digits, recipe="digits", epochs=0, device="cpu")
@@ -91,7 +91,8 @@ def test_children_begin_with_their_parents_weights(digits: Data) -> None:
     assert first.score == trained(parent).score
     second, grown = untrained.descend(child, Heritage(parent, weights))
     assert second.attrs["inherited"] == "all"
-    assert (second.p, second.loss) == (first.p, pytest.approx(first.loss, abs=1e-5))
+    assert second.p == first.p
+    assert second.loss == pytest.approx(first.loss, abs=1e-5)
     assert weights is not None
     assert grown is not None
     assert untrained.descend({**parent, "layer1/filters": 4}, Heritage(parent, weights))[0].attrs["inherited"] == "part"

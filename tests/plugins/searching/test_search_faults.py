@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from tgsage.plugins.result import Heritage
 from tgsage.plugins.searchers.random import RandomSearcher
 from tgsage.plugins.searchers.searcher import get_searcher
 from tgsage.plugins.searching.candidates import Candidate
@@ -140,6 +141,23 @@ def plain(candidate: Candidate) -> tuple[Any, ...]:
 @pytest.mark.parametrize("searcher", ["nash", "lemonade"])
 def test_a_search_that_inherits_is_the_same_after_kills(searcher: str, objectives: ModuleType, tmp_path: Path) -> None:
     killed_and_undisturbed(searcher, objectives, tmp_path, kills=5, samples=45)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("searcher", ["nash", "lemonade"])
+def test_workers_beside_each_other_find_the_weights_of_every_parent(
+    searcher: str, objectives: ModuleType, tmp_path: Path
+) -> None:
+    made = get_searcher(searcher)(SPACE, seed=1, startup=6)
+    toy, storage = objectives.Toy(seconds=0.02), tmp_path / "a.db"
+    found = search(SPACE, made, toy, samples=40, storage=storage, workers=2).candidates
+    left: dict[int | None, bytes | None] = {None: None}
+    for candidate in found:  # a parent has a lower number or has finished before: the former in a search without kills
+        heritage = Heritage(None, left[candidate.parent])
+        evaluation, left[candidate.number] = objectives.Toy().descend(dict(candidate.architecture), heritage)
+        assert candidate.evaluation is not None
+        assert candidate.evaluation.loss == evaluation.loss
+    assert sum(candidate.parent is not None for candidate in found) >= 30
 
 
 def killed_and_undisturbed(searcher: str, objectives: ModuleType, folder: Path, *, kills: int, samples: int) -> None:
