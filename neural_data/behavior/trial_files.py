@@ -114,7 +114,7 @@ def _chosen(role: str, table: Mapping[str, Array], columns: TrialColumns) -> str
     given = str(getattr(columns, role))
     if given and given not in table:
         raise RSAError(f"there is no column {given!r}{near(given, list(table))}")
-    by_name = {_plain(name): name for name in reversed(table)}
+    by_name = {_plain(name): name for name in reversed(list(table))}
     return given or next((by_name[usual] for usual in _usual(role) if usual in by_name), "")
 
 

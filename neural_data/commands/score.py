@@ -1,7 +1,7 @@
 """`tgsage score`: a model against a teacher, from one command."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -170,9 +170,14 @@ def score(
 
         check_options(context)
         named = [name for part in layers or () for name in part.split(",")]
-        about = {"column": column or (), "layers": named, "most": most_stimuli or None, "bootstrap": bootstrap}
+        about: dict[str, Any] = {
+            "column": column or (),
+            "layers": named,
+            "most": most_stimuli or None,
+            "bootstrap": bootstrap,
+        }
         about |= {"splits": splits, "weights": weights, "tokens": tokens, "n_features": n_features, "seed": seed}
-        placed = {"data_dir": data_dir, "batch_size": batch_size, "device": device}
+        placed: dict[str, Any] = {"data_dir": data_dir, "batch_size": batch_size, "device": device}
         show_behavior(model, behavior, stimuli, json, **about, **placed)
         return
     if column:

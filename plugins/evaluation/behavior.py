@@ -69,8 +69,9 @@ class BehaviorTeacher:
         data_dir: str | Path | None = None,
     ) -> None:
         (self.metric,) = check_metrics([metric])
-        whole = behavior if isinstance(behavior, Behavior) else None
-        whole = whole or load_behavior(behavior, columns=columns, data_dir=data_dir)  # type: ignore[arg-type]
+        whole = behavior
+        if not isinstance(whole, Behavior):
+            whole = load_behavior(whole, columns=columns, data_dir=data_dir)
         self._columns = whole.columns(data.classes)
         order = np.random.default_rng(seed).permutation(len(whole.stimulus_ids)).tolist()
         shown = behavior_images(whole, _images(whole, data, stimuli, data_dir), data_dir=data_dir)

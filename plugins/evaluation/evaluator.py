@@ -125,11 +125,13 @@ class Evaluator:
         chosen = metric or ("correlation" if teacher is None else teacher.metric)
         self.readout = Readout(layers, n_features, seed, batch_size=batch_size, metric=chosen, loaders=loaders)
         self._where, self._asked = place(data.shape, device, amp, channels_last), (amp, channels_last)
-        self.behavior, self.beta = None, beta
+        self.behavior: BehaviorTeacher | None = None
+        self.beta = beta
         if behavior is not None:
             about: dict[str, Any] = {"metric": behavior_metric, "most": most_stimuli, "seed": seed}
-            known = isinstance(behavior, BehaviorTeacher)
-            self.behavior = behavior if known else BehaviorTeacher(behavior, data, data_dir=data_dir, **about)
+            if not isinstance(behavior, BehaviorTeacher):
+                behavior = BehaviorTeacher(behavior, data, data_dir=data_dir, **about)
+            self.behavior = behavior
             self._chosen = Presented(data, self.behavior.stimuli, seed, loaders)
         if teacher is None:
             return

@@ -176,11 +176,11 @@ class BehaviorTest:
             if metric in self.reasons:
                 continue
             ceiling, wide = self.ceilings[metric], self._reach * error.get(metric, np.nan)
-            ends = (value[metric] - wide, value[metric] + wide) if metric in error else (None, None)
+            low, high = (value[metric] - wide, value[metric] + wide) if metric in error else (None, None)
             entries = len(self.behavior.stimulus)
             if metric != KAPPA:
                 entries = int(np.isfinite(self._halves[0][0].patterns([metric])[metric]).sum())
-            found[metric] = Consistency(value[metric], raw[metric], ceiling, *ends, entries)
+            found[metric] = Consistency(value[metric], raw[metric], ceiling, low, high, entries)
         about: dict[str, Attr] = {"images": len(self.behavior.stimulus_ids), "trials": len(self.behavior.stimulus)}
         about |= {"subjects": self.behavior.subjects or None, "splits": self.splits, "seed": self.seed}
         about |= {"bootstrap": bootstrap, "resampled": self.resampled if bootstrap else None}
@@ -303,7 +303,7 @@ class _Trials:
         moved = {"truth": place[chosen.truth], "choice": place[chosen.choice]}
         if chosen.distractor is not None:
             moved["distractor"] = place[chosen.distractor]
-        known = {"stimulus": chosen.stimulus, "subject": chosen.subject, **moved}
+        known: dict[str, Any] = {"stimulus": chosen.stimulus, "subject": chosen.subject, **moved}
         self._other = Behavior(other.name, mine.stimulus_ids, mine.options, **known)
         self._test = test
         if (self._other.truth != mine.truth).any():

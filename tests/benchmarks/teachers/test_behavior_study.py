@@ -47,6 +47,7 @@ def test_images_are_matched_by_their_pixels(digits: Data) -> None:
     behavior = Behavior.from_trials("b", names, labels.astype(str), labels.astype(str))
     shown = Stimuli(pictures.repeat(1, 3, 1, 1), {"stimulus_id": names})
     first = part.take(torch.from_numpy(order[:20]))
+    assert isinstance(first.source, torch.Tensor)
     rgb = Part(first.source.repeat(1, 3, 1, 1), first.places, first.labels, first.table)
     _, found = matched(behavior, rgb, 20, shown)
     assert found == names[:20]

@@ -47,6 +47,7 @@ def test_b_is_that_of_the_networks_probabilities(digits: Data, behavior: Behavio
     assert found.b == pytest.approx(by_hand["i1"].value, abs=1e-5)
     assert found.behavior == pytest.approx({m: one.value for m, one in by_hand.items()}, abs=1e-5)
     assert found.p is not None
+    assert found.b is not None
     assert found.score == pytest.approx(found.p + 2 * found.b, abs=1e-12)
     assert Evaluation.from_dict(found.to_dict()) == found
 

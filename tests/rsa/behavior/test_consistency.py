@@ -1,5 +1,6 @@
 """Behavioural metrics against plain loops, scikit-learn, and simulations whose truth is known."""
 
+from collections.abc import Sequence
 from statistics import NormalDist
 
 import numpy as np
@@ -33,7 +34,7 @@ def simulated(seed: int = 0, *, pairs: bool = False, trials: int = 3000, subject
 
 def difficulty(n: int = N) -> np.ndarray:
     rng = np.random.default_rng(99)
-    return rng.normal(0, 0.7, (n, K)) + 1.5 * (np.arange(K) == (np.arange(n) % K)[:, None])
+    return np.asarray(rng.normal(0, 0.7, (n, K)) + 1.5 * (np.arange(K) == (np.arange(n) % K)[:, None]))
 
 
 def probabilities(n: int = N) -> np.ndarray:
@@ -49,6 +50,10 @@ def d(hit: float, false: float) -> float:
     return 0.0 if hit == false else min(max(z(hit) - z(false), -5), 5)
 
 
+def mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values)
+
+
 def loop(behavior: Behavior) -> dict[str, list[float]]:
     """The patterns by plain loops over trials."""
     of: dict[tuple[int, int], list[bool]] = {}
@@ -61,7 +66,6 @@ def loop(behavior: Behavior) -> dict[str, list[float]]:
         for other in others:
             if other != right and chosen in (right, other):
                 of.setdefault((i, other), []).append(chosen == right)
-    mean = lambda values: sum(values) / len(values)  # noqa: E731
     pair = {key: mean(values) for key, values in of.items()}
     images = range(len(behavior.truth))
     truth = behavior.truth.tolist()
