@@ -10,7 +10,7 @@ A network becomes a TG in three steps, the same for `Guidance`, `Evaluator`, poo
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from .errors import RSAError, check_number
+from .errors import RSAError, check_is, check_number
 from .networks.readout import N_FEATURES, Layers, Readout
 from .networks.stimuli import Images, as_stimuli
 from .rdm.comparison import method_named
@@ -137,6 +137,7 @@ class Guidance:
             how: dict[str, Any] = {"n_features": n_features, "seed": seed, "device": device, "loaders": loaders}
             how |= {"metric": metric or "correlation", "features": similarity != "rdm"}
             teacher = Teacher.from_network(teacher, _model(teacher), shown, **how)
+        check_is(Teacher, teacher=teacher)
         if similarity != "rdm":
             teacher.check_features(similarity)
         method_named(method or teacher.method)

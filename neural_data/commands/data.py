@@ -87,15 +87,8 @@ def describe(
     if bins is not None or window is not None:
         raise RSAError(f"--{'window' if bins is None else 'bins'} is for --over-time here")
     with progress("split halves", splits) as done:
-        made: dict[str, Any] = {
-            "by": by,
-            "level": level,
-            "scale": scale,
-            "splits": splits,
-            "seed": seed,
-            "where": where or (),
-        }
-        found = description(name, **made, layout=layout, data_dir=data_dir, progress=done)
+        own: dict[str, Any] = {"by": by, "level": level, "scale": scale, "splits": splits, "seed": seed}
+        found = description(name, **own, where=where or (), layout=layout, data_dir=data_dir, progress=done)
     columns = next(iter(found.targets.values()))
     rows = [[target, *map(_cell, numbers.values())] for target, numbers in found.targets.items()]
     facts = [f"RDMs: {found.made}", *(f"{key}: {value}" for key, value in found.facts.items())]

@@ -1,9 +1,9 @@
 """What `tgsage score --over-time` and `tgsage data describe --over-time` print and write."""
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import numpy as np
 import typer
 
 from .options import STATED
@@ -67,9 +67,9 @@ def show_course(score: "TimeScore") -> None:
 
 def _interval(here: "xarray.Dataset", kind: str) -> str:
     value, low, high = (float(here[name]) for name in (kind, f"{kind}_low", f"{kind}_high"))
-    if np.isnan(value):
+    if math.isnan(value):
         return "-"
-    return f"{value:g}" if np.isnan(low) else f"{value:g} [{low:g}, {'-' if np.isnan(high) else f'{high:g}'}]"
+    return f"{value:g}" if math.isnan(low) else f"{value:g} [{low:g}, {'-' if math.isnan(high) else f'{high:g}'}]"
 
 
 def _clusters(here: "xarray.Dataset") -> str:
@@ -93,11 +93,11 @@ def _window(score: "TimeScore", target: str, t: int) -> str:
 
     here = score.table.sel(layer=score.best_layer[target], target=target).isel(time=t)
     value, low, high = (float(here[key]) for key in ("similarity", "low", "high"))
-    if np.isnan(value):
+    if math.isnan(value):
         return "-"
-    ends = "" if np.isnan(low) else f" [{low:.2f}, {high:.2f}]".replace("0.", ".")
-    ceiling = float(here["ceiling"]) if "ceiling" in here else np.nan
-    text = f"{value:.3f}{ends}" + ("" if np.isnan(ceiling) else f" / {ceiling:.2f}")
+    ends = "" if math.isnan(low) else f" [{low:.2f}, {high:.2f}]".replace("0.", ".")
+    ceiling = float(here["ceiling"]) if "ceiling" in here else math.nan
+    text = f"{value:.3f}{ends}" + ("" if math.isnan(ceiling) else f" / {ceiling:.2f}")
     return f"* {text}" if float(here["p"]) <= LEVEL else text
 
 
@@ -116,7 +116,7 @@ def _notes(score: "TimeScore") -> list[str]:
             apart = "; ".join(
                 f"{row['second']} - {row['first']} {row['difference']:+g} [{row['low']:+g}, {row['high']:+g}]"
                 for row in rows[:10]
-                if np.isfinite(row["difference"]) and np.isfinite(row["low"])
+                if math.isfinite(row["difference"]) and math.isfinite(row["low"])
             )
             notes += [f"{kind}, differences in ms: {apart}"] if apart else []
     notes += _reasons(score.table)
@@ -201,6 +201,6 @@ def describe_course(
 
 def _reliability(here: "xarray.Dataset") -> str:
     value, ceiling = float(here["reliability"]), float(here["ceiling"])
-    if np.isnan(value):
+    if math.isnan(value):
         return "-"
-    return f"{value:.3f}" + ("" if np.isnan(ceiling) else f" / {ceiling:.2f}")
+    return f"{value:.3f}" + ("" if math.isnan(ceiling) else f" / {ceiling:.2f}")
