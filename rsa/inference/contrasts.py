@@ -27,15 +27,18 @@ class Contrasts:
     """Models against the one target of a plan, and how much they vary over new samples of what it resamples."""
 
     def __init__(self, plan: Plan, samples: Sequence[ModelSample]) -> None:
-        self.single = np.stack([sample.single for sample in samples])  # (models, subjects)
-        self.plan, self.subjects = plan, self.single.shape[1]
-        self.estimate: Array = self.single.mean(axis=1)
-        self.missed = np.array([sample.missed[0] for sample in samples])
-        self.highest = np.array([sample.highest[0] for sample in samples])
-        draws = np.stack([sample.draws for sample in samples])
+        self.plan, self.models = plan, len(samples)
+        # rows: the models at the layers chosen for them, then all models at their highest layers
+        every = [(one.single, one.slopes, one.draws) for one in samples] + [one.highest for one in samples]
+        self.single = np.stack([single for single, _, _ in every])  # (rows, subjects)
+        self.subjects, means = self.single.shape[1], self.single.mean(axis=1)
+        self.estimate: Array = means[: self.models]
+        self.highest: Array = means[self.models :]
+        self._means = means
+        draws = np.stack([draw for _, _, draw in every])
         self.by_stimulus: Array = draws.mean(axis=1)
         if plan.over == "stimuli":
-            slopes = np.stack([sample.slopes.mean(axis=0) for sample in samples])
+            slopes = np.stack([slope.mean(axis=0) for _, slope, _ in every])
             self.linear: Array = slopes @ (plan.counts - 1.0).T
             self.dof: Array = degrees_of_freedom(slopes)
             return
@@ -63,7 +66,7 @@ class Contrasts:
             error = two_factor_error(draws, self.subjects, self.plan.units)
         else:
             linear = over(self.linear)
-            rest = over(self.by_stimulus) - over(self.estimate)[:, None] - linear
+            rest = over(self.by_stimulus) - over(self._means)[:, None] - linear
             error = np.sqrt(sampling_variance(rest, linear, self.plan.units))
         return error, dof
 
@@ -74,40 +77,52 @@ class Contrasts:
         return draws[first] - draws[second]
 
     def intervals(self) -> tuple[Array, Array]:
-        """95% intervals of the best layers' similarities; of one layer over stimuli those of `interval`."""
+        """95% intervals of the best layers' similarities; of one layer over stimuli those of `interval`.
+
+        The upper end is that of the highest layer on all data.
+        """
+        n = self.models
         if self.plan.over == "stimuli":
             low, high = (end.to_numpy()[:, 0] for end in interval(self._as_draws()))
         else:
-            error, dof = self.errors(np.arange(len(self.estimate)))
+            error, dof = self.errors(np.arange(2 * n))
             half = scipy.special.stdtrit(dof, (1 + LEVEL) / 2) * error
-            low, high = z_ends(self.estimate, half, half)
-        return low, np.minimum(high + np.maximum(self.highest - self.estimate, 0.0), 1.0)
+            low, high = z_ends(self._means, half, half)
+        return low[:n], np.maximum(high[:n], high[n:])
 
     def above(self, value: float = 0.0, *, best: bool = False) -> Array:
         """One-sided p-values of similarities above a number, by Student's t on Fisher's z scale.
 
-        best: of the similarities with what the choice of their layers may have missed.
+        best: of the highest layers.
         """
-        error, dof = self.errors(np.arange(len(self.estimate)))
-        here = np.clip(self.estimate + self.missed * best, -1 + _ROUNDING, 1 - _ROUNDING)
+        rows = np.arange(self.models) + self.models * best
+        error, dof = self.errors(rows)
+        here = np.clip(self._means[rows], -1 + _ROUNDING, 1 - _ROUNDING)
         z = (np.arctanh(here) - np.arctanh(np.clip(value, -1 + _ROUNDING, 1 - _ROUNDING))) * (1 - here**2)
-        p: Array = scipy.special.stdtr(
-            dof, -np.divide(z, error, out=np.where(z == 0, 0.0, np.copysign(np.inf, z)), where=error > 0)
-        )
+        least = np.where(z == 0, 0.0, np.copysign(np.inf, z))
+        p: Array = scipy.special.stdtr(dof, -np.divide(z, error, out=least, where=error > 0))
         return p
 
     def differences(self, first: Rows, second: Rows) -> dict[str, Array]:
         """Paired differences first - second: `difference`, `standard_error`, `low`, `high` (95%), `p` (two-sided).
 
-        The p-value is of what is left of a difference when the model behind gets what its choice may have missed.
+        The p-value is of the difference from the highest layer of the model that is behind.
         """
-        d = self.estimate[first] - self.estimate[second]
+        n, d = self.models, self.estimate[first] - self.estimate[second]
         error, dof = self.errors(first, second)
-        left = np.maximum(np.abs(d) - np.where(d > 0, self.missed[second], self.missed[first]), 0.0)
-        ratio = np.divide(left, error, out=0 * error, where=error > 0)  # models may be the same
-        half = scipy.special.stdtrit(dof, (1 + LEVEL) / 2) * error
-        low, high = np.clip([d - half - self.missed[second], d + half + self.missed[first]], -2, 2)
-        p = 2 * scipy.special.stdtr(dof, -ratio)
+        ends = []
+        for one, other, sign in ((first, second + n, 1), (first + n, second, -1)):
+            wider, fewer = self.errors(one, other)
+            half = scipy.special.stdtrit(np.minimum(dof, fewer), (1 + LEVEL) / 2) * np.maximum(error, wider)
+            ends.append(
+                (self._means[one] - self._means[other], np.maximum(error, wider), np.minimum(dof, fewer), sign * half)
+            )
+        ahead = d > 0
+        left, wide, fewest = (np.where(ahead, *(end[k] for end in ends)) for k in range(3))
+        left = np.where(ahead, np.maximum(left, 0.0), np.maximum(-left, 0.0))
+        ratio = np.divide(left, wide, out=0 * wide, where=wide > 0)  # models may be the same
+        low, high = (np.clip(end[0] - end[3], -2, 2) for end in ends)
+        p = 2 * scipy.special.stdtr(fewest, -ratio)
         return {"difference": d, "standard_error": error, "low": low, "high": high, "p": p}
 
     def _as_draws(self) -> "xarray.DataArray":
@@ -115,7 +130,7 @@ class Contrasts:
 
         place = ("layer", "target")
         coords = {
-            "estimate": (place, self.estimate[:, None]),
+            "estimate": (place, self._means[:, None]),
             "linear": ((*place, "draw"), self.linear[:, None]),
             "dof": (place, self.dof[:, None]),
         }

@@ -9,9 +9,8 @@ halvings. With p_l the share of halvings that choose layer l, a draw of the mode
 of the layers that are in question, and none of them has an advantage in it.
 
 Half of the stimuli choose a worse layer than all of them would, so that this estimate is below the best layer's where
-others are nearly as good. What that may have cost, at most, is the highest similarity on all data less
-`sum p_l similarity_l`: tests count it for the model that is behind. Intervals reach as far above the highest
-similarity on all data as below the estimate.
+others are nearly as good, or very many. The highest layer on all data is above it. Intervals therefore reach as far up
+as that layer's, and a test counts a model that is behind as its highest layer.
 """
 
 import copy
@@ -46,32 +45,25 @@ class ModelSample:
     """One model's similarities to the columns, at the layers that were chosen.
 
     table: (layers, columns) all layers' similarities. shares: (layers, targets) how often each layer was chosen.
-    missed: (targets,) what the choice on half of the data may have cost. highest: (targets,) of all layers on all data.
     single: (columns,) the similarities, the gain from the choice taken out. slopes: (columns, units) their derivatives.
-    draws: (columns, draws) under resampled stimuli.
+    draws: (columns, draws) under resampled stimuli. highest: of the highest layer for each target on all data, the same
+    three.
     """
 
     layers: tuple[str, ...]
     table: Array
     shares: Array
-    missed: Array
-    highest: Array
     single: Array
     slopes: Array
     draws: Array
+    highest: tuple[Array, Array, Array]
 
     def only(self, target: int, columns: Sequence[int]) -> "ModelSample":
         """One target, whose columns these are."""
-        own, place = list(columns), slice(target, target + 1)
-        parts = (
-            self.shares[:, place],
-            self.missed[place],
-            self.highest[place],
-            self.single[own],
-            self.slopes[own],
-            self.draws[own],
-        )
-        return ModelSample(self.layers, self.table[:, own], *parts)
+        own, shares = list(columns), self.shares[:, target : target + 1]
+        single, slopes, draws = (part[own] for part in self.highest)
+        parts = self.table[:, own], shares, self.single[own], self.slopes[own], self.draws[own]
+        return ModelSample(self.layers, *parts, (single, slopes, draws))
 
 
 class Plan:
@@ -124,23 +116,23 @@ class Plan:
         """
         table, slopes = sides.influences()
         shares, gain = self._choice(table, sides)
-        columns, draws = table.shape[1], np.zeros((table.shape[1], self.resampling.draws))
-        weights = np.zeros((len(layers), columns))  # of every layer in every column
+        chosen, best = np.zeros(table.shape), np.zeros(table.shape)  # weights of every layer in every column
+        lost = np.zeros(table.shape[1])
         for k, own in enumerate(self.targets.values()):
-            weights[:, own] = shares[:, k, None]
-        single = (weights * table).sum(axis=0)
-        missed, highest = np.zeros(len(self.targets)), np.zeros(len(self.targets))
-        for k, own in enumerate(self.targets.values()):
-            highest[k] = table[:, own].mean(axis=1).max()
-            missed[k] = max(0.0, highest[k] - single[own].mean())
-            single[own] -= gain[k]
-        mixed = np.einsum("lc,lcn->cn", weights, slopes)
-        by_unit = np.stack([np.bincount(self.unit, row, self.units) for row in mixed])
+            chosen[:, own], lost[own] = shares[:, k, None], gain[k]
+            best[table[:, own].mean(axis=1).argmax(), own] = 1.0
+        drawn = np.zeros((*table.shape, self.resampling.draws))
         if self.over != "subjects":
             drawn = sides.resampled(np.ascontiguousarray(self.counts[:, self.unit]))
+
+        def weighted(weights: Array, less: Array | float) -> tuple[Array, Array, Array]:
+            mixed = np.einsum("lc,lcn->cn", weights, slopes)
+            by_unit = np.stack([np.bincount(self.unit, row, self.units) for row in mixed])
             draws = np.einsum("lc,lcd->cd", weights, np.where(weights[..., None] > 0, drawn, 0.0))
-            draws += single[:, None] - (weights * table).sum(axis=0)[:, None]
-        return ModelSample(tuple(layers), table, shares, missed, highest, single, by_unit, draws)
+            single: Array = (weights * table).sum(axis=0) - less
+            return single, by_unit, draws - np.expand_dims(np.broadcast_to(less, len(single)), 1)
+
+        return ModelSample(tuple(layers), table, shares, *weighted(chosen, lost), weighted(best, 0.0))
 
     def _choice(self, table: Array, sides: Similarities) -> tuple[Array, Array]:
         """Shares of the halvings that choose each layer (layers, targets), and what they gain on the data as a whole.

@@ -1,5 +1,7 @@
 """p-values of many tests: false discovery rate, or the chance of any false discovery (family-wise)."""
 
+from collections.abc import Callable
+
 import numpy as np
 import numpy.typing as npt
 
@@ -66,7 +68,8 @@ def adjusted(p: npt.ArrayLike, correction: str = "fdr", noise: Array | None = No
             raise RSAError("correction 'max' needs the draws of every test")
         found[tested] = _by_maximum(values[tested], noise[tested])
     else:
-        found[tested] = {"fdr": false_discovery, "holm": _holm, "none": np.copy}[correction](values[tested])
+        how: dict[str, Callable[[Array], Array]] = {"fdr": false_discovery, "holm": _holm, "none": np.copy}
+        found[tested] = how[correction](values[tested])
     return found
 
 
@@ -90,4 +93,5 @@ def _by_maximum(p: Array, noise: Array) -> Array:
     spread = centred.std(axis=1, keepdims=True)
     scores = np.abs(np.divide(centred, spread, out=np.zeros_like(centred), where=spread > 0)).max(axis=0)
     reached = (scores >= -ndtri(p / 2)[:, None]).sum(axis=1)
-    return np.maximum((1 + reached) / (1 + len(scores)), p)
+    corrected: Array = np.maximum((1 + reached) / (1 + len(scores)), p)
+    return corrected

@@ -38,7 +38,7 @@ def in_words(comparison: "ModelComparison") -> list[str]:
     lines = [
         f"Similarity: {choice}, over {said.get('splits')} halvings both ways, so that more layers are no advantage.",
         f"[95% interval] and tests are about {_OVER[over]}: from {how[over]}. Intervals reach "
-        "above the highest layer on all data; tests give the model that is behind what its choice may have missed.",
+        "as high as that of the highest layer on all data; tests take the model that is behind at its highest layer.",
         f"Tests: between models two-sided and paired; above zero (0) and below the lower ceiling (c) one-sided; "
         f"p < {LEVEL:g} after correction over the tests of one kind with one target: {said.get('correction_said')}.",
     ]
