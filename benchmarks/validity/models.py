@@ -47,8 +47,7 @@ def cases() -> list[Case]:
     found += [Case("stimuli", n, (1, 10), kind) for n in (20, 50, 100) for kind in ("tied", "graded")]
     found += [Case("stimuli", n, (1, 30), "graded") for n in (20, 50)]
     found += [Case("stimuli", n, (1, 101), "useless") for n in (20, 50)]
-    found += [Case("both", 30, (1, 3), "graded", people) for people in (2, 4, 10)]
-    return found + [Case("subjects", 30, (1, 3), "graded", people) for people in (4, 10)]
+    return found + [Case("both", 30, (1, 3), "graded", people) for people in (2, 4, 10)]
 
 
 COLUMNS: Columns = (
