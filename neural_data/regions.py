@@ -137,9 +137,11 @@ def responses(
     if by != "stimulus":
         check_names(averaged[by].values, f"{by} of the stimuli")
     regions, few = _large_enough(regions, settings)
-    stated = {"left_out": few} if few else {}
+    stated: dict[str, Attr] = {"left_out": few} if few else {}
     return {
-        region: _region(averaged.isel(neuroid=neuroids), region, settings, stated | state_repeats(counts[:, neuroids]))
+        region: _region(
+            averaged.isel(neuroid=neuroids), region, settings, {**stated, **state_repeats(counts[:, neuroids])}
+        )
         for region, neuroids in regions.items()
     }
 

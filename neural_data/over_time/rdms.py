@@ -116,7 +116,8 @@ def each_window(
     neuroids = region_neuroids(recording, settings.level)
     wanted = list(targets) or list(neuroids)
     neuroids = {target: neuroids[target] for target in wanted}
-    made, reasons = 0, {}
+    made = 0
+    reasons: dict[str, str] = {}
     sites = np.sort(np.concatenate(list(neuroids.values())))
     if len(sites) < recording.sizes["neuroid"]:
         recording = recording.isel(neuroid=sites)

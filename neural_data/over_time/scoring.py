@@ -134,6 +134,7 @@ def score_over_time(
     if bootstrap is None:
         bootstrap = DRAWS if groups is not None or len(next(iter(shown.rdms.values()))) >= LEAST else 0
     seen: list[Any] = []
+    compared: Any = made.layers
 
     def rdms() -> Iterator[tuple[Window, Mapping[str, RDM]]]:
         every = each_window(loaded, chosen, settings, targets=wanted, splits=splits, seed=seed, method=method)
@@ -144,7 +145,7 @@ def score_over_time(
     label = f"{name}: {len(made.layers)} layers against {len(wanted)} targets"
     with bar(progress, label, len(chosen), "windows") as done:
         found = compare_over_time(
-            made.layers, rdms(), targets=wanted, method=method, bootstrap=bootstrap, permutations=permutations,
+            compared, rdms(), targets=wanted, method=method, bootstrap=bootstrap, permutations=permutations,
             groups=groups, seed=seed, name=name, progress=done,
         )  # fmt: skip
     known = course(seen, wanted).sel(target=found.targets)

@@ -133,9 +133,9 @@ def bins_in(recording: "xarray.DataArray", window: Window) -> tuple[Array, Array
             break
         reach = max(reach, high[k])
     if abs(reach - end) > _SAME:
-        lengths = listing(dict.fromkeys(f"{size:g}" for size in high - low))
+        sizes = listing(dict.fromkeys(f"{size:g}" for size in high - low))
         raise RSAError(
-            f"window {text} is not made of whole time bins; these are {lengths} ms long and start at"
+            f"window {text} is not made of whole time bins; these are {sizes} ms long and start at"
             f" {listing((f'{edge:g}' for edge in np.sort(low)), 4)} ms"
         )
     lengths = (high - low)[inside]

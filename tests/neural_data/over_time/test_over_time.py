@@ -175,7 +175,7 @@ def test_the_commands_print_and_write(
     recording: xarray.DataArray, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     save_recording(recording, tmp_path / "toy.nc")
-    np.savez(tmp_path / "model.npz", **LAYERS)
+    np.savez(tmp_path / "model.npz", **LAYERS)  # type: ignore[arg-type]
     (tmp_path / "names.txt").write_text("\n".join(IMAGES))
     named = ["--labels", str(tmp_path / "names.txt"), "--splits", "2"]
     command = ["score", str(tmp_path / "model.npz"), "--teacher", str(tmp_path / "toy.nc"), *named]

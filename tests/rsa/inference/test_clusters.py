@@ -93,7 +93,7 @@ def test_sign_flips_are_those_of_a_loop_over_all_signs() -> None:
         largest.append(max((t[labels == k].sum() for k in range(1, count + 1)), default=0.0))
     assert found.clusters
     for start, stop, mass, p in found.clusters:
-        t = ttest_1samp(x[:, start:stop], 0).statistic
+        t = np.asarray(ttest_1samp(x[:, start:stop], 0).statistic)
         assert mass == pytest.approx(t.sum(), rel=1e-9)
         assert p == pytest.approx(np.mean(np.array(largest) >= mass - 1e-9))
     with pytest.raises(RSAError, match=r"5 subjects or more are needed"):
