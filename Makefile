@@ -73,6 +73,7 @@ experiments: $(VENV)/installed-bench
 		--json $(RESULTS)/efficiency.json
 	$(BIN)/tgsage bench efficiency $(FULL)/efficiency $(EFFICIENCY) --searchers random --workers $(WORKERS) \
 		--json $(RESULTS)/efficiency-longer.json
+	$(BIN)/tgsage bench behavior $(FULL)/seeds/nasbench201/seed0 --json $(RESULTS)/behavior-nasbench201.json
 	$(BIN)/tgsage bench predictors --json $(RESULTS)/free-predictors.json
 	$(BIN)/tgsage bench searchers macro --seeds 10 --json $(RESULTS)/macro.json --plot docs/macro.png
 	$(BIN)/tgsage bench fronts --json $(RESULTS)/fronts.json --plot docs/fronts.png
