@@ -38,7 +38,7 @@ lint: $(VENV)/installed-test
 bench: $(VENV)/installed-bench
 	$(BIN)/tgsage bench speed
 
-# All that docs/experiments.md shows: some forty hours of two cores, most of them for the pools over seeds. Interrupted,
+# All that docs/experiments.md shows: some sixteen hours of two cores, most of them for the pools over seeds. Interrupted,
 # it goes on where it was. Of 233 random cells 200 are different networks.
 experiments: $(VENV)/installed-bench
 	@mkdir -p $(FULL)
