@@ -391,9 +391,10 @@ class Teacher:
                 ceilings, note = dict(self.ceilings), ""
             self.check_features(similarity)
             if bootstrap:
-                first, second = align(layers, self.features, allow_subset=allow_subset)
-                one, other = dict(zip(layers, first, strict=True)), dict(zip(self.features, second, strict=True))
-                draws = bootstrap_features(one, other, method=NAMES[name], n=bootstrap, groups=groups, seed=seed)
+                given = cast("Mapping[str, Features]", layers)
+                theirs, own = align(given, self.features, allow_subset=allow_subset)
+                a, b = dict(zip(given, theirs, strict=True)), dict(zip(self.features, own, strict=True))
+                draws = bootstrap_features(a, b, method=NAMES[name], n=bootstrap, groups=groups, seed=seed)
                 table = draws["estimate"].drop_vars(["linear", "dof", "estimate"], errors="ignore")
                 table = table.assign_attrs(similarity=name, n=draws.attrs["n"]).rename("similarity")
             else:

@@ -86,8 +86,8 @@ class Resampling:
 
     def attrs(self, rdm: Labelled, units: int) -> dict[str, Attr]:
         """What draws of so many units say of themselves."""
-        about = {"seed": self.seed, "resampled": self.kind, "about": self.about(rdm, units)}
-        return about | {"n": len(rdm), "units": units}
+        about = self.about(rdm, units)
+        return {"seed": self.seed, "resampled": self.kind, "about": about, "n": len(rdm), "units": units}
 
     def about(self, rdm: Labelled, units: int) -> str:
         """What new samples draws of so many units stand for: objects and categories that are coarser stay the same."""

@@ -82,7 +82,7 @@ def _explained(between: Array, to: Array) -> Array:
 
 def _partial(found: Array) -> Array:
     """Partial correlation of the first two given the others; 0 where these leave nothing of one of the two."""
-    undefined: Array = np.isnan(found).any(axis=(-2, -1))
+    undefined = np.asarray(np.isnan(found).any(axis=(-2, -1)))
     known = np.where(undefined[..., None, None], np.eye(found.shape[-1]), found)
     inverse = np.linalg.pinv(known[..., 2:, 2:], hermitian=True)
     own, target = known[..., 0, 2:], known[..., 1, 2:]

@@ -35,6 +35,11 @@ class _Indexed(Protocol):
     def __getitem__(self, index: int, /) -> Any: ...
 
 
+class _WithTable(_Indexed, Protocol):
+    @property
+    def table(self) -> Mapping[str, Any]: ...
+
+
 class Stimuli:
     """n images and a table about them.
 
@@ -394,7 +399,7 @@ def _opens_files(dataset: Any) -> bool:
     return own and dataset.loader is default_loader
 
 
-Images: TypeAlias = "Stimuli | torch.Tensor | Array | Sequence[Any]"
+Images: TypeAlias = "Stimuli | _WithTable | torch.Tensor | Array | Sequence[Any]"
 
 
 def as_stimuli(images: Any) -> Stimuli:

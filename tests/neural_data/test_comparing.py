@@ -3,6 +3,7 @@
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -84,7 +85,12 @@ def test_what_was_shown_before_is_not_shown_again(
 ) -> None:
     shown: list[int] = []
     real = extract.show
-    monkeypatch.setattr(extract, "show", lambda *args, **kw: shown.append(1) or real(*args, **kw))
+
+    def show(*args: Any, **kw: Any) -> Any:
+        shown.append(1)
+        return real(*args, **kw)
+
+    monkeypatch.setattr(extract, "show", show)
     cache, name = LayerCache(tmp_path / "kept", 1), f"{factory}:small"
     first = compare_models(name, teacher(), images(), bootstrap=20, halvings=5, cache=cache)
     assert len(shown) == 1
@@ -207,7 +213,7 @@ def test_the_command_writes_everything_and_says_who_failed(
     monkeypatch.chdir(tmp_path)
     teacher().save("t.h5")
     for i, (name, layers) in enumerate(ready(2).items()):
-        np.savez(f"m{i}.npz", **{layer: rdm.square() for layer, rdm in layers.items()})
+        np.savez(f"m{i}.npz", **{layer: rdm.square() for layer, rdm in layers.items()})  # type: ignore[arg-type]
         assert name
     command = [
         "compare",

@@ -162,8 +162,8 @@ def test_the_command_takes_a_file_and_says_how_its_rows_were_named(
     assert json.loads((tmp_path / "out.json").read_text())["table"]["fc"]["V4"] == pytest.approx(EXPECTED["fc"])
     assert main([*command, "--labels", "order", "--layers", "conv*"]) == 2
     assert "there is no layer 'conv*'; known: fc" in capsys.readouterr().err
-    more = {"fc": TRUTH["fc"], "labels": [*NAMES, *(f"other{i}" for i in range(len(TRUTH["fc"]) - N))]}
-    np.savez(tmp_path / "more.npz", **more)
+    labels = [*NAMES, *(f"other{i}" for i in range(len(TRUTH["fc"]) - N))]
+    np.savez(tmp_path / "more.npz", fc=TRUTH["fc"], labels=labels)
     assert main(["score", str(tmp_path / "more.npz"), *command[2:]]) == 0
     assert f"rows {N} of {len(TRUTH['fc'])}, those of the teacher" in capsys.readouterr().out
     assert main(["score", "pixels", "--teacher", str(tmp_path / "teacher.h5"), "--labels", "order"]) == 2

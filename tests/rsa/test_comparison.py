@@ -101,8 +101,8 @@ def test_a_hundred_useless_layers_win_nothing() -> None:
 def test_subjects_alone_are_a_paired_t_test() -> None:
     models, targets = population(20, 2, {"a": [0.5], "b": [0.9]}, subjects=6)
     found = compared(models, targets, over="subjects")
-    single = [[compare(models[m]["l0"], rdm) for rdm in targets.rdms["IT"].values()] for m in ("a", "b")]
-    assert found.pairs[0]["p"] == pytest.approx(stats.ttest_rel(*single).pvalue, rel=1e-9)
+    a, b = ([compare(models[m]["l0"], rdm) for rdm in targets.rdms["IT"].values()] for m in ("a", "b"))
+    assert found.pairs[0]["p"] == pytest.approx(stats.ttest_rel(a, b).pvalue, rel=1e-9)
     assert found.rows[0]["ceiling_low"] == pytest.approx(noise_ceiling(targets.rdms["IT"])[0], abs=1e-12)
     assert found.rows[0]["ceiling_high"] == pytest.approx(noise_ceiling(targets.rdms["IT"])[1], abs=1e-12)
 

@@ -270,7 +270,7 @@ def test_stimuli_keep_the_names_of_images_and_columns() -> None:
         stack + RNG.random(stack.shape),
         pd.Series([*(stack.to_numpy() + RNG.random(stack.shape))], [*"abc"]),
     ):
-        assert layer_rdms(torch.nn.Flatten(), given, "output")["output"].labels == ("a", "b", "c")  # type: ignore
+        assert layer_rdms(torch.nn.Flatten(), given, "output")["output"].labels == ("a", "b", "c")
     with pytest.raises(RSAError, match=r"1 of 3 classes of the images are missing .* positions 2 "):
         Stimuli.from_dataset(list(zip(images, ["x", "y", np.nan], strict=True)))
     for wrong in (5, FRAME):

@@ -74,12 +74,12 @@ def read_presentations(path: Path, group: str = "") -> tuple[str, dict[str, Arra
         dims = {name: found for name in at if (found := _dims(at, name)) is not None}
         listing_ = [name for name in dims if "coordinates" in at[name].attrs and len(dims[name]) == 1]
         along = dims[listing_[0]][0] if len(listing_) == 1 else "presentation"
-        found = {
+        columns = {
             name: plain_column(read_decoded(at, name, own).values) for name, own in dims.items() if own == (along,)
         }
-        if not found:
+        if not columns:
             raise RSAError(f"it has no columns along a dim of presentations; it holds {listing(at, 12)}")
-        return (listing_[0] if len(listing_) == 1 else ""), found
+        return (listing_[0] if len(listing_) == 1 else ""), columns
 
 
 def _group(file: "h5py.File", group: str) -> "h5py.Group":

@@ -121,7 +121,7 @@ def test_areas_come_from_the_old_excel_file(areas: Path) -> None:
     frame = read_frame(areas, content_of(areas), "", lambda names: ["AREALABEL"])
     assert frame["AREALABEL"].tolist() == ["MB1", "V4", "AF2"]
     areas.write_bytes(areas.read_bytes()[:3000])
-    for read in (lambda: load(areas.parent / NAME), lambda: load(areas)):
+    for path in (areas.parent / NAME, areas):
         with pytest.raises(RSAError, match=r"exclude_area\.xls cannot be read as") as caught:
-            read()
+            load(path)
         assert "\n" not in str(caught.value)

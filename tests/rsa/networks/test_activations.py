@@ -229,7 +229,7 @@ def test_an_image_that_cannot_be_decoded_is_named(tmp_path: Path) -> None:
             return Image.open(tmp_path / "broken.png") if index else Image.new("RGB", (8, 8))
 
     with pytest.raises(RSAError, match=r"image broken cannot be read"):
-        extract(small_cnn(), Folder())  # type: ignore[arg-type]
+        extract(small_cnn(), Folder())
 
 
 def test_what_is_no_module_is_named(images: Tensor) -> None:

@@ -63,7 +63,7 @@ def test_as_teacher_and_guidance(folder: Path) -> None:
 
 @pytest.mark.parametrize("loaders", [1, 4])
 def test_no_more_than_a_batch_is_decoded_ahead_of_the_model(loaders: int) -> None:
-    stimuli, ahead = Counted(), []
+    stimuli, ahead = Counted(), list[int]()
 
     def seen(_: torch.nn.Module, inputs: Any, __: Any) -> None:
         time.sleep(0.05)

@@ -81,8 +81,7 @@ def test_intervals_are_those_of_the_rdms_where_stimuli_are_many() -> None:
 def test_groups_are_drawn_together() -> None:
     a, b = features(60, (20, 30))
     groups = [f"g{i // 6}" for i in range(60)]
-    draws, expected = (f(x, y, groups=groups) for f, x, y in (
-        (bootstrap_features, a, b), (bootstrap, a.rdm(), b.rdm())))  # fmt: skip
+    draws, expected = bootstrap_features(a, b, groups=groups), bootstrap(a.rdm(), b.rdm(), groups=groups)
     np.testing.assert_allclose(draws["linear"], expected["linear"], atol=1e-10)
     assert draws.attrs["units"] == 10
 
