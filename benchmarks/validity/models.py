@@ -108,6 +108,7 @@ def simulated(case: Case, *, repeats: int = REPEATS) -> dict[str, Any]:
     wrong, low, high, estimate, highest = (np.array(part) for part in zip(*found, strict=True))
     return {
         **asdict(case),
+        "layers": list(case.layers),  # as JSON has them
         "repeats": repeats,
         "truth": truth,
         "level": float((wrong != 0).mean()),

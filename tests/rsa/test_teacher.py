@@ -202,7 +202,7 @@ def test_teachers_that_make_no_sense_are_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("p", "words"), [(50.0, "divide percent by 100"), (-0.1, "fraction"), (float("nan"), "fraction")]
+    ("p", "words"), [(50.0, "divide percent by 100"), (-0.1, "fraction"), (float("nan"), "p must be a finite number")]
 )
 def test_p_is_a_fraction(p: float, words: str) -> None:
     with pytest.raises(RSAError, match=words):

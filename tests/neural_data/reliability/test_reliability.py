@@ -268,7 +268,7 @@ def test_halves_that_disagree_have_no_reliability() -> None:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"splits": 0}, "at least one split"),
+        ({"splits": 0}, "splits must be a whole number from 1, got 0"),
         ({"by": "colour"}, "colour"),
         ({"level": "layer"}, "layer"),
         ({"scale": "log"}, "unknown scale 'log'"),

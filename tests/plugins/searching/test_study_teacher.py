@@ -88,7 +88,8 @@ def test_the_command_trains_once_and_its_workers_get_that_teacher(
     make = SearchObjective.make
 
     def sent(self: SearchObjective, device: str | None) -> Any:
-        seen.append(self.__reduce__()[1][-1])
+        rebuild, fields = self.__reduce__()
+        seen.append(rebuild(*fields).taught)
         return make(self, device)
 
     monkeypatch.setattr(SearchObjective, "make", sent)

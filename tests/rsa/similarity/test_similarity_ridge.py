@@ -95,5 +95,5 @@ def test_what_cannot_be_crossvalidated_is_refused() -> None:
         ridge_predictivity(x, y, groups=np.arange(60) % 4)
     with pytest.raises(RSAError, match="groups= has 3 values for 60 stimuli"):
         ridge_predictivity(x, y, groups=["a", "b", "c"])
-    with pytest.raises(RSAError, match="at least 2 folds"):
+    with pytest.raises(RSAError, match="folds must be a whole number from 2, got 1"):
         ridge_predictivity(x, y, folds=1)

@@ -108,7 +108,7 @@ def test_refuses_what_cannot_be_compared() -> None:
     with pytest.raises(RSAError, match="spearman needs the RDMs themselves; without them: pearson"):
         bootstrap_features(a, b, method="spearman")
     flat = b.replace(values=np.where(np.arange(30)[:, None] == 3, 1.0, b.values), name="dead")
-    with pytest.raises(RSAError, match=r"dead.*s3.*no variance"):
+    with pytest.raises(RSAError, match="b: 1 of 30 rows: s3 has no variance"):
         compare_features(a, flat, similarity="rsa-pearson")
     simplex = Features(np.eye(10), range(10), name="one-hot")
     with pytest.raises(RSAError, match="equally dissimilar"):
