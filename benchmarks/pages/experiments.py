@@ -76,7 +76,7 @@ def write_page(page: Path, results: Sequence[Path]) -> None:
     sections += [(path, *teachers_section(path, one, more, folder, page)) for path, one, more in found]
     sections += [(path, *efficiency_section(path, folder, page)) for path in studies]
     several = len(sections) > 1
-    texts = [_folded(path, *both, folder) if several else "\n\n".join(both) for path, *both in sections]
+    texts = [_folded(*one, folder) if several else "\n\n".join(one[1:]) for one in sections]
     texts += [predictors_section(path) for path in predictors]
     texts += [gains_section(path) for path in coverages]
     texts += [training_section(trainings)] if trainings else []

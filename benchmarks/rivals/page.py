@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -206,6 +207,10 @@ def _table(found: Rivals, first: str, names: list[str], cell: Callable[[str, Any
     return markdown(texts(first, *(f"{int(c):,}" for c in checkpoints)), rows)
 
 
+def _interval(data: "xarray.Dataset", along: str, name: str, checkpoint: Any, *, key: str = "gain") -> str:
+    return interval_text(data.sel({along: name, "checkpoint": checkpoint}), key)
+
+
 def _alone(found: Rivals, population: str) -> str:
     data = found.single.sel(population=population)
 
@@ -225,10 +230,7 @@ def _gains(found: Rivals, question: str) -> str:
     for name in _names(found, "population"):
         data = found.gain.sel(question=question, population=name)
         names = [one for one in _names(found, "teacher") if not np.isnan(data["gain"].sel(teacher=one)).all()]
-        table = _table(
-            found, f"{name}: teacher", names, lambda t, c, data=data: interval_text(data.sel(teacher=t, checkpoint=c))
-        )
-        parts.append(table)
+        parts.append(_table(found, f"{name}: teacher", names, partial(_interval, data, "teacher")))
     return "\n\n".join(parts)
 
 
@@ -237,13 +239,7 @@ def _given(found: Rivals, given: str) -> str:
     for name in _names(found, "population"):
         data = found.given.sel(given=given, population=name)
         names = [one for one in map(str, data["predictor"].values) if one == P or one.endswith(f": {_RULE}")]
-        table = _table(
-            found,
-            f"{name}: predictor",
-            names,
-            lambda t, c, data=data: interval_text(data.sel(predictor=t, checkpoint=c), "r"),
-        )
-        parts.append(table)
+        parts.append(_table(found, f"{name}: predictor", names, partial(_interval, data, "predictor", key="r")))
     return "\n\n".join(parts)
 
 
@@ -254,10 +250,7 @@ def _paper(found: Rivals) -> str:
         if bool(data["gain"].isnull().all()):
             continue
         names = [str(one) for one in data["teacher"].values]
-        table = _table(
-            found, f"{name}: teacher", names, lambda t, c, data=data: interval_text(data.sel(teacher=t, checkpoint=c))
-        )
-        parts.append(table)
+        parts.append(_table(found, f"{name}: teacher", names, partial(_interval, data, "teacher")))
     return "\n\n".join(parts)
 
 

@@ -240,11 +240,11 @@ def _is_weight(node: Node) -> bool:
     return variable is not None and variable.ndim > 1
 
 
-class _Agreement(TorchDispatchMode):
+class _Agreement(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Counts, for every pair of images, the ReLUs that are on for both or off for both."""
 
     def __init__(self, n: int) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.counts = torch.zeros(n, n, dtype=torch.float64)
         self.heard = False
 
@@ -334,7 +334,7 @@ def _without_norms(model: nn.Module) -> Iterator[None]:
     norms = [module for module in model.modules() if isinstance(module, _BatchNorm)]
     try:
         for module in norms:
-            module.forward = lambda x: x  # type: ignore[method-assign]
+            module.forward = nn.Identity().forward  # type: ignore[method-assign]
         yield
     finally:
         for module in norms:

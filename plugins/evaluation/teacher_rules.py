@@ -27,7 +27,7 @@ from .predictors import Predicted, check_batch, computed, differentiable
 
 STEPS = 150  # of RMI-NAS
 BETA = 0.8  # weight of its similarities; that of the cross-entropy is 1 - BETA
-_SGD = MappingProxyType({"lr": 0.1, "momentum": 0.9, "weight_decay": 5e-4})
+_SGD: Mapping[str, Any] = MappingProxyType({"lr": 0.1, "momentum": 0.9, "weight_decay": 5e-4})
 _STAGES = 3
 _AVERAGES = (torch.ops.aten.mean.dim, torch.ops.aten._adaptive_avg_pool2d.default, torch.ops.aten.avg_pool2d.default)
 
@@ -112,7 +112,7 @@ class _Look:
     gradient: Tensor | None
 
 
-class _Pooled(TorchDispatchMode):
+class _Pooled(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Keeps the last map (n, C, H, W) that is averaged."""
 
     kept: Tensor | None = None
@@ -124,7 +124,7 @@ class _Pooled(TorchDispatchMode):
 
 
 def _look(model: nn.Module, images: Tensor, labels: Tensor) -> _Look:
-    with _Pooled() as pooled:
+    with _Pooled() as pooled:  # type: ignore[no-untyped-call]
         logits, weights = differentiable(model, images)
     linear = [weight for weight in weights if weight.ndim == 2]
     if not linear:
@@ -195,7 +195,8 @@ def _cka(x: Tensor, y: Tensor) -> Tensor:
     """Linear and biased, with gradients."""
     centred = [rows.flatten(1) - rows.flatten(1).mean(dim=0) for rows in (x, y)]
     first, second = (rows @ rows.T for rows in centred)
-    return (first * second).sum() / (first.norm() * second.norm())
+    similarity: Tensor = (first * second).sum() / (first.norm() * second.norm())
+    return similarity
 
 
 RULES: Mapping[str, Callable[[Pair], float]] = MappingProxyType(

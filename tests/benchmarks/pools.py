@@ -39,7 +39,7 @@ def known_pool(n: int = 60, *, seed: int = 0, learns: bool = True) -> Pool:
         if learns:
             rdms[:, 2] += (0.5 + 0.2 * quality) * (TARGET.values - TARGET.values.mean())
         p = 0.3 + 0.01 * (quality + rng.normal(size=3) * [4, 2, 1])
-        numbers = {"p": p, "loss": 2 - p, "examples": np.array(CHECKPOINTS), "seconds": np.arange(3.0)}
+        numbers: dict[str, Any] = {"p": p, "loss": 2 - p, "examples": np.array(CHECKPOINTS), "seconds": np.arange(3.0)}
         kept = {view.name: rdms.astype(np.float16)}
         members.append(Member({"x": i}, 0.9 + 0.01 * quality, layers=LAYERS, rdms=kept, **numbers))
     return Pool("toy", CHECKPOINTS, {view.name: view}, tuple(members), {"data": "made"})

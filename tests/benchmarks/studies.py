@@ -47,7 +47,7 @@ class Made:
         share = max(reached - 0.85, 0) / 0.1
         rdms[2] = share * TARGET.values + (1 - share) * rdms[2]
         numbers = {"p": p, "loss": 2 - p, "examples": examples, "seconds": 1.0}
-        arrays = {key: np.array([value]) for key, value in numbers.items()}
+        arrays: dict[str, Any] = {key: np.array([value]) for key, value in numbers.items()}
         kept = {"by stimulus": rdms[None].astype(np.float16)}
         member = Member(architecture, reached, layers=LAYERS, rdms=kept, **arrays)
         return Evaluated.of(Pool("nasbench201", (examples,), VIEWS, (member,), {}), 0)

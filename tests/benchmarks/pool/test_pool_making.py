@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +14,8 @@ from tgsage.benchmarks.pool.plans import plan_pool, reduce, some_of
 from tgsage.benchmarks.pool.pool import Member
 from tgsage.benchmarks.teachers.rules import FIXED, Matched
 from tgsage.plugins.evaluation.evaluator import Evaluator
+from tgsage.plugins.result import Evaluation
+from tgsage.plugins.spaces import Architecture
 from tgsage.plugins.training import Data, load_data, make_network, network_teacher, train
 from tgsage.rsa import Guidance, RSAError, Stimuli, Teacher, compute_rdm
 
@@ -76,7 +79,7 @@ def test_one_network_has_one_tg_whoever_asks(maker: Maker, digits: Data, own: bo
     look = maker._look(model, 0, 0.0)
     rdms = np.stack(list(look.rdms["view"].values()))[None]
     numbers = {"p": look.p, "loss": look.loss, "examples": 0, "seconds": 1.0}
-    arrays = {key: np.array([value]) for key, value in numbers.items()}
+    arrays: dict[str, Any] = {key: np.array([value]) for key, value in numbers.items()}
     member = Member({}, 0.5, layers=tuple(look.rdms["view"]), rdms={"view": rdms}, **arrays)
     found = similarities(maker.pool([member]), maker.views[0].view, list(goals.rdms.values()))
     assert np.isnan(found).all((0, 1, 3)).tolist() == [False, True, True, False]
@@ -108,9 +111,14 @@ def test_an_interrupted_pool_goes_on_and_is_the_same(maker: Maker, tmp_path: Pat
 def test_a_candidate_whose_file_is_there_is_not_trained_again(maker: Maker, monkeypatch: pytest.MonkeyPatch) -> None:
     architecture = maker.space.sample(np.random.default_rng(1))
     made = maker(architecture)
-    trained = []
+    trained: list[Architecture] = []
     evaluate = Maker._evaluate
-    monkeypatch.setattr(Maker, "_evaluate", lambda self, one: trained.append(one) or evaluate(self, one))
+
+    def counted(self: Maker, one: Architecture) -> Evaluation:
+        trained.append(one)
+        return evaluate(self, one)
+
+    monkeypatch.setattr(Maker, "_evaluate", counted)
     again = maker(architecture)
     assert (again.p, again.loss, again.score, again.examples) == (made.p, made.loss, made.score, made.examples)
     assert not trained

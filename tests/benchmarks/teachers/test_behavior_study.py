@@ -42,6 +42,7 @@ def test_images_are_matched_by_their_pixels(digits: Data) -> None:
     part = digits.test
     order = np.random.default_rng(0).permutation(len(part))[:50]
     pictures = part.images[order]
+    assert isinstance(pictures, torch.Tensor)
     names = [f"n{i}" for i in range(50)]
     labels = part.labels.numpy()[order]
     behavior = Behavior.from_trials("b", names, labels.astype(str), labels.astype(str))

@@ -24,7 +24,8 @@ class Small(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         torch.manual_seed(1)
-        self.first, self.norm = nn.Conv2d(3, 5, 3, padding=1), nn.BatchNorm2d(5)
+        self.first = nn.Conv2d(3, 5, 3, padding=1)
+        self.norm: nn.Module = nn.BatchNorm2d(5)
         self.second, self.relu, self.last = nn.Conv2d(5, 5, 3, padding=1), nn.ReLU(), nn.Linear(5, 4)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -45,8 +46,9 @@ def test_naswot_counts_the_relus_that_agree() -> None:
 
 def test_synflow_of_a_chain_has_a_closed_form() -> None:
     """R is the product of |weights|, and every layer's sum of |w dR/dw| is R itself."""
-    model = nn.Sequential(nn.Flatten(), nn.Linear(192, 6, bias=False), nn.ReLU(), nn.Linear(6, 4, bias=False))
-    flow = model[3].weight.abs().double() @ model[1].weight.abs().double() @ torch.ones(192, dtype=torch.float64)
+    first, second = nn.Linear(192, 6, bias=False), nn.Linear(6, 4, bias=False)
+    model = nn.Sequential(nn.Flatten(), first, nn.ReLU(), second)
+    flow = second.weight.abs().double() @ first.weight.abs().double() @ torch.ones(192, dtype=torch.float64)
     found = free_predictors(model, IMAGES, LABELS, ["synflow"])["synflow"]
     assert found == pytest.approx(math.log1p(2 * float(flow.detach().sum())))
 
@@ -113,7 +115,7 @@ def test_a_network_is_left_as_it_was() -> None:
 
 class Noisy(nn.Sequential):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        rows: torch.Tensor = super().forward(x * torch.rand(1))
+        rows: torch.Tensor = super().forward(x * torch.rand(1))  # type: ignore[no-untyped-call]
         return rows
 
 

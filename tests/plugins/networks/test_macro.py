@@ -91,14 +91,14 @@ def test_identities_that_change_nothing_may_stand_anywhere() -> None:
     assert len({space.key(space.canonical(architecture(key))) for key in keys}) == 3**3 * 3 * 7 * 7 == 3969
     moved = {"layer5": "layer4", "layer8": "layer7"}
     torch.manual_seed(0)
-    keys = ("11102102", "11120120")
-    one, other = (MacroNetwork(list(architecture(key).values()), width=1 / 8).eval() for key in keys)
+    pair = ("11102102", "11120120")
+    one, other = (MacroNetwork(list(architecture(key).values()), width=1 / 8).eval() for key in pair)
     parts = {name: name.partition(".") for name in one.state_dict()}
     names = {name: f"{moved.get(layer, layer)}.{rest}" for name, (layer, _, rest) in parts.items()}
     other.load_state_dict({names[name]: weights for name, weights in one.state_dict().items()})
     images = torch.randn(2, 3, 32, 32)
     assert torch.equal(one(images), other(images))
-    assert space.canonical(architecture(keys[0])) == architecture(keys[1])
+    assert space.canonical(architecture(pair[0])) == architecture(pair[1])
 
 
 def test_layers_are_the_stem_and_those_that_exist() -> None:

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from tgsage.plugins.result import Heritage
 from tgsage.plugins.searchers.random import RandomSearcher
-from tgsage.plugins.searchers.searcher import get_searcher
+from tgsage.plugins.searchers.searcher import Searcher, get_searcher
 from tgsage.plugins.searching.candidates import Candidate
 from tgsage.plugins.searching.explorer import Plan, search
 from tgsage.plugins.searching.leases import new_owner
@@ -148,7 +148,8 @@ def test_a_search_that_inherits_is_the_same_after_kills(searcher: str, objective
 def test_workers_beside_each_other_find_the_weights_of_every_parent(
     searcher: str, objectives: ModuleType, tmp_path: Path
 ) -> None:
-    made = get_searcher(searcher)(SPACE, seed=1, startup=6)
+    kind: Callable[..., Searcher] = get_searcher(searcher)
+    made = kind(SPACE, seed=1, startup=6)
     toy, storage = objectives.Toy(seconds=0.02), tmp_path / "a.db"
     found = search(SPACE, made, toy, samples=40, storage=storage, workers=2).candidates
     left: dict[int | None, bytes | None] = {None: None}
