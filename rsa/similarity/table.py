@@ -46,9 +46,7 @@ def compare_features(
     RSAError
         As `compare_all_features` does.
     """
-    given = (("a", a), ("b", b))
-    one, other = ({side.name if isinstance(side, Features) and side.name else key: side} for key, side in given)
-    return float(compare_all_features(one, other, similarity=similarity, groups=groups, seed=seed)[0, 0])
+    return float(compare_all_features({"a": a}, {"b": b}, similarity=similarity, groups=groups, seed=seed)[0, 0])
 
 
 def compare_all_features(
