@@ -112,6 +112,7 @@ def test_a_result_file_gives_back_what_was_found_and_makes_the_page(found: Rival
         write_page(page, [result])
 
 
+@pytest.mark.slow
 def test_from_nothing_to_the_page(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Members over two seeds, one of them half done, teachers, the comparison, and the free predictors kept."""
     folder, page = tmp_path / "pool", tmp_path / "page.md"

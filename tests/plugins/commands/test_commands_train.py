@@ -130,16 +130,17 @@ def test_a_teacher_by_stimulus_takes_some_images_and_any_layer(tmp_path: Path) -
     assert json.loads(facts.read_text())["training"]["examples"] == 0
 
 
-def test_wrong_arguments_end_before_any_training(tmp_path: Path) -> None:
+def test_wrong_arguments_end_before_any_training(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for message, arguments in (
         ("--resume and --keep need the checkpoint", {"resume": True}),
         ("--set takes FIELD=VALUE, such as lr=0.05, not 'lr'", {"set_": ["lr"]}),
         ("a recipe has no rate", {"set_": ["rate=1"]}),
         ("no data set is named 'digit'", {"data": "digit"}),
-        ("there is no folder", {"json": tmp_path / "none" / "out.json"}),
     ):
         with pytest.raises(RSAError, match=message):
             train.train("resnet:1", **arguments)
+    assert main(["train", "resnet:1", "--json", str(tmp_path / "none" / "out.json")]) == 2
+    assert "there is no folder" in capsys.readouterr().err
     for message, settings in (
         ("no column 'colour'", {"by": "colour"}),
         ("no layer 'L9'", {"layers": ["L9"]}),
