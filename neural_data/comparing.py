@@ -154,9 +154,30 @@ def compare_models(
     if unknown:
         raise RSAError(f"{unknown[0]} is controlled for and is none of the models: {listing(names, 8)}")
     options = Options(
-        layers, targets, "rdm", by, level, scale, window, missing, splits, where, layout, method, metric, n_features,
-        groups, seed, data_dir, batch_size, device, tokens, progress, cache, loaders,
-    )  # fmt: skip
+        layers,
+        targets,
+        "rdm",
+        by,
+        level,
+        scale,
+        window,
+        missing,
+        splits,
+        where,
+        layout,
+        method,
+        metric,
+        n_features,
+        groups,
+        seed,
+        data_dir,
+        batch_size,
+        device,
+        tokens,
+        progress,
+        cache,
+        loaders,
+    )
     many = isinstance(teachers, Sequence) and not isinstance(teachers, str)
     asked = list(teachers) if many else [teachers]  # type: ignore[arg-type]
     if not asked:

@@ -146,9 +146,30 @@ def score(
         similarity, groups, {"method": method, "metric": metric, "bootstrap": bootstrap, "splits": splits}
     )
     options = Options(
-        layers, targets, similarity, by, level, scale, window, missing, splits, where, layout, method, metric,
-        n_features, groups, seed, data_dir, batch_size, device, tokens, progress, cache, loaders,
-    )  # fmt: skip
+        layers,
+        targets,
+        similarity,
+        by,
+        level,
+        scale,
+        window,
+        missing,
+        splits,
+        where,
+        layout,
+        method,
+        metric,
+        n_features,
+        groups,
+        seed,
+        data_dir,
+        batch_size,
+        device,
+        tokens,
+        progress,
+        cache,
+        loaders,
+    )
     source = Source.of(model, weights, preprocess)
     chosen, shown = options.teacher(teacher, stimuli)
     made = options.layers_of(source, chosen, shown, labels, taught=shown is not stimuli)
@@ -233,11 +254,23 @@ class Options:
             return (chosen.keep(wanted) if wanted else chosen), stimuli
         del settings["by"]
         return model_teacher(
-            teacher, stimuli, wanted, of_recordings=settings | dict.fromkeys(self.layout.given, True), by=self.by,
-            metric=self.metric, method=self.method, data_dir=self.data_dir, progress=self.progress, seed=self.seed,
-            features=self.similarity != "rdm", n_features=self.n_features or None, batch_size=self.batch_size,
-            device=self.device, tokens=self.tokens, loaders=self.loaders,
-        )  # fmt: skip
+            teacher,
+            stimuli,
+            wanted,
+            of_recordings=settings | dict.fromkeys(self.layout.given, True),
+            by=self.by,
+            metric=self.metric,
+            method=self.method,
+            data_dir=self.data_dir,
+            progress=self.progress,
+            seed=self.seed,
+            features=self.similarity != "rdm",
+            n_features=self.n_features or None,
+            batch_size=self.batch_size,
+            device=self.device,
+            tokens=self.tokens,
+            loaders=self.loaders,
+        )
 
     def layers_of(
         self,
@@ -266,12 +299,21 @@ class Options:
             return comparable(matching_layers(given, self.layers), chosen, self.similarity, self.metric, shown)
         refuse({"labels": labels}, "names rows of features that are given, and a network has none")
         guide = Guidance(
-            chosen, shown_for(chosen, stimuli, self.groups, self.data_dir), preprocess=source.preprocess,
-            layers=as_names(self.layers, "layers"), metric=self.metric,
-            n_features=self.n_features or None, method=self.method, similarity=self.similarity, batchnorm="running",
-            seed=self.seed, batch_size=self.batch_size, device=self.device, tokens=self.tokens,
+            chosen,
+            shown_for(chosen, stimuli, self.groups, self.data_dir),
+            preprocess=source.preprocess,
+            layers=as_names(self.layers, "layers"),
+            metric=self.metric,
+            n_features=self.n_features or None,
+            method=self.method,
+            similarity=self.similarity,
+            batchnorm="running",
+            seed=self.seed,
+            batch_size=self.batch_size,
+            device=self.device,
+            tokens=self.tokens,
             loaders=self.loaders,
-        )  # fmt: skip
+        )
         key = self._key(source, guide, checksum)
         if key is not None and self.cache is not None:
             kept = self.cache.load(key, guide.readout, guide.stimuli, chosen.by)

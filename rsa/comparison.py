@@ -25,9 +25,23 @@ if TYPE_CHECKING:
 
 _MAPPED = 400  # conditions at most in a map
 COLUMNS = (
-    "model", "target", "similarity", "low", "high", "p_zero", "ceiling_low", "ceiling_high", "p_ceiling", "ceiled",
-    "layer", "share", "layers", "best_layer", "best_similarity", "reason",
-)  # fmt: skip
+    "model",
+    "target",
+    "similarity",
+    "low",
+    "high",
+    "p_zero",
+    "ceiling_low",
+    "ceiling_high",
+    "p_ceiling",
+    "ceiled",
+    "layer",
+    "share",
+    "layers",
+    "best_layer",
+    "best_similarity",
+    "reason",
+)
 PAIR_COLUMNS = ("target", "first", "second", "difference", "standard_error", "low", "high", "p", "p_adjusted")
 BEYOND_COLUMNS = ("model", "target", "beyond", "similarity", "low", "high", "p_zero", "unique", "common", "control")
 
@@ -365,14 +379,26 @@ class Comparer:
             table = sample.table[:, list(own)].mean(axis=1)
             best = int(table.argmax())
             value = float(contrasts.estimate[i])
-            rows.append({
-                "model": model, "target": target, "similarity": value, "low": float(low[i]), "high": float(high[i]),
-                "p_zero": float(zero[i]), "ceiling_low": None if ceiling is None else ceiling[0],
-                "ceiling_high": None if ceiling is None else ceiling[1], "p_ceiling": float(below[i]),
-                "ceiled": None if ceiling is None else value / ceiling[1], "layer": sample.layers[chosen],
-                "share": float(sample.shares[chosen, k]), "layers": len(sample.layers),
-                "best_layer": sample.layers[best], "best_similarity": float(table[best]), "reason": "",
-            })  # fmt: skip
+            rows.append(
+                {
+                    "model": model,
+                    "target": target,
+                    "similarity": value,
+                    "low": float(low[i]),
+                    "high": float(high[i]),
+                    "p_zero": float(zero[i]),
+                    "ceiling_low": None if ceiling is None else ceiling[0],
+                    "ceiling_high": None if ceiling is None else ceiling[1],
+                    "p_ceiling": float(below[i]),
+                    "ceiled": None if ceiling is None else value / ceiling[1],
+                    "layer": sample.layers[chosen],
+                    "share": float(sample.shares[chosen, k]),
+                    "layers": len(sample.layers),
+                    "best_layer": sample.layers[best],
+                    "best_similarity": float(table[best]),
+                    "reason": "",
+                }
+            )
         first, second = all_pairs(n)
         if not len(first):
             return rows, []
@@ -427,11 +453,17 @@ class Comparer:
         value, said = contrasts.estimate, ", ".join(self.beyond)
         return [
             {
-                "model": model, "target": target, "beyond": said, "similarity": float(value[i]), "low": float(low[i]),
-                "high": float(high[i]), "p_zero": float(zero[i]), **found[i][1],
+                "model": model,
+                "target": target,
+                "beyond": said,
+                "similarity": float(value[i]),
+                "low": float(low[i]),
+                "high": float(high[i]),
+                "p_zero": float(zero[i]),
+                **found[i][1],
             }
             for i, model in enumerate(rest)
-        ]  # fmt: skip
+        ]
 
 
 class _Matched:

@@ -148,10 +148,16 @@ def analyse(
     counts = {name: one.present.sum(axis=1).tolist() for name, one in here.items()}
     seeds = {name: [table.seeds[s] for s in one.seeds] for name, one in here.items()}
     about = {
-        **table.about, "space": table.space, "populations": counts, "population seeds": seeds, "too few": few,
-        "draws": draws, "resampling seed": seed, "controls": list(table.controls),
+        **table.about,
+        "space": table.space,
+        "populations": counts,
+        "population seeds": seeds,
+        "too few": few,
+        "draws": draws,
+        "resampling seed": seed,
+        "controls": list(table.controls),
         "bands": sorted({group for group in table.groups if group.startswith("size")}),
-    }  # fmt: skip
+    }
     return Rivals(
         _dataset(found.single, ("population", "predictor", "checkpoint")),
         _dataset(found.given, ("given", "population", "predictor", "checkpoint")),
@@ -243,9 +249,12 @@ class _Questions:
         controls = self.population.table.controls
         rivals = [self.teachers[name]["deep"] for name in controls if name.startswith(("labels", "pixels"))]
         bases = {
-            "size": [self.free[SIZE]], "P": [self.p], "free": free, "free + P": [*free, self.p],
+            "size": [self.free[SIZE]],
+            "P": [self.p],
+            "free": free,
+            "free + P": [*free, self.p],
             "free + P + rivals": [*free, self.p, *rivals],
-        }  # fmt: skip
+        }
         learned = {name: self._learn(np.stack(columns, axis=2)) for name, columns in bases.items()}
         self._compare("size", "all that is free", learned["size"], learned["free"])
         self._compare("size", P, learned["size"], self._learn(np.stack([self.free[SIZE], self.p], axis=2)))

@@ -97,9 +97,12 @@ def read_table(
     }
     groups = tuple(_group(members[key].group) for key in names)
     about = {
-        "members": present.sum(axis=1).tolist(), "seeds": seeds, "free": made, "pool": dict(first.settings),
+        "members": present.sum(axis=1).tolist(),
+        "seeds": seeds,
+        "free": made,
+        "pool": dict(first.settings),
         "teachers": {name: dict(teacher.attrs) for name, teacher in named.items()},
-    }  # fmt: skip
+    }
     mean = mature.sum(axis=0) / present.sum(axis=0)  # where it is trained, it differs between seeds
     return Table(
         first.space, first.checkpoints, tuple(seeds), mean, groups, present, p, loss, columns, rules, controls, about

@@ -165,15 +165,41 @@ def compare(
                 print(line, file=sys.stderr, flush=True)
 
     found = comparing.compare_models(
-        asked, teacher or ["simulated"], stimuli, over=over, subjects=subjects, beyond=beyond or (),
-        correction=correction, bootstrap=bootstrap, halvings=halvings, weights=weights or None,
-        layers=[name for part in layers or ["auto"] for name in part.split(",")], targets=target or (), by=by,
-        level=level, scale=scale, window=window, missing=missing, splits=splits, where=where or (), layout=layout,
-        method=method, metric=metric, n_features=n_features, groups=groups, seed=seed, labels=labels,
-        data_dir=data_dir, batch_size=batch_size, device=device, tokens=tokens, loaders=loaders,
+        asked,
+        teacher or ["simulated"],
+        stimuli,
+        over=over,
+        subjects=subjects,
+        beyond=beyond or (),
+        correction=correction,
+        bootstrap=bootstrap,
+        halvings=halvings,
+        weights=weights or None,
+        layers=[name for part in layers or ["auto"] for name in part.split(",")],
+        targets=target or (),
+        by=by,
+        level=level,
+        scale=scale,
+        window=window,
+        missing=missing,
+        splits=splits,
+        where=where or (),
+        layout=layout,
+        method=method,
+        metric=metric,
+        n_features=n_features,
+        groups=groups,
+        seed=seed,
+        labels=labels,
+        data_dir=data_dir,
+        batch_size=batch_size,
+        device=device,
+        tokens=tokens,
+        loaders=loaders,
         cache=kept_layers(cache, cache_gb),
-        progress=True, report=said,
-    )  # fmt: skip
+        progress=True,
+        report=said,
+    )
     if json is not None:
         write_json(json, found.to_dict())
     for path, text in (
@@ -233,11 +259,12 @@ def _show(found: "ModelComparison") -> None:
         if left:
             cells = [
                 [
-                    str(row["model"]), f"{row['similarity']:.4f} [{row['low']:.2f}, {row['high']:.2f}]",
+                    str(row["model"]),
+                    f"{row['similarity']:.4f} [{row['low']:.2f}, {row['high']:.2f}]",
                     "0" if row["p_zero"] < LEVEL else "",
                     *(f"{row[key]:.4f}" for key in ("unique", "common", "control")),
                 ]
                 for row in left
-            ]  # fmt: skip
+            ]
             columns = ["model", "partial", "tests", "unique", "common", "controls alone"]
             print_table(f"{target}, beyond {left[0]['beyond']}", columns, cells, notes if last else ())

@@ -194,12 +194,36 @@ def score(
             raise RSAError(f"--over-time compares RDMs in windows, and {what}")
         width, step = bins or (None, None)
         course = score_over_time(
-            model, teacher, stimuli, width=width, step=step, between=window, layers=wanted, targets=target or (),
-            by=by, level=level, scale=scale, missing=missing, splits=splits, where=where or (), layout=layout,
-            method=method, metric=metric, n_features=n_features, bootstrap=bootstrap, permutations=permutations,
-            groups=groups, seed=seed, weights=weights, labels=labels, data_dir=data_dir, batch_size=batch_size,
-            device=device, tokens=tokens, progress=True,
-        )  # fmt: skip
+            model,
+            teacher,
+            stimuli,
+            width=width,
+            step=step,
+            between=window,
+            layers=wanted,
+            targets=target or (),
+            by=by,
+            level=level,
+            scale=scale,
+            missing=missing,
+            splits=splits,
+            where=where or (),
+            layout=layout,
+            method=method,
+            metric=metric,
+            n_features=n_features,
+            bootstrap=bootstrap,
+            permutations=permutations,
+            groups=groups,
+            seed=seed,
+            weights=weights,
+            labels=labels,
+            data_dir=data_dir,
+            batch_size=batch_size,
+            device=device,
+            tokens=tokens,
+            progress=True,
+        )
         if json is not None:
             write_json(json, {"model": model, "weights": weights and str(weights), **course.to_dict()})
         if plot is not None:

@@ -84,10 +84,20 @@ def build(
     if is_model_name(recording):
         wanted = [layer for part in layers or ["auto"] for layer in part.split(",")]
         made, _ = model_teacher(
-            recording, stimuli, wanted, of_recordings={**own, "where": where, **dict.fromkeys(layout.given, True)},
-            by=by, metric=metric, method=method, data_dir=data_dir, progress=True, features=features, seed=seed or 0,
-            tokens=tokens, loaders=loaders,
-        )  # fmt: skip
+            recording,
+            stimuli,
+            wanted,
+            of_recordings={**own, "where": where, **dict.fromkeys(layout.given, True)},
+            by=by,
+            metric=metric,
+            method=method,
+            data_dir=data_dir,
+            progress=True,
+            features=features,
+            seed=seed or 0,
+            tokens=tokens,
+            loaders=loaders,
+        )
         shown = f"images: {made.stimuli}, SHA-256 {made.checksum[:12]}"
     else:
         of_models = {"stimuli": stimuli, "layers": layers, "tokens": None if tokens == "all" else tokens}

@@ -133,9 +133,14 @@ def each_window(
             try:
                 halves = split_half(
                     part.isel(neuroid=np.sort(np.concatenate([neuroids[target] for target in rdms]))),
-                    by=settings.by, level=_TARGET, scale=settings.scale, metric=settings.metric,
-                    splits=splits, seed=seed, method=method,
-                )  # fmt: skip
+                    by=settings.by,
+                    level=_TARGET,
+                    scale=settings.scale,
+                    metric=settings.metric,
+                    splits=splits,
+                    seed=seed,
+                    method=method,
+                )
             except RSAError as error:
                 lacking = {**lacking, "": f"no reliability: {error}"}
         made, reasons = made + len(rdms), reasons | lacking

@@ -127,10 +127,24 @@ def score_over_time(
     shown = _some_window(loaded, chosen, settings, wanted)
     teacher = Teacher.from_rdms(name, shown.rdms, method=method, **stimuli_of(loaded))
     made = score(
-        model, teacher, stimuli, layers=layers, method=method, metric=metric, n_features=n_features, bootstrap=0,
-        seed=seed, weights=weights, labels=labels, preprocess=preprocess, data_dir=data_dir, batch_size=batch_size,
-        device=device, tokens=tokens, progress=progress,
-    )  # fmt: skip
+        model,
+        teacher,
+        stimuli,
+        layers=layers,
+        method=method,
+        metric=metric,
+        n_features=n_features,
+        bootstrap=0,
+        seed=seed,
+        weights=weights,
+        labels=labels,
+        preprocess=preprocess,
+        data_dir=data_dir,
+        batch_size=batch_size,
+        device=device,
+        tokens=tokens,
+        progress=progress,
+    )
     if bootstrap is None:
         bootstrap = DRAWS if groups is not None or len(next(iter(shown.rdms.values()))) >= LEAST else 0
     seen: list[Any] = []
@@ -145,9 +159,17 @@ def score_over_time(
     label = f"{name}: {len(made.layers)} layers against {len(wanted)} targets"
     with bar(progress, label, len(chosen), "windows") as done:
         found = compare_over_time(
-            compared, rdms(), targets=wanted, method=method, bootstrap=bootstrap, permutations=permutations,
-            groups=groups, seed=seed, name=name, progress=done,
-        )  # fmt: skip
+            compared,
+            rdms(),
+            targets=wanted,
+            method=method,
+            bootstrap=bootstrap,
+            permutations=permutations,
+            groups=groups,
+            seed=seed,
+            name=name,
+            progress=done,
+        )
     known = course(seen, wanted).sel(target=found.targets)
     stated = _attrs(loaded, settings, chosen, splits, seed)
     attrs = {**made.attrs, **{f"teacher_{key}": value for key, value in stated.items()}}

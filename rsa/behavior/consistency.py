@@ -212,10 +212,13 @@ class BehaviorTest:
         patterns = [side.patterns(metrics, images) for side in sides]
         k = len(self.behavior.options)
         weights = {
-            metric: None if images is None or metric in ("o1", "o2", "confusion")
-            else images if metric in ("i1", "i1n") else np.repeat(images, k)
+            metric: None
+            if images is None or metric in ("o1", "o2", "confusion")
+            else images
+            if metric in ("i1", "i1n")
+            else np.repeat(images, k)
             for metric in metrics
-        }  # fmt: skip
+        }
         return {m: pattern_correlations([side[m] for side in patterns], weights[m], m) for m in metrics}
 
     def _values(

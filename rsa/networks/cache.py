@@ -111,9 +111,14 @@ class LayerCache:
     def _write(self, place: Path, one: RDM | Features) -> Path:
         values = np.ascontiguousarray(one.values)
         about = {
-            "format": _MAGIC, "kind": type(one).__name__, "dtype": str(values.dtype), "shape": list(values.shape),
-            "crc": zlib.crc32(values.data), "metric": getattr(one, "metric", ""), "attrs": dict(one.attrs),
-        }  # fmt: skip
+            "format": _MAGIC,
+            "kind": type(one).__name__,
+            "dtype": str(values.dtype),
+            "shape": list(values.shape),
+            "crc": zlib.crc32(values.data),
+            "metric": getattr(one, "metric", ""),
+            "attrs": dict(one.attrs),
+        }
         with replacing(place) as temporary, temporary.open("wb") as file:
             file.write(json.dumps(about).encode() + b"\n")
             file.write(values.data)
@@ -180,10 +185,21 @@ def layer_key(
         readout.metric if kind == "rdm" else "",
         str(readout.device),
     ]
-    return _digest([
-        _MAGIC, name, _digest([str(module)]), weights_digest(module), preprocess, checksum, _digest(list(groups)), kind,
-        settings, "" if file is None else hashlib.sha256(file.read_bytes()).hexdigest(), version("torch"),
-    ])  # fmt: skip
+    return _digest(
+        [
+            _MAGIC,
+            name,
+            _digest([str(module)]),
+            weights_digest(module),
+            preprocess,
+            checksum,
+            _digest(list(groups)),
+            kind,
+            settings,
+            "" if file is None else hashlib.sha256(file.read_bytes()).hexdigest(),
+            version("torch"),
+        ]
+    )
 
 
 def weights_digest(module: "torch.nn.Module") -> str:

@@ -131,8 +131,12 @@ def _draw_matrix(axes: "Axes", comparison: "ModelComparison", target: str, model
             shown[i, j], shown[j, i] = (2, 1) if better else (1, 2)
     rows, columns = np.nonzero(shown)
     for y, x in zip(rows.tolist(), columns.tolist(), strict=True):
-        axes.fill((x - 0.42, x + 0.42, x + 0.42, x - 0.42), (y - 0.42, y - 0.42, y + 0.42, y + 0.42),
-                  color="0.25" if shown[y, x] == 2 else "0.85", linewidth=0)  # fmt: skip
+        axes.fill(
+            (x - 0.42, x + 0.42, x + 0.42, x - 0.42),
+            (y - 0.42, y - 0.42, y + 0.42, y + 0.42),
+            color="0.25" if shown[y, x] == 2 else "0.85",
+            linewidth=0,
+        )
     for i in range(n):
         axes.plot(i, i, ".", color="0.7", markersize=2)
     axes.set_xlim(-0.5, n - 0.5)
@@ -252,9 +256,13 @@ def _draw_maps(figure: "Figure", comparison: "ModelComparison") -> None:
         for i, model in enumerate(models)
     ]
     figure.legend(
-        handles=handles, loc="outside right upper", frameon=False, fontsize="small" if len(models) < 20 else "x-small",
-        handlelength=0, handletextpad=0,
-    )  # fmt: skip
+        handles=handles,
+        loc="outside right upper",
+        frameon=False,
+        fontsize="small" if len(models) < 20 else "x-small",
+        handlelength=0,
+        handletextpad=0,
+    )
 
 
 def _draw_rdms(figure: "Figure", comparison: "ModelComparison") -> None:

@@ -39,10 +39,15 @@ def write_comparison(path: str | Path, comparison: "ModelComparison", *, command
     ]
     facts = [(printable(str(k)), printable(str(v))) for k, v in comparison.settings.items() if v not in (None, "")]
     context = {
-        "tables": tables, "words": in_words(comparison), "facts": facts, "command": printable(command), "level": LEVEL,
-        "pictures": [(_TITLES[kind], _picture(comparison, kind)) for kind in KINDS], "versions": versions(),
+        "tables": tables,
+        "words": in_words(comparison),
+        "facts": facts,
+        "command": printable(command),
+        "level": LEVEL,
+        "pictures": [(_TITLES[kind], _picture(comparison, kind)) for kind in KINDS],
+        "versions": versions(),
         "title": f"{len(comparison.models)} models, {len(comparison.targets)} targets",
-    }  # fmt: skip
+    }
     page = render(Path(__file__).parent / "models.html", context)
     with replacing(place) as temporary:
         temporary.write_text(page, encoding="utf-8")

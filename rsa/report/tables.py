@@ -14,8 +14,10 @@ _OVER = {
     "both": "new stimuli and new subjects",
 }
 _LATEX = {c: f"\\{c}" for c in "&%$#_{}"} | {
-    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "\\": r"\textbackslash{}",
-}  # fmt: skip
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "\\": r"\textbackslash{}",
+}
 
 
 def in_words(comparison: "ModelComparison") -> list[str]:

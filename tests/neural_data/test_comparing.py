@@ -147,8 +147,10 @@ def test_a_file_lists_models(tmp_path: Path) -> None:
     file.write_text("# ours\npixels\ntimm:resnet18 name='a net' layers=layer1,layer2\n\nx.py:make weights=w.pt\n")
     entries = listed(f"@{file}")
     assert [(one.name, one.layers, one.weights) for one in entries] == [
-        ("pixels", None, None), ("a net", ["layer1", "layer2"], None), ("x.py:make", None, "w.pt"),
-    ]  # fmt: skip
+        ("pixels", None, None),
+        ("a net", ["layer1", "layer2"], None),
+        ("x.py:make", None, "w.pt"),
+    ]
     for text, message in (
         ("", "lists no models"),
         ("pixels colour=red", "line 1: MODEL name"),

@@ -200,8 +200,9 @@ def test_decisions_and_evaluations_are_those_of_rsatoolbox(data_dir: Path) -> No
     labels = next(iter(people.values())).labels
     theirs = inference.eval_fixed(
         [model.ModelFixed(m, np.asarray(one["rdm"].subset(labels).values, np.float64)) for m, one in models.items()],
-        rdm.RDMs(np.stack([one.values for one in people.values()])), method="corr",
-    )  # fmt: skip
+        rdm.RDMs(np.stack([one.values for one in people.values()])),
+        method="corr",
+    )
     found = compared(models, Targets("people", {"hIT": people}), over="subjects", correction="none")
     np.testing.assert_allclose([row["similarity"] for row in found.rows], theirs.get_means(), atol=1e-6)
     ceiling = np.ravel(theirs.get_noise_ceil())

@@ -79,10 +79,15 @@ def test_tables_are_read_by_the_names_of_their_columns(tmp_path: Path) -> None:
 
 
 def test_columns_can_be_named(tmp_path: Path) -> None:
-    frame = pandas.DataFrame({
-        "picture_shown": [1, 1, 2], "said": ["a", "b", "b"], "was": ["a", "a", "b"], "choice": ["z"] * 3,
-        "other": ["b", "b", "a"],
-    })  # fmt: skip
+    frame = pandas.DataFrame(
+        {
+            "picture_shown": [1, 1, 2],
+            "said": ["a", "b", "b"],
+            "was": ["a", "a", "b"],
+            "choice": ["z"] * 3,
+            "other": ["b", "b", "a"],
+        }
+    )
     file = tmp_path / "trials.parquet"
     frame.to_parquet(file)
     roles = ["stimulus=picture_shown", "choice=said", "truth=was", "distractor=other"]

@@ -277,9 +277,13 @@ def test_intervals_hold_the_truth(subjects: int) -> None:
 )
 def test_what_is_wrong_with_trials_is_said(change: dict[str, object], message: str) -> None:
     whole = {
-        "name": "x", "stimulus_ids": ("s", "t", "u"), "options": ("a", "b"), "truth": np.array([0, 1, 0]),
-        "stimulus": np.array([0, 1, 2]), "choice": np.array([0, 1, 1]),
-    }  # fmt: skip
+        "name": "x",
+        "stimulus_ids": ("s", "t", "u"),
+        "options": ("a", "b"),
+        "truth": np.array([0, 1, 0]),
+        "stimulus": np.array([0, 1, 2]),
+        "choice": np.array([0, 1, 1]),
+    }
     with pytest.raises(RSAError, match=message):
         Behavior(**{**whole, **change})  # type: ignore[arg-type]
 

@@ -112,8 +112,9 @@ def test_refuses_what_cannot_be_compared() -> None:
         compare_features(a, flat, similarity="rsa-pearson")
     simplex = Features(np.eye(10), range(10), name="one-hot")
     with pytest.raises(RSAError, match="equally dissimilar"):
-        compare_features(simplex, Features(np.random.default_rng(0).normal(size=(10, 5)), range(10)),
-                         similarity="rsa-pearson")  # fmt: skip
+        compare_features(
+            simplex, Features(np.random.default_rng(0).normal(size=(10, 5)), range(10)), similarity="rsa-pearson"
+        )
     with pytest.raises(RSAError, match="too few to resample"):
         bootstrap_features(*(side.subset(side.labels[:4]) for side in (a, b)))
     with pytest.raises(RSAError, match="a comparison needs at least 3"):
