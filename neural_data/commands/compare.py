@@ -7,7 +7,7 @@ import typer
 
 from ...rsa.cli.options import DataDir, Json, Loaders, NFeatures, Tokens, picture, web_page, writable
 from ..settings import GUESSED, Layout
-from .options import By, CacheFolder, CacheSize, Level, Scale, Where, Window, kept_layers, takes_layout
+from .options import By, CacheFolder, CacheSize, Level, Method, Scale, Splits, Where, Window, kept_layers, takes_layout
 
 if TYPE_CHECKING:
     from ...rsa.comparison import ModelComparison
@@ -70,13 +70,7 @@ def compare(
     ] = None,
     level: Level = None,
     scale: Scale = None,
-    method: Annotated[
-        str | None,
-        typer.Option(
-            help="pearson, spearman, tau-a, rho-a, cosine, cosine-whitened or pearson-whitened.",
-            show_default="the teacher's own, pearson",
-        ),
-    ] = None,
+    method: Method = None,
     metric: Annotated[
         str | None,
         typer.Option(
@@ -96,10 +90,7 @@ def compare(
         str | None,
         typer.Option(help="Neuroids that lack a response to some stimulus: raise, or drop.", show_default="raise"),
     ] = None,
-    splits: Annotated[
-        int | None,
-        typer.Option(help="Random split halves behind a recording's ceilings; 0: none.", min=0, show_default="100"),
-    ] = None,
+    splits: Splits = None,
     where: Where = None,
     layout: Layout = GUESSED,
     seed: Annotated[

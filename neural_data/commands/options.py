@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..settings import Layout, RegionSettings
+from ..settings import SPLITS, Layout, RegionSettings
 
 if TYPE_CHECKING:
     from ...rsa.networks.cache import LayerCache
@@ -38,6 +38,17 @@ Scale = Annotated[
         help="Scaling of each neuroid over stimuli: none, zscore or max. Unscaled, neuroids with high rates dominate.",
         show_default=RegionSettings.scale,
     ),
+]
+Method = Annotated[
+    str | None,
+    typer.Option(
+        help="pearson, spearman, tau-a, rho-a, cosine, cosine-whitened or pearson-whitened.",
+        show_default="the teacher's own, pearson",
+    ),
+]
+Splits = Annotated[
+    int | None,
+    typer.Option(help="Random split halves behind a recording's ceilings; 0: none.", min=0, show_default=str(SPLITS)),
 ]
 Window = Annotated[
     tuple[float, float] | None,

@@ -7,7 +7,20 @@ import typer
 
 from ...rsa.cli.options import DataDir, Json, Loaders, NFeatures, Plot, Tokens, web_page
 from ..settings import GUESSED, Layout
-from .options import STATED, By, CacheFolder, CacheSize, Level, Scale, Where, Window, kept_layers, takes_layout
+from .options import (
+    STATED,
+    By,
+    CacheFolder,
+    CacheSize,
+    Level,
+    Method,
+    Scale,
+    Splits,
+    Where,
+    Window,
+    kept_layers,
+    takes_layout,
+)
 from .over_time import Bins, OverTime, Permutations, show_course
 
 if TYPE_CHECKING:
@@ -75,13 +88,7 @@ def score(
     ] = "rdm",
     level: Level = None,
     scale: Scale = None,
-    method: Annotated[
-        str | None,
-        typer.Option(
-            help="pearson, spearman, tau-a, rho-a, cosine, cosine-whitened or pearson-whitened.",
-            show_default="the teacher's own, pearson",
-        ),
-    ] = None,
+    method: Method = None,
     metric: Annotated[
         str | None,
         typer.Option(
@@ -117,10 +124,7 @@ def score(
             show_default="raise",
         ),
     ] = None,
-    splits: Annotated[
-        int | None,
-        typer.Option(help="Random split halves behind a recording's ceilings; 0: none.", min=0, show_default="100"),
-    ] = None,
+    splits: Splits = None,
     where: Where = None,
     layout: Layout = GUESSED,
     seed: Annotated[
@@ -182,7 +186,32 @@ def score(
         return
     if column:
         raise RSAError("--column is about a file of trials; name it with --behavior")
-    wanted = [name for part in layers or ["auto"] for name in part.split(",")]
+    common: dict[str, Any] = {
+        "layers": [name for part in layers or ["auto"] for name in part.split(",")],
+        "targets": target or (),
+        "by": by,
+        "level": level,
+        "scale": scale,
+        "missing": missing,
+        "splits": splits,
+        "where": where or (),
+        "layout": layout,
+        "method": method,
+        "metric": metric,
+        "n_features": n_features,
+        "bootstrap": bootstrap,
+        "groups": groups,
+        "seed": seed,
+        "weights": weights,
+        "labels": labels,
+        "data_dir": data_dir,
+        "batch_size": batch_size,
+        "device": device,
+        "tokens": tokens,
+        "loaders": loaders,
+        "progress": True,
+        "cache": kept_layers(cache, cache_gb),
+    }
     if over_time:
         from ...rsa.plots.time import time_figure
         from ..over_time.scoring import score_over_time
@@ -194,35 +223,7 @@ def score(
             raise RSAError(f"--over-time compares RDMs in windows, and {what}")
         width, step = bins or (None, None)
         course = score_over_time(
-            model,
-            teacher,
-            stimuli,
-            width=width,
-            step=step,
-            between=window,
-            layers=wanted,
-            targets=target or (),
-            by=by,
-            level=level,
-            scale=scale,
-            missing=missing,
-            splits=splits,
-            where=where or (),
-            layout=layout,
-            method=method,
-            metric=metric,
-            n_features=n_features,
-            bootstrap=bootstrap,
-            permutations=permutations,
-            groups=groups,
-            seed=seed,
-            weights=weights,
-            labels=labels,
-            data_dir=data_dir,
-            batch_size=batch_size,
-            device=device,
-            tokens=tokens,
-            progress=True,
+            model, teacher, stimuli, width=width, step=step, between=window, permutations=permutations, **common
         )
         if json is not None:
             write_json(json, {"model": model, "weights": weights and str(weights), **course.to_dict()})
@@ -232,14 +233,7 @@ def score(
         return
     if bins is not None or permutations is not None:
         raise RSAError(f"--{'bins' if bins is not None else 'permutations'} is for --over-time")
-    result = scoring.score(
-        model, teacher, stimuli, layers=wanted,
-        targets=target or (), similarity=similarity, by=by, level=level, scale=scale, window=window, missing=missing,
-        splits=splits, where=where or (), layout=layout, method=method, metric=metric, n_features=n_features,
-        bootstrap=bootstrap, groups=groups, seed=seed, weights=weights, labels=labels, data_dir=data_dir,
-        batch_size=batch_size, device=device, tokens=tokens, loaders=loaders, progress=True,
-        cache=kept_layers(cache, cache_gb),
-    )  # fmt: skip
+    result = scoring.score(model, teacher, stimuli, similarity=similarity, window=window, **common)
     settings = {"model": model, "weights": weights and str(weights), "similarity": similarity}
     if json is not None:
         features = {

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import torch
     import xarray
 
+    from ...rsa.networks.cache import LayerCache
     from ...rsa.networks.models import Preprocess
 
 DRAWS = 1000  # resamples, and permutations, of the stimuli
@@ -62,7 +63,9 @@ def score_over_time(
     batch_size: int = 64,
     device: "str | torch.device | None" = None,
     tokens: str = "all",
+    loaders: int = 1,
     progress: bool = False,
+    cache: "LayerCache | None" = None,
 ) -> TimeScore:
     """Score a model against a recording in every window, as `tgsage score --over-time` does.
 
@@ -85,7 +88,7 @@ def score_over_time(
     permutations : int, optional
         Permutations of the stimuli behind cluster tests and latencies; 1000 by default where the method allows them, 0
         for none.
-    groups, seed, weights, labels, preprocess, data_dir, batch_size, device, tokens, progress
+    groups, seed, weights, labels, preprocess, data_dir, batch_size, device, tokens, loaders, progress, cache
         As in `score`.
 
     Returns
@@ -143,7 +146,9 @@ def score_over_time(
         batch_size=batch_size,
         device=device,
         tokens=tokens,
+        loaders=loaders,
         progress=progress,
+        cache=cache,
     )
     if bootstrap is None:
         bootstrap = DRAWS if groups is not None or len(next(iter(shown.rdms.values()))) >= LEAST else 0

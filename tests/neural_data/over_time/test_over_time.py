@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from tgsage.neural_data import (
     temporal_generalisation,
     time_window,
 )
+from tgsage.neural_data.over_time import scoring
 from tgsage.rsa import RSAError, TimeScore, bootstrap, compare, compute_rdm, interval
 from tgsage.rsa.cli.app import main
 from tgsage.rsa.plots.time import generalisation_figure, time_figure
@@ -203,3 +205,20 @@ def test_the_commands_print_and_write(
         assert words in capsys.readouterr().err
     assert main(["data", "describe", str(tmp_path / "toy.nc"), "--bins", "40", "20"]) == 2
     assert "--bins is for --over-time" in capsys.readouterr().err
+
+
+def test_images_are_decoded_and_layers_kept_as_asked(
+    recording: xarray.DataArray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The options that say how images are shown reach the passes, as they do for one window."""
+    save_recording(recording, tmp_path / "toy.nc")
+    seen: dict[str, Any] = {}
+
+    def passes(*given: object, **settings: Any) -> None:
+        seen.update(settings)
+        raise RSAError("far enough")
+
+    monkeypatch.setattr(scoring, "score", passes)
+    command = ["score", "pixels", "--teacher", str(tmp_path / "toy.nc"), "--over-time", "--splits", "0"]
+    assert main([*command, "--loaders", "3", "--cache", str(tmp_path / "kept"), "--cache-gb", "1"]) == 2
+    assert (seen["loaders"], seen["cache"].folder) == (3, tmp_path / "kept")
