@@ -25,6 +25,12 @@ for _command in (pool, teachers, behavior, efficiency, page):
     bench.command()(_command)
 
 
+KeptRows = Annotated[
+    Path | None,
+    typer.Option(help="Also write everything to this file; rows that it holds are not repeated.", callback=writable),
+]
+
+
 @bench.command()
 def speed(
     quick: Annotated[
@@ -214,13 +220,7 @@ def predictors(
 
 @bench.command()
 def coverage(
-    repeats: Annotated[int, typer.Option(help="Simulated samples for every row.", min=10)] = 400,
-    json: Annotated[
-        Path | None,
-        typer.Option(
-            help="Also write everything to this file; rows that it holds are not repeated.", callback=writable
-        ),
-    ] = None,
+    repeats: Annotated[int, typer.Option(help="Simulated samples for every row.", min=10)] = 400, json: KeptRows = None
 ) -> None:
     """Measure how often 95% intervals over resampled stimuli hold the truth of simulated populations."""
     from ...rsa.cli.console import progress
@@ -236,13 +236,7 @@ def coverage(
 
 @bench.command()
 def models(
-    repeats: Annotated[int, typer.Option(help="Simulated samples for every row.", min=10)] = 200,
-    json: Annotated[
-        Path | None,
-        typer.Option(
-            help="Also write everything to this file; rows that it holds are not repeated.", callback=writable
-        ),
-    ] = None,
+    repeats: Annotated[int, typer.Option(help="Simulated samples for every row.", min=10)] = 200, json: KeptRows = None
 ) -> None:
     """Measure how often tests tell equally good models apart, and how often intervals hold the truth."""
     from ...rsa.cli.console import progress
@@ -258,13 +252,7 @@ def models(
 
 @bench.command()
 def gains(
-    repeats: Annotated[int, typer.Option(help="Simulated pools for every row.", min=10)] = 200,
-    json: Annotated[
-        Path | None,
-        typer.Option(
-            help="Also write everything to this file; rows that it holds are not repeated.", callback=writable
-        ),
-    ] = None,
+    repeats: Annotated[int, typer.Option(help="Simulated pools for every row.", min=10)] = 200, json: KeptRows = None
 ) -> None:
     """Measure how often the 95% interval of a teacher's held-out gain holds the truth, in pools with known gains."""
     from ...rsa.cli.console import progress

@@ -1,6 +1,6 @@
 """A model's choices against those of people or animals in one call: what `tgsage score --behavior` does."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +11,7 @@ import numpy as np
 from ...rsa import Behavior, BehaviorScore, BehaviorTest, RSAError, Stimuli, extract, load_model
 from ...rsa.behavior.readout import FOLDS, readout_probabilities, without_classifier
 from ...rsa.networks.readout import N_FEATURES
+from ..scoring import bar
 from .lookup import behavior_images, load_behavior
 from .trial_files import TrialColumns
 
@@ -112,23 +113,15 @@ def score_behavior(
     how: dict[str, Any] = {"preprocess": preprocess, "n_features": n_features or None, "seed": seed, "tokens": tokens}
     how |= {"batch_size": batch_size, "device": device}
     removed: AbstractContextManager[str] = without_classifier(module) if layer is None else nullcontext("")
-    with removed as classifier, _bar(progress, f"{name}: forward passes", len(shown), "images") as done:
+    with removed as classifier, bar(progress, f"{name}: forward passes", len(shown), "images") as done:
         found = extract(module, shown, [layer or "output"], progress=done, **how)
     if len(found) != 1:
         raise RSAError(f"{layer} names {len(found)} layers; a readout needs one")
     ((read, features),) = found.items()
-    with _bar(progress, f"{name}: readout in {folds} folds"):
+    with bar(progress, f"{name}: readout in {folds} folds"):
         chosen = readout_probabilities(features, known.truth, len(known.options), folds=folds, seed=seed)
-    with _bar(progress, "resamples", bootstrap or None) as done:
+    with bar(progress, "resamples", bootstrap or None) as done:
         result = test(chosen, bootstrap=bootstrap, progress=done)
     source = f"the input of {classifier}" if classifier else read
     about = {"model": name, "features": features.shape[1], "read from": source, "readout folds": folds}
     return replace(result, attrs={**about, **result.attrs, **known.attrs})
-
-
-def _bar(
-    shown: bool, label: str, total: int | None = None, unit: str = ""
-) -> AbstractContextManager[Callable[[int], object]]:
-    from ...rsa.cli.console import progress
-
-    return progress(label, total, unit) if shown else nullcontext(lambda steps: None)
