@@ -1,6 +1,5 @@
 """`tgsage search`: a search from one command, which the same command continues and others join."""
 
-import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
@@ -330,19 +329,15 @@ def _fixed(pairs: list[str], space: "Space") -> "dict[str, Choice]":
 @contextmanager
 def _interruptible(view: Any) -> Iterator[None]:
     """The view as long as the search runs. SIGTERM, which schedulers send, interrupts as Ctrl-C does."""
+    from ..searching.interruption import interruptible
 
-    def interrupt(number: int, frame: object) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        with view:
-            yield
-    except KeyboardInterrupt:
-        typer.echo(f"tgsage: {view.line()}; the same command goes on from here", err=True)
-        raise
-    finally:
-        signal.signal(signal.SIGTERM, before)
+    with interruptible():
+        try:
+            with view:
+                yield
+        except KeyboardInterrupt:
+            typer.echo(f"tgsage: {view.line()}; the same command goes on from here", err=True)
+            raise
 
 
 def _taught(objective: SearchObjective, network: str, tracker: "Tracker") -> "Teacher":

@@ -2,16 +2,16 @@
 
 import os
 import pickle
-import signal
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ...rsa import RSAError
 from .candidates import Notify, work
+from .interruption import interruptible
 from .isolation import Child, packed
 from .leases import end_owner, new_owner
 
@@ -132,28 +132,23 @@ class _Process(Child):
 
 
 def _serve(line: Connection, payload: bytes, device: str | None, owner: str) -> None:
-    signal.signal(signal.SIGTERM, interrupt)
     line.send(run_worker(payload, device, owner))
 
 
 def run_worker(payload: bytes, device: str | None, owner: str) -> str | Exception:
     """Work at a pickled plan to its end or until interrupted; return a report, or what went wrong, fit to be sent."""
-    try:
-        plan: Plan = pickle.loads(payload)  # noqa: S301 - made by our own parent
-        with plan.tracker(owner) as tracker:
-            work(plan, tracker, device=device)
-    except KeyboardInterrupt:
-        return INTERRUPTED
-    except RSAError as error:
-        return RSAError(str(error))
-    except Exception as error:
-        return RuntimeError(f"a worker failed:\n{''.join(traceback.format_exception(error))}")
+    with interruptible():
+        try:
+            plan: Plan = pickle.loads(payload)  # noqa: S301 - made by our own parent
+            with plan.tracker(owner) as tracker:
+                work(plan, tracker, device=device)
+        except KeyboardInterrupt:
+            return INTERRUPTED
+        except RSAError as error:
+            return RSAError(str(error))
+        except Exception as error:
+            return RuntimeError(f"a worker failed:\n{''.join(traceback.format_exception(error))}")
     return DONE
-
-
-def interrupt(number: int, frame: Any) -> None:
-    """Handle a signal as Ctrl-C."""
-    raise KeyboardInterrupt
 
 
 @contextmanager

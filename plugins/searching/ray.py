@@ -14,7 +14,7 @@ from ...rsa.errors import reason
 from .candidates import Notify
 from .isolation import packed
 from .leases import end_owner, new_owner
-from .local import GIVING_BACK, INTERRUPTED, Watch, interrupt, run_worker
+from .local import GIVING_BACK, INTERRUPTED, Watch, run_worker
 
 if TYPE_CHECKING:
     from .explorer import Plan
@@ -66,7 +66,7 @@ class RayWorkers:
             raise RSAError("the engine ray needs Ray: install tgsage[ray]") from error
         payload = packed(plan, "the search")
         with _cluster(ray, self.address, self.gpus):
-            task = ray.remote(num_gpus=self.gpus, num_cpus=self.cpus, max_retries=0)(_task)
+            task = ray.remote(num_gpus=self.gpus, num_cpus=self.cpus, max_retries=0)(run_worker)
             device = "cuda" if self.gpus else None  # the GPUs that a task may see are those that Ray gave it
             watch, running = Watch(plan, tracker, self.workers), dict[Any, str]()
 
@@ -94,15 +94,6 @@ class RayWorkers:
                     ray.cancel(one, force=True)
                 for owner in running.values():
                     end_owner(owner)
-
-
-def _task(payload: bytes, device: str | None, owner: str) -> str | Exception:
-    """Restore the handler: Ray uses the process for other tasks afterwards."""
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        return run_worker(payload, device, owner)
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _outcome(ray: Any, ended: Any) -> tuple[str, str]:

@@ -1,0 +1,47 @@
+"""What stops a search from outside: SIGTERM, which schedulers send, and the SIGINT of Ctrl-C."""
+
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+_AGAIN = 1.0  # seconds until a signal that nothing has answered interrupts again
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Let these signals raise KeyboardInterrupt within the block, in the main thread, and again until it is handled.
+
+    Python drops what is raised while a weak reference's callback or a destructor runs, and while torch is imported they
+    run so often that one signal in seven would be lost.
+    """
+    main, left = threading.main_thread(), threading.Event()
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        if _handled(sys.exception()):
+            return
+        repeat = threading.Thread(target=again, args=(number,), daemon=True)
+        repeat.start()
+        raise KeyboardInterrupt
+
+    def again(number: int) -> None:
+        if not left.wait(_AGAIN) and main.ident is not None:
+            signal.pthread_kill(main.ident, number)
+
+    before = {number: signal.signal(number, interrupt) for number in _SIGNALS}
+    try:
+        yield
+    finally:
+        left.set()
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _handled(error: BaseException | None) -> bool:
+    """Whether the interrupted code is handling a KeyboardInterrupt."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__context__
+    return error is not None
