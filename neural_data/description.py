@@ -137,22 +137,23 @@ def describe(
 def _describe_rdms(teacher: Teacher) -> Description:
     targets = {
         target: {
-            "conditions": len(rdm),
-            "metric": rdm.metric,
-            "min": float(rdm.values.min()),
-            "max": float(rdm.values.max()),
-            "reliability": rdm.attrs.get("reliability"),
+            "conditions": len(one),
+            "metric": getattr(one, "metric", None),
+            "min": float(one.values.min()),
+            "max": float(one.values.max()),
+            "reliability": one.attrs.get("reliability"),
             "ceiling": teacher.ceilings.get(target, (None, None))[1],
         }
-        for target, rdm in teacher.rdms.items()
+        for target, one in teacher.by_target.items()
     }
     stated = ("level", "scale", "window")
-    facts = {"holds": "RDMs", **{key: value for key, value in teacher.attrs.items() if key not in stated}}
+    own = {key: value for key, value in teacher.attrs.items() if key not in stated}
+    facts = {"holds": "RDMs" if teacher.rdms else "features", **own}
     for target, rdm in teacher.rdms.items():
         if "subjects" in rdm.attrs:
             low, high = rdm.attrs["leave_one_out_lower"], rdm.attrs["leave_one_out_upper"]
             facts[f"{target}, leave-one-subject-out"] = f"{low:.4f} to {high:.4f}, {rdm.attrs['subjects']} subjects"
-    metrics = " and ".join(dict.fromkeys(rdm.metric for rdm in teacher.rdms.values()))
+    metrics = " and ".join(dict.fromkeys(rdm.metric for rdm in teacher.rdms.values())) or "none"
     settings = {"by": teacher.by, **{key: teacher.attrs.get(key, "not stated") for key in stated}, "metric": metrics}
     return Description(teacher.name, targets, facts, settings, dict(teacher.rdms))
 

@@ -41,7 +41,7 @@ def given_layers(
     names: Sequence[object] | None
     ordered = isinstance(labels, str) and labels == ORDER and not Path(labels).is_file()
     if ordered:
-        names = next(iter(teacher.rdms.values())).labels
+        names = teacher.labels
     elif isinstance(labels, str | Path):
         names = read_names(Path(labels))
     else:
@@ -104,7 +104,7 @@ def comparable(
 
 
 def _over_conditions(one: Any, name: str, teacher: Teacher, shown: Callable[[], Stimuli]) -> Any:
-    wanted = next(iter(teacher.rdms.values())).labels
+    wanted = teacher.labels
     renamed = respelled(wanted, one.labels, "stimuli")
     labels = [renamed.get(label, label) for label in one.labels]
     lacking = sorted(set(wanted).difference(labels))

@@ -174,9 +174,9 @@ def score(
     chosen, shown = options.teacher(teacher, stimuli)
     made = options.layers_of(source, chosen, shown, labels, taught=shown is not stimuli)
     if bootstrap is None:
-        enough = groups is not None or len(next(iter(chosen.rdms.values()))) >= LEAST
+        enough = groups is not None or len(chosen.labels) >= LEAST
         bootstrap = _DRAWS if (similarity == "rdm" or similarity in NAMES) and enough else 0
-    with bar(progress, f"{len(made)} layers against {len(chosen.rdms)} targets, {bootstrap} resamples"):
+    with bar(progress, f"{len(made)} layers against {len(chosen.targets)} targets, {bootstrap} resamples"):
         result = chosen.score(made, similarity=similarity, method=method, bootstrap=bootstrap, groups=groups, seed=seed)
     return replace(result, model=source.name, layers=made, targets=chosen.rdms)
 

@@ -13,6 +13,7 @@ from ..rsa.io.hdf5 import opened, read_text, reading
 from ..rsa.io.kinds import content_of
 from ..rsa.networks.models import is_model, similar_models
 from ..rsa.rdm.comparison import method_named
+from ..rsa.teacher import MOST
 from ..rsa.types import Attr
 from .catalogue.lookup import find, holds_rdms, list_datasets, load_as, load_rdms
 from .recordings.recording import in_window
@@ -60,7 +61,8 @@ def as_teacher(
     name : str
         Of the teacher; the recording's identifier by default.
     features : bool
-        Also keep the responses behind the RDMs, for similarities that compare features.
+        Also keep the responses behind the RDMs, for similarities that compare features. Of more than 10,000 conditions
+        they are kept alone, without RDMs and ceilings.
 
     Returns
     -------
@@ -85,12 +87,16 @@ def as_teacher(
     check_whole(0, splits=splits, seed=seed)
     recording, settings = in_window(recording, window), replace(settings, window=None)
     parts = responses(recording, settings)
-    rdms = make_rdms(parts, settings)
+    kept = make_features(parts, settings) if features else {}
+    few = not kept or len(next(iter(kept.values()))) <= MOST
+    rdms = make_rdms(parts, settings) if few else {}
     stated: dict[str, Attr] = {}
-    for rdm in rdms.values():
-        stated |= {key: rdm.attrs[key] for key in _STATED if key in rdm.attrs}
+    for one in (rdms or kept).values():
+        stated |= {key: one.attrs[key] for key in _STATED if key in one.attrs}
     ceilings: dict[str, tuple[float, float]] = {}
-    if splits == 0:
+    if not few:
+        stated["ceiling"] = f"none: of more than {MOST:,} conditions no RDMs are made"
+    elif splits == 0:
         stated["ceiling"] = "none: not asked for"
     else:
         sampled: dict[str, Any] = {"splits": splits, "seed": seed, "method": method, "progress": progress}
@@ -106,7 +112,6 @@ def as_teacher(
             without = [f"none for {reason}" for reason in known["reason"].values.tolist() if reason]
             stated["ceiling"] = "; ".join([reliability, *without])
     identifier = str(recording.attrs.get("identifier", ""))
-    kept = make_features(parts, settings) if features else {}
     said: dict[str, Any] = {"method": method, "attrs": stated, **stimuli_of(recording)}
     return Teacher.from_rdms(name or identifier or "recording", rdms, ceilings, features=kept, **said)
 
@@ -263,7 +268,7 @@ def by_of(name_or_path: str | Path) -> str:
     if find(name_or_path) is not None or not _is_teacher(Path(name_or_path)):
         return RegionSettings.by
     with reading(Path(name_or_path), "teacher") as file:
-        return read_text(file["rdm0"], "by")
+        return read_text(file["rdm0" if "rdm0" in file else "features0"], "by")
 
 
 def _published(name_or_path: str | Path, data_dir: str | Path | None, method: str) -> Teacher:

@@ -138,7 +138,9 @@ class Guidance:
             how |= {"metric": metric or "correlation", "features": similarity != "rdm"}
             teacher = Teacher.from_network(teacher, _model(teacher), shown, **how)
         check_is(Teacher, teacher=teacher)
-        if similarity != "rdm":
+        if similarity == "rdm":
+            teacher.check_rdms()
+        else:
             teacher.check_features(similarity)
         method_named(method or teacher.method)
         size = batch_size if batch_size is not None else BATCH if batchnorm == "batch" else 64
@@ -220,9 +222,8 @@ class Guidance:
         from .networks.extract import show
 
         calibrate, by, mixed = self._calibrate, self.teacher.by, self.batchnorm == "batch"
-        budget = MEMORY_BUDGET if self.similarity == "rdm" else None  # features are all in memory in the end
         with normalising(module, self.batchnorm, None if calibrate is None else lambda: calibrate(module)):
-            return show(module, self.stimuli, self.readout, by=by, mixed=mixed, budget=budget, progress=progress)
+            return show(module, self.stimuli, self.readout, by=by, mixed=mixed, budget=MEMORY_BUDGET, progress=progress)
 
 
 def _model(name: str) -> str:

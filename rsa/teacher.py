@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     from .networks.models import Preprocess
 
 
+MOST = 10_000  # conditions of RDMs that are made beside features
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class Teacher:
     """A fixed, ordered set of target RDMs: of a network's layers, or of brain regions.
@@ -40,7 +43,8 @@ class Teacher:
     ----------
     name : str
     rdms : dict of str to RDM
-        Target -> RDM, all over the same conditions and `by` the same.
+        Target -> RDM, all over the same conditions and `by` the same. Empty where there are features of so many
+        conditions that no RDM is made of them.
     ceilings : dict
         Target -> (lower, upper) similarity that the target's noise allows; targets may lack one.
     method : str
@@ -99,27 +103,27 @@ class Teacher:
         }
         for key, value in plain.items():
             object.__setattr__(self, key, value)
-        if not self.rdms:
+        if not self.rdms and not self.features:
             raise RSAError(f"teacher {self.name!r} has no target")
         for kind, items in ((RDM, self.rdms), (Features, self.features)):
             for target, item in items.items():
                 if not isinstance(item, kind):
                     raise RSAError(f"{title}: {target} is no {kind.__name__} but {type(item).__name__}")
-        if len({rdm.by for rdm in self.rdms.values()}) > 1:
-            kinds = listing(f"{target} by {rdm.by}" for target, rdm in self.rdms.items())
+        if len({one.by for one in self.by_target.values()}) > 1:
+            kinds = listing(f"{target} by {one.by}" for target, one in self.by_target.items())
             raise RSAError(f"teacher {self.name!r} mixes RDMs of different kinds: {kinds}")
-        first = next(iter(self.rdms.values()))
-        other = [target for target, rdm in self.rdms.items() if set(rdm.labels) != set(first.labels)]
+        own = set(self.labels)
+        other = [target for target, one in self.by_target.items() if set(one.labels) != own]
         if other:
-            raise RSAError(f"teacher {self.name!r}: target {other[0]} has other labels than {next(iter(self.rdms))}")
-        stray = [target for target in self.ceilings if target not in self.rdms]
+            raise RSAError(f"teacher {self.name!r}: target {other[0]} has other labels than {self.targets[0]}")
+        stray = [target for target in self.ceilings if target not in self.by_target]
         if stray:
             raise RSAError(f"teacher {self.name!r} has a ceiling for {listing(stray)}, which is no target of it")
-        if self.features and set(self.features) != set(self.rdms):
+        if self.features and set(self.features) != set(self.by_target):
             other = sorted(set(self.features) ^ set(self.rdms))
             raise RSAError(f"teacher {self.name!r}: features and RDMs are of the same targets, unlike {listing(other)}")
         for target, features in self.features.items():
-            if features.by != self.by or set(features.labels) != set(first.labels):
+            if features.by != self.by or set(features.labels) != own:
                 raise RSAError(f"teacher {self.name!r}: the features of {target} are of other conditions than its RDM")
 
     @classmethod
@@ -180,7 +184,7 @@ class Teacher:
             A name is one that `load_model` knows: it brings its own preprocessing, and layers that cannot be compared,
             such as dead ones, are left out and named in `attrs["unusable"]`.
         features : bool
-            Also keep the features behind the RDMs.
+            Also keep the features behind the RDMs; of more than 10,000 conditions features alone.
         stimuli, layers, by, preprocess, metric, n_features, seed, batch_size, device, tokens, loaders, progress
             As in `layer_rdms`.
 
@@ -201,43 +205,63 @@ class Teacher:
             model, preprocess = load_model(model)
             stated["preprocess"] = described(preprocess)
         readout = Readout(layers, n_features, seed, preprocess, batch_size, device, metric, tokens, loaders)
-        found = show(model, shown, readout, by=by, budget=None if features else MEMORY_BUDGET, progress=progress)
+        found = show(model, shown, readout, by=by, budget=MEMORY_BUDGET, progress=progress)
         made: Layers[Any] = found.features(leave_out=named) if features else found.rdms(leave_out=named)
         if not made:
             reasons = listing(f"{layer}: {why}" for layer, why in made.unusable.items())
             raise RSAError(f"no layer of {name} can be compared: {reasons}")
         kept = dict(made) if features else {}
-        rdms = {target: one.rdm(metric=metric) for target, one in made.items()} if features else dict(made)
-        attrs = stated | readout.attrs() | _features_used(rdms)
+        if features:
+            few = len(found.labels) <= MOST
+            rdms = {target: one.rdm(metric=metric) for target, one in made.items() if few}
+        else:
+            rdms = dict(made)
+        attrs = stated | readout.attrs() | _features_used(made)
         if made.unusable:
             attrs["unusable"] = ", ".join(made.unusable)
         ids = tuple(shown.column("stimulus"))
         return cls(name, rdms, {}, "pearson", shown.reference, shown.checksum(loaders=loaders), attrs, ids, kept)
 
     def __repr__(self) -> str:
-        over = conditions(len(next(iter(self.rdms.values()))), self.by)
+        over = conditions(len(self.labels), self.by)
         ceilings = f", {len(self.ceilings)} with a ceiling" if self.ceilings else ""
-        kept = f"Teacher({self.name!r}, {len(self.rdms)} targets over {over}: {listing(self.rdms, 6)}{ceilings}"
-        return f"{kept}; {self.metric} RDMs for {self.method}{', with features' if self.features else ''})"
+        kept = f"Teacher({self.name!r}, {len(self.targets)} targets over {over}: {listing(self.targets, 6)}{ceilings}"
+        what = f"{self.metric} RDMs for {self.method}{', with features' if self.features else ''}"
+        return f"{kept}; {what if self.rdms else 'features'})"
 
     def _repr_html_(self) -> str:
         import pandas
 
         none = (np.nan, np.nan)
-        rows = {t: (len(rdm), *self.ceilings.get(t, none)) for t, rdm in self.rdms.items()}
+        rows = {t: (len(one), *self.ceilings.get(t, none)) for t, one in self.by_target.items()}
         numbers = pandas.DataFrame.from_dict(rows, "index", columns=["conditions", "lower ceiling", "upper ceiling"])
         facts = {"by": self.by, "metric": self.metric, "method": self.method, "stimuli": self.stimuli, **self.attrs}
         return as_html(f"Teacher {self.name}", facts, numbers.round(4))
 
     @property
+    def by_target(self) -> Mapping[str, RDM | Features]:
+        """Target -> RDM, or features where no RDMs were made."""
+        return self.rdms or self.features
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """Names of the targets."""
+        return tuple(self.by_target)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Names of the conditions, in the order of the first target."""
+        return next(iter(self.by_target.values())).labels
+
+    @property
     def by(self) -> str:
         """What the RDMs are by: "stimulus", or the column whose groups are the conditions."""
-        return next(iter(self.rdms.values())).by
+        return next(iter(self.by_target.values())).by
 
     @property
     def metric(self) -> str:
-        """The dissimilarity that the RDMs were made by."""
-        return next(iter(self.rdms.values())).metric
+        """The dissimilarity that the RDMs were made by; of features alone "correlation"."""
+        return next((rdm.metric for rdm in self.rdms.values()), "correlation")
 
     def select(self, stimuli: Images) -> Stimuli:
         """Return those of the stimuli that this teacher is about.
@@ -254,7 +278,7 @@ class Teacher:
         shown = as_stimuli(stimuli)
         if self.stimulus_ids:
             shown = shown.select("stimulus", self.stimulus_ids)
-        return shown.select(self.by, next(iter(self.rdms.values())).labels)
+        return shown.select(self.by, self.labels)
 
     def keep(self, targets: Iterable[str]) -> "Teacher":
         """Return the teacher with some targets only.
@@ -270,10 +294,10 @@ class Teacher:
             For an unknown target.
         """
         wanted = list(dict.fromkeys(targets))
-        unknown = [target for target in wanted if target not in self.rdms]
+        unknown = [target for target in wanted if target not in self.by_target]
         if unknown:
-            raise RSAError(f"teacher {self.name!r} has no target {unknown[0]!r}{near(unknown[0], self.rdms)}")
-        rdms = {target: self.rdms[target] for target in wanted}
+            raise RSAError(f"teacher {self.name!r} has no target {unknown[0]!r}{near(unknown[0], self.by_target)}")
+        rdms = {target: self.rdms[target] for target in wanted if self.rdms}
         ceilings = {target: self.ceilings[target] for target in wanted if target in self.ceilings}
         return replace(
             self, rdms=rdms, ceilings=ceilings, features={t: self.features[t] for t in wanted if self.features}
@@ -303,6 +327,14 @@ class Teacher:
         own = f"none for {method}: those of this teacher are for {self.method}"
         attrs = {**self.attrs, "ceiling": own} if self.ceilings else self.attrs
         return replace(self, method=method, ceilings={}, attrs=attrs)
+
+    def check_rdms(self) -> None:
+        """Raise RSAError for a teacher of so many conditions that it holds features only."""
+        if not self.rdms:
+            raise RSAError(
+                f"teacher {self.name!r} holds features of {len(self.labels)} conditions and no RDMs;"
+                " similarity='rsa-pearson' compares these as their RDMs would be"
+            )
 
     def check_features(self, similarity: str) -> None:
         """Raise RSAError for an unknown similarity, and unless this teacher holds the features that it compares.
@@ -368,6 +400,7 @@ class Teacher:
             raise RSAError(f"no layer can be compared: {listing(f'{name}: {why}' for name, why in unusable.items())}")
         teacher, draws, crossvalidated = self, None, None
         if similarity == "rdm":
+            self.check_rdms()
             teacher, rdms = self.with_method(method or self.method), cast("Mapping[str, RDM]", layers)
             name, ceilings, note = teacher.method, dict(teacher.ceilings), ""
             table = compare_all(rdms, self.rdms, method=name, allow_subset=allow_subset)
@@ -380,7 +413,7 @@ class Teacher:
                         crossvalidated = crossvalidated_choice(one, other, method=name, seed=seed, groups=groups)
             elif groups is not None:
                 raise RSAError("groups= are what bootstrap= resamples; give its number of draws, too")
-            if caution(name) and ceilings and (n := int(table.attrs["n"])) < len(next(iter(self.rdms.values()))):
+            if caution(name) and ceilings and (n := int(table.attrs["n"])) < len(self.labels):
                 ceilings, note = {}, f"none over {n} of the teacher's stimuli, since {caution(name)}"
         elif method or (bootstrap and similarity not in NAMES):
             what = f"method={method!r}" if method else f"bootstrap={bootstrap}"
@@ -429,12 +462,12 @@ class Teacher:
                 file.attrs[key] = getattr(self, key)
             file.attrs["attrs"] = json.dumps(self.attrs)
             file.attrs["ceilings"] = json.dumps(self.ceilings)
-            file.attrs["targets"] = json.dumps(list(self.rdms))
+            file.attrs["targets"] = json.dumps(self.targets)
             if self.stimulus_ids:
                 write_array(file, "stimulus_ids", np.array(self.stimulus_ids))
             for i, rdm in enumerate(self.rdms.values()):
                 rdm.write(file.create_group(f"rdm{i}"))
-            for i, target in enumerate(self.rdms if self.features else ()):
+            for i, target in enumerate(self.targets if self.features else ()):
                 self.features[target].write(file.create_group(f"features{i}"))
 
     @classmethod
@@ -450,7 +483,8 @@ class Teacher:
 
         with reading(path, "teacher") as file:
             targets = [str(target) for target in read_json(file, "targets", list)]
-            rdms = {target: RDM.read(file[f"rdm{i}"]) for i, target in enumerate(targets)}
+            kept = "rdm0" in file or "features0" not in file
+            rdms = {target: RDM.read(file[f"rdm{i}"]) for i, target in enumerate(targets) if kept}
             ceilings = {str(t): (float(low), float(high)) for t, (low, high) in read_json(file, "ceilings").items()}
             name, method, stimuli, checksum = (
                 read_text(file, key) for key in ("name", "method", "stimuli", "checksum")

@@ -75,7 +75,7 @@ def view_of(pool: Pool, teacher: Teacher) -> View:
         known = listing(dict.fromkeys(view.reference for view in pool.views.values()), 9)
         about = teacher.stimuli or "unknown stimuli"
         raise RSAError(f"teacher {teacher.name!r} is about {about}; the pool was shown {known}")
-    labels = set(next(iter(teacher.rdms.values())).labels)
+    labels = set(teacher.labels)
     missing: list[str] = []
     for view in near_ones:
         if view.by != teacher.by:

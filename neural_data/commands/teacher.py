@@ -124,8 +124,8 @@ def build(
 def summary(made: "Teacher") -> dict[str, object]:
     """What a teacher holds, as JSON-able values."""
     targets = {
-        target: {"conditions": len(rdm), **rdm.attrs, "ceiling": list(made.ceilings.get(target, ())) or None}
-        for target, rdm in made.rdms.items()
+        target: {"conditions": len(one), **one.attrs, "ceiling": list(made.ceilings.get(target, ())) or None}
+        for target, one in made.by_target.items()
     }
     fields = {key: getattr(made, key) for key in ("name", "by", "metric", "method", "stimuli", "checksum")}
     return {**fields, "targets": targets, "attrs": dict(made.attrs)}
@@ -135,10 +135,10 @@ def _show(made: "Teacher", out: Path, shown: str) -> None:
     from ...rsa.cli.console import print_table
 
     rows = []
-    for target, rdm in made.rdms.items():
+    for target, one in made.by_target.items():
         upper = made.ceilings.get(target, (None, None))[1]
-        numbers = [rdm.attrs.get("neuroids"), rdm.attrs.get("repeats"), rdm.attrs.get("reliability"), upper]
-        rows.append([target, str(len(rdm)), *("-" if x is None else f"{x:.4g}" for x in numbers)])
+        numbers = [one.attrs.get("neuroids"), one.attrs.get("repeats"), one.attrs.get("reliability"), upper]
+        rows.append([target, str(len(one)), *("-" if x is None else f"{x:.4g}" for x in numbers)])
     what = "stimuli" if made.by == "stimulus" else made.by
     elsewhere = ("note", "repeats", "ceiling", *STATED)
     facts = ", ".join(f"{key} {value}" for key, value in made.attrs.items() if key not in elsewhere)

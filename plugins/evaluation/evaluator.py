@@ -116,6 +116,7 @@ class Evaluator:
         check_is(Data, data=data)
         if teacher is not None:
             check_is(Teacher, teacher=teacher)
+            teacher.check_rdms()
         data.part("valid")
         check_batchnorm(batchnorm)
         check_number(alpha=alpha, beta=beta)

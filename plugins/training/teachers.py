@@ -255,7 +255,7 @@ def cut(teacher: Teacher, most: int | None, seed: int = 0) -> Teacher:
     Its ceilings stay, those of all stimuli, but for a method that depends on their number. Its checksum goes, since it
     is that of all images.
     """
-    labels = next(iter(teacher.rdms.values())).labels
+    labels = teacher.labels
     if most is None or teacher.by != "stimulus" or len(labels) <= most:
         return teacher
     drawn = np.sort(np.random.default_rng(seed).permutation(len(labels))[:most])

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from ..errors import RSAError, listing, reason
 from ..rdm.distances import compute_rdm
 from ..rdm.rdm import RDM
-from ..similarity.features import Features, averaged_over
+from ..similarity.features import Features, averaged_over, forget
 from ..types import Array, Attr
 from .hooks import Activations, listening
 from .layers import CLASS_TOKENS, Layer, choose_layers, has_class_token, hidden_in
@@ -163,9 +163,10 @@ class Collector:
         """Layers whose outputs were always (k, k, d) for k images: tokens may come first, as in some transformers."""
         return [name for name, surely in self._batch_first.items() if not surely]
 
-    def conditions(self) -> Iterator[tuple[str, Array, dict[str, Attr]]]:
+    def conditions(self, *, mapped: bool = False) -> Iterator[tuple[str, Array, dict[str, Attr]]]:
         """Yield each layer's name, its features (n_conditions, n_features) float32, and how they were made; once.
 
+        mapped: those that wait on disk are not read, but mapped, read-only.
         Raises RSAError for stimuli that were never shown or shown twice, and for an ambiguous layer.
         """
         if self.ambiguous:
@@ -180,7 +181,7 @@ class Collector:
         if len(wrong):
             raise RSAError(f"{len(wrong)} of {len(self._ids)} stimuli were not shown exactly once: {listing(wrong)}")
         for name in self._store.names:
-            features = self._store.take(name)
+            features = self._store.take(name, mapped=mapped)
             attrs = {"n_features": features.shape[1], "of_features": self._totals[name], "seed": self.readout.seed}
             if self.readout.tokens != "all":
                 attrs["tokens"] = self.readout.tokens
@@ -208,7 +209,7 @@ class Collector:
         return self._usable(rdm, flat, leave_out)
 
     def features(self, *, leave_out: bool = False) -> Layers[Features]:
-        """The features of every layer with their names, all in memory; `leave_out` as in `rdms`."""
+        """The features of every layer with their names, mapped where they wait on disk; `leave_out` as in `rdms`."""
         averaged = averaged_over(self.by)
 
         def named(name: str, values: Array, attrs: dict[str, Attr]) -> Features:
@@ -216,16 +217,23 @@ class Collector:
 
         def flat(features: Features) -> bool:
             values = features.values
-            return bool(np.ptp(values, axis=0).max() <= FLAT * np.abs(values).max())
+            low, high = values.min(axis=0), values.max(axis=0)
+            forget(values)
+            return bool((high - low).max() <= FLAT * max(-low.min(), high.max()))
 
-        return self._usable(named, flat, leave_out)
+        return self._usable(named, flat, leave_out, mapped=True)
 
     def _usable(
-        self, make: Callable[[str, Array, dict[str, Attr]], T], flat: Callable[[T], bool], leave_out: bool
+        self,
+        make: Callable[[str, Array, dict[str, Attr]], T],
+        flat: Callable[[T], bool],
+        leave_out: bool,
+        *,
+        mapped: bool = False,
     ) -> Layers[T]:
         found: dict[str, T] = {}
         unusable: dict[str, str] = {}
-        for name, features, attrs in self.conditions():
+        for name, features, attrs in self.conditions(mapped=mapped):
             try:
                 item = make(name, features, attrs)
             except RSAError as error:
@@ -342,10 +350,14 @@ class _Blocks:
         self._file = tempfile.TemporaryFile(prefix="tgsage-features-")  # noqa: SIM115
         weakref.finalize(self, self._file.close)
 
-    def take(self, name: str) -> Array:
-        """The layer's block, given up by this store."""
+    def take(self, name: str, *, mapped: bool = False) -> Array:
+        """The layer's block, given up by this store; a mapped one keeps the file alive."""
         if self._file is None:
             return self._arrays.pop(name)
+        if mapped:
+            self._file.flush()
+            shape = (self.n, self._widths[name])
+            return np.memmap(self._file, np.float32, "r", self._starts[name], shape)
         self._file.seek(self._starts[name])
         block = np.empty((self.n, self._widths[name]), np.float32)
         self._file.readinto(block.data.cast("B"))  # type: ignore[attr-defined]
@@ -378,7 +390,7 @@ class _GroupSums:
             inside = torch.zeros(len(present), features.shape[1]).index_add_(0, places, features)
             sums[present] += inside.numpy()  # single precision within a batch, double between batches
 
-    def take(self, name: str) -> Array:
+    def take(self, name: str, *, mapped: bool = False) -> Array:
         """The layer's group means (groups, f), float32; groups in order of first appearance."""
         return (self._sums[name] / self._counts[:, None]).astype(np.float32)
 

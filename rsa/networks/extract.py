@@ -155,7 +155,9 @@ def layer_features(
     loaders: int = 1,
     progress: Progress | None = None,
 ) -> dict[str, Features]:
-    """Collect the features of every layer with the names of their stimuli, all of them in memory.
+    """Collect the features of every layer with the names of their stimuli.
+
+    By stimulus, features beyond 512 MB are read from a temporary file that is mapped into memory and ends with them.
 
     Parameters
     ----------
@@ -173,7 +175,7 @@ def layer_features(
         As `layer_rdms`.
     """
     readout = Readout(layers, n_features, seed, preprocess, batch_size, device, tokens=tokens, loaders=loaders)
-    return show(model, as_stimuli(stimuli), readout, by=by, budget=None, progress=progress).features()
+    return show(model, as_stimuli(stimuli), readout, by=by, budget=MEMORY_BUDGET, progress=progress).features()
 
 
 def show(

@@ -1,6 +1,7 @@
 """Features with the names of their stimuli, and the forms in which similarities take them."""
 
 import math
+import mmap
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -70,6 +71,7 @@ class Features(Labelled):
             raise RSAError(f"{title}: {len(array)} rows but {len(names)} labels")
         step = max(1, _CHECKED // max(1, array.shape[1]))  # of arrays that lie on disk a part at a time
         parts = [np.isfinite(array[start : start + step]).all(axis=1) for start in range(0, len(array) or 1, step)]
+        forget(array)
         if len(strange := np.flatnonzero(~np.concatenate(parts))):
             raise RSAError(f"{title}: NaN or infinity in rows {listing(names[i] for i in strange)}")
         self._set(array, given, title, labels=names, name=name, by=by, descriptors=descriptors, attrs=attrs)
@@ -97,6 +99,18 @@ class Features(Labelled):
 
         kept: dict[str, Any] = {key: getattr(self, key) for key in ("labels", "by", "name", "descriptors")}
         return compute_rdm(self.values, metric=metric, attrs={**self.attrs, "metric": metric}, **kept)
+
+
+def forget(array: Array) -> None:
+    """Give back the memory of what was read of an array mapped from a file; it is read again when needed."""
+    base: Any = array
+    while isinstance(base, np.ndarray) and not isinstance(base, np.memmap):
+        base = base.base
+    # what was changed in a copy-on-write map ("c") would be lost
+    if isinstance(base, np.memmap) and base.mode in ("r", "r+") and hasattr(mmap, "MADV_DONTNEED"):
+        while isinstance(base, np.ndarray):
+            base = base.base
+        base.madvise(mmap.MADV_DONTNEED)
 
 
 def averaged_over(by: str) -> dict[str, Attr]:

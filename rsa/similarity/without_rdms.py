@@ -22,7 +22,7 @@ from ..inference.bootstrap import Resampling, as_draws, influences_of_products
 from ..rdm.comparison import METHODS, Method, align, method_named
 from ..rdm.distances import metric_named, unit_rows
 from ..types import Array
-from .features import Features
+from .features import Features, forget
 
 if TYPE_CHECKING:
     import xarray
@@ -51,9 +51,10 @@ class UnitRows:
 
     def _unit(self, rows: slice) -> Array:
         """z of these stimuli, in the precision of the features."""
-        block = np.ascontiguousarray(self.features.values[rows])
+        block = np.array(self.features.values[rows], order="C")
+        forget(self.features.values)
         try:
-            return unit_rows(block, self.features.labels[rows], metric_named("correlation"))
+            return unit_rows(block, self.features.labels[rows], metric_named("correlation"), overwrite=True)
         except RSAError as error:
             raise RSAError(f"{self.name}: {error}") from error
 
@@ -131,9 +132,9 @@ class Pair:
 
     @property
     def _by_features(self) -> bool:
-        """Whether U'V fits and is cheaper than the blocks of K and L."""
+        """Whether U'V fits and is cheaper than the blocks of K and L: 4nde operations against n^2 (d + e)."""
         d, e = self.a.width, self.b.width
-        return d * e <= LARGEST and 2 * d * e <= len(self.a) * (d + e)
+        return d * e <= LARGEST and 4 * d * e <= len(self.a) * (d + e)
 
     def _both(self, rows: slice) -> tuple[Array, Array]:
         u = self.a[rows]
@@ -162,14 +163,20 @@ class Pair:
                 products[rows] = np.einsum("ij,ij->i", u @ product, v, dtype=np.float64)
                 p_l[rows], k_q[rows] = v @ p_v, u @ u_q
             return products, p_l, k_q
-        for rows in blocks(n, max(n, a.width + b.width)):
+        parts = list(blocks(n, max(n, a.width + b.width)))
+        for i, rows in enumerate(parts):
             u, v = self._both(rows)
-            for columns in blocks(n, a.width + b.width):
+            for columns in parts[i:]:
                 u_, v_ = (u, v) if rows == columns else self._both(columns)
-                k, h = u @ u_.T, v @ v_.T
+                k = u @ u_.T
+                h = k if a is b else v @ v_.T
                 products[rows] += np.einsum("ij,ij->i", k, h, dtype=np.float64)
                 p_l[rows] += h @ a.along[columns]
                 k_q[rows] += k @ b.along[columns]
+                if rows != columns:  # both are symmetric
+                    products[columns] += np.einsum("ij,ij->j", k, h, dtype=np.float64)
+                    p_l[columns] += a.along[rows] @ h
+                    k_q[columns] += b.along[rows] @ k
         return products, p_l, k_q
 
 
