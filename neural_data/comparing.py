@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..rsa import RDM, RSAError, Stimuli, Teacher
-from ..rsa.comparison import Comparer, ModelComparison, Targets, joined
+from ..rsa.comparer import Comparer
+from ..rsa.comparison import ModelComparison, Targets, joined
 from ..rsa.errors import listing, reason
 from ..rsa.inference.models import OVER, SPLITS
 from ..rsa.inference.multiplicity import check_correction

@@ -9,7 +9,8 @@ import pytest
 from scipy import stats
 from tgsage.neural_data import load_rdms
 from tgsage.rsa import RDM, RSAError, bootstrap, compare, compute_rdm, interval, layer_differences, noise_ceiling
-from tgsage.rsa.comparison import Comparer, ModelComparison, Targets, joined
+from tgsage.rsa.comparer import Comparer
+from tgsage.rsa.comparison import ModelComparison, Targets, joined
 from tgsage.rsa.inference.bootstrap import Resampling, Sides
 from tgsage.rsa.inference.models import Plan
 from tgsage.rsa.inference.multiplicity import adjusted
