@@ -3,7 +3,7 @@
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from ..rsa import RDM, RSAError, Teacher
 from ..rsa.errors import listing
+from ..rsa.rdm.distances import metric_named
 from .catalogue.images import images, match_images
 from .catalogue.lookup import list_datasets, load_as
 from .recordings.neuroids import region_neuroids
@@ -80,6 +81,7 @@ def describe(
     by: str | None = None,
     level: str | None = None,
     scale: str | None = None,
+    window: tuple[float, float] | None = None,
     splits: int = SPLITS,
     seed: int = 0,
     where: str | Iterable[str] = (),
@@ -91,7 +93,7 @@ def describe(
 
     Parameters
     ----------
-    name_or_path, by, level, scale, splits, seed, where, layout, data_dir, progress
+    name_or_path, by, level, scale, window, splits, seed, where, layout, data_dir, progress
         As in `load_teacher`.
 
     Returns
@@ -106,12 +108,16 @@ def describe(
     """
     made: dict[str, Any] = {"by": by, "level": level, "scale": scale}
     if publishes_rdms(name_or_path, layout):
-        return _describe_rdms(load_teacher(name_or_path, data_dir=data_dir, where=where, layout=layout, **made))
+        given = {**made, "window": window, "where": where, "layout": layout}
+        return _describe_rdms(load_teacher(name_or_path, data_dir=data_dir, **given))
     settings = RegionSettings(missing="drop", **{key: value for key, value in made.items() if value is not None})
     made = {key: getattr(settings, key) for key in made}
-    recording = check_recording(load_as(name_or_path, data_dir, layout, where))
+    recording = check_recording(load_as(name_or_path, data_dir, replace(layout, window=window), where))
     facts = _facts(recording) | _images(recording, data_dir)
-    recording = in_window(recording, None)
+    if level is None and not {"region", "subregion"} & set(recording.coords):
+        recording = recording.assign_coords(region=("neuroid", ["all"] * recording.sizes["neuroid"]))
+        facts["regions"] = "not named, so all neuroids are one target here; --region NAME (region=) names them"
+    recording = in_window(recording, window)
     neuroids = region_neuroids(recording, settings.level)
     rdms, reasons = _rdms(recording, neuroids, settings)
     halves: xarray.Dataset | None = None
@@ -128,8 +134,8 @@ def describe(
     if any(dropped.values()):
         facts["left out of RDMs"] = ", ".join(f"{n} neuroids of {target}" for target, n in dropped.items() if n)
     targets = {target: _target(rdms.get(target), target, sites, halves) for target, sites in neuroids.items()}
-    window = next((rdm.attrs["window"] for rdm in rdms.values() if "window" in rdm.attrs), "not stated")
-    made |= {"window": window, "metric": settings.metric}
+    stated = next((rdm.attrs["window"] for rdm in rdms.values() if "window" in rdm.attrs), "not stated")
+    made |= {"window": stated, "metric": settings.metric}
     title = str(recording.attrs.get("identifier", "")) or str(name_or_path)
     return Description(title, targets, facts, made, rdms, halves, neuroids)
 
@@ -161,16 +167,24 @@ def _describe_rdms(teacher: Teacher) -> Description:
 def _rdms(
     recording: "xarray.DataArray", neuroids: Mapping[str, npt.NDArray[np.int64]], settings: RegionSettings
 ) -> tuple[dict[str, RDM], dict[str, str]]:
-    """The RDMs of the regions that have one, and why the others have none. Raises RSAError if none has."""
+    """The RDMs of the regions that have one, and why the others have none.
+
+    Raises RSAError if none has, though they have neuroids enough.
+    """
     rdms: dict[str, RDM] = {}
     reasons: dict[str, str] = {}
+    least = metric_named(settings.metric).least
     for target, sites in neuroids.items():
+        few = f"it has {len(sites)} neuroids, and a {settings.metric} distance needs {least}"
         try:
-            here = {target: np.arange(len(sites))}
-            rdms |= make_rdms(responses(recording.isel(neuroid=sites), settings, here), settings)
+            parts = responses(recording.isel(neuroid=sites), settings, {target: np.arange(len(sites))})
+            if len(sites) < least:
+                reasons[target] = "it has one neuroid" if len(sites) == 1 else few
+            else:
+                rdms |= make_rdms(parts, settings)
         except RSAError as error:
-            reasons[target] = "it has one neuroid" if len(sites) == 1 else str(error)
-            if not rdms and len(reasons) == len(neuroids) and len(sites) > 1:
+            reasons[target] = str(error)
+            if not rdms and len(reasons) == len(neuroids) and len(sites) >= least:
                 raise
     return rdms, reasons
 
@@ -250,4 +264,5 @@ def _facts(recording: "xarray.DataArray") -> dict[str, Any]:
         start, end = recording["time_bin_start"].values, recording["time_bin_end"].values
         facts["time bins"] = f"{len(start)}, {start.min():g} to {end.max():g} ms"
     elsewhere = ("identifier", "images", "usual_filter", "repeats", "window_start", "window_end")
-    return facts | {str(key): value for key, value in recording.attrs.items() if key not in elsewhere}
+    stated = {str(key): value for key, value in recording.attrs.items() if key not in elsewhere}
+    return facts | {"read as" if key == "read_as" else key: value for key, value in stated.items()}

@@ -105,35 +105,41 @@ def comparable(
 
 def _over_conditions(one: Any, name: str, teacher: Teacher, shown: Callable[[], Stimuli]) -> Any:
     wanted = teacher.labels
-    renamed = respelled(wanted, one.labels, "stimuli")
-    labels = [renamed.get(label, label) for label in one.labels]
-    lacking = sorted(set(wanted).difference(labels))
+    here = _renamed(one, wanted)
+    lacking = sorted(set(wanted).difference(here.labels))
     if not lacking:
-        one = one if not renamed else one.replace(labels=labels)
-        attrs = {**one.attrs, **_rows_used(len(wanted), len(labels))}
-        return (one if set(labels) == set(wanted) else one.subset(wanted)).replace(by=teacher.by, attrs=attrs)
+        attrs = {**one.attrs, **_rows_used(len(wanted), len(here.labels))}
+        return (here if set(here.labels) == set(wanted) else here.subset(wanted)).replace(by=teacher.by, attrs=attrs)
     if teacher.by == "stimulus" or len(lacking) < len(wanted) or isinstance(one, RDM):
         what = "stimuli" if teacher.by == "stimulus" else f"conditions by {teacher.by}"
         raise RSAError(
             f"{len(lacking)} of the teacher's {len(wanted)} {what} have no row in {name}: {listing(lacking)}"
         )
-    try:
-        stimuli = teacher.select(shown())
-        ids, groups = stimuli.column("stimulus"), np.array(stimuli.column(teacher.by))
-    except RSAError as error:
-        raise RSAError(
-            f"the teacher is by {teacher.by}, and which row of {name} belongs to which is not known ({error}); average"
-            f" the rows by {teacher.by} and name them so, or give --stimuli with that column"
-        ) from error
-    renamed = respelled(ids, one.labels, "stimuli")
-    known = one.replace(labels=[renamed.get(label, label) for label in one.labels])
+    ids, groups, known = list(teacher.members), list(teacher.members.values()), _renamed(one, teacher.members)
+    if not set(ids).intersection(known.labels):
+        try:
+            stimuli = teacher.select(shown())
+            ids, groups = stimuli.column("stimulus"), stimuli.column(teacher.by)
+        except RSAError as error:
+            raise RSAError(
+                f"the teacher is by {teacher.by}, and which row of {name} belongs to which is not known ({error});"
+                f" average the rows by {teacher.by} and name them so, or give --stimuli with that column"
+            ) from error
+        known = _renamed(one, ids)
     absent = sorted(set(ids).difference(known.labels))
     if absent:
         raise RSAError(f"{len(absent)} of the teacher's {len(ids)} stimuli have no row in {name}: {listing(absent)}")
     values = known.subset(ids).values
-    means = np.stack([values[groups == group].mean(axis=0, dtype=np.float64) for group in wanted])
+    of = np.array(groups)
+    means = np.stack([values[of == group].mean(axis=0, dtype=np.float64) for group in wanted])
     attrs = {**one.attrs, **averaged_over(teacher.by), **_rows_used(len(ids), len(one.labels))}
     return Features(means, wanted, name=one.name, by=teacher.by, attrs=attrs)
+
+
+def _renamed(one: Any, wanted: Iterable[str]) -> Any:
+    """RDM or features whose rows have the wanted names where they are spelled differently."""
+    other = respelled(wanted, one.labels, "stimuli")
+    return one.replace(labels=[other.get(label, label) for label in one.labels]) if other else one
 
 
 def _rows_used(used: int, given: int) -> dict[str, str]:

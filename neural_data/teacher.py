@@ -112,17 +112,18 @@ def as_teacher(
             without = [f"none for {reason}" for reason in known["reason"].values.tolist() if reason]
             stated["ceiling"] = "; ".join([reliability, *without])
     identifier = str(recording.attrs.get("identifier", ""))
-    said: dict[str, Any] = {"method": method, "attrs": stated, **stimuli_of(recording)}
+    said: dict[str, Any] = {"method": method, "attrs": stated, **stimuli_of(recording, by)}
     return Teacher.from_rdms(name or identifier or "recording", rdms, ceilings, features=kept, **said)
 
 
-def stimuli_of(recording: "xarray.DataArray") -> dict[str, Any]:
-    """Where the images of a recording come from, as fields of a teacher: its `stimuli` and `stimulus_ids`."""
+def stimuli_of(recording: "xarray.DataArray", by: str) -> dict[str, Any]:
+    """What a recording says about its images, as fields of a teacher: `stimuli`, `stimulus_ids` and `members`."""
     identifier = str(recording.attrs.get("identifier", ""))
     named = identifier if identifier in {dataset.name for dataset in list_datasets()} else ""
     stimuli = str(recording.attrs.get("images", named))
-    ids = list(dict.fromkeys(recording["stimulus_id"].values.tolist())) if stimuli else ()
-    return {"stimuli": stimuli, "stimulus_ids": ids}
+    shown = recording["stimulus_id"].values.tolist()
+    groups = {} if by == "stimulus" else dict(zip(shown, recording[by].values.astype(str).tolist(), strict=True))
+    return {"stimuli": stimuli, "stimulus_ids": list(dict.fromkeys(shown)) if stimuli else (), "members": groups}
 
 
 def _how(method: str) -> str:

@@ -57,6 +57,8 @@ class Teacher:
         The stimuli behind RDMs of groups, where known: a candidate is shown these and no others of the same groups.
     features : dict of str to Features
         Empty, or the features of every target over the conditions of its RDM, for similarities that compare features.
+    members : dict of str to str
+        Of RDMs of groups, where known: stimulus -> its group, for images that come without this column.
 
     Raises
     ------
@@ -83,6 +85,7 @@ class Teacher:
     attrs: Mapping[str, Attr] = field(default_factory=dict)
     stimulus_ids: tuple[str, ...] = ()
     features: Mapping[str, Features] = field(default_factory=dict)
+    members: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         title = f"teacher {self.name!r}"
@@ -100,6 +103,7 @@ class Teacher:
             "attrs": attr_fields(self.attrs, title),
             "stimulus_ids": check_labels(self.stimulus_ids),
             "features": {as_text(target): features for target, features in self.features.items()},
+            "members": {as_text(stimulus): as_text(group) for stimulus, group in self.members.items()},
         }
         for key, value in plain.items():
             object.__setattr__(self, key, value)
@@ -116,6 +120,8 @@ class Teacher:
         other = [target for target, one in self.by_target.items() if set(one.labels) != own]
         if other:
             raise RSAError(f"teacher {self.name!r}: target {other[0]} has other labels than {self.targets[0]}")
+        if unknown := sorted({*self.members.values()}.difference(own)):
+            raise RSAError(f"{title}: members are of {listing(unknown)}, which its RDMs are not about")
         stray = [target for target in self.ceilings if target not in self.by_target]
         if stray:
             raise RSAError(f"teacher {self.name!r} has a ceiling for {listing(stray)}, which is no target of it")
@@ -139,12 +145,13 @@ class Teacher:
         attrs: Mapping[str, Attr] | None = None,
         stimulus_ids: Sequence[str] = (),
         features: Mapping[str, Features] | None = None,
+        members: Mapping[str, str] | None = None,
     ) -> "Teacher":
         """Make a teacher of RDMs.
 
         Parameters
         ----------
-        name, rdms, ceilings, method, stimuli, checksum, attrs, stimulus_ids, features
+        name, rdms, ceilings, method, stimuli, checksum, attrs, stimulus_ids, features, members
             Attributes of the class.
 
         Raises
@@ -153,7 +160,8 @@ class Teacher:
             As the class.
         """
         optional = (as_mapping(ceilings, "ceilings"), method, stimuli, checksum, attrs or {}, tuple(stimulus_ids))
-        return cls(name, as_mapping(rdms, "rdms"), *optional, as_mapping(features, "features"))
+        last = (as_mapping(features, "features"), as_mapping(members, "members"))
+        return cls(name, as_mapping(rdms, "rdms"), *optional, *last)
 
     @classmethod
     def from_network(
@@ -278,6 +286,10 @@ class Teacher:
         shown = as_stimuli(stimuli)
         if self.stimulus_ids:
             shown = shown.select("stimulus", self.stimulus_ids)
+        if self.members and self.by not in shown.table:
+            shown = shown.select("stimulus", tuple(self.members))
+            groups = [self.members[name] for name in shown.column("stimulus")]
+            shown = Stimuli(shown.images, {**shown.table, self.by: groups}, reference=shown.reference)
         return shown.select(self.by, self.labels)
 
     def keep(self, targets: Iterable[str]) -> "Teacher":
@@ -465,6 +477,9 @@ class Teacher:
             file.attrs["targets"] = json.dumps(self.targets)
             if self.stimulus_ids:
                 write_array(file, "stimulus_ids", np.array(self.stimulus_ids))
+            if self.members:
+                write_array(file, "members", np.array(list(self.members)))
+                write_array(file, "members_of", np.array(list(self.members.values())))
             for i, rdm in enumerate(self.rdms.values()):
                 rdm.write(file.create_group(f"rdm{i}"))
             for i, target in enumerate(self.targets if self.features else ()):
@@ -491,7 +506,13 @@ class Teacher:
             )
             ids = tuple(read_column(file, "stimulus_ids").tolist()) if "stimulus_ids" in file else ()
             features = {t: Features.read(file[f"features{i}"]) for i, t in enumerate(targets) if "features0" in file}
-            return cls(name, rdms, ceilings, method, stimuli, checksum, read_json(file, "attrs"), ids, features)
+            names, groups = (
+                read_column(file, key).tolist() if key in file else [] for key in ("members", "members_of")
+            )
+            if len(set(names)) != len(groups):
+                raise RSAError(f"{len(set(names))} members are of {len(groups)} groups")
+            members, attrs = dict(zip(names, groups, strict=True)), read_json(file, "attrs")
+            return cls(name, rdms, ceilings, method, stimuli, checksum, attrs, ids, features, members)
 
 
 def _ceiling(pair: Any, what: str) -> tuple[float, float]:

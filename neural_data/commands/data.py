@@ -84,10 +84,11 @@ def describe(
         made = {"by": by, "level": level, "scale": scale}
         describe_course(name, bins, window, made, splits, seed, recording, json, plot)
         return
-    if bins is not None or window is not None:
-        raise RSAError(f"--{'window' if bins is None else 'bins'} is for --over-time here")
+    if bins is not None:
+        raise RSAError("--bins is for --over-time here")
     with progress("split halves", splits) as done:
-        own: dict[str, Any] = {"by": by, "level": level, "scale": scale, "splits": splits, "seed": seed}
+        own: dict[str, Any] = {"by": by, "level": level, "scale": scale, "window": window}
+        own |= {"splits": splits, "seed": seed}
         found = description(name, **own, where=where or (), layout=layout, data_dir=data_dir, progress=done)
     columns = next(iter(found.targets.values()))
     rows = [[target, *map(_cell, numbers.values())] for target, numbers in found.targets.items()]

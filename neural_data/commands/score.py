@@ -284,7 +284,9 @@ def _show(model: str, result: "TeacherScore") -> None:
         notes.append("~ not different from the best (p >= .05, Benjamini-Hochberg over the pairs of each target)")
     facts = {key.removeprefix("teacher_"): value for key, value in result.attrs.items() if value not in (None, "")}
     notes += filter(None, [caution(result.method)])
-    notes += [f"{key}: {facts.pop(key)}" for key in ("source", "ceiling", *STATED, "note") if key in facts]
+    notes += [
+        f"{key.replace('_', ' ')}: {facts.pop(key)}" for key in ("source", "ceiling", *STATED, "note") if key in facts
+    ]
     notes.append(", ".join(f"{key} {value}" for key, value in facts.items()))
     over = conditions(result.table.attrs["n"], result.by)
     title = f"{model} against {result.teacher}: {result.method} over {over}"

@@ -128,7 +128,7 @@ def score_over_time(
         raise RSAError(f"cluster tests are for {', '.join(PERMUTED)}, not {method!r}; permutations 0 goes without")
     splits = SPLITS if splits is None else splits
     shown = _some_window(loaded, chosen, settings, wanted)
-    teacher = Teacher.from_rdms(name, shown.rdms, method=method, **stimuli_of(loaded))
+    teacher = Teacher.from_rdms(name, shown.rdms, method=method, **stimuli_of(loaded, settings.by))
     made = score(
         model,
         teacher,

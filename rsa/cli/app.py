@@ -17,6 +17,7 @@ from ..extensions import installed, is_ours, load
 
 GROUP = "tgsage.commands"
 INTERRUPTED = 130
+LAYERS = ("rsa", "neural_data", "plugins", "benchmarks")
 
 
 def build() -> typer.Typer:
@@ -148,7 +149,8 @@ def format_warning(
     message: Warning | str, category: type[Warning], filename: str, lineno: int, line: str | None = None
 ) -> str:
     """A warning of this package as one line, as mistakes are; those of others as Python prints them."""
-    if category is UserWarning and Path(filename).is_relative_to(Path(__file__).parents[1]):
+    ours = any(Path(filename).is_relative_to(Path(__file__).parents[2] / layer) for layer in LAYERS)
+    if category is UserWarning and ours:
         return f"tgsage: {' '.join(str(message).split())}\n"
     return _python_s(message, category, filename, lineno, line)
 

@@ -16,9 +16,13 @@ SYNTHETIC = "synthetic/monkey_m/ohp/session_1"
 
 @pytest.fixture
 def written(tmp_path: Path) -> tuple[Path, dict[str, Array]]:
+    return tmp_path / "npc_v4_data.h5", write_npc_v4(tmp_path / "npc_v4_data.h5")
+
+
+def write_npc_v4(path: Path) -> dict[str, Array]:
     """Sessions of these numbers of repeats and neurons, 6 natural and 4 synthesised images."""
     rng, arrays = np.random.default_rng(0), {}
-    with h5py.File(tmp_path / "npc_v4_data.h5", "w") as file:
+    with h5py.File(path, "w") as file:
         file["images/naturalistic"] = rng.integers(0, 256, (6, 8, 8), np.uint8)
         for name, (repeats, neurons) in SESSIONS.items():
             arrays[name] = rng.normal(size=(repeats, 6, neurons))
@@ -28,7 +32,7 @@ def written(tmp_path: Path) -> tuple[Path, dict[str, Array]]:
         file[f"neural/{SYNTHETIC}"] = arrays[SYNTHETIC]
         file[f"images/{SYNTHETIC}"] = rng.integers(0, 256, (4, 8, 8), np.uint8)
         arrays["pictures"] = np.concatenate([file["images/naturalistic"][()], file[f"images/{SYNTHETIC}"][()]])
-    return tmp_path / "npc_v4_data.h5", arrays
+    return arrays
 
 
 def test_sessions_stand_side_by_side_with_gaps_for_missing_repeats(written: tuple[Path, dict[str, Array]]) -> None:

@@ -149,6 +149,8 @@ def test_errors_and_interruption_end_in_one_line(
 
 def test_warnings_of_this_package_are_one_line_and_others_as_python_prints_them() -> None:
     mine, other = str(Path(cli.__file__)), "/elsewhere/torch.py"
+    theirs = str(Path(cli.__file__).parents[2] / "neural_data" / "regions.py")
+    assert cli.format_warning("few", UserWarning, theirs, 3) == "tgsage: few\n"
     assert cli.format_warning("2 folders\nhold no images", UserWarning, mine, 3) == "tgsage: 2 folders hold no images\n"
     for category, file in ((UserWarning, other), (DeprecationWarning, mine)):
         assert f"{file}:3: {category.__name__}: old" in cli.format_warning("old", category, file, 3)
