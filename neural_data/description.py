@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     import xarray
 
 _USUAL = {"reliability_window": 0.4, "reliability": 0.3}  # of neuroids: as published with Li2026, with TVSD
+_MOST = 10_000  # conditions: larger RDMs take gigabytes
 
 
 @dataclass(frozen=True, repr=False)
@@ -178,8 +179,11 @@ def _rdms(
         few = f"it has {len(sites)} neuroids, and a {settings.metric} distance needs {least}"
         try:
             parts = responses(recording.isel(neuroid=sites), settings, {target: np.arange(len(sites))})
+            n = parts[target].sizes["condition"]
             if len(sites) < least:
                 reasons[target] = "it has one neuroid" if len(sites) == 1 else few
+            elif n > _MOST:
+                reasons[target] = f"{n:,} conditions are {n * (n - 1) // 2:,} pairs; --by averages over a column"
             else:
                 rdms |= make_rdms(parts, settings)
         except RSAError as error:

@@ -57,6 +57,8 @@ class Dataset:
         Condition on a column of neuroids that publications select by.
     megabytes : float
         About how large it is, where the size of a file is not known to the byte; 0 if unknown.
+    public : bool
+        Whether anybody may get it.
     """
 
     name: str
@@ -75,6 +77,7 @@ class Dataset:
     images_at: str = ""
     usual_filter: str = ""
     megabytes: float = 0.0
+    public: bool = True
 
     @property
     def authors(self) -> str:
@@ -149,7 +152,7 @@ def _brainscore(
     )
     source = _REGISTRY + name.split("/")[0]
     found = Dataset(name, "recording", title + hidden, source, licence, citation, file, images, table)
-    return replace(found, degrees=degrees, window=window)
+    return replace(found, degrees=degrees, window=window, public=public)
 
 
 _HVM_IMAGES = {  # identifier -> SHA-1 of the images and their table
@@ -268,7 +271,7 @@ _HVM = DataFile("ventral_neural_data.hdf5")
 def _hvm(part: str, title: str) -> Dataset:
     licence = "none stated; handed out with university courses"
     found = Dataset("hvm" + part, "recording", title, "DiCarlo and Yamins labs", licence, _MAJAJ, _HVM, _HVM)
-    return replace(found, part=part[1:], degrees=8.0)
+    return replace(found, part=part[1:], degrees=8.0, public=False)
 
 
 def _simulated(part: str, what: str) -> Dataset:

@@ -26,7 +26,7 @@ def list_(data_dir: DataDir = None, json: Json = None) -> None:
     datasets = list_datasets()
     rows = [
         [
-            f"{item.name}\n  {item.title}\n  licence: {item.licence}; by {item.authors}",
+            f"{item.name}\n  {item.title}\n  {_access(item)}; licence: {item.licence}; by {item.authors}",
             item.kind,
             _size(item),
             _presence(item, folder),
@@ -94,7 +94,8 @@ def describe(
     rows = [[target, *map(_cell, numbers.values())] for target, numbers in found.targets.items()]
     facts = [f"RDMs: {found.made}", *(f"{key}: {value}" for key, value in found.facts.items())]
     if dataset is not None:
-        facts += [f"published at: {dataset.source}", f"licence: {dataset.licence}", f"citation: {dataset.citation}"]
+        facts += [f"published at: {dataset.source} ({_access(dataset)})"]
+        facts += [f"licence: {dataset.licence}", f"citation: {dataset.citation}"]
     if json is not None:
         registered = {} if dataset is None else {"registry": _registered(dataset)}
         described = {"name": found.name, "targets": found.targets, "settings": found.settings, "facts": found.facts}
@@ -180,7 +181,15 @@ def _presence(dataset: "Dataset", folder: Path) -> str:
     return "yes" if all(there) else "in part" if any(there) else "no"
 
 
+def _access(dataset: "Dataset") -> str:
+    """Whether anybody may get it, and how."""
+    if not dataset.files:
+        return "made here"
+    fetched = all(file.url for file in dataset.files)
+    return ("public, by tgsage data fetch" if fetched else "public, by hand") if dataset.public else "not public"
+
+
 def _registered(dataset: "Dataset") -> dict[str, Any]:
-    fields = ("name", "kind", "title", "source", "licence", "citation", "megabytes")
+    fields = ("name", "kind", "title", "source", "licence", "citation", "megabytes", "public")
     files = [vars(file) | {"size": file.size or None} for file in dataset.files]
     return {**{key: getattr(dataset, key) for key in fields}, "files": files}

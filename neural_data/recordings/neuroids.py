@@ -75,7 +75,10 @@ def _groups(recording: "xarray.DataArray", level: str) -> dict[str, npt.NDArray[
         column = "region"
     known = [str(name) for name, c in recording.coords.items() if c.dims in ((), ("neuroid",))]
     if column not in known:
-        add = "; --region NAME (region=) names it for tables, NWB and arrays, and --level takes another column"
+        add = (
+            "; --region NAME (region=) names it where a table, NWB or arrays are read,"
+            f" recording.assign_coords({column}=('neuroid', [...])) in Python, and --level takes another column"
+        )
         raise RSAError(f"the neuroids have no column {column}{add if 'region' in column else near(column, known)}")
     values = np.broadcast_to(recording[column].values, recording.sizes["neuroid"])
     names = values.astype(str)

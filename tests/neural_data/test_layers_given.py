@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -136,8 +137,16 @@ def test_features_are_averaged_for_a_teacher_by_category(tmp_path: Path) -> None
     assert float(result.table.item()) == pytest.approx(expected, abs=1e-6)
     named = tgsage.score(Features(np.array(means[0]), list("abc")), teacher, bootstrap=0)
     assert float(named.table.item()) == pytest.approx(expected, abs=1e-6)
+    known = tgsage.score(features, teacher, bootstrap=0)  # the teacher knows what is of which kind
+    assert float(known.table.item()) == pytest.approx(expected, abs=1e-6)
+    with pytest.raises(RSAError, match=r"1 of the teacher's 9 stimuli have no row in fc: im8"):
+        tgsage.score(features.subset(NAMES[:8]), teacher)
     with pytest.raises(RSAError, match="the teacher is by kind, and which row of fc belongs to which is not known"):
-        tgsage.score(features, teacher)
+        tgsage.score(features, replace(teacher, members={}))
+    with pytest.raises(RSAError, match="members are of d, which its RDMs are not about"):
+        replace(teacher, members={"im0": "d"})
+    teacher.save(tmp_path / "teacher.h5")
+    assert Teacher.load(tmp_path / "teacher.h5").members == dict(zip(NAMES, groups.tolist(), strict=True))
 
 
 def test_features_are_compared_without_rdms() -> None:

@@ -96,9 +96,9 @@ def test_levels_split_and_merge_inferior_temporal_cortex() -> None:
 def test_without_subregions_the_regions_serve_and_without_either_the_error_says_how_to_add_them() -> None:
     one = recording().drop_vars("subregion")
     assert list(region_neuroids(one)) == ["V4", "IT"]
-    with pytest.raises(RSAError, match=r"no column region; recording.assign_coords\(region="):
+    with pytest.raises(RSAError, match=r"no column region; --region NAME .* recording.assign_coords\(region="):
         region_neuroids(one.drop_vars("region"))
-    with pytest.raises(RSAError, match=r"no column subregion; recording.assign_coords\(subregion="):
+    with pytest.raises(RSAError, match=r"no column subregion; --region NAME .* recording.assign_coords\(subregion="):
         region_neuroids(one, "paper")
     with pytest.raises(RSAError, match="no column animals; did you mean animal"):
         region_neuroids(one, "animals")

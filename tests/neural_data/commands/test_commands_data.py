@@ -51,6 +51,14 @@ def test_the_list_names_every_data_set_and_what_is_on_disk(data_dir: Path, tmp_p
         assert listed[dataset.name]["licence"] == dataset.licence
     assert listed["cowley2023/190923"]["on_disk"] == "yes"
     assert listed["simulated"]["on_disk"] == "made here"
+    assert {name for name, item in listed.items() if not item["public"]} == {
+        "majajhong2015/private",
+        "majajhong2015/temporal-private",
+        "freemanziemba2013/private",
+        "hvm",
+        "hvm/averaged",
+        "hvm/binned",
+    }
     run("list", "--data-dir", tmp_path, "--json", tmp_path / "list.json")
     states = {item["on_disk"] for item in json.loads((tmp_path / "list.json").read_text())["datasets"]}
     assert states == {"no", "made here"}
@@ -105,6 +113,19 @@ def test_regions_of_one_neuroid_have_no_rdm_and_no_ceiling(tmp_path: Path) -> No
     assert "no RDM of IT" in run("describe", tmp_path / "one.nc", "--splits", 2)
     with pytest.raises(RSAError, match="has no RDM to draw"):
         run("describe", tmp_path / "one.nc", "--splits", 2, "--plot", tmp_path / "x.png")
+
+
+def test_a_table_without_regions_is_described_and_a_description_makes_no_huge_rdm(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [f"im{i % 4},{','.join(map(str, np.random.default_rng(i).normal(size=5)))}" for i in range(12)]
+    (tmp_path / "t.csv").write_text("image,u1,u2,u3,u4,u5\n" + "\n".join(rows))
+    shown = run("describe", tmp_path / "t.csv", "--splits", 2, "--json", tmp_path / "d.json")
+    assert json.loads((tmp_path / "d.json").read_text())["targets"]["all"]["neuroids"] == 5
+    assert "regions: not named, so all neuroids are one target here; --region NAME" in shown
+    monkeypatch.setattr("tgsage.neural_data.description._MOST", 3)
+    shown = run("describe", tmp_path / "t.csv", "--region", "V4", "--splits", 2)
+    assert "no RDM of V4: 4 conditions are 6 pairs; --by averages over a column" in shown
 
 
 def test_names_that_look_like_markup_are_shown_as_they_are(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from tgsage.rsa import RSAError, Teacher
 
 from ..layouts import SITES, Images, majaj_columns, shuffled, write_assembly, write_encoded, write_hvm, write_majaj
 from ..tvsd_layout import write_tvsd
+from .test_readers_npc_v4 import write_npc_v4
 from .test_readers_nwb import write as write_nwb
 from .test_readers_nwb import write_rasters
 from .test_readers_triple_n import NAME as PROCESSED
@@ -144,7 +145,9 @@ def people(tmp_path: Path) -> list[Path]:
     torch.save({"state_dict": state}, folder / "a.pt")
     save_file(state, folder / "a.safetensors")
     kinds = ("a.csv", "a.parquet", "a.xlsx", "features.npz", "features.hdf5", "a.pt", "a.safetensors")
+    write_npc_v4(folder / "npc_v4_data.h5")
     made = [session, write_good_unit(folder), write_rasters(folder / "r.nwb"), write_nwb(folder / "s.nwb")]
+    made += [folder / "npc_v4_data.h5"]
     return [*made, *(folder / name for name in kinds)]
 
 

@@ -71,12 +71,13 @@ def test_a_function_in_a_file_makes_the_model(model_file: Path) -> None:
     assert own(None).shape == (3, 8, 8)
 
 
-@pytest.mark.parametrize("prefix", ["", "module.", "_orig_mod.", "module._orig_mod.", "_orig_mod.module."])
+@pytest.mark.parametrize("prefix", ["", "module.", "model.", "_orig_mod.", "model._orig_mod.", "_orig_mod.module."])
 @pytest.mark.parametrize("inside", ["0.", "0._orig_mod."])  # a compiled layer
 def test_weights_come_from_a_state_dict(model_file: Path, tmp_path: Path, prefix: str, inside: str) -> None:
     source, _ = load_model(f"{model_file}:small")
     state = {prefix + key.replace("0.", inside, 1): value + 1 for key, value in source.state_dict().items()}
-    torch.save({"state_dict": state} if prefix else state, tmp_path / "weights.pt")
+    key = {"module.": "state_dict", "model.": "model"}.get(prefix, "model_state_dict")
+    torch.save({key: state} if prefix else state, tmp_path / "weights.pt")
     model, _ = load_model(f"{model_file}:small", tmp_path / "weights.pt")
     assert torch.equal(model[0].weight, source[0].weight + 1)  # type: ignore[index]
     compiled = torch.nn.Sequential()
