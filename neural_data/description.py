@@ -13,6 +13,7 @@ import numpy.typing as npt
 from ..rsa import RDM, RSAError, Teacher
 from ..rsa.errors import listing
 from ..rsa.rdm.distances import metric_named
+from ..rsa.teacher import MOST
 from .catalogue.images import images, match_images
 from .catalogue.lookup import list_datasets, load_as
 from .recordings.neuroids import region_neuroids
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     import xarray
 
 _USUAL = {"reliability_window": 0.4, "reliability": 0.3}  # of neuroids: as published with Li2026, with TVSD
-_MOST = 10_000  # conditions: larger RDMs take gigabytes
 
 
 @dataclass(frozen=True, repr=False)
@@ -182,7 +182,7 @@ def _rdms(
             n = parts[target].sizes["condition"]
             if len(sites) < least:
                 reasons[target] = "it has one neuroid" if len(sites) == 1 else few
-            elif n > _MOST:
+            elif n > MOST:
                 reasons[target] = f"{n:,} conditions are {n * (n - 1) // 2:,} pairs; --by averages over a column"
             else:
                 rdms |= make_rdms(parts, settings)

@@ -509,8 +509,8 @@ class Teacher:
             names, groups = (
                 read_column(file, key).tolist() if key in file else [] for key in ("members", "members_of")
             )
-            if len(set(names)) != len(groups):
-                raise RSAError(f"{len(set(names))} members are of {len(groups)} groups")
+            if not len(set(names)) == len(names) == len(groups):
+                raise RSAError(f"{len(names)} members ({len(set(names))} different) are of {len(groups)} groups")
             members, attrs = dict(zip(names, groups, strict=True)), read_json(file, "attrs")
             return cls(name, rdms, ceilings, method, stimuli, checksum, attrs, ids, features, members)
 

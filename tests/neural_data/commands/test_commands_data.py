@@ -123,7 +123,7 @@ def test_a_table_without_regions_is_described_and_a_description_makes_no_huge_rd
     shown = run("describe", tmp_path / "t.csv", "--splits", 2, "--json", tmp_path / "d.json")
     assert json.loads((tmp_path / "d.json").read_text())["targets"]["all"]["neuroids"] == 5
     assert "regions: not named, so all neuroids are one target here; --region NAME" in shown
-    monkeypatch.setattr("tgsage.neural_data.description._MOST", 3)
+    monkeypatch.setattr("tgsage.neural_data.description.MOST", 3)
     shown = run("describe", tmp_path / "t.csv", "--region", "V4", "--splits", 2)
     assert "no RDM of V4: 4 conditions are 6 pairs; --by averages over a column" in shown
 
