@@ -5,8 +5,14 @@ from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple, TypeAlias
 
 Shape: TypeAlias = tuple[int, int, int]  # of an image: channels, height, width
+WORDS = 35  # of a context, as long as back-propagation reaches (Zaremba et al. 2014)
 STATES = ("cell-1", "cell-2")  # states 0 and 1: the outputs of the cell before and of the one before that
 CROSSED, SEPARABLE = ("conv1x7-7x1", "bottleneck1x7-7x1"), "separable7x7"
+
+
+def is_text(shape: tuple[int, ...]) -> bool:
+    """Whether inputs are lines of words, (1, 1, words), which no image is: text is data like any other."""
+    return tuple(shape[:2]) == (1, 1) and len(shape) == 3 and shape[2] > 1
 
 
 @dataclass(frozen=True)

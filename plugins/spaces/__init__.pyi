@@ -9,6 +9,8 @@ from .known_cells import CellPair as CellPair
 from .known_cells import separable as separable
 from .macro import MacroSpace as MacroSpace
 from .nasbench201 import NASBench201 as NASBench201
+from .recurrent import RNNTree as RNNTree
+from .recurrent_graphs import NASBenchNLP as NASBenchNLP
 from .space import Architecture as Architecture
 from .space import Dimension as Dimension
 from .space import Space as Space

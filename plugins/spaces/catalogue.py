@@ -13,11 +13,13 @@ from .cell import CellSpace
 from .cnn import CNNSpace
 from .macro import MacroSpace
 from .nasbench201 import NASBench201
+from .recurrent import RNNTree
+from .recurrent_graphs import NASBenchNLP
 from .space import Architecture, Choice, Space
 from .toy import ToySpace
 
-NAMES = ("cnn10", "cnn20", "cell", "nasbench201", "macro", "toy")
-_SIZED = re.compile(r"(cnn|cell)([1-9]\d{0,3})")
+NAMES = ("cnn10", "cnn20", "cell", "nasbench201", "macro", "toy", "rnn-tree", "nas-bench-nlp")
+_SIZED = re.compile(r"(cnn|cell|rnn-tree)([1-9]\d{0,3})")
 _MOST_BYTES = 1 << 20
 
 
@@ -27,8 +29,9 @@ def get_space(name: str) -> Space:
     Parameters
     ----------
     name : str
-        "cnn10", "cnn20", "cell", "nasbench201", "macro" or "toy"; also other sizes, such as "cnn7" (layers) and
-        "cell4" (blocks).
+        "cnn10", "cnn20", "cell", "nasbench201", "macro" or "toy", of networks for images; "rnn-tree" or
+        "nas-bench-nlp", of recurrent ones for text. Also other sizes, such as "cnn7" (layers), "cell4" (blocks) and
+        "rnn-tree4" (leaves).
 
     Raises
     ------
@@ -44,12 +47,15 @@ def get_space(name: str) -> Space:
     """
     sized = _SIZED.fullmatch(name)
     if sized:
-        return CNNSpace(int(sized[2])) if sized[1] == "cnn" else CellSpace(int(sized[2]))
+        of_size: dict[str, Callable[[int], Space]] = {"cnn": CNNSpace, "cell": CellSpace, "rnn-tree": RNNTree}
+        return of_size[sized[1]](int(sized[2]))
     plain: dict[str, Callable[[], Space]] = {
         "cell": CellSpace,
         "nasbench201": NASBench201,
         "macro": MacroSpace,
         "toy": ToySpace,
+        "rnn-tree": RNNTree,
+        "nas-bench-nlp": NASBenchNLP,
     }
     if name not in plain:
         known = ", ".join(NAMES)
