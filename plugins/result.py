@@ -25,7 +25,7 @@ class Evaluation:
     status, reason : str
         "ok", or "failed" and why.
     p, loss : float or None
-        Accuracy (a fraction) and mean cross-entropy of the validation images.
+        Accuracy (a fraction) and mean cross-entropy of the validation images; of text P is minus the loss.
     tg, score : float or None
         Teacher guidance (None without a teacher), and what a search maximises.
     b : float or None
@@ -88,7 +88,7 @@ class Evaluation:
         dict
             As far as they are known.
         """
-        error = None if self.p is None else 1 - self.p
+        error = None if self.p is None or self.p < 0 else 1 - self.p  # of text P is minus the loss
         known = {"error": error, "loss": self.loss, "parameters": self.parameters or None, **self.costs}
         return {name: float(value) for name, value in known.items() if value is not None}
 

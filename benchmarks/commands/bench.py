@@ -219,6 +219,34 @@ def predictors(
 
 
 @bench.command()
+def recurrent(
+    cells: Annotated[int, typer.Option(help="Random cells of NAS-Bench-NLP.", min=4)] = 60,
+    text: Annotated[
+        Path | None, typer.Option(help="Text to train on.", show_default="WikiText-2's test text in the data folder")
+    ] = None,
+    data_dir: DataDir = None,
+    json: Annotated[
+        Path | None,
+        typer.Option(
+            help="Also write everything to this file; cells that it holds are not trained again.", callback=writable
+        ),
+    ] = None,
+) -> None:
+    """Rank cells of NAS-Bench-NLP by little training, an LSTM teacher and size, against their published losses."""
+    from ...rsa.cli.console import progress
+    from ..report import show
+    from ..validity.nas_bench_nlp import COLUMNS, TEACHER, measure
+
+    with progress("training", cells, "cells") as done:
+        where = None if text is None else str(text)
+        found = measure(cells, data_dir=data_dir, text=where, file=json, progress=done)
+    notes = [
+        f"Spearman with minus the published loss [95% interval over cells]; teacher {TEACHER}, trained on the text."
+    ]
+    show("Recurrent cells", COLUMNS, found["rows"], notes)
+
+
+@bench.command()
 def coverage(
     repeats: Annotated[int, typer.Option(help="Simulated samples for every row.", min=10)] = 400, json: KeptRows = None
 ) -> None:

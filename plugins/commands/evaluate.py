@@ -199,7 +199,9 @@ def _show(title: str, found: "Evaluation", evaluator: Any) -> None:
         [layer, *(("* " if best[target] == layer else "") + f"{row[target]:.4f}" for target in targets)]
         for layer, row in found.table.items()
     ]
-    notes = [f"P = {found.p:.4f} (accuracy on {len(evaluator.data.valid)} validation images), loss {found.loss:.4f}"]
+    unit = evaluator.data.unit
+    what = "accuracy" if unit == "images" else "minus the loss in nats per word"
+    notes = [f"P = {found.p:.4f} ({what} on {len(evaluator.data.valid)} validation {unit}), loss {found.loss:.4f}"]
     if found.tg is not None:
         notes.append(f"TG = {found.tg:.4f}, the mean over targets of the best layer (marked *)")
     if found.b is not None:
@@ -214,7 +216,7 @@ def _show(title: str, found: "Evaluation", evaluator: Any) -> None:
         taught = f"; teacher {evaluator.teacher.name}" if found.tg is not None else ""
         notes.append(f"score = {' + '.join(['P', *terms])} = {found.score:.4f}{taught}")
     if found.attrs.get("trained_on_validation"):
-        notes.append("It was trained on the validation images too, so P is no validation accuracy")
+        notes.append(f"It was trained on the validation {unit} too, so P is no validation accuracy")
     if found.attrs.get("unusable"):
         notes.append(f"without an RDM, and left out: {found.attrs['unusable']}")
     spent = ", ".join(f"{phase} {seconds:.1f} s" for phase, seconds in found.seconds.items())

@@ -90,7 +90,10 @@ class SearchObjective:
 
 def search(
     space: Annotated[
-        str, typer.Option(help="cnn10, cnn20, cell, nasbench201, macro, toy (see: tgsage space).")
+        str,
+        typer.Option(
+            help="cnn10, cnn20, cell, nasbench201, macro, toy; of text rnn-tree, nas-bench-nlp (see: tgsage space)."
+        ),
     ] = "toy",
     searcher: Annotated[
         str, typer.Option(help="random, tpe, rl, evolution, nash, lemonade, or a plug-in's name.")
@@ -235,7 +238,7 @@ def search(
     fixed = _fixed(fix or [], where)
     queue = [architecture for text in enqueue or [] for architecture in read_architectures(text, where)]
     teacher = None if teacher == "none" else teacher
-    by, place = by or own_by(teacher), None if data_dir is None else str(data_dir)
+    by, place = by or own_by(teacher, data), None if data_dir is None else str(data_dir)
     kept = None if checkpoint_candidates is None else str(make_folder(checkpoint_candidates).resolve())
     scored = SearchObjective(space, data, recipe, epochs, teacher, alpha, by, seed, place, download, kept)
     scored.behavior, scored.beta, scored.behavior_metric = behavior, beta, behavior_metric
@@ -439,9 +442,10 @@ def _finals(
     m2, e2 = len(found), sum(one.evaluation.examples for one in found.values())
     cost = search_cost(1, e1, 1, e2)
     rows = [[f"candidate {number}", figure(found[number].evaluation.p)] for number in order]
-    tested = f"test accuracy {winner.test:.4f}" if winner.test is not None else f"failed: {winner.evaluation.reason}"
+    measured = "test accuracy" if images.unit == "images" else "minus the test loss"
+    tested = f"{measured} {winner.test:.4f}" if winner.test is not None else f"failed: {winner.evaluation.reason}"
     notes = [
-        f"The first, trained by the whole recipe on all training images: {tested}",
+        f"The first, trained by the whole recipe on all training {images.unit}: {tested}",
         f"Cost M1 E1 + M2 E2: {e1:,} examples of {m1} candidates + {e2:,} of {m2} finalists = {cost:,}",
         f"{folder / 'best.json'}: the architecture; {checkpoint}: its checkpoint",
     ]

@@ -178,7 +178,8 @@ def _describe(space: "Space") -> tuple[dict[str, Any], Tables]:
     table = [dict(zip(columns, row, strict=True)) for row in found]
     about = next(iter((type(space).__doc__ or "").splitlines()), "")
     notes = [about, f"{len(space.dimensions)} dimensions; {space.size()} choices of them."]
-    notes.append(f"tgsage space {space.name} --sample 3 --predictors shows networks of it.")
+    options = "--sample 3 --predictors" if space.reads == "images" else "--sample 3"
+    notes.append(f"tgsage space {space.name} {options} shows networks of it.")
     result = {
         "name": space.name,
         "about": about,
@@ -193,7 +194,8 @@ def _shown(space: "Space", title: str, architecture: "Architecture") -> tuple[di
     """An architecture for files, and as a table."""
     parameters, text = _parameters(space, architecture), space.describe(architecture)
     lines = [[line] for line in text.splitlines()]
-    note = f"{parameters:,} parameters for 3 x 32 x 32 images and 10 classes, as built without further settings."
+    inputs = "3 x 32 x 32 images and 10 classes" if space.reads == "images" else "a vocabulary of 10,000 words"
+    note = f"{parameters:,} parameters for {inputs}, as built without further settings."
     result = {"title": title, "architecture": dict(architecture), "description": text, "parameters": parameters}
     return result, (title, [f"architecture of {space.name}"], lines, [note])
 

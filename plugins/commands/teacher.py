@@ -16,14 +16,20 @@ def train(
     ],
     network: Annotated[
         str,
-        typer.Option(help="resnet:N (the paper's: resnet:9), nasnet-a, torchvision:NAME, a file of `tgsage space`."),
+        typer.Option(
+            help="resnet:N (the paper's: resnet:9), nasnet-a, torchvision:NAME, lstm or gru, a file of `tgsage space`."
+        ),
     ] = "resnet:9",
     data: DataName = "cifar10-jpeg",
     recipe: RecipeName = "one-cycle",
     epochs: Epochs = None,
     by: Annotated[
-        str, typer.Option(help="RDMs by category_name, by another column of the images, or by stimulus.")
-    ] = "category_name",
+        str | None,
+        typer.Option(
+            help="RDMs by category_name, by another column of the images, or by stimulus.",
+            show_default="category_name; of text stimulus",
+        ),
+    ] = None,
     limit: Annotated[
         int | None, typer.Option(help="Random validation images at most.", min=3, show_default="all; 1000 by stimulus")
     ] = None,
@@ -61,6 +67,7 @@ def train(
     chosen = get_recipe(recipe, **overrides(set_ or []))
     images = load_data(data, data_dir=data_dir, download=download, loaders=loaders)
     say(images)
+    by = by or images.by
     images.stimuli("valid").column(by)
     Readout(layers or "auto", n_features or None, seed, metric=metric)  # refuses a metric before anything is trained
     model = make_network(network, shape=images.shape, n_classes=images.n_classes, seed=seed)
@@ -75,7 +82,7 @@ def train(
         return
     title = f"{network} on {images.name} by {chosen.name}, seed {seed}"
     if trained.failed:
-        show(title, trained, tested)
+        show(title, trained, tested, images.unit)
         raise typer.Exit(1)
     norm, found = tested["valid"]
     rdms_of: dict[str, Any] = {"layers": layers or "auto", "by": by, "limit": limit, "metric": metric, "seed": seed}
@@ -87,7 +94,7 @@ def train(
     if json is not None:
         files = {"file": str(out), "checkpoint": str(checkpoint)}
         write_json(json, {**files, **describe(made), "training": summary(model, trained, tested)})
-    show(title, trained, tested)
+    show(title, trained, tested, images.unit)
     rows = [[target, str(len(rdm)), str(rdm.attrs["n_features"])] for target, rdm in made.rdms.items()]
-    notes = [f"images: {len(made.stimulus_ids)} of {made.stimuli}, SHA-256 {made.checksum[:12]}"]
+    notes = [f"{images.unit}: {len(made.stimulus_ids)} of {made.stimuli}, SHA-256 {made.checksum[:12]}"]
     print_table(f"{out}: teacher {made.name}", ["target", by, "features"], rows, notes)

@@ -15,18 +15,23 @@ Network = Annotated[
     str,
     typer.Argument(
         help="A file of `tgsage space`, resnet:N (CIFAR ResNet; resnet:3 is ResNet-20), nasnet-a, pnasnet-5 or "
-        "amoebanet-a (nasnet-a:2x16: 2 cells per stage, 16 filters), or torchvision:NAME; always with random weights."
+        "amoebanet-a (nasnet-a:2x16: 2 cells per stage, 16 filters), or torchvision:NAME; of text lstm or gru "
+        "(lstm:2x256: 2 layers, 256 wide); always with random weights."
     ),
 ]
 DataName = Annotated[
     str,
     typer.Option(
-        help="digits, simulated, cifar10, cifar100, cifar10-jpeg, folder:PATH, imagenet:PATH or imagenet64:PATH."
+        help="digits, simulated, cifar10, cifar100, cifar10-jpeg, folder:PATH, imagenet:PATH, imagenet64:PATH or "
+        "text:FILE."
     ),
 ]
 RecipeName = Annotated[
     str,
-    typer.Option(help="cifar-cnn, cifar-cell, imagenet-cell, imagenet64-search (the paper's), one-cycle or digits."),
+    typer.Option(
+        help="cifar-cnn, cifar-cell, imagenet-cell, imagenet64-search (the paper's), one-cycle or digits; of text: "
+        "text or nas-bench-nlp."
+    ),
 ]
 Set = Annotated[
     list[str] | None, typer.Option("--set", help="Another value for a field of the recipe, as lr=0.05; repeat it.")
@@ -102,7 +107,7 @@ def train(
         settings = {"kind": "training", "network": network, "data": images.name, "whole": whole}
         settings |= {"recipe": chosen.to_dict(), "seed": seed}
         write_json(json, settings | summary(model, trained, tested))
-    show(f"{network} on {images.name} by {chosen.name}, seed {seed}", trained, tested)
+    show(f"{network} on {images.name} by {chosen.name}, seed {seed}", trained, tested, images.unit)
     if trained.failed:
         raise typer.Exit(1)
 
@@ -143,7 +148,7 @@ def run(model: Any, images: "Data", recipe: Any, *, label: str, **settings: Any)
 
     n = len(images.train)
     total = Budget(settings.get("epochs"), settings.get("examples")).images(recipe, n)
-    with progress(f"training {label}", total, "images") as done:
+    with progress(f"training {label}", total, images.unit) as done:
 
         def note(moment: "Moment") -> None:
             done.note = f"{moment.epoch:g} of {total / n:g} epochs, training accuracy {moment.accuracy:.2f}"
@@ -162,7 +167,7 @@ def measure(
         return {}
     norm = batchnorm or ("running" if trained.finished and trained.epochs >= 1 else "batch")
     sizes = {part: len(getattr(images, part)) for part in ("valid", "test")}
-    with progress("testing", sum(sizes.values()), "images") as done:
+    with progress("testing", sum(sizes.values()), images.unit) as done:
         settings: dict[str, Any] = {"batchnorm": norm, "device": trained.placement}
         settings["each"] = lambda places, _: done(len(places))
         return {part: (norm, evaluate_network(model, images, part, **settings)) for part in sizes if sizes[part]}
@@ -181,14 +186,14 @@ def summary(model: Any, trained: "Training", tested: "dict[str, tuple[str, Perfo
     return facts | where | {"parameters": count_parameters(model), "history": history} | parts
 
 
-def show(title: str, trained: "Training", tested: "dict[str, tuple[str, Performance]]") -> None:
+def show(title: str, trained: "Training", tested: "dict[str, tuple[str, Performance]]", unit: str = "images") -> None:
     """The history (of long trainings, about twenty of its epochs) and the accuracies."""
     from ...rsa.cli.console import print_table
 
     every = max(1, len(trained.history) // 20)
     shown = [moment for i, moment in enumerate(reversed(trained.history)) if i % every == 0][::-1]
     notes = [
-        f"{part}: accuracy {found.accuracy:.4f}, loss {found.loss:.4f} ({found.images} images, BN {norm})"
+        f"{part}: accuracy {found.accuracy:.4f}, loss {found.loss:.4f} ({found.images} {unit}, BN {norm})"
         for part, (norm, found) in tested.items()
     ]
     kind = "bfloat16" if trained.placement.amp else "float32"

@@ -46,7 +46,7 @@ class Evaluator:
     Parameters
     ----------
     data : Data
-        P is the accuracy on its validation part.
+        P is the accuracy on its validation part; of text, minus the loss.
     teacher : Teacher, optional
         Without one the score is P.
     stimuli : Stimuli, optional
@@ -122,7 +122,9 @@ class Evaluator:
         check_number(alpha=alpha, beta=beta)
         self.costs = tuple(costs)
         self.data, self.teacher, self.alpha, self.batchnorm = data, teacher, alpha, batchnorm
-        self._combine, self.combine = combine, combine or (lambda p, tg: p_plus_tg(p, tg, alpha))
+        fraction = data.unit == "images"  # P, which of text is minus the loss
+        own: Combine = lambda p, tg: p_plus_tg(p, tg, alpha) if fraction else p + alpha * tg  # noqa: E731
+        self._combine, self.combine = combine, combine or own
         chosen = metric or ("correlation" if teacher is None else teacher.metric)
         self.readout = Readout(layers, n_features, seed, batch_size=batch_size, metric=chosen, loaders=loaders)
         self._where, self._asked = place(data.shape, device, amp, channels_last), (amp, channels_last)
@@ -200,14 +202,11 @@ class Evaluator:
         start = time.perf_counter()
         performance, layers, chosen = self._measure(model)
         seconds = {"evaluate": performance.seconds}
-        known: dict[str, Any] = {"score": performance.accuracy}
+        p = self.data.value(performance)
+        known: dict[str, Any] = {"score": p}
         if self.teacher is not None:
             found = self.teacher.score(layers, method=self.method)
-            known = {
-                "tg": found.tg,
-                "score": self.combine(performance.accuracy, found.tg),
-                "table": nested(found.table),
-            }
+            known = {"tg": found.tg, "score": self.combine(p, found.tg), "table": nested(found.table)}
             known["attrs"] = {key: value for key, value in found.attrs.items() if key == "unusable"}
         if chosen is not None and self.behavior is not None:
             values = {metric: one.value for metric, one in chosen.metrics.items() if math.isfinite(one.value)}
@@ -217,7 +216,7 @@ class Evaluator:
             known |= {"b": b, "score": known["score"] + self.beta * b, "behavior": values}
         if self.teacher is not None or chosen is not None:
             seconds["rdms"] = time.perf_counter() - start - performance.seconds
-        known |= {"p": performance.accuracy, "loss": performance.loss, "parameters": count_parameters(model)}
+        known |= {"p": p, "loss": performance.loss, "parameters": count_parameters(model)}
         known["costs"] = costs_of(model, self.costs, self.data.shape, self._where)
         return Evaluation(OK, seconds=seconds, **known)
 

@@ -1,5 +1,6 @@
 """After a search: its best candidates are trained longer, the winner to maturity, and what all of it costs."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -34,7 +35,7 @@ class Finalist:
     architecture : Architecture
     evaluation : Evaluation
     test : float, optional
-        Its accuracy on test images, where asked for.
+        Its accuracy on test images, where asked for; on test text, minus the loss.
     """
 
     architecture: Architecture
@@ -91,7 +92,7 @@ def finalists(
 
 def reranking(one: Finalist) -> float:
     """What finalists are sorted by, the highest first: P, and below all others where the training failed."""
-    return -1.0 if one.evaluation.p is None else one.evaluation.p
+    return -math.inf if one.evaluation.p is None else one.evaluation.p
 
 
 def mature(
@@ -129,7 +130,7 @@ def mature(
     Returns
     -------
     Finalist
-        Its score is the test accuracy.
+        Its score is the test accuracy; of text, minus the loss.
     """
     everything = data.whole()
     canonical = space.canonical(architecture)
@@ -145,7 +146,8 @@ def mature(
         return Finalist(canonical, _failed(replace(done, reason=str(error))))
     seconds, parameters = {"train": done.seconds, "evaluate": tested.seconds}, count_parameters(model)
     known: dict[str, Any] = {"examples": done.examples, "seconds": seconds, "parameters": parameters}
-    return Finalist(canonical, Evaluation(loss=tested.loss, score=tested.accuracy, **known), tested.accuracy)
+    value = data.value(tested)
+    return Finalist(canonical, Evaluation(loss=tested.loss, score=value, **known), value)
 
 
 def _failed(done: Training) -> Evaluation:

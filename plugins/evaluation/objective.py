@@ -18,7 +18,7 @@ from ..spaces.space import Architecture, Space
 from ..training.checkpoints import Checkpoint, packed_weights, unpacked_weights
 from ..training.data import Data
 from ..training.datasets import load_data
-from ..training.models import make_network
+from ..training.models import check_reads, make_network
 from ..training.placement import Choice, place, same_threads
 from ..training.recipes import Budget, Recipe, get_recipe
 from ..training.teachers import make_teacher
@@ -97,6 +97,7 @@ class Objective:
         check_is(Recipe, recipe=self.recipe)
         check_is(Space, space=self.space)
         check_whole(0, seed=seed)
+        check_reads(self.space.name, self.space.reads, self.data.shape)
         self.examples, self.epochs = examples, 2.0 if epochs is None and examples is None else epochs
         Budget(self.epochs, examples).images(self.recipe, len(self.data.part("train")))
         self.seed, self.build = seed, as_mapping(build, "build")

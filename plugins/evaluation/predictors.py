@@ -26,6 +26,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from ...rsa import RSAError
 from ...rsa.errors import near, reason
 from ...rsa.networks.batchnorm import evaluation_mode, normalising
+from ..networks.recurrent import RecurrentNetwork
 from ..training.data import Data
 from ..training.models import count_parameters
 
@@ -127,6 +128,8 @@ def check_batch(images: Tensor, labels: Tensor) -> None:
 
 def first_batch(data: Data, n: int = BATCH) -> tuple[Tensor, Tensor]:
     """The first training images, which are in random order, as inputs of networks, and their labels."""
+    if data.unit != "images":
+        raise RSAError(f"free predictors are of networks for images, and {data.name} is text")
     chosen = torch.arange(min(n, len(data.train)))
     return data.normalise(data.train.batch(chosen)), data.train.labels[chosen]
 
@@ -168,6 +171,8 @@ def size_of(model: nn.Module, input_shape: tuple[int, int, int] = (3, 32, 32)) -
 
 def _multiply_adds(model: nn.Module, images: Tensor) -> int:
     """Of all these images."""
+    if isinstance(model, RecurrentNetwork):
+        return model.multiply_adds(images.numel())
     total = 0
 
     def count(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:

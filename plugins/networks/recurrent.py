@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 from types import MappingProxyType
 from typing import Any
 
@@ -147,6 +148,16 @@ class RecurrentNetwork(nn.Module):
             self.carried = tuple(state.detach() for state in after)
         return functional.linear(features, self.words, self.bias).transpose(1, 2)
 
+    def restore(self, carried: Sequence[Tensor]) -> None:
+        """Go on from the states of a checkpoint. Raises RSAError for those of another network."""
+        widths = [layer.width for layer in self.layers for _ in range(layer.states)]
+        if carried and (
+            [state.shape[1:] for state in carried] != [(width,) for width in widths]
+            or any(state.numel() > _MOST**2 or state.layout is not torch.strided for state in carried)
+        ):
+            raise RSAError("the checkpoint's states are of another network")
+        self.carried = tuple(state.to(self.words) for state in carried) or None
+
     def multiply_adds(self, n_words: int) -> int:
         """Count those of so many words, without biases and elementwise operations."""
         return n_words * sum(weight.numel() for weight in self.parameters() if weight.ndim == 2)
@@ -204,7 +215,7 @@ def recurrent_network(
     def layer(inputs: int, outputs: int) -> GraphLayer | TorchLayer:
         return TorchLayer(cell, inputs, outputs) if isinstance(cell, str) else GraphLayer(cell, inputs, outputs)
 
-    made = [layer(inputs, outputs) for inputs, outputs in zip(sizes, sizes[1:], strict=False)]
+    made = [layer(inputs, outputs) for inputs, outputs in pairwise(sizes)]
     return RecurrentNetwork(made, n_classes, embedding, dropout)
 
 

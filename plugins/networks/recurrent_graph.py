@@ -94,7 +94,9 @@ def make_graph(nodes: Mapping[str, Node], *, bias: bool = True) -> RecurrentGrap
     try:
         order = list(sorter.static_order())
     except CycleError as error:
-        raise RSAError(f"the nodes {', '.join(error.args[1])} of a recurrent cell read each other in a circle") from error
+        raise RSAError(
+            f"the nodes {', '.join(error.args[1])} of a recurrent cell read each other in a circle"
+        ) from error
     return RecurrentGraph({name: nodes[name] for name in order}, bias)
 
 

@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, NamedTuple, Union
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...rsa import RSAError
 from ..networks.recurrent_graph import Node, RecurrentGraph, make_graph
@@ -74,7 +74,7 @@ class _Tree(NamedTuple):
     combination: int
     activation: int
     marks: tuple[bool, bool]
-    below: "tuple[Union[_Tree, tuple[()]], ...]"
+    below: "tuple[_Tree, ...]"
 
 
 class RNNTree(RecurrentSpace):
@@ -161,7 +161,6 @@ class RNNTree(RecurrentSpace):
                 if marked:
                     simple[f"{mark}/node"] = name
             for i, part in zip(self._below(place), one.below, strict=True):
-                assert isinstance(part, _Tree)  # noqa: S101 - of a leaf there is none
                 write(i, part)
 
         root = len(self._names) - 1

@@ -1,4 +1,4 @@
-"""The space of NAS-Bench-NLP's recurrent cells: graphs of linear maps, gates and activations (Klyuchnikov et al. 2022)."""
+"""The space of NAS-Bench-NLP's recurrent cells: graphs of linear maps and gates (Klyuchnikov et al. 2022)."""
 
 from collections.abc import Callable, Iterator, Mapping
 from graphlib import TopologicalSorter

@@ -23,7 +23,8 @@ class Batches:
     """The batches of a training. A step is one batch; steps count from 0 through all epochs.
 
     An epoch has ceil(n / batch_size) batches, which differ in size by one image at most: none is left out, and none is
-    too small for batch normalisation.
+    too small for batch normalisation. A text is cut into `batch_size` streams instead, and a batch has the next context
+    of each.
     """
 
     def __init__(self, data: Data, recipe: Recipe, seed: int, where: Placement, team: Team) -> None:
@@ -31,6 +32,13 @@ class Batches:
         self.n = len(data.part("train"))
         self.per_epoch = -(-self.n // recipe.batch_size)
         self._ends = [self.n * (i + 1) // self.per_epoch for i in range(self.per_epoch)]
+        self._order: Tensor | None = None
+        if (streams := data.streams(recipe.batch_size)) is not None:
+            if team.size > 1:
+                raise RSAError(f"{data.name} is learned in its own order, by one process: leave out torchrun")
+            if recipe.pad or recipe.flip:
+                raise RSAError(f"recipe {recipe.name} shifts or mirrors images, and {data.name} has none: choose text")
+            self._order, self._ends = streams[0], np.cumsum(streams[1]).tolist()
         source = data.train.source
         if recipe.shorter is not None and (not isinstance(source, FileImages) or recipe.shorter[0] < source.size):
             raise RSAError(
@@ -56,7 +64,7 @@ class Batches:
         """This process's share of every batch from the first: inputs, labels, and how many images the batch has."""
         words = np.random.SeedSequence((self.seed, epoch)).generate_state(1, np.uint64)
         generator = torch.Generator().manual_seed(int(words[0]) >> 1)
-        order = torch.randperm(self.n, generator=generator)
+        order = torch.randperm(self.n, generator=generator) if self._order is None else self._order
         draws = torch.rand(self.n, DRAWS, generator=generator)
         starts = [0, *self._ends[:-1]]
         slices = [slice(starts[i], self._ends[i]) for i in range(first, self.per_epoch)]

@@ -43,6 +43,8 @@ class Checkpoint:
         Moments, as dicts.
     seconds : float
         Training time so far.
+    carried : tuple of torch.Tensor
+        States with which a recurrent network goes on.
     """
 
     model: Mapping[str, Tensor]
@@ -54,10 +56,12 @@ class Checkpoint:
     random: Mapping[str, Tensor]
     history: tuple[Mapping[str, float], ...]
     seconds: float
+    carried: tuple[Tensor, ...] = ()
 
     def save(self, path: str | Path) -> None:
         """Write it completely or not at all; `rsa.load_model(..., weights=path)` also finds the weights in it."""
         plain: dict[str, Any] = {"model": dict(self.model), "sums": list(self.sums), "random": dict(self.random)}
+        plain["carried"] = list(self.carried)
         texts = {"settings": json.dumps(self.settings), "history": json.dumps(self.history)}
         values = {"format": _FORMAT, "version": _VERSION, **vars(self), **plain, **texts}
         with replacing(path) as temporary, steady(temporary) as file:
@@ -95,6 +99,9 @@ class Checkpoint:
             loss, correct, images = map(float, values["sums"])
             kept = {key: values[key] for key in ("model", "optimiser", "random")} | {"settings": settings}
             numbers: dict[str, Any] = {"position": int(values["position"]), "seconds": float(values["seconds"])}
+            numbers["carried"] = tuple(values.get("carried", ()))
+            if not all(isinstance(state, Tensor) for state in numbers["carried"]):
+                raise TypeError("a state of it is no tensor")
             history = tuple(json.loads(values["history"]))
             return cls(**kept, **numbers, network=str(values["network"]), sums=(loss, correct, images), history=history)
         except (KeyError, TypeError, ValueError, RecursionError) as error:

@@ -5,7 +5,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import torch
@@ -16,6 +16,9 @@ from ...rsa.errors import listing
 from ...rsa.networks.pictures import as_rgb
 from ...rsa.types import Array
 from .decoding import FileImages
+
+if TYPE_CHECKING:
+    from .performance import Performance
 
 PARTS = ("train", "valid", "test")
 _DIGESTED, _SAMPLED = 2**28, 1000  # bytes of images that are all read for a digest; images that are read of more
@@ -126,9 +129,11 @@ class Data:
     mean: tuple[float, ...] | None = None
     std: tuple[float, ...] | None = None
     taken: str = ""
+    unit: ClassVar[str] = "images"
+    by: ClassVar[str] = "category_name"  # what RDMs of a network are by, as in the paper
 
     def __repr__(self) -> str:
-        return f"Data({self.summary()})"
+        return f"{type(self).__name__}({self.summary()})"
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -172,6 +177,38 @@ class Data:
     def whole(self) -> "Data":
         """Move the validation images to the training images, for a final training."""
         return replace(self, train=self.train.joined(self.valid), valid=self.valid.take(torch.arange(0)), taken="")
+
+    def value(self, found: "Performance") -> float:
+        """Return P, which a search maximises, of what was measured on the validation part: the accuracy.
+
+        Parameters
+        ----------
+        found : Performance
+        """
+        return found.accuracy
+
+    def streams(self, batch_size: int) -> tuple[Tensor, list[int]] | None:
+        """Return the one order of the training part in which it can be learned, and the sizes of the batches.
+
+        Parameters
+        ----------
+        batch_size : int
+
+        Returns
+        -------
+        tuple of torch.Tensor and list of int, or None
+            None where any order will do.
+        """
+        return None
+
+    def columns(self, part: Part) -> dict[str, Array]:
+        """Return the columns by which the stimuli of a part can be grouped.
+
+        Parameters
+        ----------
+        part : Part
+        """
+        return {**part.table, "category_name": np.array(self.classes)[part.labels.numpy()]}
 
     def normalise(self, images: Tensor) -> Tensor:
         """Turn pixels into inputs of a network.
@@ -244,8 +281,7 @@ class Data:
                 raise RSAError(f"at least one stimulus is needed, got limit {limit}")
             drawn = np.random.default_rng(seed).permutation(len(chosen))[:limit]
             chosen = chosen.take(torch.from_numpy(np.sort(drawn)))
-        names = np.array(self.classes)[chosen.labels.numpy()]
-        return Stimuli(_Shown(chosen), {**chosen.table, "category_name": names}, reference=f"{self.name}/{part}")
+        return Stimuli(_Shown(chosen), self.columns(chosen), reference=f"{self.name}/{part}")
 
 
 def make_data(

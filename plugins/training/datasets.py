@@ -18,6 +18,7 @@ from ...rsa.types import Array
 from .class_folders import class_folders
 from .data import Data, make_data
 from .decoding import FileImages, decode_once
+from .text import VOCABULARY, read_text
 
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet
 _CIFAR10 = {"airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"}
@@ -65,6 +66,7 @@ def load_data(
     | folder:PATH   | PATH/CLASS/..., a tenth for testing; or PATH/train/CLASS and PATH/test/CLASS | a tenth     |
     | imagenet:PATH | PATH/train/CLASS and PATH/val/CLASS (for testing), 224 x 224, decoded anew| 50,000         |
     | imagenet64:PATH | the same at 64 x 64, decoded once into the cache (16 GB)                | 50,000         |
+    | text:FILE     | words of a UTF-8 text in contexts of 35, a tenth for testing (`TextData`) | a tenth        |
 
     Parts of a folder may have any usual spelling (training, Val, dev, testing, ...). Where it has both val and test, P
     is measured on val and nothing is held out. Images of ImageNet and of folders are normalised by ImageNet's mean and
@@ -80,7 +82,8 @@ def load_data(
     validation : int, optional
         How many training images are held out for P; always the same ones.
     size : int, optional
-        Side of a folder's images; by default the first image's shorter side, at most 224.
+        Side of a folder's images, by default the first image's shorter side, at most 224; of a text, the number of
+        words in its vocabulary, by default 10,000.
     download : bool
         Fetch cifar10 or cifar100 where they are missing.
     loaders : int, optional
@@ -103,9 +106,10 @@ def load_data(
     if kind not in DATASETS:
         raise RSAError(f"no data set is named {name!r}{near(kind, DATASETS)}")
     if bool(path) != (kind in _WITH_PATH):
-        raise RSAError(f"data set {kind} needs its folder: {kind}:PATH" if not path else f"{kind} takes no path")
-    if size is not None and (kind != "folder" or size < 1):
-        raise RSAError(f"a size (at least 1) can be chosen for folder:PATH only, not {size} for {kind}")
+        needed = "file: text:FILE" if kind == "text" else f"folder: {kind}:PATH"
+        raise RSAError(f"data set {kind} needs its {needed}" if not path else f"{kind} takes no path")
+    if size is not None and (kind not in ("folder", "text") or size < 1):
+        raise RSAError(f"a size (at least 1) can be chosen for folder:PATH and text:FILE only, not {size} for {kind}")
     if loaders is not None:
         check_loaders(loaders)
     if path:
@@ -205,6 +209,11 @@ def _imagenet64(request: Request) -> Data:
     return _from_files(request, _files_of(request), 64, held_out=request.held_out(50_000))
 
 
+def _text(request: Request) -> Data:
+    sizes: dict[str, Any] = {"vocabulary": request.size or VOCABULARY, "validation": request.validation}
+    return read_text(request.path, name=request.name, **sizes)
+
+
 def _files_of(request: Request) -> ImageFiles:
     folder = Path(request.path)
     if not folder.is_dir():
@@ -238,7 +247,7 @@ def _from_files(
     return data
 
 
-_WITH_PATH = ("folder", "imagenet", "imagenet64")
+_WITH_PATH = ("folder", "imagenet", "imagenet64", "text")
 DATASETS: dict[str, Loader] = {
     "digits": _digits,
     "simulated": _simulated,
@@ -248,4 +257,5 @@ DATASETS: dict[str, Loader] = {
     "folder": _folder,
     "imagenet": _imagenet,
     "imagenet64": _imagenet64,
+    "text": _text,
 }

@@ -11,8 +11,13 @@ from torch import nn
 
 from ...rsa import RSAError
 from ...rsa.errors import check_known, listing, near, reason
+from ..networks.structures import is_text
 
 FORMS = ("resnet:N", "nasnet-a[:NxF]", "pnasnet-5[:NxF]", "amoebanet-a[:NxF]", "torchvision:NAME", "ARCHITECTURE.json")
+FORMS += ("lstm[:LxW]", "gru[:LxW]")
+
+
+RECURRENT = ("lstm", "gru")
 
 
 def build_seeded(build: Callable[[], nn.Module], seed: int) -> nn.Module:
@@ -31,8 +36,9 @@ def make_network(
     ----------
     network : str, path or dict
         "resnet:9" (CIFAR ResNet with n = 9; "resnet:9B" with projections); a known cell: "nasnet-a" as published for
-        CIFAR, "nasnet-a:2x16" with two cells per stage and 16 filters; "torchvision:NAME"; a file of `tgsage space`, or
-        its content, {"space": name, "architecture": {...}}, here optionally with "settings" for `Space.build`.
+        CIFAR, "nasnet-a:2x16" with two cells per stage and 16 filters; "torchvision:NAME"; for text "lstm" or "gru",
+        "lstm:2x256" with two layers 256 wide; a file of `tgsage space`, or its content, {"space": name, "architecture":
+        {...}}, here optionally with "settings" for `Space.build`.
     shape : tuple of int
         Of an image: (C, H, W).
     n_classes : int
@@ -65,6 +71,16 @@ def make_network(
         raise RSAError(f"{_short(described)} cannot be built for images {shape}: {reason(error)}") from error
     model.origin = json.dumps({"network": described, "shape": shape, "n_classes": n_classes})  # type: ignore[assignment]
     return model
+
+
+def check_reads(name: str, reads: str, shape: tuple[int, int, int]) -> None:
+    """Raise RSAError for networks of images that are to read text, and the reverse."""
+    if (reads == "text") == is_text(shape):
+        return
+    if reads == "text":
+        size = " x ".join(map(str, shape))
+        raise RSAError(f"{name} reads text, not images of {size}: choose data text:FILE, or another network or space")
+    raise RSAError(f"{name} is for images, not for text: choose lstm, gru, space rnn-tree or nas-bench-nlp")
 
 
 def count_parameters(model: nn.Module) -> int:
@@ -115,10 +131,18 @@ def _build(network: str | dict[str, Any], shape: tuple[int, int, int], n_classes
         if unknown or not {"space", "architecture"} <= set(network):
             raise RSAError(f"a network is described by space, architecture and settings, not by {listing(network)}")
         settings = network.get("settings", {})
-        return get_space(network["space"]).build(
-            network["architecture"], input_shape=shape, n_classes=n_classes, **settings
-        )
+        space = get_space(network["space"])
+        check_reads(space.name, space.reads, shape)
+        return space.build(network["architecture"], input_shape=shape, n_classes=n_classes, **settings)
     kind, _, which = network.partition(":")
+    if kind in RECURRENT and (not which or re.fullmatch(r"\d{1,2}x\d{1,4}", which)):
+        from ..networks.recurrent import recurrent_network
+
+        check_reads(kind, "text", shape)
+        size = dict(zip(("layers", "embedding"), map(int, which.split("x")), strict=True)) if which else {}
+        return recurrent_network(kind, input_shape=shape, n_classes=n_classes, **size)
+    if kind in ("resnet", "torchvision", *KNOWN_CELLS):
+        check_reads(network, "images", shape)
     if kind == "resnet" and which.removesuffix("B").isdecimal():
         from ..networks.resnet import ResNet
 

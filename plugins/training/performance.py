@@ -33,10 +33,11 @@ class Performance:
     Attributes
     ----------
     accuracy : float
-        Fraction of images whose largest logit is that of their class.
+        Fraction of images whose largest logit is that of their class; of text: of words that were predicted so.
     loss : float
-        Mean cross-entropy.
+        Mean cross-entropy, in nats.
     images : int
+        Images, or contexts of words.
     seconds : float
     """
 
@@ -100,8 +101,8 @@ def evaluate_network(
             correct += int((logits.argmax(1) == labels).sum())
             if each is not None:
                 each(places, logits)
-    n = len(chosen)
-    return Performance(correct / n, loss / n, n, time.perf_counter() - start)
+    answers = chosen.labels.numel()  # one for an image, one for every word of a context
+    return Performance(correct / answers, loss / answers, len(chosen), time.perf_counter() - start)
 
 
 def check_logits(logits: Tensor) -> None:

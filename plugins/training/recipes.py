@@ -195,6 +195,7 @@ def get_recipe(name: str, **overrides: Any) -> Recipe:
 _IMAGENET: dict[str, Any] = {"lr": 0.1, "optimiser": "rmsprop", "nesterov": False, "weight_decay": 4e-5}
 _IMAGENET |= {"clip": 10.0, "flip": True}
 _DIGITS: dict[str, Any] = {"batch_size": 64, "optimiser": "adamw", "weight_decay": 0.01}
+_TEXT: dict[str, Any] = {"batch_size": 20, "optimiser": "adamw"}
 RECIPES = {
     recipe.name: recipe
     for recipe in (
@@ -212,6 +213,11 @@ RECIPES = {
         Recipe("nash", epochs=170, lr=0.05, schedule="restarts", step=17, weight_decay=5e-4, pad=4, flip=True),
         # ours: the same idea for the digits
         Recipe("digits-restarts", epochs=20, lr=0.01, schedule="restarts", step=2, pad=1, **_DIGITS),
+        # Klyuchnikov et al. 2022, as in their logs: Adam, batches of 20, global norm clipped at .25; their contexts
+        # have 70 words, their regularisation of activations is left out
+        Recipe("nas-bench-nlp", epochs=50, lr=1e-3, schedule="constant", weight_decay=1.2e-6, clip=0.25, **_TEXT),
+        # ours, for text on a small machine
+        Recipe("text", epochs=5, lr=5e-3, schedule="one-cycle", weight_decay=1e-4, clip=1.0, **_TEXT),
         # ours, for minutes on a small machine: after Smith & Topin 2019, Super-convergence
         Recipe("one-cycle", epochs=12, lr=0.2, schedule="one-cycle", weight_decay=5e-4, pad=4, flip=True),
         # ours, for the 8 x 8 digits: no mirror images, and AdamW, since candidates without normalisation learn with it

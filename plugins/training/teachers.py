@@ -25,6 +25,7 @@ from .models import make_network
 from .performance import evaluate_network, evaluating
 from .placement import Choice, place
 from .recipes import Recipe
+from .text import TextData
 from .trainer import train
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
 LIMIT = 1000  # stimuli, where RDMs are by stimulus: their cost grows with the square
 BY = "category_name"  # what the RDMs of a network are by, as in the paper
-NETWORKS = ("resnet:", "nasnet-a", "pnasnet-5", "amoebanet-a", "torchvision:")
+NETWORKS = ("resnet:", "nasnet-a", "pnasnet-5", "amoebanet-a", "torchvision:", "lstm", "gru")
 
 
 def network_teacher(
@@ -43,7 +44,7 @@ def network_teacher(
     part: str = "valid",
     *,
     layers: str | list[str] = "auto",
-    by: str = BY,
+    by: str | None = None,
     limit: int | None = None,
     metric: str = "correlation",
     n_features: int | None = N_FEATURES,
@@ -67,8 +68,9 @@ def network_teacher(
         Whose images are shown.
     layers, metric, n_features, seed
         As in `layer_rdms`.
-    by : str
-        By category over all images, as in the paper's searches, by another column, or by stimulus.
+    by : str, optional
+        By category over all images, as in the paper's searches, by another column, or by stimulus; by default that of
+        the data.
     limit : int, optional
         At most this many images, drawn by `seed`; by default all, and 1,000 by stimulus.
     batchnorm : str
@@ -83,6 +85,7 @@ def network_teacher(
     RSAError
         As `Teacher.from_network`.
     """
+    by = by or data.by
     stimuli = data.stimuli(part, limit=LIMIT if limit is None and by == "stimulus" else limit, seed=seed)
     where = place(data.shape, device, amp=False)
     settings: dict[str, Any] = {"metric": metric, "n_features": n_features, "seed": seed, "device": where.device}
@@ -106,10 +109,10 @@ def is_made_here(name: object) -> bool:
     return is_network(name) or (isinstance(name, str) and is_model_name(name))
 
 
-def own_by(teacher: str | None) -> str:
-    """What the RDMs of a search's teacher of this name are by, unless something else is asked for."""
+def own_by(teacher: str | None, data: str = "") -> str:
+    """What the RDMs of a search's teacher of this name are by, unless something else is asked for; data: its name."""
     if teacher is None or is_made_here(teacher):
-        return BY
+        return TextData.by if data.startswith("text:") else Data.by
     return by_of(teacher)
 
 
@@ -118,7 +121,7 @@ def trained_teacher(
     data: Data,
     recipe: Recipe,
     *,
-    by: str = BY,
+    by: str | None = None,
     seed: int = 0,
     cache: str | Path | None = None,
     progress: Callable[[int], object] | None = None,
@@ -131,6 +134,7 @@ def trained_teacher(
     It lies in the cache folder under all that decides it, so it is trained once; an interrupted training goes on from
     its last epoch. Raises RSAError when the training fails.
     """
+    by = by or data.by
     key = _key(network, data, recipe, by, seed)[:16]
     file = cache_folder(cache) / "teachers" / f"{network.replace(':', '-')}-{data.name.partition(':')[0]}-{key}.h5"
     if file.exists():
@@ -211,9 +215,9 @@ def make_teacher(
     if isinstance(teacher, Teacher):
         made = teacher
     elif isinstance(teacher, nn.Module):
-        made = network_teacher(type(teacher).__name__, teacher, data, by=by or BY, device=device)
+        made = network_teacher(type(teacher).__name__, teacher, data, by=by, device=device)
     elif recipe is not None and is_network(teacher):
-        made = trained_teacher(str(teacher), data, recipe, by=by or BY, device=device)
+        made = trained_teacher(str(teacher), data, recipe, by=by, device=device)
     elif isinstance(teacher, str) and is_model_name(teacher):
         made = _model_teacher(teacher, data, by=by or BY, device=device, loaders=loaders)
     else:

@@ -14,6 +14,7 @@ from torch.nn import functional
 from ...rsa import RSAError
 from ...rsa.errors import check_is, check_whole, reason
 from ...rsa.io.storage import check_writable
+from ..networks.recurrent import RecurrentNetwork
 from ..result import FAILED, OK
 from .batches import Batches
 from .checkpoints import Checkpoint
@@ -229,6 +230,8 @@ class Loop:
         self.wrapped.train()
         while self.step < self.last:
             epoch, first = divmod(self.step, self.batches.per_epoch)
+            if first == 0 and isinstance(self.model, RecurrentNetwork):
+                self.model.carried = None  # the text begins anew
             for inputs, labels, count in self.batches.epoch(epoch, first):
                 self._learn(inputs, labels, count)
                 self.step += 1
@@ -273,6 +276,8 @@ class Loop:
         kept.restore(self.model, self.optimiser)
         self.step, self.earlier = kept.position, kept.seconds
         self.sums.copy_(torch.tensor(kept.sums, dtype=torch.float64))
+        if isinstance(self.model, RecurrentNetwork):
+            self.model.restore(kept.carried)
         try:
             self.history = [Moment.from_dict(values) for values in kept.history]
             if not self.batches.team.first:
@@ -299,7 +304,7 @@ class Loop:
         self.optimiser.step()
         with torch.no_grad():
             correct = (logits.argmax(1) == labels).sum()
-            seen = torch.tensor(len(labels), dtype=torch.float64, device=labels.device)
+            seen = torch.tensor(labels.numel(), dtype=torch.float64, device=labels.device)
             self.sums += torch.stack([loss * seen, correct, seen])
 
     def _diverged(self, thorough: bool) -> str:
@@ -321,7 +326,10 @@ class Loop:
         weights, history = self.model.state_dict(), tuple(asdict(moment) for moment in self.history)
         about = (self._settings(), getattr(self.model, "origin", ""), self.step)
         sums = (loss, correct, images)
-        state = Checkpoint(weights, self.optimiser.state_dict(), *about, sums, random, history, self._seconds())
+        carried = self.model.carried or () if isinstance(self.model, RecurrentNetwork) else ()
+        state = Checkpoint(
+            weights, self.optimiser.state_dict(), *about, sums, random, history, self._seconds(), tuple(carried)
+        )
         state.save(file)
         if moment is not None:
             state.save(moment_path(file, moment))
