@@ -28,7 +28,8 @@ FILE = "nas_bench_nlp/logs_wikitext-2.zip"
 TEXT = "wikitext2/test.txt"
 TEACHER = "lstm:2x64"
 BUILD: Mapping[str, int] = {"embedding": 64}
-VOCABULARY, EPOCHS, RECIPE = 2000, 1.0, "text"
+VOCABULARY, EPOCHS, RECIPE, TEACHER_EPOCHS = 1000, 0.25, "text", 3
+CONTEXTS = 300  # for P, and to compare with the teacher
 DRAWS = 1000
 _MOST_BYTES, _MOST_FILES = 2**20, 20_000
 
@@ -99,16 +100,17 @@ def measure(
     logs, space = read_logs(data_dir), NASBenchNLP()
     if not 4 <= cells <= len(logs):
         raise RSAError(f"the logs have {len(logs)} different cells, of which 4 or more are drawn, not {cells}")
-    data = load_data(f"text:{text or data_folder(data_dir) / TEXT}", size=VOCABULARY)
+    data = load_data(f"text:{text or data_folder(data_dir) / TEXT}", size=VOCABULARY, validation=CONTEXTS)
     recipe = get_recipe(RECIPE)
     settings: dict[str, Any] = {"text": data.train.content, "words": 35 * len(data.train), "vocabulary": VOCABULARY}
-    settings |= {"build": dict(BUILD), "recipe": recipe.to_dict(), "epochs": EPOCHS, "teacher": TEACHER, "seed": seed}
+    settings |= {"build": dict(BUILD), "recipe": recipe.to_dict(), "epochs": EPOCHS, "seed": seed}
+    settings |= {"teacher": TEACHER, "teacher_epochs": TEACHER_EPOCHS, "contexts": CONTEXTS}
     values = _resumed(file, settings)
     keys = sorted(logs)
     drawn = [keys[i] for i in np.random.default_rng(seed).permutation(len(keys))[:cells]]
     result: dict[str, Any] = {"kind": KIND, "settings": settings, "rows": [], "values": values}
     if any(key not in values for key in drawn):
-        teacher = trained_teacher(TEACHER, data, recipe, seed=seed)
+        teacher = trained_teacher(TEACHER, data, get_recipe(RECIPE, epochs=TEACHER_EPOCHS), seed=seed)
         objective = Objective(space, data, recipe=recipe, epochs=EPOCHS, teacher=teacher, build=dict(BUILD), seed=seed)
         task: dict[str, Any] = {"shape": data.shape, "n_classes": data.n_classes, "seed": seed}
         for key in drawn:
@@ -144,8 +146,8 @@ def compare(values: Mapping[str, Mapping[str, Any]], logs: Mapping[str, Publishe
     predictors: dict[str, Array] = {
         "parameters, as published": np.array([float(one.parameters) for one in published]),
         "TG before training": column("tg_before"),
-        "P: minus the loss after one epoch here": loss,
-        "TG after one epoch here": tg,
+        f"P, minus the loss after {EPOCHS:g} epochs here": loss,
+        f"TG after {EPOCHS:g} epochs here": tg,
         "P + TG": loss + tg,
         "P + 5 TG": loss + 5 * tg,
         "their own loss after 1 of 50 epochs": -np.array([one.first for one in published]),

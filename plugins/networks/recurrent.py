@@ -74,7 +74,7 @@ class GraphLayer(nn.Module):
             for read, rows in self._rows.items():
                 found = from_words[step] if read == WORD and from_words is not None else None
                 found = functional.linear(before[read], joined[read]) if found is None else found
-                for (name, _), part in zip(rows, found.split(self.width, dim=1), strict=True):
+                for (name, _), part in zip(rows, torch.split(found, self.width, dim=1), strict=True):
                     parts.setdefault(name, []).append(part)
             for name, operation, inputs, products in self._program:
                 if operation == "linear":
@@ -128,6 +128,7 @@ class RecurrentNetwork(nn.Module):
         self.words = nn.Parameter(torch.empty(n_words, embedding).uniform_(-_INITIAL, _INITIAL))
         self.bias = nn.Parameter(torch.zeros(n_words))
         self.layers, self.dropout = nn.ModuleList(layers), dropout
+        self._widths = [[layer.width] * layer.states for layer in layers]  # of the states of each layer
         self.stages = tuple(f"state{i}" for i in range(1, len(layers) + 1))
         for name in self.stages:
             self.add_module(name, LastState())
@@ -137,9 +138,9 @@ class RecurrentNetwork(nn.Module):
         numbers = words.flatten(1).long()
         features, after = self._dropped(functional.embedding(numbers, self.words)), list[Tensor]()
         before = list(self.carried or ()) if self.training else []
-        for name, layer in zip(self.stages, self.layers, strict=True):
-            zeros = [features.new_zeros(len(numbers), layer.width) for _ in range(layer.states)]
-            own, before = before[: layer.states] or zeros, before[layer.states :]
+        for name, layer, widths in zip(self.stages, self.layers, self._widths, strict=True):
+            zeros = [features.new_zeros(len(numbers), width) for width in widths]
+            own, before = before[: len(widths)] or zeros, before[len(widths) :]
             features, states = layer(features, [state[: len(numbers)] for state in own])
             after += states
             self.get_submodule(name)(features)
@@ -150,9 +151,9 @@ class RecurrentNetwork(nn.Module):
 
     def restore(self, carried: Sequence[Tensor]) -> None:
         """Go on from the states of a checkpoint. Raises RSAError for those of another network."""
-        widths = [layer.width for layer in self.layers for _ in range(layer.states)]
+        widths = [width for own in self._widths for width in own]
         if carried and (
-            [state.shape[1:] for state in carried] != [(width,) for width in widths]
+            [tuple(state.shape[1:]) for state in carried] != [(width,) for width in widths]
             or any(state.numel() > _MOST**2 or state.layout is not torch.strided for state in carried)
         ):
             raise RSAError("the checkpoint's states are of another network")

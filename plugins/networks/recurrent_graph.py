@@ -121,14 +121,14 @@ def read_graph(content: Any) -> RecurrentGraph:
     nodes = {}
     for name, one in content.items():
         operation, inputs = (one.get("op"), one.get("input")) if isinstance(one, Mapping) else (None, None)
-        if not isinstance(operation, str) or not _are_names(inputs):
+        if not isinstance(operation, str) or not isinstance(inputs, list) or not all(map(_is_name, inputs)):
             raise RSAError(f"node {name!r:.60} of a recurrent cell has no op and input")
         nodes[str(name)] = Node(_PUBLISHED.get(operation, operation), tuple(inputs))
     return make_graph(nodes)
 
 
-def _are_names(inputs: object) -> bool:
-    return isinstance(inputs, list) and all(isinstance(name, str) for name in inputs)
+def _is_name(value: object) -> bool:
+    return isinstance(value, str)
 
 
 def reads(nodes: Mapping[str, Node], outputs: Iterable[str]) -> set[str]:

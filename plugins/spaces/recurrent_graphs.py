@@ -136,8 +136,9 @@ def _nodes(architecture: Architecture) -> tuple[dict[str, Node], list[str]]:
     nodes = {}
     for j in range(1, count + 1):
         operation = str(architecture[f"node{j}/operation"])
-        inputs = [f"node{j}/input_{side}" for side in "abc"[: 1 + (operation in _TWO) + (operation in _THREE)]]
-        nodes[f"node{j}"] = Node(operation.rstrip("23"), tuple(named(architecture[name]) for name in inputs))
+        sides = "abc"[: 1 + (operation in _TWO) + (operation in _THREE)]
+        read = (named(architecture[f"node{j}/input_{side}"]) for side in sides)
+        nodes[f"node{j}"] = Node(operation.rstrip("23"), tuple(read))
     wanted = [str(architecture[f"state{i}/node"]) for i in range(STATES)]
     made = [name if name in nodes else f"node{count}" for name in wanted]
     same: dict[Any, str] = {}
@@ -165,7 +166,7 @@ def _ordered(nodes: Mapping[str, Node], made: list[str]) -> tuple[dict[str, Node
     for _ in range(len(nodes)):  # each round tells nodes apart by what lies one step further away
         signs = {}
         for name, one in nodes.items():
-            inputs = [colours[read] for read in one.inputs]
+            seen = [colours[read] for read in one.inputs]
             readers = sorted(
                 (other.operation, -1 if other.operation in COMMUTATIVE else place, colours[reader])
                 for reader, other in nodes.items()
@@ -173,7 +174,7 @@ def _ordered(nodes: Mapping[str, Node], made: list[str]) -> tuple[dict[str, Node
                 if read == name
             )
             states = tuple(i for i, becomes in enumerate(made) if becomes == name)
-            known = tuple(sorted(inputs) if one.operation in COMMUTATIVE else inputs)
+            known = tuple(sorted(seen) if one.operation in COMMUTATIVE else seen)
             signs[name] = (colours[name], one.operation, known, tuple(readers), states)
         places = {sign: 10 + i for i, sign in enumerate(sorted(set(signs.values())))}
         found = {name: places[sign] for name, sign in signs.items()}

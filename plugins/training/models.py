@@ -13,7 +13,14 @@ from ...rsa import RSAError
 from ...rsa.errors import check_known, listing, near, reason
 from ..networks.structures import is_text
 
-FORMS = ("resnet:N", "nasnet-a[:NxF]", "pnasnet-5[:NxF]", "amoebanet-a[:NxF]", "torchvision:NAME", "ARCHITECTURE.json")
+FORMS: tuple[str, ...] = (
+    "resnet:N",
+    "nasnet-a[:NxF]",
+    "pnasnet-5[:NxF]",
+    "amoebanet-a[:NxF]",
+    "torchvision:NAME",
+    "ARCHITECTURE.json",
+)
 FORMS += ("lstm[:LxW]", "gru[:LxW]")
 
 

@@ -135,8 +135,8 @@ def read_text(
         return Part(source, places, labels[start:stop], {"stimulus_id": ids[start:stop]})
 
     bounds = (0, n - test - held_out, n - test, n)
-    parts = [part(start, stop) for start, stop in pairwise(bounds)]
-    return TextData(name, tuple(spelled[i] for i in kept), *parts)
+    train, valid, tested = (part(start, stop) for start, stop in pairwise(bounds))
+    return TextData(name, tuple(spelled[i] for i in kept), train, valid, tested)
 
 
 def _numbers(path: Path) -> tuple[Array, dict[str, int]]:
