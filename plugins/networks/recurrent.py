@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ...rsa import RSAError
+from .operations import check_task
 from .recurrent_graph import WORD, RecurrentGraph
 from .structures import is_text
 
@@ -201,6 +202,7 @@ def recurrent_network(
     RSAError
         For images, and for invalid settings.
     """
+    check_task(input_shape, n_classes)
     if not is_text(input_shape):
         size = " x ".join(map(str, input_shape))
         raise RSAError(f"recurrent networks read text, not images of {size}: choose data text:FILE")

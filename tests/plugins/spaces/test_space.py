@@ -15,6 +15,7 @@ from tgsage.rsa import RSAError
 from torch import nn
 
 NAMES = ("cnn3", "cnn10", "cell", "cell2", "nasbench201", "macro", "toy")
+ALL = (*NAMES, "rnn-tree4", "nas-bench-nlp")
 
 
 def every_choice(space: Space) -> Iterator[dict[str, Any]]:
@@ -43,7 +44,7 @@ def written(space: Space, rng: np.random.Generator) -> dict[str, Any]:
     return chosen
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", ALL)
 @given(seed=st.integers(0, 2**32 - 1))
 @settings(max_examples=25, deadline=None)
 def test_canonical_is_idempotent_and_valid_and_json(name: str, seed: int) -> None:
@@ -145,7 +146,7 @@ def test_an_architecture_is_a_mapping(wrong: Any) -> None:
         get_space("toy").validate(wrong)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", ALL)
 def test_choosing_in_order_never_needs_to_look_ahead(name: str) -> None:
     space = get_space(name)
     seen = {""}
@@ -160,7 +161,7 @@ def test_choosing_in_order_never_needs_to_look_ahead(name: str) -> None:
         assert len(kinds) == len(set(kinds))
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", ALL)
 def test_a_space_comes_back_by_name_and_from_another_process(name: str) -> None:
     space = get_space(name)
     assert space.name == name
@@ -171,11 +172,13 @@ def test_a_space_comes_back_by_name_and_from_another_process(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["cnn", "cnn0", "cnn101", "cell0", "cell21", "darts", "", "cnn10 ", "cell05"])
 def test_an_unknown_space_lists_the_known_ones(name: str) -> None:
-    with pytest.raises(RSAError, match=r"known: cnn10, cnn20, cell, nasbench201, macro, toy|has 1 to \d+"):
+    with pytest.raises(
+        RSAError, match=r"known: cnn10, cnn20, cell, nasbench201, macro, toy, rnn-tree, nas-bench-nlp|has 1 to \d+"
+    ):
         get_space(name)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", ALL)
 def test_settings_and_sizes_that_cannot_be_are_refused(name: str) -> None:
     space = get_space(name)
     architecture = space.sample(np.random.default_rng(0))

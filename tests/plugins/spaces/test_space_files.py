@@ -14,7 +14,7 @@ from tgsage.plugins.spaces.cell import cell_graph
 from tgsage.rsa import RSAError
 from tgsage.rsa.cli.app import main
 
-NAMES = ("cnn10", "cnn20", "cell", "nasbench201", "macro", "toy")
+NAMES = ("cnn10", "cnn20", "cell", "nasbench201", "macro", "toy", "rnn-tree", "nas-bench-nlp")
 
 
 @pytest.mark.parametrize("name", NAMES)
