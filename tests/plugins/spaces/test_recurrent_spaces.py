@@ -21,7 +21,9 @@ def outputs(graph: RecurrentGraph) -> torch.Tensor:
     with torch.no_grad():
         for value in layer.parameters():
             value.copy_(matrix if value.ndim == 2 else matrix[0])
-    return layer(torch.randn(2, 5, 3, dtype=torch.float64), [torch.zeros(2, 3, dtype=torch.float64)] * layer.states)[0]
+    words, zeros = torch.randn(2, 5, 3, dtype=torch.float64), torch.zeros(2, 3, dtype=torch.float64)
+    found: torch.Tensor = layer(words, [zeros] * layer.states)[0]
+    return found
 
 
 @pytest.mark.parametrize("space", [RNNTree(4), NASBenchNLP()], ids=["tree", "graph"])

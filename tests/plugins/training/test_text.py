@@ -36,7 +36,7 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """70 contexts, in which each word follows from the two before it, but for some."""
     rng, lines, state = np.random.default_rng(0), [], 0
     for _ in range(280):
-        line = []
+        line = list[str]()
         for _ in range(8):
             state = (3 * state + len(line)) % 8 if rng.random() < 0.9 else int(rng.integers(8))
             line.append(WORDS[state])
@@ -124,7 +124,7 @@ def test_each_stream_is_read_in_order_and_every_context_once(data: Data) -> None
     assert found is not None
     order, sizes = found
     assert sorted(order.tolist()) == list(range(len(data.train)))
-    steps = [batch.tolist() for batch in order.split(sizes)]
+    steps = [batch.tolist() for batch in torch.split(order, sizes)]
     assert {len(batch) for batch in steps[:-1]} == {20}
     for before, after in pairwise(steps):
         assert after == [place + 1 for place in before[: len(after)]]
