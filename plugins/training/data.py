@@ -207,6 +207,11 @@ class Data:
         Parameters
         ----------
         part : Part
+
+        Returns
+        -------
+        dict
+            Name -> values, one for each image.
         """
         return {**part.table, "category_name": np.array(self.classes)[part.labels.numpy()]}
 
