@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ..rsa import RDM, Features, Guidance, RSAError, Stimuli, Teacher, TeacherScore, load_model
 from ..rsa.errors import as_names, check_whole, kind_of
 from ..rsa.inference.bootstrap import LEAST
-from ..rsa.networks.readout import N_FEATURES
+from ..rsa.networks.readout import N_FEATURES, NoTokens
 from ..rsa.networks.stimuli import Images, as_stimuli
 from ..rsa.similarity.table import check_similarity
 from ..rsa.similarity.without_rdms import NAMES
@@ -253,7 +253,8 @@ class Options:
             )
             return (chosen.keep(wanted) if wanted else chosen), stimuli
         del settings["by"]
-        return model_teacher(
+        make = partial(
+            model_teacher,
             teacher,
             stimuli,
             wanted,
@@ -268,9 +269,12 @@ class Options:
             n_features=self.n_features or None,
             batch_size=self.batch_size,
             device=self.device,
-            tokens=self.tokens,
             loaders=self.loaders,
         )
+        try:
+            return make(tokens=self.tokens)
+        except NoTokens:  # which are for the other model then
+            return make(tokens="all")
 
     def layers_of(
         self,
@@ -319,8 +323,13 @@ class Options:
             kept = self.cache.load(key, guide.readout, guide.stimuli, chosen.by)
             if kept is not None:
                 return kept
-        with bar(self.progress, f"{source.name}: forward passes", len(guide.stimuli), "images") as done:
-            made = guide.layers(source.module, progress=done)
+        try:
+            with bar(self.progress, f"{source.name}: forward passes", len(guide.stimuli), "images") as done:
+                made = guide.layers(source.module, progress=done)
+        except NoTokens:
+            if chosen.attrs.get("tokens") != self.tokens:
+                raise
+            return replace(self, tokens="all").layers_of(source, chosen, stimuli, taught=taught, checksum=checksum)
         if key is not None and self.cache is not None:
             self.cache.keep(key, guide.readout, made)
         return made

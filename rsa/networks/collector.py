@@ -20,7 +20,7 @@ from ..similarity.features import Features, averaged_over, forget
 from ..types import Array, Attr
 from .hooks import Activations, listening
 from .layers import CLASS_TOKENS, Layer, choose_layers, has_class_token, hidden_in
-from .readout import Layers, Readout, T
+from .readout import Layers, NoTokens, Readout, T
 from .stimuli import Images, as_stimuli
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ class Collector:
         self._totals: dict[str, int] = {}
         self._any_tokens = False
         if readout.tokens == "cls" and not has_class_token(model):
-            raise RSAError(f"the model has no class token ({', '.join(CLASS_TOKENS[:3])}); tokens 'mean' needs none")
+            raise NoTokens(f"the model has no class token ({', '.join(CLASS_TOKENS[:3])}); tokens 'mean' needs none")
         self._names: list[str] | None = None
         self._batch_first: dict[str, bool] = {}  # False: the batches had as many images as tokens, if these come first
         self._open = ExitStack()
@@ -176,7 +176,7 @@ class Collector:
             )
         if self.readout.tokens != "all" and not self._any_tokens:
             which = f"tokens {self.readout.tokens!r}"
-            raise RSAError(f"{which} is for layers that return (images, tokens, width), and none of these does")
+            raise NoTokens(f"{which} is for layers that return (images, tokens, width), and none of these does")
         wrong = self._ids[self._seen != 1]
         if len(wrong):
             raise RSAError(f"{len(wrong)} of {len(self._ids)} stimuli were not shown exactly once: {listing(wrong)}")

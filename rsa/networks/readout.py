@@ -19,6 +19,10 @@ LAYER_METRICS = PLAIN
 TOKENS = ("all", "cls", "mean")
 
 
+class NoTokens(RSAError):
+    """Raised where tokens are asked for of a model that has none."""
+
+
 def check_loaders(loaders: int) -> int:
     """The number of threads that decode images. Raises RSAError for none."""
     if loaders < 1:

@@ -30,6 +30,18 @@ def small():
 
 def large():
     return network(1, 16)
+
+class Patches(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.embed, self.mix = nn.Conv2d(3, 6, 4, 4), nn.Linear(6, 6)
+
+    def forward(self, x):
+        return self.mix(self.embed(x).flatten(2).mT)
+
+def patches():
+    torch.manual_seed(2)
+    return Patches(), ImagePreprocess(12)
 """
 
 APP = Typer()
@@ -92,6 +104,19 @@ def test_a_model_against_itself_and_its_untrained_twin(folder: Path, similarity:
     assert twin.table.shape == (4, 2)
     assert twin.tg < 1 - 1e-3
     assert (twin.draws is None) == (similarity != "rdm")
+
+
+def test_tokens_are_those_of_the_model_that_has_them(folder: Path) -> None:
+    one, other, shown = f"{folder}/own.py:patches", f"{folder}/own.py:small", folder / "images"
+    here, there = (tgsage.score(*pair, shown, tokens="mean", bootstrap=0) for pair in ((one, other), (other, one)))
+    assert (here.attrs["tokens"], here.attrs.get("teacher_tokens")) == ("mean", None)
+    assert (there.attrs.get("tokens"), there.attrs["teacher_tokens"]) == (None, "mean")
+    np.testing.assert_allclose(here.table.values, there.table.values.T, atol=1e-6)
+    module, preprocess = load_model(one)
+    expected = layer_rdms(module, images(shown), "mix", preprocess=preprocess, tokens="mean")["mix"]
+    np.testing.assert_allclose(here.layers["mix"].values, expected.values, atol=1e-6)
+    with pytest.raises(RSAError, match="and none of these does"):
+        tgsage.score(other, other, shown, tokens="mean")
 
 
 def test_a_model_becomes_a_teacher_file(folder: Path) -> None:
