@@ -67,10 +67,15 @@ def describe(
     from ...rsa import RSAError
     from ...rsa.cli.console import print_table, progress, write_json
     from ...rsa.plots.figures import save_figure
-    from ..catalogue.lookup import find
+    from ..catalogue.lookup import data_folder, find
     from ..description import describe as description
 
     dataset = find(name)
+    if dataset is not None and _presence(dataset, data_folder(data_dir)) == "no":  # what follows says how to get it
+        files = [[file.path, f"{file.size / 1e6:.1f} MB" if file.size else "-", "no"] for file in dataset.files]
+        facts = [dataset.title, f"published at: {dataset.source} ({_access(dataset)})"]
+        facts += [f"licence: {dataset.licence}", f"citation: {dataset.citation}"]
+        print_table(dataset.name, ["file", "size", "on disk"], files, facts)
     if dataset is not None and dataset.kind == "behavior":
         from .behavior import describe_behavior
 

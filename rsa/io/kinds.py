@@ -1,6 +1,7 @@
 """What a file is, by its first bytes, whatever its name says."""
 
 import zipfile
+from contextlib import suppress
 from pathlib import Path
 
 from ..errors import RSAError, reason
@@ -15,6 +16,8 @@ _SIGNS = {
     b"MATLAB 5.0": "mat",
     b"CDF": "netcdf3",
 } | dict.fromkeys((b"\x89HDF\r\n\x1a\n", b"MATLAB 7.3"), "hdf5")
+_HEAD = 352  # bytes
+_PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".gif")
 _SAVE = "save one row per stimulus with its names as .npz or a table"
 _OTHERS = {
     b"\x1f\x8b": "compressed by gzip; unpack it first",
@@ -28,6 +31,8 @@ _OTHERS = {
     b"BRSMPGRP": "raw electrophysiology (Blackrock); sort its spikes and convert it to NWB",
     b"\x02\x27\x91\xc6": "raw electrophysiology (Intan); sort its spikes and convert it to NWB",
     b"PLEX": "raw electrophysiology (Plexon); sort its spikes and convert it to NWB",
+    b"RDX": f"data of R; {_SAVE}",
+    b"X\n\0\0": f"data of R; {_SAVE}",
     b"{": f"JSON; {_SAVE}",
     b"[": f"JSON; {_SAVE}",
 }
@@ -64,7 +69,8 @@ def what_is(path: Path) -> str:
     """What a file is that is not read, and what to do with it, in a few words."""
     kind = content_of(path)
     if kind == "folder":
-        return "a folder; name a file in it"
+        pictures = any(one.suffix.lower() in _PICTURES for one in path.iterdir())
+        return "a folder of images; --stimuli takes it" if pictures else "a folder; name a file in it"
     if kind == "zip":
         with zipfile.ZipFile(path) as archive:
             if any(name.endswith("data.pkl") for name in archive.namelist()):
@@ -82,9 +88,23 @@ def what_is(path: Path) -> str:
         return f"a NIfTI image; {_SAVE}, the voxels of a region as columns"
     if start[:1] == b"\x80" and start[1:2] in (b"\x02", b"\x03", b"\x04", b"\x05"):
         return f"a pickle, which can run code when it is read; {_SAVE}"
+    if start[8:10] == b'{"':
+        return "weights of a model (safetensors); --weights takes it, with the model that they belong to"
+    if path.name.lower().endswith((".rda", ".rdata", ".rds")):
+        return f"data of R; {_SAVE}"
+    if path.suffix.lower() == ".mat" and start[:1] in (b"\0", b"\x0a", b"\xe8"):
+        return "perhaps a MATLAB 4 file; save it with -v7 or -v7.3"
     known = next((words for sign, words in _OTHERS.items() if start.startswith(sign)), "")
     if known or not start:
         return known or "empty"
+    with suppress(UnicodeDecodeError):
+        if (
+            start.decode(errors="strict" if len(start) < _HEAD else "ignore")
+            .replace("\n", "")
+            .strip("\r")
+            .isprintable()
+        ):
+            return "a text without columns; a table has them, separated by commas or tabs"
     return f"of no kind that is known here (it begins with {start[:12]!r}); {_SAVE}"
 
 
@@ -96,6 +116,6 @@ def is_matlab(path: Path) -> bool:
 def _start(path: Path) -> bytes:
     try:
         with path.open("rb") as file:
-            return file.read(352)
+            return file.read(_HEAD)
     except OSError as error:
         raise RSAError(f"{path} cannot be read: {error.strerror or error}") from error

@@ -142,6 +142,19 @@ def test_a_scaled_description_counts_the_neuroids_left_out(file: Path, tmp_path:
     assert "left out of RDMs: 1 neuroids of V4" in shown
 
 
+def test_a_data_set_that_is_not_here_is_described_by_the_catalogue(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["data", "describe", "li2026", "--data-dir", str(tmp_path)]) == 2
+    told = capsys.readouterr()
+    assert all(part in told.out for part in ("47,503 units", "public, by tgsage data fetch", "Nature Neuroscience"))
+    assert "`tgsage data fetch li2026` downloads it" in told.err
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images" / "a.png").touch()
+    assert main(["data", "describe", str(tmp_path / "images")]) == 2
+    assert "is a folder of images; --stimuli takes it" in capsys.readouterr().err.replace("it is", "is")
+
+
 def test_a_recording_of_averages_says_that_it_has_no_ceiling(data_dir: Path, tmp_path: Path) -> None:
     shown = run("describe", "cowley2023/190923", "--data-dir", data_dir, "--json", tmp_path / "d.json")
     found = json.loads((tmp_path / "d.json").read_text())
@@ -238,6 +251,9 @@ def test_describe_says_which_images_are_needed_and_which_filter_is_usual(
         (b"\x1f\x8b\x08", "compressed by gzip; unpack it first"),
         (b"SQLite format 3\0", "an SQLite database"),
         (b"CDF\x01", "is netCDF3"),
+        (b'\x40\0\0\0\0\0\0\0{"a":', "weights of a model (safetensors); --weights takes it"),
+        (b"RDX3\nX\n", "data of R"),
+        (b"not a table\nof anything\n", "a text without columns"),
         (b"", "empty"),
     ],
 )
