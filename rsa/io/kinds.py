@@ -1,7 +1,6 @@
 """What a file is, by its first bytes, whatever its name says."""
 
 import zipfile
-from contextlib import suppress
 from pathlib import Path
 
 from ..errors import RSAError, reason
@@ -97,14 +96,9 @@ def what_is(path: Path) -> str:
     known = next((words for sign, words in _OTHERS.items() if start.startswith(sign)), "")
     if known or not start:
         return known or "empty"
-    with suppress(UnicodeDecodeError):
-        if (
-            start.decode(errors="strict" if len(start) < _HEAD else "ignore")
-            .replace("\n", "")
-            .strip("\r")
-            .isprintable()
-        ):
-            return "a text without columns; a table has them, separated by commas or tabs"
+    text = start.decode(errors="ignore")
+    if len(text.encode()) > len(start) - 4 and "".join(text.split()).isprintable():  # 4: a letter cut at the end
+        return "a text without columns; a table has them, separated by commas or tabs"
     return f"of no kind that is known here (it begins with {start[:12]!r}); {_SAVE}"
 
 
