@@ -113,7 +113,7 @@ def describe(
         return _describe_rdms(load_teacher(name_or_path, data_dir=data_dir, **given))
     settings = RegionSettings(missing="drop", **{key: value for key, value in made.items() if value is not None})
     made = {key: getattr(settings, key) for key in made}
-    recording = check_recording(load_as(name_or_path, data_dir, replace(layout, window=window), where))
+    recording = check_recording(load_as(name_or_path, data_dir, replace(layout, window=window), where, by))
     facts = _facts(recording) | _images(recording, data_dir)
     if level is None and not {"region", "subregion"} & set(recording.coords):
         recording = recording.assign_coords(region=("neuroid", ["all"] * recording.sizes["neuroid"]))

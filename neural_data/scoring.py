@@ -15,7 +15,9 @@ from ..rsa.networks.stimuli import Images, as_stimuli
 from ..rsa.similarity.table import check_similarity
 from ..rsa.similarity.without_rdms import NAMES
 from .catalogue.images import images
+from .catalogue.lookup import with_columns_of_images
 from .layers import comparable, given_layers, is_file_of_layers, matching_layers
+from .recordings.selection import columns_named
 from .settings import GUESSED, SPLITS, Layout, RegionSettings
 from .teacher import as_teacher, is_model_name, load_teacher, publishes_rdms
 
@@ -249,7 +251,15 @@ class Options:
         wanted = as_names(self.targets, "targets")
         if not (isinstance(teacher, str) and is_model_name(teacher)):
             chosen = _teacher(
-                teacher, settings, self.layout, self.similarity, self.method, self.seed, self.data_dir, self.progress
+                teacher,
+                stimuli,
+                settings,
+                self.layout,
+                self.similarity,
+                self.method,
+                self.seed,
+                self.data_dir,
+                self.progress,
             )
             return (chosen.keep(wanted) if wanted else chosen), stimuli
         del settings["by"]
@@ -373,6 +383,7 @@ def model_teacher(
 
 def _teacher(
     teacher: "str | Path | Teacher | xarray.DataArray",
+    stimuli: "str | Path | Images | None",
     settings: Mapping[str, Any],
     layout: Layout,
     similarity: str,
@@ -390,13 +401,15 @@ def _teacher(
         return teacher
     given |= {"features": similarity != "rdm"} | ({"method": method} if method else {})
     if not isinstance(teacher, str | Path):
-        name, make = "recording", partial(as_teacher, teacher)
+        names = columns_named(given.get("where", ())) | ({given["by"]} if "by" in given else set()) - {"stimulus"}
+        recording = with_columns_of_images(teacher, names, data_dir, stimuli) if names else teacher
+        name, make = "recording", partial(as_teacher, recording)
     elif publishes_rdms(teacher, layout):
         of_responses = {key: settings[key] for key in ("window", "missing", "splits", "where")}
         refuse(of_responses, f"is for recordings, and {teacher} holds RDMs as they are")
         return load_teacher(teacher, data_dir=data_dir, **given)
     else:
-        name, make = str(teacher), partial(load_teacher, teacher, data_dir=data_dir, layout=layout)
+        name, make = str(teacher), partial(load_teacher, teacher, data_dir=data_dir, layout=layout, stimuli=stimuli)
     given |= {"seed": seed, "splits": given.get("splits", SPLITS if similarity == "rdm" else 0)}
     with bar(progress, f"{name}: split halves", given["splits"]) as done:
         return make(progress=done, **given)

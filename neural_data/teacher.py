@@ -26,6 +26,8 @@ from .settings import GUESSED, SPLITS, Layout, RegionSettings, window_text
 if TYPE_CHECKING:
     import xarray
 
+    from ..rsa.networks.stimuli import Images
+
 _STATED = ("source", "unit", "level", "scale", "window", "repeats", "selected", "read_as", "left_out", "note")
 
 
@@ -160,6 +162,7 @@ def load_teacher(
     features: bool = False,
     where: str | Iterable[str] = (),
     layout: Layout = GUESSED,
+    stimuli: "str | Path | Images | None" = None,
     progress: Callable[[int], object] = lambda steps: None,
 ) -> Teacher:
     """Load a teacher by name or file: a recording, published RDMs, or what `Teacher.save` wrote.
@@ -181,6 +184,8 @@ def load_teacher(
         Conditions on the columns of a recording, see `select`.
     layout : Layout
         What the columns of a table or the variables of a file of arrays are.
+    stimuli : str, Path or images, optional
+        Images of a recording, whose table has columns for `by` and `where`; those that it names by default.
     progress : callable, optional
         Called with the number of split halves done.
 
@@ -201,7 +206,7 @@ def load_teacher(
     if is_model_name(name_or_path):
         raise RSAError(f"{name_or_path} is a model, and a teacher only over images: Teacher.from_network takes both")
     if not publishes_rdms(name_or_path, layout):
-        recording = load_as(name_or_path, data_dir, replace(layout, window=window), where)
+        recording = load_as(name_or_path, data_dir, replace(layout, window=window), where, by, stimuli)
         name = str(recording.attrs.get("identifier", "")) or Path(name_or_path).name
         return as_teacher(recording, name=name, features=features, progress=progress, **given)
     if where or layout.given:

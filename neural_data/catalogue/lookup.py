@@ -11,12 +11,15 @@ from ...rsa import RDM, RSAError
 from ...rsa.errors import as_names, near
 from ...rsa.io.arrays import ARRAYS, ArrayFile
 from ...rsa.io.kinds import TABLES, content_of, is_matlab, what_is
+from ...rsa.networks.stimuli import as_stimuli
 from ..recordings.selection import columns_named, select
 from ..settings import GUESSED, Layout, check_axes
 from .datasets import DATASETS, DataFile, Dataset
 
 if TYPE_CHECKING:
     import xarray
+
+    from ...rsa.networks.stimuli import Images
 
 
 def list_datasets() -> tuple[Dataset, ...]:
@@ -78,29 +81,37 @@ def load_as(
     data_dir: str | Path | None = None,
     layout: Layout = GUESSED,
     where: str | Iterable[str] = (),
+    by: str | None = None,
+    stimuli: "str | Path | Images | None" = None,
 ) -> "xarray.DataArray":
-    """What `load` returns."""
-    recording = _load(name_or_path, data_dir, layout)
-    if not where:
-        return recording
+    """What `load` returns, with the column that RDMs are by where a table of the images has it."""
     where = as_names(where, "where")
-    return select(_with_columns_of_images(recording, columns_named(where), data_dir), where)
+    recording = _load(name_or_path, data_dir, layout)
+    names = columns_named(where) | ({by} if by not in (None, "stimulus") else set())
+    return select(with_columns_of_images(recording, names, data_dir, stimuli), where)
 
 
-def _with_columns_of_images(
-    recording: "xarray.DataArray", names: set[str], data_dir: str | Path | None
+def with_columns_of_images(
+    recording: "xarray.DataArray",
+    names: set[str],
+    data_dir: str | Path | None,
+    stimuli: "str | Path | Images | None" = None,
 ) -> "xarray.DataArray":
-    """The recording with these columns of its images' table, where it lacks them and the images are there."""
+    """The recording with these columns of its images' table, where it lacks them and the images are there.
+
+    stimuli: its images, by default those that it names.
+    """
     from .images import images, match_images
 
     known = recording.attrs.get("identifier", "") in {dataset.name for dataset in DATASETS}
-    source = recording.attrs.get("images", recording.attrs.get("identifier", "") if known else "")
+    source = str(recording.attrs.get("images", recording.attrs.get("identifier", "") if known else ""))
     lacking = names.difference(map(str, recording.coords))
-    if not lacking or not source:
+    if not lacking or not (source or stimuli is not None):
         return recording
-    columns = {}
+    shown, columns = source if stimuli is None else stimuli, {}
     with suppress(RSAError):  # then the columns of the recording are all that there are
-        table = match_images(recording, images(str(source), data_dir=data_dir)).table
+        opened = images(shown, data_dir=data_dir) if isinstance(shown, str | Path) else as_stimuli(shown)
+        table = match_images(recording, opened).table
         place = {name: i for i, name in enumerate(table["stimulus_id"].tolist())}
         order = [place[name] for name in recording["stimulus_id"].values.tolist()]
         columns = {name: ("presentation", table[name][order]) for name in lacking.intersection(table)}

@@ -114,7 +114,7 @@ def score_over_time(
     125.0
     """
     settings = _settings(by=by, level=level, scale=scale, missing=missing)
-    loaded, name = _recording(recording, data_dir, layout, where)
+    loaded, name = _recording(recording, data_dir, layout, where, settings.by, stimuli)
     chosen = time_windows(loaded, width=width, step=step, between=between, windows=windows)
     wanted = _targets(loaded, settings.level, targets)
     resampling = {"bootstrap": bootstrap, "permutations": permutations, "splits": splits}
@@ -187,7 +187,12 @@ def _settings(**given: Any) -> RegionSettings:
 
 
 def _recording(
-    recording: "str | Path | xarray.DataArray", data_dir: str | Path | None, layout: Layout, where: str | Iterable[str]
+    recording: "str | Path | xarray.DataArray",
+    data_dir: str | Path | None,
+    layout: Layout,
+    where: str | Iterable[str],
+    by: str,
+    stimuli: "str | Path | Images | None",
 ) -> "tuple[xarray.DataArray, str]":
     """The recording with what is chosen of it, and its name."""
     if not isinstance(recording, str | Path):
@@ -196,7 +201,7 @@ def _recording(
     if is_model_name(recording) or publishes_rdms(recording, layout):
         what = "is a model" if is_model_name(recording) else "holds RDMs as they are"
         raise RSAError(f"over time means in the time bins of a recording, and {recording} {what}")
-    loaded = load_as(recording, data_dir, layout, where)
+    loaded = load_as(recording, data_dir, layout, where, by, stimuli)
     return loaded, str(loaded.attrs.get("identifier", "")) or Path(recording).name
 
 

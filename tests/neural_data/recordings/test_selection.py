@@ -5,8 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tgsage
 from tgsage.neural_data import as_teacher, from_arrays, load, load_teacher, reliable_neuroids, save_recording, select
-from tgsage.rsa import RSAError, Teacher
+from tgsage.rsa import Features, RSAError, Teacher
 from tgsage.rsa.cli.app import main
 
 RNG = np.random.default_rng(0)
@@ -121,3 +122,14 @@ def test_columns_of_the_images_choose_too(tmp_path: Path) -> None:
     found = load(tmp_path / "one.nc", where=["colour=r", "variation=6"])
     kept = np.array([colours[name] == "r" for name in NAMES]) & (VARIATION == 6)
     np.testing.assert_array_equal(found.values, ONE.values[kept])
+    save_recording(ONE, tmp_path / "plain.nc")  # which does not say where its images are
+    chosen = ["colour=r,b", "variation=6"]
+    with pytest.raises(RSAError, match="no column colour"):
+        load_teacher(tmp_path / "plain.nc", where=chosen, splits=0)
+    expected = load_teacher(tmp_path / "one.nc", where=chosen, splits=0).rdms["V4"]
+    features = Features(RNG.normal(size=(8, 5)), [f"s{i}" for i in range(8)])
+    for recording in (tmp_path / "plain.nc", ONE):
+        result = tgsage.score(features, recording, tmp_path / "images", where=chosen, splits=0, bootstrap=0)
+        np.testing.assert_array_equal(result.targets["V4"].values, expected.values)
+        grouped = tgsage.score(features, recording, tmp_path / "images", by="colour", splits=0, bootstrap=0)
+        assert set(grouped.targets["V4"].labels) == set("rgb")
