@@ -57,8 +57,8 @@ Window = Annotated[
 Where = Annotated[
     list[str] | None,
     typer.Option(
-        help="Only what meets this condition on a column of neuroids, presentations or images (quote < and >): variation=6, region=V4,IT, object_name=!car, "
-        "'reliability>.4'; repeat it for several.",
+        help="Only what meets this condition on a column of neuroids, presentations or images (quote < and >): "
+        "variation=6, region=V4,IT, object_name=!car, 'reliability>.4'; repeat it for several.",
         show_default="everything",
     ),
 ]
