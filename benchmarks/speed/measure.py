@@ -20,6 +20,7 @@ ROWS = {  # name of the row and of its function -> module
     "memory": "networks",
     "draws": "rdms",
     "ceilings": "ceilings",
+    "models": "models",
     "time": "over_time",
     "tvsd": "recordings",
     "search": "search",

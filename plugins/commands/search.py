@@ -332,7 +332,7 @@ def _fixed(pairs: list[str], space: "Space") -> "dict[str, Choice]":
 @contextmanager
 def _interruptible(view: Any) -> Iterator[None]:
     """The view as long as the search runs. SIGTERM, which schedulers send, interrupts as Ctrl-C does."""
-    from ..searching.interruption import interruptible
+    from ...rsa.cli.interruption import interruptible
 
     with interruptible():
         try:

@@ -10,8 +10,8 @@ from multiprocessing.connection import Connection, wait
 from typing import TYPE_CHECKING
 
 from ...rsa import RSAError
+from ...rsa.cli.interruption import interruptible
 from .candidates import Notify, work
-from .interruption import interruptible
 from .isolation import Child, packed
 from .leases import end_owner, new_owner
 

@@ -6,7 +6,7 @@ import time
 import weakref
 
 import pytest
-from tgsage.plugins.searching import interruption
+from tgsage.rsa.cli import interruption
 
 
 class Thing:

@@ -1,4 +1,4 @@
-"""What stops a search from outside: SIGTERM, which schedulers send, and the SIGINT of Ctrl-C."""
+"""What stops a command from outside: SIGTERM, which schedulers send, and the SIGINT of Ctrl-C."""
 
 import signal
 import sys
