@@ -131,8 +131,9 @@ def each_window(
         halves = None
         if splits and rdms:
             try:
+                used = np.sort(np.concatenate([neuroids[target] for target in rdms]))
                 halves = split_half(
-                    part.isel(neuroid=np.sort(np.concatenate([neuroids[target] for target in rdms]))),
+                    part if len(used) == part.sizes["neuroid"] else part.isel(neuroid=used),  # isel copies
                     by=settings.by,
                     level=_TARGET,
                     scale=settings.scale,
@@ -144,6 +145,7 @@ def each_window(
             except RSAError as error:
                 lacking = {**lacking, "": f"no reliability: {error}"}
         made, reasons = made + len(rdms), reasons | lacking
+        del part  # one window is held at a time, and none while what it gave is compared
         yield WindowRDMs(window, rdms, lacking, halves)
         progress(1)
     if not made:

@@ -152,8 +152,9 @@ def score_over_time(
     )
     if bootstrap is None:
         bootstrap = DRAWS if groups is not None or len(next(iter(shown.rdms.values()))) >= LEAST else 0
+    model_name, model_attrs, compared = made.model, made.attrs, made.layers
+    del shown, teacher, made  # RDMs of many stimuli are large, and the windows bring their own
     seen: list[Any] = []
-    compared: Any = made.layers
 
     def rdms() -> Iterator[tuple[Window, Mapping[str, RDM]]]:
         every = each_window(loaded, chosen, settings, targets=wanted, splits=splits, seed=seed, method=method)
@@ -161,7 +162,7 @@ def score_over_time(
             seen.append(about(one, wanted))
             yield one.window, one.rdms
 
-    label = f"{name}: {len(made.layers)} layers against {len(wanted)} targets"
+    label = f"{name}: {len(compared)} layers against {len(wanted)} targets"
     with bar(progress, label, len(chosen), "windows") as done:
         found = compare_over_time(
             compared,
@@ -177,9 +178,9 @@ def score_over_time(
         )
     known = course(seen, wanted).sel(target=found.targets)
     stated = _attrs(loaded, settings, chosen, splits, seed)
-    attrs = {**made.attrs, **{f"teacher_{key}": value for key, value in stated.items()}}
+    attrs = {**model_attrs, **{f"teacher_{key}": value for key, value in stated.items()}}
     table = found.table.assign({str(key): column for key, column in known.data_vars.items()})
-    return replace(found, table=table, by=settings.by, model=made.model, attrs=attrs)
+    return replace(found, table=table, by=settings.by, model=model_name, attrs=attrs)
 
 
 def _settings(**given: Any) -> RegionSettings:

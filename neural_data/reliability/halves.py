@@ -29,9 +29,12 @@ class Trials:
 
     def __init__(self, recording: "xarray.DataArray") -> None:
         dtype = recording.dtype if recording.dtype in (np.float32, np.float64) else np.dtype(np.float64)
-        self.values: Array = np.empty(recording.shape, dtype)
-        for here, block in blocks(recording):
-            self.values[:, here] = block
+        held = recording.variable._data  # of a recording on disk no array
+        shared = isinstance(held, np.ndarray) and held.dtype == dtype and held.flags.c_contiguous
+        self.values: Array = held if shared else np.empty(recording.shape, dtype)
+        for here, block in blocks(recording):  # checks what it reads
+            if not shared:
+                self.values[:, here] = block
         stimuli, codes = encode(recording["stimulus_id"].values)
         self._columns = {"stimulus": stimuli, **constant_columns(recording, codes)}
         self._order = np.argsort(codes, kind="stable")

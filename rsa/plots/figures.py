@@ -3,7 +3,7 @@
 import base64
 import io
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -67,6 +67,21 @@ def shortened(name: str, most: int = 18) -> str:
     """The end of a long name, since layers differ there."""
     name = printable(name)
     return name if len(name) <= most else f"\N{HORIZONTAL ELLIPSIS}{name[1 - most :]}"
+
+
+def told_apart(names: Sequence[str], most: int = 18) -> dict[str, str]:
+    """Name -> at most so many letters of it: the end, the beginning, both, or what follows the beginning that all
+    share, whichever leaves most of the names different."""
+    dots, half, whole = "\N{HORIZONTAL ELLIPSIS}", (most - 1) // 2, [printable(name) for name in names]
+    shared = next((i for i, letters in enumerate(zip(*whole, strict=False)) if len(set(letters)) > 1), 0)
+    ways: list[Callable[[str], str]] = [
+        lambda name: dots + name[1 - most :],
+        lambda name: name[: most - 1] + dots,
+        lambda name: name[: most - 1 - half] + dots + name[-half:],
+        lambda name: (dots + name[shared:])[:most],
+    ]
+    tries = [[name if len(name) <= most else way(name) for name in whole] for way in ways]
+    return dict(zip(names, max(tries, key=lambda found: len(set(found))), strict=True))
 
 
 def literal(artist: "Axes | Figure | SubFigure") -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import RSAError, near
-from .figures import COLOURS, MARKERS, literal, shortened
+from .figures import COLOURS, MARKERS, literal, shortened, told_apart
 from .rdms import display_order, draw_rdm, planar_map
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def _draw_models(figure: "Figure", comparison: "ModelComparison") -> None:
     across = 1 if n > 12 else min(2, len(targets))
     down = math.ceil(len(targets) / across)
     matrix = CELL * n if n > 1 else 0.05
-    names = 0.085 * max(len(shortened(model, LONG)) for model in models) + 0.4
+    names = 0.085 * max(map(len, told_apart(models, LONG).values())) + 0.4
     figure.set_size_inches(across * (3.4 + matrix) + names + 0.3, down * (CELL * n + 1.3) + 0.5)
     widths = [3.0, max(matrix, 0.05)] * across
     grid = figure.subplots(down, 2 * across, squeeze=False, width_ratios=widths)
@@ -108,7 +108,8 @@ def _draw_points(
             axes.axvline(low, color="0.5", linewidth=1, linestyle="--", zorder=0)
     axes.axvline(0, color="0.6", linewidth=0.8, zorder=0)
     axes.set_ylim(n - 0.5, -0.5)
-    labels = [f"{shortened(model, LONG)}  {i + 1}" if named else str(i + 1) for i, model in enumerate(models)]
+    short = told_apart(models, LONG)
+    labels = [f"{short[model]}  {i + 1}" if named else str(i + 1) for i, model in enumerate(models)]
     axes.set_yticks(range(n), labels, fontsize="small")
     axes.tick_params(axis="y", length=0)
     axes.tick_params(axis="x", labelsize="small")
@@ -163,7 +164,7 @@ def _draw_training(figure: "Figure", comparison: "ModelComparison", models: Sequ
             axes.axhspan(known["ceiling_low"], known["ceiling_high"], color=colour, alpha=0.12, linewidth=0)
             axes.axhline(known["ceiling_high"], color=colour, linestyle="--", linewidth=1)
     turn: dict[str, Any] = {"rotation": 60, "ha": "right", "rotation_mode": "anchor"} if len(models) > 6 else {}
-    axes.set_xticks(places, [shortened(model) for model in models], fontsize="small", **turn)
+    axes.set_xticks(places, list(told_apart(models).values()), fontsize="small", **turn)
     axes.axhline(0, color="0.6", linewidth=0.8, zorder=0)
     axes.set_xlabel("checkpoint")
     axes.set_ylabel(f"RDM similarity ({comparison.settings.get('method', '')})".replace(" ()", ""))
@@ -175,6 +176,7 @@ def _draw_training(figure: "Figure", comparison: "ModelComparison", models: Sequ
 def _draw_profiles(figure: "Figure", comparison: "ModelComparison") -> None:
     """Similarity over depth, from the first layer (0) to the last (1): lines of few models, a map of many."""
     models, targets = in_order(comparison), comparison.targets
+    short = told_apart(models, LONG)
     lines = len(models) <= FEW
     across = min(2, len(targets))
     down = math.ceil(len(targets) / across)
@@ -192,7 +194,7 @@ def _draw_profiles(figure: "Figure", comparison: "ModelComparison") -> None:
             for k, (model, values) in enumerate(known.items()):
                 depth = np.linspace(0, 1, len(values)) if len(values) > 1 else np.array([0.5])
                 look = {"color": COLOURS[k % len(COLOURS)], "marker": MARKERS[k % len(MARKERS)]}
-                axes.plot(depth, values, markersize=4, linewidth=1.2, label=shortened(model, LONG), **look)
+                axes.plot(depth, values, markersize=4, linewidth=1.2, label=short[model], **look)
             axes.axhline(0, color="0.6", linewidth=0.8, zorder=0)
             axes.spines[["top", "right"]].set_visible(False)
             axes.set_ylabel("RDM similarity" if place % across == 0 else "")
@@ -204,7 +206,7 @@ def _draw_profiles(figure: "Figure", comparison: "ModelComparison") -> None:
                 picture, aspect="auto", cmap="viridis", extent=(0, 1, len(known) - 0.5, -0.5), interpolation="nearest"
             )
             figure.colorbar(image, ax=axes, label="RDM similarity")
-            named = [shortened(model, LONG) for model in known] if place % across == 0 else []
+            named = [short[model] for model in known] if place % across == 0 else []
             axes.set_yticks(range(len(named)), named, fontsize="small")
         axes.set_title(shortened(target, 40), fontsize="medium", loc="left")
         axes.set_xlabel("depth (first to last layer compared)", fontsize="small")
@@ -238,21 +240,21 @@ def _draw_maps(figure: "Figure", comparison: "ModelComparison") -> None:
             continue
         places, stress = planar_map(comparison.distances(known, targets))
         for i, (x, y) in enumerate(places[: len(known)]):
-            axes.scatter(x, y, s=150, facecolors="white", edgecolors="black", zorder=2)
-            axes.text(
-                x, y, str(models.index(known[i]) + 1), ha="center", va="center_baseline", fontsize="x-small", zorder=3
-            )
+            axes.scatter(x, y, s=150, facecolors="white", edgecolors="black", zorder=4)
+            number = str(models.index(known[i]) + 1)
+            axes.text(x, y, number, ha="center", va="center_baseline", fontsize="x-small", zorder=5)
         for k, (target, (x, y)) in enumerate(zip(targets, places[len(known) :], strict=True)):
             axes.scatter(
-                x, y, s=130, marker="D", color=COLOURS[k % len(COLOURS)], label=shortened(target, 30), zorder=4
+                x, y, s=130, marker="D", color=COLOURS[k % len(COLOURS)], label=shortened(target, 30), zorder=3
             )
         axes.legend(frameon=False, fontsize="small", loc="best")
         axes.set_title(f"layers chosen for {shortened(targets[0], 30)}; stress {stress:.2f}", fontsize="small")
         axes.set_aspect("equal", adjustable="datalim")
         axes.margins(0.12)
         axes.set_xticks([]), axes.set_yticks([])
+    short = told_apart(models, LONG)
     handles = [
-        figure.axes[0].plot([], [], linestyle="none", label=f"{i + 1}  {shortened(model, LONG)}")[0]
+        figure.axes[0].plot([], [], linestyle="none", label=f"{i + 1}  {short[model]}")[0]
         for i, model in enumerate(models)
     ]
     figure.legend(
@@ -276,6 +278,7 @@ def _draw_rdms(figure: "Figure", comparison: "ModelComparison") -> None:
     across = max(math.ceil((len(known) + 1) / down) for known, down in zip(shown, lines, strict=True))
     figure.set_size_inches(across * 2.3, sum(lines) * 2.2)
     grid, top = figure.subplots(sum(lines), across, squeeze=False), 0
+    short = told_apart(models, 24)
     for axes in grid.flat:
         axes.set_axis_off()
     for target, known, height in zip(targets, shown, lines, strict=True):
@@ -288,7 +291,7 @@ def _draw_rdms(figure: "Figure", comparison: "ModelComparison") -> None:
             if i == 0:
                 draw_rdm(axes, rdm.subset(labels), f"{shortened(one, 24)}\n{how}", marks)
                 continue
-            said = f"{shortened(one, 24)}\n{shortened(rows[one]['layer'])}: {rows[one]['similarity']:.3f}"
+            said = f"{short[one]}\n{shortened(rows[one]['layer'])}: {rows[one]['similarity']:.3f}"
             draw_rdm(axes, comparison.rdms[one, target].subset(labels), said)
             axes.set_ylabel("")
         top += height

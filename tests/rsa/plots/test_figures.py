@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 from scipy.spatial.distance import pdist, squareform
 from tgsage.rsa import RDM, RSAError, Teacher, compute_rdm
-from tgsage.rsa.plots.figures import literal, picture, save_figure, shortened
+from tgsage.rsa.plots.figures import literal, picture, save_figure, shortened, told_apart
 from tgsage.rsa.plots.rdms import averaged, category_order, display_order, draw_rdm, planar_map
 from tgsage.rsa.plots.scores import Panel, draw_bars, score_figure
 
@@ -130,6 +130,23 @@ def test_names_in_a_users_own_axes_are_no_formulas() -> None:
     literal(axes)
     axes.figure.canvas.draw()  # raises for a formula that cannot be
     assert shortened("x" * 30, 10) == "\N{HORIZONTAL ELLIPSIS}" + "x" * 9
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        [f"model_{i}_of_many_parts.in22k_ft_in1k" for i in range(30)],
+        [f"vit_base_patch16_clip_224.{i}" for i in range(30)],
+        [f"a_common_beginning_{i:02d}_and_an_end_that_all_have" for i in range(30)],
+        ["long_" * 8, "short"],
+    ],
+)
+def test_long_names_that_differ_somewhere_are_told_apart(names: list[str]) -> None:
+    short = told_apart(names, 18)
+    assert list(short) == names
+    assert len(set(short.values())) == len(names)
+    assert max(map(len, short.values())) <= 18
+    assert short.get("short", "short") == "short"
 
 
 def test_the_pixels_of_an_rdm_in_a_page_are_its_values() -> None:
