@@ -152,7 +152,8 @@ def score_over_time(
     )
     if bootstrap is None:
         bootstrap = DRAWS if groups is not None or len(next(iter(shown.rdms.values()))) >= LEAST else 0
-    model_name, model_attrs, compared = made.model, made.attrs, made.layers
+    model_name, model_attrs = made.model, made.attrs
+    compared: Any = made.layers
     del shown, teacher, made  # RDMs of many stimuli are large, and the windows bring their own
     seen: list[Any] = []
 

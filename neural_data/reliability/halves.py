@@ -1,7 +1,7 @@
 """Random halves of the presentations of every stimulus, and the responses of regions in each."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -29,7 +29,7 @@ class Trials:
 
     def __init__(self, recording: "xarray.DataArray") -> None:
         dtype = recording.dtype if recording.dtype in (np.float32, np.float64) else np.dtype(np.float64)
-        held = recording.variable._data  # of a recording on disk no array
+        held: Any = recording.variable._data  # of a recording on disk no array
         shared = isinstance(held, np.ndarray) and held.dtype == dtype and held.flags.c_contiguous
         self.values: Array = held if shared else np.empty(recording.shape, dtype)
         for here, block in blocks(recording):  # checks what it reads
