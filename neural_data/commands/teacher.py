@@ -61,7 +61,11 @@ def build(
     where: Where = None,
     layout: Layout = GUESSED,
     stimuli: Annotated[
-        str | None, typer.Option(help="Images to show a model: a folder, an archive, or a data set's name.")
+        str | None,
+        typer.Option(
+            help="Images to show a model, or of a recording: a folder, an archive, or a data set's name.",
+            show_default="a recording's own",
+        ),
     ] = None,
     layers: Annotated[
         list[str] | None, typer.Option(help='Of a model: names, globs or "auto"; repeat it, or separate with commas.')
@@ -100,20 +104,24 @@ def build(
         )
         shown = f"images: {made.stimuli}, SHA-256 {made.checksum[:12]}"
     else:
-        of_models = {"stimuli": stimuli, "layers": layers, "tokens": None if tokens == "all" else tokens}
+        of_models = {"layers": layers, "tokens": None if tokens == "all" else tokens}
         refuse(of_models, f"is for a model, and {recording} is none")
         own |= {"by": by, "metric": metric, "seed": seed, "method": method, "where": where or (), "layout": layout}
         with progress("split halves", SPLITS if splits is None else splits) as done:
-            made = load_teacher(recording, data_dir=data_dir, progress=done, features=features, **own)
+            own |= {"progress": done, "features": features, "stimuli": stimuli}
+            made = load_teacher(recording, data_dir=data_dir, **own)
             done.note = "images"
             try:
-                if not made.stimuli:
-                    raise RSAError("the recording is of no named data set")
+                if not (stimuli or made.stimuli):
+                    raise RSAError("the recording is of no named data set; --stimuli names them")
+                chosen = made.select(images(stimuli or made.stimuli, data_dir=data_dir))
                 made = replace(
-                    made, checksum=made.select(images(made.stimuli, data_dir=data_dir)).checksum(loaders=loaders)
+                    made, stimuli=made.stimuli or chosen.reference, checksum=chosen.checksum(loaders=loaders)
                 )
                 shown = f"images: {made.stimuli}, SHA-256 {made.checksum[:12]}"
             except RSAError as error:
+                if stimuli:
+                    raise
                 shown = f"images: not found, so users of this file cannot check theirs ({error})"
     made.save(out)
     if json is not None:

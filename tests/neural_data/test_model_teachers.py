@@ -157,7 +157,7 @@ def test_a_name_is_a_data_set_then_a_file_then_a_model(tmp_path: Path, monkeypat
         (("score", "pixels", "--teacher", "pixels", "--stimuli", "{}", "--target", "conv1"), "no layer 'conv1'"),
         (("teacher", "build", "pixels", "{}.h5"), "give stimuli"),
         (("teacher", "build", "pixels", "{}.h5", "--stimuli", "{}", "--splits", "3"), "splits is for recordings"),
-        (("teacher", "build", "simulated", "{}.h5", "--stimuli", "{}"), "stimuli is for a model"),
+        (("teacher", "build", "zhangdesimone", "{}.h5", "--layers", "conv1"), "layers is for a model"),
     ],
 )
 def test_wrong_options_end_in_one_line(folder: Path, options: tuple[str, ...], words: str) -> None:

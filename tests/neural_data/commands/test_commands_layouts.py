@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from tgsage.neural_data import from_arrays, save_recording
+from tgsage.neural_data import from_arrays, images, save_recording
 from tgsage.neural_data.commands.data import data
 from tgsage.neural_data.commands.score import score
 from tgsage.neural_data.commands.teacher import teacher
@@ -276,7 +276,8 @@ def test_a_folder_of_images_needs_no_table_of_what_the_recording_says_about_them
         Image.fromarray(picture).save(tmp_path / "images" / concept / f"{name}.png")
     written, built = tmp_path / "out.json", tmp_path / "out.h5"
     options = ["--stimuli", tmp_path / "images", "--bootstrap", 0, "--n-features", 0, "--json", written]
-    run("teacher", "build", made.path, built, "--part", "train", "--by", "object_name")
+    run("teacher", "build", made.path, built, "--part", "train", "--by", "object_name", *options[:2])
+    assert Teacher.load(built).checksum == images(tmp_path / "images").checksum()
     preprocess = load_model("pixels")[1]
     features = [preprocess(Image.fromarray(picture)).numpy().ravel() for picture in pictures]
     model, v4 = (averaged(x, concepts)[1] for x in (np.stack(features), made.arrays["train_MUA"][:, 512:768]))
