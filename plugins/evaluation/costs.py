@@ -13,6 +13,7 @@ from ...rsa import RSAError
 from ...rsa.networks.batchnorm import evaluation_mode
 from ..morphisms import layered
 from ..morphisms.families import Chains, CNNs, family_of
+from ..networks.structures import WORDS
 from ..pareto import MEASURED
 from ..spaces.nasbench201 import EDGES, NASBench201
 from ..spaces.space import Architecture, Space
@@ -29,7 +30,10 @@ _PASSES, _FIRST = 20, 3  # forward passes that are timed, and those before them 
 def costs_of(
     model: "nn.Module", names: Sequence[str], shape: tuple[int, int, int], where: "Placement"
 ) -> dict[str, float]:
-    """Count multiply-adds of one image, and time one image in milliseconds, the median of 20 passes, on its device."""
+    """Count multiply-adds of one image, and time one in milliseconds, the median of 20 passes, on its device.
+
+    Of text it is one context.
+    """
     found: dict[str, float] = {}
     for name in names:
         if name == "multiply-adds":
@@ -57,6 +61,8 @@ def planned_size(
     space: Space, architecture: Architecture, shape: tuple[int, int, int], n_classes: int = 10
 ) -> Size | None:
     """The size of the network of a canonical architecture, built without weights; None where it cannot be built."""
+    if space.reads == "text":
+        shape = (1, 1, WORDS)
     family = family_of(space)
     if isinstance(family, CNNs):  # building them takes 10 ms
         return Size(*layered.size(family.layers(architecture), shape, n_classes, pooled=isinstance(family, Chains)))

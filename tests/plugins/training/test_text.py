@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from tgsage.plugins.evaluation.costs import planned_size
 from tgsage.plugins.evaluation.objective import Objective
-from tgsage.plugins.spaces import NASBenchNLP
+from tgsage.plugins.evaluation.predictors import size_of
+from tgsage.plugins.spaces import NASBenchNLP, get_space
 from tgsage.plugins.training import (
     Checkpoint,
     Data,
@@ -180,6 +182,16 @@ def test_an_lstm_teaches_recurrent_candidates(data: Data, tmp_path: Path) -> Non
     assert list(one.table) == ["state1"]
     assert "error" not in one.measured()
     assert one.costs["multiply-adds"] == 35 * (6 * data.n_classes + 2 * 36)
+
+
+@pytest.mark.parametrize("name", ["rnn-tree2", "nas-bench-nlp"])
+def test_sizes_are_known_before_anything_is_built(name: str) -> None:
+    space = get_space(name)
+    architecture = space.sample(np.random.default_rng(0))
+    built = space.build(architecture, n_classes=10)
+    found = planned_size(space, architecture, (3, 32, 32))
+    assert found == size_of(built, (1, 1, 35))
+    assert found.parameters == sum(parameter.numel() for parameter in built.parameters())
 
 
 def test_commands_take_text_as_they_take_images(
