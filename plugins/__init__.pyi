@@ -17,6 +17,7 @@ from .result import Evaluation as Evaluation
 from .searchers.evolution import EvolutionSearcher as EvolutionSearcher
 from .searchers.lemonade import LEMONADESearcher as LEMONADESearcher
 from .searchers.nash import NASHSearcher as NASHSearcher
+from .searchers.pnas import PNASSearcher as PNASSearcher
 from .searchers.random import RandomSearcher as RandomSearcher
 from .searchers.rl import RLSearcher as RLSearcher
 from .searchers.searcher import Exhausted as Exhausted

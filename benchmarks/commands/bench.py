@@ -118,7 +118,7 @@ def searchers(
         list[str] | None,
         typer.Option(
             "--searchers",
-            help="Of random, tpe, rl, evolution, nash; repeat it, or separate with commas.",
+            help="Of random, tpe, rl, evolution, nash, pnas; repeat it, or separate with commas.",
             show_default="all of them",
         ),
     ] = None,

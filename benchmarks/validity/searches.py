@@ -26,8 +26,8 @@ Run = dict[str, Any]
 TABLES = ("nasbench201", "macro")
 
 LAST = "mean of the last 100"
-SEEDS = {"random": 200, "tpe": 20, "rl": 20, "evolution": 200, "nash": 200}
-TRIALS = {"random": 300, "tpe": 300, "rl": 1000, "evolution": 300, "nash": 300}
+SEEDS = {"random": 200, "tpe": 20, "rl": 20, "evolution": 200, "nash": 200, "pnas": 40}
+TRIALS = {"random": 300, "tpe": 300, "rl": 1000, "evolution": 300, "nash": 300, "pnas": 300}
 MEASURES: dict[str, tuple[str, ...]] = dict.fromkeys(SEEDS, ("best of 100", "best of 300"))
 MEASURES["rl"] += (LAST,)
 # On NAS-Bench-201, means over many seeds of independent runs with the same settings; the last 100: what RL keeps up.

@@ -85,8 +85,23 @@ def _show(found: "SearchReport") -> None:
         notes.append("Choices that matter: " + ", ".join(f"{name} {share:.2f}" for name, share in largest))
     else:
         notes.append(f"Which choices matter is estimated from {LEAST} successes on.")
+    if found.searcher:
+        said = (f"{name} {figure(points[-1][1])}" for name, points in found.searcher.items())
+        notes.append(f"The searcher at the end: {', '.join(said)}")
+    if found.settings.get("searcher") == "iterating":
+        notes.append(f"Teachers: {_teachers(found)}")
     notes += [f"{len(numbers)} failed: {reason}" for reason, numbers in found.failures.items()]
     notes += [f"{when}: {what}" for when, what in found.history]
     print_table(f"{found.study} in {found.storage}", ["", "score", "P", "TG"], rows, notes)
     if found.front is not None:
         print_table("front", ["", *found.front.objectives], found.front.rows, [found.front.words()])
+
+
+def _teachers(found: "SearchReport") -> str:
+    """Which candidate taught from when on, in an iterative search."""
+    told, before = ["the first one"], None
+    for candidate in found.candidates:
+        if candidate.parent != before:
+            before = candidate.parent
+            told.append(f"candidate {before} from candidate {candidate.number} on")
+    return ", ".join(told)

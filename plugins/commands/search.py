@@ -1,10 +1,7 @@
 """`tgsage search`: a search from one command, which the same command continues and others join."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
-from functools import cached_property
-from hashlib import sha256
 from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,13 +11,12 @@ import typer
 from ...rsa.cli.options import DataDir, Json, web_page
 from ...rsa.errors import check_number
 from .evaluate import Alpha, BehaviorMetric, BehaviorName, Beta, By, check_behavior
+from .search_objective import SearchObjective
 from .train import DataName, Download, Loaders, RecipeName
 
 if TYPE_CHECKING:
     from ...rsa import Teacher
     from ..evaluation.finalists import Finalist
-    from ..evaluation.objective import Objective
-    from ..result import Evaluation
     from ..searching.candidates import Candidate
     from ..searching.explorer import Engine, SearchResult
     from ..searching.tracker import Tracker
@@ -28,64 +24,6 @@ if TYPE_CHECKING:
     from ..training import Data, Recipe
 
 Table = tuple[str, list[str], list[list[str]], list[str]]  # for `print_table`
-
-
-@dataclass
-class SearchObjective:
-    """The objective of `tgsage search` by its settings; every worker makes it for its own device.
-
-    taught: the teacher that was trained for the study, where `teacher` is a network's name.
-    """
-
-    space: str
-    data: str
-    recipe: str
-    epochs: float
-    teacher: str | None
-    alpha: float
-    by: str
-    seed: int
-    data_dir: str | None
-    download: bool
-    checkpoints: str | None = None
-    taught: "Teacher | None" = None
-    behavior: str | None = None
-    beta: float = 1.0
-    behavior_metric: str = "i2n"
-    costs: tuple[str, ...] = ()
-    loaders: int | None = None
-
-    def __reduce__(self) -> tuple[Any, ...]:  # images are read in every process, not sent
-        return SearchObjective, tuple(getattr(self, field.name) for field in fields(self))
-
-    @cached_property
-    def images(self) -> "Data":
-        """The data, read once in this process: for the teacher, the candidates and the finalists."""
-        from ..training import load_data
-
-        return load_data(self.data, data_dir=self.data_dir, download=self.download, loaders=self.loaders)
-
-    def describe(self) -> dict[str, Any]:
-        """All that scores depend on: not where data lie. A teacher that the study keeps is its network's name."""
-        about = self._made(None, "cpu").describe()
-        if self.teacher is None:
-            return about  # the behaviour is described by its trials, wherever they are kept
-        about |= {"teacher": self.teacher, "alpha": self.alpha, "by": self.by}
-        if Path(self.teacher).is_file():  # its content, wherever a machine keeps it
-            about["teacher"] = f"SHA-256 {sha256(Path(self.teacher).read_bytes()).hexdigest()}"
-        return about
-
-    def make(self, device: str | None) -> "Callable[[dict[str, Any]], Evaluation]":
-        """Raises RSAError as `Objective` does, such as for a device that cannot be used."""
-        return self._made(self.taught or self.teacher, device)
-
-    def _made(self, teacher: "Teacher | str | None", device: str | None) -> "Objective":
-        from ..evaluation.objective import Objective
-
-        names = ("recipe", "epochs", "alpha", "by", "seed", "data_dir", "checkpoints")
-        settings = {name: getattr(self, name) for name in names}
-        settings |= {name: getattr(self, name) for name in ("behavior", "beta", "behavior_metric", "costs")}
-        return Objective(self.space, self.images, teacher=teacher, device=device, loaders=self.loaders or 1, **settings)
 
 
 def search(
@@ -96,7 +34,7 @@ def search(
         ),
     ] = "toy",
     searcher: Annotated[
-        str, typer.Option(help="random, tpe, rl, evolution, nash, lemonade, or a plug-in's name.")
+        str, typer.Option(help="random, tpe, rl, evolution, nash, lemonade, pnas, or a plug-in's name.")
     ] = "tpe",
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="Another setting of the searcher, as temperature=2; repeat it.")
@@ -115,7 +53,8 @@ def search(
         str | None,
         typer.Option(
             help="A teacher file, a recording (see: tgsage data list), a network to be trained first (resnet:1, "
-            "nasnet-a:2x16, ...), a model with its weights as for `tgsage score`, or none: the score is P.",
+            "nasnet-a:2x16, ...), a model with its weights as for `tgsage score`, or none: the score is P. "
+            "iterate:EVERY:FIRST replaces FIRST, any of these, after every EVERY candidates by the best so far.",
             show_default="resnet:1 for digits, else none",
         ),
     ] = None,
@@ -203,11 +142,13 @@ def search(
     """
     from ...rsa.cli.console import print_table, write_json
     from ...rsa.io.storage import make_folder
+    from ..evaluation.iterative import read_iteration
     from ..pareto import MEASURED, check_objectives
     from ..report.front import front_of
     from ..report.live import LiveView
     from ..report.page import write_search_report
     from ..report.summary import reasons, search_report
+    from ..searchers.iterating import IteratingSearcher
     from ..searchers.searcher import get_searcher, make_searcher
     from ..searching.description import default_study, describe_search
     from ..searching.explorer import agree
@@ -230,7 +171,10 @@ def search(
         teacher = "resnet:1"
     named = tuple(filter(None, devices.split(",")))
     where, runs = get_space(space), _engine(engine, workers, address, gpus, devices)
+    every, teacher = read_iteration(teacher)
     kind, settings = get_searcher(searcher), overrides(set_ or [])
+    if every is not None:
+        kind, settings = IteratingSearcher, {**settings, "searcher": searcher, "every": every}
     if objective and "objectives" in signature(kind.__init__).parameters:
         settings.setdefault("objectives", check_objectives(objective))
     made = make_searcher(kind, where, seed=seed, settings=settings)
@@ -243,7 +187,7 @@ def search(
     scored = SearchObjective(space, data, recipe, epochs, teacher, alpha, by, seed, place, download, kept)
     scored.behavior, scored.beta, scored.behavior_metric = behavior, beta, behavior_metric
     scored.costs = tuple(name for name in weighed if name in MEASURED)
-    scored.loaders = loaders
+    scored.loaders, scored.iterate = loaders, every is not None
     for device in named:
         check_device(device)
     described = describe_search(where, made, scored, fixed)

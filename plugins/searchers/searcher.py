@@ -295,7 +295,7 @@ def list_searchers() -> tuple[str, ...]:
     --------
     >>> from tgsage.plugins import list_searchers
     >>> list_searchers()
-    ('evolution', 'lemonade', 'nash', 'random', 'rl', 'tpe')
+    ('evolution', 'lemonade', 'nash', 'pnas', 'random', 'rl', 'tpe')
     """
     found = []
     for name, point in _points().items():

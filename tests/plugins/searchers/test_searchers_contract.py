@@ -3,7 +3,15 @@
 from typing import ClassVar
 
 import pytest
-from tgsage.plugins import EvolutionSearcher, LEMONADESearcher, NASHSearcher, RandomSearcher, RLSearcher, TPESearcher
+from tgsage.plugins import (
+    EvolutionSearcher,
+    LEMONADESearcher,
+    NASHSearcher,
+    PNASSearcher,
+    RandomSearcher,
+    RLSearcher,
+    TPESearcher,
+)
 from tgsage.plugins.testing import SearcherContract
 
 
@@ -59,4 +67,13 @@ class TestLEMONADE(SearcherContract):
 
 
 class TestLEMONADEWithConditions(TestLEMONADE):
+    space = "conditional"
+
+
+class TestPNAS(SearcherContract):
+    searcher = PNASSearcher
+    settings: ClassVar = {"top": 5, "draws": 30}
+
+
+class TestPNASWithConditions(TestPNAS):
     space = "conditional"

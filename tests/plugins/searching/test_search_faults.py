@@ -113,7 +113,7 @@ def test_250_candidates_survive_killed_workers_and_a_restart_on_postgres(postgre
 
 
 @pytest.mark.parametrize(
-    "searcher", [pytest.param(name, marks=pytest.mark.slow) for name in ("random", "tpe", "rl")] + ["evolution"]
+    "searcher", [pytest.param(name, marks=pytest.mark.slow) for name in ("random", "tpe", "rl", "pnas")] + ["evolution"]
 )
 def test_20_and_a_kill_and_20_are_40(searcher: str, objectives: ModuleType, tmp_path: Path) -> None:
     storage, log = f"sqlite:///{tmp_path}/a.db", tmp_path / "log"

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from tgsage.plugins import Objective, RandomSearcher, search
-from tgsage.plugins.commands.search import SearchObjective
+from tgsage.plugins.commands.search_objective import SearchObjective
 from tgsage.plugins.searching.tracker import Tracker
 from tgsage.plugins.spaces import get_space
 from tgsage.plugins.training import Data, get_recipe, teachers
