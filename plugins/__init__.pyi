@@ -24,6 +24,7 @@ from .searchers.searcher import Exhausted as Exhausted
 from .searchers.searcher import Searcher as Searcher
 from .searchers.searcher import get_searcher as get_searcher
 from .searchers.searcher import list_searchers as list_searchers
+from .searchers.shadho import ShadhoSearcher as ShadhoSearcher
 from .searchers.tpe import TPESearcher as TPESearcher
 from .searching.candidates import Candidate as Candidate
 from .searching.explorer import SearchResult as SearchResult

@@ -28,13 +28,16 @@ Table = tuple[str, list[str], list[list[str]], list[str]]  # for `print_table`
 
 def search(
     space: Annotated[
-        str,
+        list[str] | None,
         typer.Option(
-            help="cnn10, cnn20, cell, nasbench201, macro, toy; of text rnn-tree, nas-bench-nlp (see: tgsage space)."
+            help="cnn10, cnn20, cell, nasbench201, macro, toy; of text rnn-tree, nas-bench-nlp (see: tgsage space); "
+            "repeat it for several, which shadho hands to workers by complexity and priority, and in each of which the "
+            "searcher proposes.",
+            show_default="toy",
         ),
-    ] = "toy",
+    ] = None,
     searcher: Annotated[
-        str, typer.Option(help="random, tpe, rl, evolution, nash, lemonade, pnas, or a plug-in's name.")
+        str, typer.Option(help="random, tpe, rl, evolution, nash, lemonade, pnas, shadho, or a plug-in's name.")
     ] = "tpe",
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="Another setting of the searcher, as temperature=2; repeat it.")
@@ -93,6 +96,13 @@ def search(
     devices: Annotated[
         str, typer.Option(help="Devices for the workers in turn, as cuda:0,cuda:1.", show_default="any")
     ] = "",
+    power: Annotated[
+        str,
+        typer.Option(
+            help="How much each worker can do, as 10,1: with several spaces the most powerful get what asks for most.",
+            show_default="all the same",
+        ),
+    ] = "",
     timeout: Annotated[
         float | None, typer.Option(help="Seconds after which a candidate has failed.", show_default="none")
     ] = None,
@@ -150,6 +160,7 @@ def search(
     from ..report.summary import reasons, search_report
     from ..searchers.iterating import IteratingSearcher
     from ..searchers.searcher import get_searcher, make_searcher
+    from ..searchers.shadho import ShadhoSearcher
     from ..searching.description import default_study, describe_search
     from ..searching.explorer import agree
     from ..searching.explorer import search as run
@@ -170,9 +181,11 @@ def search(
     if teacher is None and data == "digits":
         teacher = "resnet:1"
     named = tuple(filter(None, devices.split(",")))
-    where, runs = get_space(space), _engine(engine, workers, address, gpus, devices)
+    where, runs = get_space("+".join(space or ["toy"])), _engine(engine, workers, address, gpus, devices)
     every, teacher = read_iteration(teacher)
     kind, settings = get_searcher(searcher), overrides(set_ or [])
+    if len(space or ()) > 1 and searcher != "shadho":
+        kind, searcher, settings = ShadhoSearcher, "shadho", {**settings, "inner": searcher}
     if every is not None:
         kind, settings = IteratingSearcher, {**settings, "searcher": searcher, "every": every}
     if objective and "objectives" in signature(kind.__init__).parameters:
@@ -184,7 +197,7 @@ def search(
     teacher = None if teacher == "none" else teacher
     by, place = by or own_by(teacher, data), None if data_dir is None else str(data_dir)
     kept = None if checkpoint_candidates is None else str(make_folder(checkpoint_candidates).resolve())
-    scored = SearchObjective(space, data, recipe, epochs, teacher, alpha, by, seed, place, download, kept)
+    scored = SearchObjective(where.name, data, recipe, epochs, teacher, alpha, by, seed, place, download, kept)
     scored.behavior, scored.beta, scored.behavior_metric = behavior, beta, behavior_metric
     scored.costs = tuple(name for name in weighed if name in MEASURED)
     scored.loaders, scored.iterate = loaders, every is not None
@@ -207,7 +220,14 @@ def search(
     asked: dict[str, Any] = {"samples": samples, "successes": successes, "repeats": repeats, "enqueue": queue}
     asked["objectives"] = weighed
     stored: dict[str, Any] = {"storage": storage, "study": study, "params": params, "allow_changes": allow_changes}
-    work: dict[str, Any] = {"workers": workers, "devices": named, "timeout": timeout, "reuse": reuse, "engine": runs}
+    work: dict[str, Any] = {
+        "workers": workers,
+        "devices": named,
+        "timeout": timeout,
+        "reuse": reuse,
+        "engine": runs,
+        "power": _power(power),
+    }
     with _interruptible(view):
         found = run(where, made, scored, fixed=fixed, patience=patience, notify=view.update, **asked, **stored, **work)
 
@@ -256,6 +276,16 @@ def _engine(name: str, workers: int, address: str | None, gpus: float, devices: 
     if address is not None or gpus:
         raise RSAError("--address and --gpus are for --engine ray; local workers take --devices")
     return None
+
+
+def _power(text: str) -> tuple[float, ...]:
+    """Raises RSAError for what are no numbers."""
+    from ...rsa import RSAError
+
+    try:
+        return tuple(float(one) for one in text.split(",") if one)
+    except ValueError as error:
+        raise RSAError(f"--power takes a number for each worker, such as 10,1, not {text!r}") from error
 
 
 def _fixed(pairs: list[str], space: "Space") -> "dict[str, Choice]":

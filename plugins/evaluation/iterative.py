@@ -60,7 +60,7 @@ class IterativeObjective(Objective):
         self.guided = teacher is not None
         if not self.guided:  # any network says which stimuli, and by what
             model = make_network("resnet:1", shape=self.data.shape, n_classes=self.data.n_classes, seed=0)
-            about = {} if by is None else {"by": by}
+            about: dict[str, Any] = {} if by is None else {"by": by}
             first = network_teacher("first", model, self.data, device=str(self._where.device), **about)
             super().__init__(space, self.data, teacher=first, by=by, **settings)
 

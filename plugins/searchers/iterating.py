@@ -50,11 +50,12 @@ class IteratingSearcher(Searcher):
         self._p: dict[int, float] = {}
 
     def propose(self, trial: int, rng: np.random.Generator) -> Mapping[str, Choice]:
-        return self.searcher.propose(trial, rng)
+        return self.propose_beside(trial, rng, ())
 
     def propose_beside(
         self, trial: int, rng: np.random.Generator, running: Sequence[dict[str, Choice]]
     ) -> Mapping[str, Choice]:
+        self.searcher.share = self.share
         return self.searcher.propose_beside(trial, rng, running)
 
     def parent(self, trial: int) -> int | None:

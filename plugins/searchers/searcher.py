@@ -30,10 +30,10 @@ class Exhausted(RSAError):
 class Searcher(ABC):
     """Propose architectures of a space; higher scores are better.
 
-    What it asks depends on its seed, the trial number, what it was told in which order, and what it is told to be
-    running, and on nothing else; telling a new one the history resumes a search. Any number of asks may be outstanding,
-    and a trial that was asked may never be told. A subclass overrides `propose`, and `learn` where it learns; this
-    class ensures that no network is proposed twice and no trial learned twice.
+    What it asks depends on its seed, the trial number, what it was told in which order, what it is told to be running,
+    and the share of its worker, and on nothing else; telling a new one the history resumes a search. Any number of asks
+    may be outstanding, and a trial that was asked may never be told. A subclass overrides `propose`, and `learn` where
+    it learns; this class ensures that no network is proposed twice and no trial learned twice.
     `tgsage.plugins.testing.SearcherContract` tests all this.
 
     Attributes
@@ -50,6 +50,7 @@ class Searcher(ABC):
     attempts: ClassVar[int] = 5  # proposals that are drawn before a known one is mutated
     objectives: tuple[str, ...] = ("score",)  # what it weighs, of `OBJECTIVES` in pareto.py
     inherits: ClassVar[bool] = False  # whether candidates begin with the weights of their parents
+    share: tuple[float, float] = (0.0, 1.0)  # of the workers' power in all, the strongest first: the part of this one
     settings: dict[str, Any]
     _heard: dict[int, tuple[str, float | None]]  # trial -> key of the architecture, score
 
@@ -295,7 +296,7 @@ def list_searchers() -> tuple[str, ...]:
     --------
     >>> from tgsage.plugins import list_searchers
     >>> list_searchers()
-    ('evolution', 'lemonade', 'nash', 'pnas', 'random', 'rl', 'tpe')
+    ('evolution', 'lemonade', 'nash', 'pnas', 'random', 'rl', 'shadho', 'tpe')
     """
     found = []
     for name, point in _points().items():

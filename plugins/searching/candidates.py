@@ -181,6 +181,7 @@ class _Worker:
     def __init__(self, plan: "Plan", tracker: "Tracker", device: str | None) -> None:
         self._plan, self._tracker, self._device = plan, tracker, device
         self._searcher = plan.searcher(plan.space, **plan.settings)
+        self._searcher.share = plan.share
         self._told: set[int] = set()
         self._known: dict[str, Candidate] = {}  # the first candidate that succeeded with an architecture
         self._assess: Assess | None = None

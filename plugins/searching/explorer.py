@@ -50,6 +50,7 @@ class Plan:
     fixed: dict[str, Choice] = field(default_factory=dict)
     patience: float = 300.0
     heartbeat: float = 10.0
+    share: tuple[float, float] = (0.0, 1.0)
 
     def tracker(self, owner: str | None = None) -> Tracker:
         """A view of the database for one worker."""
@@ -143,6 +144,7 @@ def search(
     heartbeat: float = 10.0,
     allow_changes: bool = False,
     engine: Engine | None = None,
+    power: Sequence[float] = (),
     notify: Notify | None = None,
 ) -> SearchResult:
     """Search for the architecture with the highest score, until `samples` candidates are finished.
@@ -199,6 +201,9 @@ def search(
         candidate they came before, and shown in its report; earlier scores stay as they are, and are reused.
     engine : callable or None
         Runs the workers instead of processes of this machine.
+    power : sequence of float
+        How much each worker can do, as 4 and 1, in the order of `devices`: for searchers, such as
+        `ShadhoSearcher`, that give the workers different things to do. By default the same.
     notify : callable or None
         Called with all candidates at every look at the database.
 
@@ -236,6 +241,8 @@ def search(
     check_whole(1, samples=samples, workers=workers)
     check_number(0, patience=patience, heartbeat=heartbeat, **({} if timeout is None else {"timeout": timeout}))
     devices = as_names(devices, "devices")
+    if power and (len(power) != workers or engine is not None or any(not one > 0 for one in power)):
+        raise RSAError(f"power is one number above 0 for each of the {workers} local workers, not {list(power)}")
     if searcher.space != space:
         raise RSAError(f"the searcher is for the space {searcher.space.name}, not {space.name}")
     only, queue = as_mapping(fixed, "fixed"), [space.canonical(architecture) for architecture in enqueue]
@@ -269,7 +276,7 @@ def search(
         if engine is not None:
             engine(plan, tracker, told)
         elif workers > 1:
-            LocalWorkers(workers, devices)(plan, tracker, told)
+            LocalWorkers(workers, devices, power)(plan, tracker, told)
         else:
             work(plan, tracker, device=devices[0] if devices else None, notify=told)
         candidates = tracker.candidates()

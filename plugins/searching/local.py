@@ -5,7 +5,7 @@ import pickle
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection, wait
 from typing import TYPE_CHECKING
 
@@ -63,10 +63,13 @@ class LocalWorkers:
     workers : int
     devices : sequence of str
         For the workers in turn.
+    power : sequence of float
+        Of every worker; by default the same.
     """
 
     workers: int
     devices: Sequence[str] = ()
+    power: Sequence[float] = ()
 
     def __call__(self, plan: "Plan", tracker: "Tracker", notify: Notify) -> None:
         """Run the search to its end. Raises what a worker raised, and RSAError if workers keep dying.
@@ -80,13 +83,13 @@ class LocalWorkers:
             Is called with the candidates when some have changed.
         """
         packed(plan.objective, "the objective")
-        payload = packed(plan, "the search")
+        payloads = [packed(replace(plan, share=share), "the search") for share in self._shares()]
         watch = Watch(plan, tracker, self.workers)
         running: dict[int, _Process] = {}
         try:
             with threads_shared(self.workers):
                 for i in range(self.workers):
-                    running[i] = _Process(payload, self._device(i))
+                    running[i] = _Process(payloads[i], self._device(i))
                 while running:
                     wait([worker.process.sentinel for worker in running.values()], timeout=_LOOK)
                     candidates = tracker.candidates()
@@ -95,7 +98,7 @@ class LocalWorkers:
                     for i, worker in over:
                         report = worker.outcome()
                         if watch.replaces(worker.owner, report, worker.exit, alone=len(over) == 1):
-                            running[i] = _Process(payload, self._device(i))
+                            running[i] = _Process(payloads[i], self._device(i))
                         else:
                             del running[i]
         finally:
@@ -103,6 +106,15 @@ class LocalWorkers:
                 worker.process.terminate()
             for worker in running.values():
                 worker.end()
+
+    def _shares(self) -> list[tuple[float, float]]:
+        """Which part of the power in all is each worker's; parts follow each other from the most powerful one on."""
+        power = list(self.power) or [1.0] * self.workers
+        shares, end = [(0.0, 1.0)] * self.workers, 0.0
+        for i in sorted(range(self.workers), key=lambda i: -power[i]):
+            shares[i] = end, end + power[i] / sum(power)
+            end = shares[i][1]
+        return shares
 
     def _device(self, i: int) -> str | None:
         return self.devices[i % len(self.devices)] if self.devices else None

@@ -17,6 +17,7 @@ from .recurrent import RNNTree
 from .recurrent_graphs import NASBenchNLP
 from .space import Architecture, Choice, Space
 from .toy import ToySpace
+from .union import SpaceUnion
 
 NAMES = ("cnn10", "cnn20", "cell", "nasbench201", "macro", "toy", "rnn-tree", "nas-bench-nlp")
 _SIZED = re.compile(r"(cnn|cell|rnn-tree)([1-9]\d{0,3})")
@@ -31,7 +32,7 @@ def get_space(name: str) -> Space:
     name : str
         "cnn10", "cnn20", "cell", "nasbench201", "macro" or "toy", of networks for images; "rnn-tree" or
         "nas-bench-nlp", of recurrent ones for text. Also other sizes, such as "cnn7" (layers), "cell4" (blocks) and
-        "rnn-tree4" (leaves).
+        "rnn-tree4" (leaves). "toy+macro" is the `SpaceUnion` of several.
 
     Raises
     ------
@@ -45,6 +46,8 @@ def get_space(name: str) -> Space:
     >>> len(space.dimensions), space.size()
     (6, 15625)
     """
+    if "+" in name:
+        return SpaceUnion([get_space(part) for part in name.split("+")])
     sized = _SIZED.fullmatch(name)
     if sized:
         of_size: dict[str, Callable[[int], Space]] = {"cnn": CNNSpace, "cell": CellSpace, "rnn-tree": RNNTree}

@@ -1,7 +1,7 @@
 """The iterative teacher: who teaches whom against a plain account, and real RDMs through the tracker."""
 
 from pathlib import Path
-from typing import Any
+from typing import ClassVar
 
 import pytest
 from tgsage.plugins import RandomSearcher, search
@@ -18,7 +18,7 @@ SPACE = ToySpace()
 
 class TestIterating(SearcherContract):
     searcher = IteratingSearcher
-    settings: Any = {"every": 4, "searcher": "evolution", "population": 6}
+    settings: ClassVar = {"every": 4, "searcher": "evolution", "population": 6}
 
 
 def test_the_best_by_p_of_all_generations_before_teaches() -> None:

@@ -25,7 +25,7 @@ from tgsage.rsa import RSAError, extensions
 
 
 def test_our_searchers_are_found_by_name() -> None:
-    assert {"evolution", "lemonade", "nash", "pnas", "random", "rl", "tpe"} <= set(list_searchers())
+    assert {"evolution", "lemonade", "nash", "pnas", "random", "rl", "shadho", "tpe"} <= set(list_searchers())
     assert get_searcher("tpe") is TPESearcher
     with pytest.raises(RSAError, match=r"^no searcher 'evolutoin'; did you mean evolution\?$"):
         get_searcher("evolutoin")
