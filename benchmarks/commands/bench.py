@@ -191,6 +191,39 @@ def fronts(
 
 
 @bench.command()
+def iterating(
+    pool: Annotated[Path, typer.Argument(help="A pool's file (pool.h5) of `bench pool`.")],
+    teacher: Annotated[
+        list[Path], typer.Option(help="File of a fixed teacher over the pool's stimuli; repeat it, the same stimuli.")
+    ],
+    examples: Annotated[
+        int, typer.Option(help="Training examples of a candidate: one of the pool's checkpoints.")
+    ] = 3000,
+    samples: Annotated[int, typer.Option(help="Candidates per search.", min=2)] = 100,
+    every: Annotated[int, typer.Option(help="Candidates after which the best becomes the teacher.", min=1)] = 20,
+    alpha: Annotated[float, typer.Option(help="The score is P + alpha TG.")] = 1.0,
+    seeds: Annotated[int, typer.Option(help="Random searches.", min=2)] = 200,
+    json: Json = None,
+) -> None:
+    """Search a pool with a teacher that the search finds itself, with fixed ones and with none."""
+    from ...rsa import Teacher
+    from ...rsa.cli.console import write_json
+    from ..efficiency.iterating import COLUMNS, look_up, measure
+    from ..pool.pool import Pool
+    from ..report import show
+
+    known = look_up(Pool.load(pool), {path.stem: Teacher.load(path) for path in teacher}, examples)
+    found = measure(known, samples=samples, every=every, alpha=alpha, seeds=seeds)
+    if json is not None:
+        write_json(json, {**found, "examples": examples, "alpha": alpha, "members": len(known.p)})
+    notes = [
+        f"{seeds} random searches, {samples} of {len(known.p)} networks each, P and TG after {examples:,} examples.",
+        "Mature accuracy of the final top 5 by score: their mean and the best of them.",
+    ]
+    show("Teachers of a search", COLUMNS, found["rows"], notes)
+
+
+@bench.command()
 def predictors(
     cells: Annotated[int, typer.Option(help="Random cells of NAS-Bench-201.", min=2)] = 1000,
     repeats: Annotated[int, typer.Option(help="Cells per stage of the networks; 5 as published.", min=1)] = 5,
