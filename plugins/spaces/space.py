@@ -9,7 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from math import prod
-from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -99,7 +99,7 @@ class Space(ABC):
 
     name: str
     dimensions: tuple[Dimension, ...]
-    reads: ClassVar[str] = "images"  # or "text"
+    reads: str = "images"  # or "text"
 
     def __init__(self, name: str, dimensions: Iterable[Dimension]) -> None:
         self.name, self.dimensions = name, tuple(dimensions)

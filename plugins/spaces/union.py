@@ -25,13 +25,16 @@ class SpaceUnion(Space):
     Raises
     ------
     RSAError
-        For fewer than two, and for equal names.
+        For fewer than two, for equal names, and for spaces of images beside those of text.
     """
 
     def __init__(self, parts: Sequence[Space]) -> None:
         self.parts = {part.name: part for part in parts}
         if len(self.parts) < max(2, len(parts)):
             raise RSAError(f"a union is of two or more different spaces, not of {[part.name for part in parts]}")
+        if len({part.reads for part in parts}) > 1:
+            raise RSAError("spaces of images and of text have no data in common: search them apart")
+        self.reads = parts[0].reads
         super().__init__("+".join(self.parts), self._choices())
 
     def _choices(self) -> Iterator[Dimension]:

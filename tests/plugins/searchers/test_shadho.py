@@ -67,8 +67,8 @@ def test_a_union_holds_the_networks_of_its_parts() -> None:
         assert part.describe(network) in BOTH.describe(whole)
         sizes = [sum(p.numel() for p in s.build(a).parameters()) for s, a in ((BOTH, whole), (part, network))]
         assert sizes[0] == sizes[1]
-    for name in ("toy+toy", "toy+"):
-        with pytest.raises(RSAError, match=r"two or more different spaces|unknown space"):
+    for name in ("toy+toy", "toy+", "toy+rnn-tree"):
+        with pytest.raises(RSAError, match=r"two or more different spaces|unknown space|images and of text"):
             get_space(name)
 
 
