@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 VOCABULARY = 10_000
 UNKNOWN, END = "<unk>", "<eos>"  # a word beyond the vocabulary; the end of a line
 _MOST_BYTES = 2**27
+_LONGEST = 100  # characters of a word; what is longer is unknown, lest a column of words fill the memory
 _LEAST = 30  # contexts of a text, so that each part has some
 
 
@@ -87,6 +88,8 @@ def read_text(
     path: str | Path, *, name: str, vocabulary: int = VOCABULARY, length: int = WORDS, validation: int | None = None
 ) -> TextData:
     """Read a file of UTF-8 text: words are what spaces divide, and every line ends with one more.
+
+    A word of more than 100 characters is "<unk>".
 
     Parameters
     ----------
@@ -160,7 +163,7 @@ def _numbers(path: Path) -> tuple[Array, dict[str, int]]:
 
 def _words(lines: Iterable[str]) -> Iterable[str]:
     for line in lines:
-        yield from line.split()
+        yield from (word if len(word) <= _LONGEST else UNKNOWN for word in line.split())
         yield END
 
 

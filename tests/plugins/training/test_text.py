@@ -110,10 +110,11 @@ def test_a_file_that_is_no_text_is_named_in_one_line(
 
 def test_a_byte_order_mark_is_no_word_and_parts_can_be_chosen(file: Path, tmp_path: Path) -> None:
     marked = tmp_path / "b.txt"
-    marked.write_bytes(b"\xef\xbb\xbf" + file.read_bytes())
+    marked.write_bytes(b"\xef\xbb\xbf" + file.read_bytes().replace(b"cat", b"c" * 101))
     found = load_data(f"text:{marked}", validation=3)
     assert len(found.valid) == 3
-    assert not any("\ufeff" in word for word in found.classes)
+    assert not any("\ufeff" in word or len(word) > 100 for word in found.classes)
+    assert set(found.classes) == {"<unk>", "<eos>", *WORDS} - {"cat"}
     for wrong in ({"validation": 10_000}, {"size": 2}, {"size": 0}):
         with pytest.raises(RSAError):
             load_data(f"text:{marked}", **wrong)  # type: ignore[arg-type]
