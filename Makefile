@@ -76,6 +76,7 @@ experiments: $(VENV)/installed-bench
 	$(BIN)/tgsage bench behavior $(FULL)/seeds/nasbench201/seed0 --json $(RESULTS)/behavior-nasbench201.json
 	$(BIN)/tgsage bench predictors --json $(RESULTS)/free-predictors.json
 	$(BIN)/tgsage bench searchers macro --seeds 10 --json $(RESULTS)/macro.json --plot docs/macro.png
+	$(BIN)/tgsage bench recurrent --json $(RESULTS)/nas-bench-nlp.json
 	$(BIN)/tgsage bench fronts --json $(RESULTS)/fronts.json --plot docs/fronts.png
 	$(BIN)/tgsage bench page docs/experiments.md $(addprefix $(RESULTS)/,$(PAGE))
 

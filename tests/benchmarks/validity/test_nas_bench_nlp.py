@@ -86,6 +86,9 @@ def test_correlations_are_scipy_s() -> None:
     assert row["without"] == 1
     assert row["interval"][0] < row["spearman"] < row["interval"][1]
     assert rows["TG before training"]["spearman"] == 0
+    half = [i for i, reached in enumerate(y) if reached >= np.median(y)]
+    expected = spearmanr([losses[i] for i in half], [y[i] for i in half]).statistic
+    assert row["better"]["spearman"] == pytest.approx(expected, abs=1e-4)
 
 
 @pytest.mark.parametrize(
