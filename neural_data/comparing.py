@@ -8,16 +8,19 @@ from glob import glob
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from ..rsa import RDM, RSAError, Stimuli, Teacher
 from ..rsa.comparer import Comparer
 from ..rsa.comparison import ModelComparison, Targets, joined
 from ..rsa.errors import listing, reason
 from ..rsa.inference.models import OVER, SPLITS
 from ..rsa.inference.multiplicity import check_correction
+from ..rsa.inference.weighted import Weighting
 from ..rsa.networks.readout import N_FEATURES
 from .catalogue.lookup import load_as
 from .recordings.selection import select
-from .scoring import Options, Source
+from .scoring import Options, Source, refuse
 from .settings import GUESSED, Layout
 from .teacher import is_model_name, publishes_rdms
 
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
 
 OF_TARGETS = "targets"
 ANIMAL = "animal"
+CATEGORY = "category:"
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,7 @@ class Entry:
     model: Any
     weights: str | Path | None = None
     layers: str | Sequence[str] | None = None
+    weighted: str | None = None
 
 
 def compare_models(
@@ -54,6 +59,7 @@ def compare_models(
     bootstrap: int = 1000,
     halvings: int = SPLITS,
     weights: str | Path | Sequence[str | Path] | None = None,
+    weighted: str | Mapping[str, str] = "",
     layers: str | Sequence[str] = "auto",
     targets: str | Sequence[str] = (),
     by: str | None = None,
@@ -87,7 +93,9 @@ def compare_models(
     ----------
     models : str, Path, sequence or mapping
         What `score` takes as a model, several of it, or a mapping of names to it; `"@FILE"` is a file that lists
-        models, one a line, each with `name=`, `weights=` and `layers=` of its own where these differ.
+        models, one a line, each with `name=`, `weights=`, `layers=` and `weighted=` of its own where these differ.
+        `"category:COLUMN"` is a model whose stimuli differ where this column of the stimuli does; of several columns,
+        `"category:COLUMN,COLUMN"`, each is a layer.
     teachers : str, Path, Teacher, xarray.DataArray, Targets, or sequence of these
         What `score` takes as a teacher, or targets of several subjects.
     stimuli : str, Path or images, optional
@@ -109,6 +117,10 @@ def compare_models(
         Random halvings behind the choice of layers.
     weights : str, Path or sequence, optional
         Files with state dicts for the one model given, or a glob of them: each is a model of its own.
+    weighted : str or mapping of str to str
+        Combine a model's layers with weights that are fitted on other stimuli, in place of choosing one: `"nnls"` (none
+        negative), `"ridge"` or `"ridge:PENALTY"` (in variances of a layer's RDM; 0.1). For all models that have several
+        layers, or by the names of models.
     layers, targets, by, level, scale, window, missing, splits, where, layout, method, metric, n_features, groups, seed
         As in `score`.
     labels, data_dir, batch_size, device, tokens, loaders, cache, progress
@@ -148,7 +160,7 @@ def compare_models(
         raise RSAError(f"inference is over {', '.join(OVER)}, not {over!r}")
     if bootstrap < 1 or halvings < 1:
         raise RSAError(f"a comparison needs at least 1 resample and 1 halving, got {bootstrap} and {halvings}")
-    entries = listed(models, weights)
+    entries = _with_weights(listed(models, weights), weighted)
     controls = [beyond] if isinstance(beyond, str) else list(beyond)
     names = [entry.name for entry in entries]
     unknown = [control for control in controls if control not in names]
@@ -220,14 +232,18 @@ def _add(
     entry: Entry, options: Options, sides: "Sequence[_Side]", comparers: Sequence[Comparer], labels: Any
 ) -> list[tuple[Comparer, str]]:
     """Compare one model with all teachers; returns those with which that failed, and why."""
+    columns = str(entry.model).removeprefix(CATEGORY) if str(entry.model).startswith(CATEGORY) else ""
     try:
-        source = Source.of(entry.model, entry.weights)
+        if columns:
+            refuse({"weights": entry.weights}, f"is for a network, and {entry.model} is none")
+        source = Source("") if columns else Source.of(entry.model, entry.weights)
     except Exception as error:
         return [(comparer, reason(error)) for comparer in comparers]
     failed = []
     for side, comparer in zip(sides, comparers, strict=True):
         try:
-            comparer.add(entry.name, side.layers_of(source, options, labels))
+            layers = side.categories(columns.split(",")) if columns else side.layers_of(source, options, labels)
+            comparer.add(entry.name, layers, (entry.weighted or "") if len(layers) > 1 else "")
         except Exception as error:
             failed.append((comparer, reason(error)))
     return failed
@@ -287,13 +303,28 @@ class _Side:
 
     def grouped(self) -> Any:
         """The groups that are resampled together: one value per condition of the targets."""
-        if self.options.groups is None:
-            return None
+        groups = self.options.groups
+        return groups if groups is None or groups in self.targets.first.descriptors else self._column(groups)
+
+    def _column(self, name: str) -> Sequence[object]:
+        """A column of the stimuli: one value per condition of the targets."""
         first = self.targets.first
-        if self.options.groups in first.descriptors:
-            return self.options.groups
-        of = dict(zip(self.shown.column(self.teacher.by), self.shown.column(self.options.groups), strict=True))
+        if name in first.descriptors:
+            return first.descriptors[name]
+        of = dict(zip(self.shown.column(self.teacher.by), self.shown.column(name), strict=True))
         return [of[label] for label in first.labels]
+
+    def categories(self, columns: Sequence[str]) -> dict[str, RDM]:
+        """By column: 0 between stimuli of one category, 1 between others."""
+        first, found = self.targets.first, {}
+        for column in columns:
+            values = np.unique(np.array([str(value) for value in self._column(column)]), return_inverse=True)[1]
+            if not 0 < values.max() < len(values) - 1:
+                what = "one value" if values.max() == 0 else "another value for every stimulus"
+                raise RSAError(f"{column} has {what}, and is no column of categories")
+            one, other = np.triu_indices(len(values), 1)
+            found[column] = first.replace(values=(values[one] != values[other]).astype(np.float64))
+        return found
 
     @property
     def shown(self) -> Stimuli:
@@ -318,6 +349,22 @@ class _Side:
         if not found:
             raise RSAError(f"no layer can be compared: {listing(getattr(found, 'unusable', {}).values(), 2)}")
         return found
+
+
+def _with_weights(entries: Sequence[Entry], weighted: str | Mapping[str, str]) -> list[Entry]:
+    """Entries, and how their layers are combined. Raises RSAError for a rule or a name that does not exist."""
+    if isinstance(weighted, Mapping):
+        names = [entry.name for entry in entries]
+        if unknown := [name for name in weighted if name not in names]:
+            raise RSAError(f"weighted names {unknown[0]}, which is none of the models: {listing(names, 8)}")
+        every = [weighted.get(entry.name, "") for entry in entries]
+    else:
+        every = [weighted] * len(entries)
+    rules = [(rule if entry.weighted is None else entry.weighted) for entry, rule in zip(entries, every, strict=True)]
+    return [
+        replace(entry, weighted=str(Weighting.named(rule)) if rule else "")
+        for entry, rule in zip(entries, rules, strict=True)
+    ]
 
 
 def listed(models: Any, weights: Any = None) -> list[Entry]:
@@ -390,10 +437,12 @@ def _file_of_models(path: Path) -> list[Entry]:
             continue
         model, *rest = words
         own = dict(word.partition("=")[::2] for word in rest)
-        if unknown := [word for word in own if word not in ("name", "weights", "layers")]:
-            raise RSAError(f"{path}, line {number}: MODEL name=... weights=... layers=..., not {unknown[0]!r}")
+        if unknown := [word for word in own if word not in ("name", "weights", "layers", "weighted")]:
+            raise RSAError(
+                f"{path}, line {number}: MODEL name=... weights=... layers=... weighted=..., not {unknown[0]!r}"
+            )
         layers = own["layers"].split(",") if "layers" in own else None
-        entries.append(Entry(own.get("name") or model, model, own.get("weights"), layers))
+        entries.append(Entry(own.get("name") or model, model, own.get("weights"), layers, own.get("weighted")))
     if not entries:
         raise RSAError(f"{path} lists no models")
     return entries

@@ -14,6 +14,7 @@ from .inference.contrasts import Contrasts, all_pairs
 from .inference.models import SPLITS, ModelSample, Plan
 from .inference.multiplicity import SAID, adjusted, check_correction
 from .inference.partial import Beyond, check_partial
+from .inference.weighted import Weighted, Weighting, weighted_sample
 from .rdm.comparison import align, method_named
 from .rdm.rdm import RDM
 from .types import Array, Attr
@@ -68,18 +69,28 @@ class Comparer:
         ] = {}  # model -> by target, beyond the controls
         self._rdms: dict[str, list[RDM]] = {}  # model -> by target, of the layer chosen most often
         self._failed: dict[str, str] = {}
+        self._weighted: dict[str, str] = {}  # model -> how its layers were weighted
 
-    def add(self, model: str, layers: Mapping[str, RDM]) -> None:
-        """Compare a model. Raises RSAError where its RDMs cannot be compared with the targets."""
+    def add(self, model: str, layers: Mapping[str, RDM], weighted: str = "") -> None:
+        """Compare a model, at the layer that other stimuli choose, or with all of them weighted ("nnls", "ridge:0.1").
+
+        Raises RSAError where its RDMs cannot be compared with the targets, and for weights that cannot be fitted.
+        """
         if not layers:
             raise RSAError(f"{model} has no layer that can be compared")
+        weighting = Weighting.named(weighted) if weighted else None
         _, own = align({"first": self.targets.first}, layers, cure="RDM.subset selects")
-        sample = self.plan.sample(list(layers), Sides(own, self._columns, self.method))
+        names = list(layers)
+        if weighting is None:
+            sample = self.plan.sample(names, Sides(own, self._columns, self.method))
+            rdms = [own[int(share.argmax())] for share in sample.shares.T]
+        else:
+            sample, rdms = weighted_sample(self.plan, names, own, self._columns, weighting, self.method.name)
         left = []
         if self.beyond and model not in self.beyond:
-            left = [self._beyond(k, target, list(layers), own) for k, target in enumerate(self._places)]
-        self._samples[model], self._left[model] = sample, left
-        self._rdms[model] = [own[int(share.argmax())] for share in sample.shares.T]
+            left = [self._beyond(k, target, names, own, weighting) for k, target in enumerate(self._places)]
+        self._samples[model], self._left[model], self._rdms[model] = sample, left, rdms
+        self._weighted[model] = "" if weighting is None else str(weighting)
 
     def fail(self, model: str, reason: str) -> None:
         """Note why a model cannot be compared."""
@@ -183,6 +194,7 @@ class Comparer:
                     "layers": len(sample.layers),
                     "best_layer": sample.layers[best],
                     "best_similarity": float(table[best]),
+                    "weighted": self._weighted[model],
                     "reason": "",
                 }
             )
@@ -215,17 +227,23 @@ class Comparer:
         ]
 
     def _beyond(
-        self, k: int, target: str, names: Sequence[str], layers: Sequence[RDM]
+        self, k: int, target: str, names: Sequence[str], layers: Sequence[RDM], weighting: Weighting | None
     ) -> tuple[ModelSample, dict[str, float]]:
-        """Partial similarity given the controls' most often chosen layers, at the layer that it chooses itself."""
+        """Partial similarity given the controls' RDMs, at the layer that it chooses itself, or of weighted layers."""
         missing = [control for control in self.beyond if control not in self._rdms]
         if missing:
             why = f": {self._failed[missing[0]]}" if missing[0] in self._failed else near(missing[0], list(self._rdms))
             raise RSAError(f"{missing[0]} is controlled for and was not compared{why}")
         columns = [self._columns[c] for c in self._places[target]]
-        sides = Beyond(layers, columns, [self._rdms[control][k] for control in self.beyond], self.method.name)
-        sample = self.plan.only(target).sample(names, sides)
-        chosen = int(sample.shares[:, 0].argmax())
+        controls, plan = [self._rdms[control][k] for control in self.beyond], self.plan.only(target)
+        if weighting is None:
+            sides = Beyond(layers, columns, controls, self.method.name)
+            sample = plan.sample(names, sides)
+            chosen = int(sample.shares[:, 0].argmax())
+        else:
+            model = Weighted(plan, layers, columns, weighting, self.method.name, controls)
+            sides, chosen = Beyond([model.rdm], columns, controls, self.method.name), 0
+            sample = model.sample(names)
         shares = [float(part[chosen].mean()) for part in sides.variance()]
         return sample, dict(zip(("unique", "common", "control"), shares, strict=True))
 

@@ -3,6 +3,10 @@
 Every stimulus has a pattern of 20 features that all systems share. A layer adds noise of its own: the less, the more
 similar it is to the target, which several subjects see with noise of their own, part of which is one subject's at all
 stimuli alike. The best layers of both models are equally good, so that every test that tells them apart is wrong.
+Weighted models have equally good layers, so that their best weighted sums are equally good.
+
+Over new subjects the stimuli of a sample stay: every layer's RDM is moved along the mean RDM of very many subjects,
+until its similarity to subjects is what the case says at these very stimuli.
 """
 
 import json
@@ -20,11 +24,12 @@ from ...rsa import RDM, compute_rdm
 from ...rsa.inference.bootstrap import Resampling, Sides
 from ...rsa.inference.contrasts import Contrasts
 from ...rsa.inference.models import Plan
+from ...rsa.inference.weighted import Weighting, weighted_sample
 from ...rsa.rdm.comparison import method_named
 from ...rsa.types import Array
 from ..report import Columns
 
-REPEATS, DRAWS, SPLITS, PAIRS = 200, 200, 30, 400_000
+REPEATS, DRAWS, SPLITS, PAIRS, SUBJECTS = 200, 200, 30, 400_000, 300
 _SCALE = 1 / np.sqrt(np.arange(1, 21))
 _BEST = 1.0  # noise of the best layers, and of the target
 
@@ -32,13 +37,15 @@ _BEST = 1.0  # noise of the best layers, and of the target
 @dataclass(frozen=True)
 class Case:
     """over: what is new in a new sample. layers: of both models, the best one among them equally good. kind: whether
-    the second model's other layers are "tied" with the best, "graded" from it to half as good, or "useless"."""
+    the second model's other layers are "tied" with the best, "graded" from it to half as good, or "useless". weighted:
+    how both models combine their layers, in place of choosing one."""
 
     over: str
     n: int
     layers: tuple[int, int]
     kind: str
     subjects: int = 1
+    weighted: str = ""
 
 
 def cases() -> list[Case]:
@@ -47,7 +54,16 @@ def cases() -> list[Case]:
     found += [Case("stimuli", n, (1, 10), kind) for n in (20, 50, 100) for kind in ("tied", "graded")]
     found += [Case("stimuli", n, (1, 30), "graded") for n in (20, 50)]
     found += [Case("stimuli", n, (1, 101), "useless") for n in (20, 50)]
-    return found + [Case("both", 30, (1, 3), "graded", people) for people in (2, 4, 10)]
+    found += [Case("both", 30, (1, 3), "graded", people) for people in (2, 4, 10)]
+    found += [Case("both", 100, (1, 10), "graded", 10), Case("both", 30, (1, 101), "useless", 4)]
+    found += [Case("subjects", 30, (1, 3), "graded", people) for people in (2, 4, 10)]
+    found += [Case("subjects", 100, (3, 30), kind, 6) for kind in ("tied", "graded")]
+    found += [Case("subjects", 30, (1, 101), "useless", 6)]
+    found += [Case("stimuli", n, (3, 3), "graded", 1, rule) for n in (20, 100) for rule in ("nnls", "ridge:0.1")]
+    found += [Case("stimuli", n, (10, 10), "graded", 1, "nnls") for n in (20, 50)]
+    found += [Case("stimuli", 50, (1, 30), "useless", 1, "nnls")]
+    found += [Case("subjects", 30, (5, 5), "graded", 6, "nnls"), Case("subjects", 30, (1, 20), "useless", 6, "nnls")]
+    return found + [Case("both", 30, (5, 5), "graded", people, "nnls") for people in (4, 10)]
 
 
 COLUMNS: Columns = (
@@ -55,6 +71,7 @@ COLUMNS: Columns = (
     ("stimuli", "{n}"),
     ("subjects", "{subjects}"),
     ("layers", lambda row: f"{row['layers'][0]} and {row['layers'][1]}"),
+    ("weighted", lambda row: row.get("weighted", "")),
     ("others", "{kind}"),
     ("truth", "{truth:.3f}"),
     ("mean estimates", lambda row: ", ".join(f"{value:.3f}" for value in row["estimates"])),
@@ -91,13 +108,13 @@ def measure(
 
 
 def _key(row: dict[str, Any]) -> str:
-    return json.dumps([row.get(name) for name in Case.__dataclass_fields__])
+    values = [row.get(name, "") for name in Case.__dataclass_fields__]
+    return json.dumps(values if values[-1] else values[:-1])
 
 
 def simulated(case: Case, *, repeats: int = REPEATS) -> dict[str, Any]:
     """Shares of samples in which the test tells equal models apart (at all, and for the one of more layers), and in
     which the intervals hold the truth."""
-    truth = population()
     rng = np.random.default_rng(zlib.crc32(_key(asdict(case)).encode()))
     threads = numba.get_num_threads()
     numba.set_num_threads(1)  # samples are small
@@ -105,12 +122,12 @@ def simulated(case: Case, *, repeats: int = REPEATS) -> dict[str, Any]:
         found = [_sample(case, rng, seed) for seed in range(repeats)]
     finally:
         numba.set_num_threads(threads)
-    wrong, low, high, estimate, highest = (np.array(part) for part in zip(*found, strict=True))
+    wrong, low, high, estimate, highest, truth = (np.array(part) for part in zip(*found, strict=True))
     return {
         **asdict(case),
         "layers": list(case.layers),  # as JSON has them
         "repeats": repeats,
-        "truth": truth,
+        "truth": float(truth.mean()),
         "level": float((wrong != 0).mean()),
         "more": float((wrong < 0).mean()),
         "coverage": ((low <= truth) & (truth <= high)).mean(axis=0).tolist(),
@@ -119,24 +136,68 @@ def simulated(case: Case, *, repeats: int = REPEATS) -> dict[str, Any]:
     }
 
 
-def _sample(case: Case, rng: np.random.Generator, seed: int) -> tuple[float, Array, Array, Array, Array]:
+def _sample(case: Case, rng: np.random.Generator, seed: int) -> tuple[float, Array, Array, Array, Array, Array]:
     shared = rng.normal(size=(case.n, 20)) * _SCALE
     people = [_rdm(shared + _BEST * _own(rng, case.n)) for _ in range(case.subjects)]
-    resampling = Resampling(DRAWS, seed=seed)
-    plan = Plan(people[0], {"target": range(case.subjects)}, resampling, over=case.over, splits=SPLITS)
-    samples = []
-    for layers in case.layers:
-        rdms = [
-            _rdm(shared * (noise is not None) + (noise or 1.0) * _own(rng, case.n))
-            for noise in _noises(layers, case.kind)
+    plan = Plan(
+        people[0], {"target": range(case.subjects)}, Resampling(DRAWS, seed=seed), over=case.over, splits=SPLITS
+    )
+    noises = [_noises(layers, case.kind) for layers in case.layers]
+    models = [[_rdm(shared * (one is not None) + (one or 1.0) * _own(rng, case.n)) for one in own] for own in noises]
+    truth = np.full(2, population(tuple(_noises(max(case.layers), case.kind)) if case.weighted else (_BEST,)))
+    if case.over == "subjects":
+        mean = _mean_subject(shared, rng)
+        models = [
+            [_moved(rdm, mean, noise) for rdm, noise in zip(rdms, own, strict=True)]
+            for rdms, own in zip(models, noises, strict=True)
         ]
-        sides = Sides(rdms, people, method_named("pearson"))
-        samples.append(plan.sample([str(i) for i in range(layers)], sides))
+        truth = np.array([_best(rdms, mean, case.weighted) for rdms in models])
+    samples = []
+    for rdms in models:
+        names = [str(i) for i in range(len(rdms))]
+        if case.weighted and len(rdms) > 1:
+            samples.append(weighted_sample(plan, names, rdms, people, Weighting.named(case.weighted))[0])
+        else:
+            samples.append(plan.sample(names, Sides(rdms, people, method_named("pearson"))))
     contrasts = Contrasts(plan, samples)
     test = contrasts.differences(np.array([0]), np.array([1]))
     low, high = contrasts.intervals()
     wrong = float(np.sign(test["difference"][0])) if test["p"][0] < 0.05 else 0.0
-    return wrong, low, high, contrasts.estimate, np.array([s.table.mean(axis=1).max() for s in samples])
+    if truth[0] != truth[1]:  # the test is that of the interval of the difference
+        apart = truth[0] - truth[1]
+        wrong = float(apart < test["low"][0]) - float(apart > test["high"][0])
+    return wrong, low, high, contrasts.estimate, contrasts.highest, truth
+
+
+def _mean_subject(shared: Array, rng: np.random.Generator) -> Array:
+    """The mean over very many subjects of their RDMs, each centred and of norm 1."""
+    parts = [_unit(_rdm(shared + _BEST * _own(rng, len(shared))).values) for _ in range(SUBJECTS)]
+    mean: Array = np.mean(parts, axis=0)
+    return mean
+
+
+def _moved(rdm: RDM, mean: Array, noise: float | None) -> RDM:
+    """The RDM with a part along the mean subject's, so that the similarity to subjects is the population's."""
+    along = _unit(mean)
+    value = (population((noise,)) if noise is not None else 0.0) / np.linalg.norm(mean)
+    own = _unit(rdm.values)
+    rest = own - (own @ along) * along
+    return rdm.replace(values=value * along + np.sqrt(1 - value**2) * rest / np.linalg.norm(rest))
+
+
+def _best(rdms: Sequence[RDM], mean: Array, weighted: str) -> float:
+    """The similarity to new subjects of the best layer, or of the best weighted sum of layers, at these stimuli."""
+    every = np.stack([_unit(rdm.values) for rdm in rdms])
+    if not weighted or len(rdms) == 1:
+        return float((every @ mean).max())
+    total = Weighting.named(weighted).fit(every @ every.T, every @ mean) @ every
+    return float(total @ mean / np.linalg.norm(total))
+
+
+def _unit(values: Array) -> Array:
+    centred = values.astype(np.float64) - values.mean(dtype=np.float64)
+    unit: Array = centred / np.linalg.norm(centred)
+    return unit
 
 
 def _noises(layers: int, kind: str) -> list[float | None]:
@@ -150,17 +211,20 @@ def _noises(layers: int, kind: str) -> list[float | None]:
 
 
 @cache
-def population() -> float:
-    """The similarity of a best layer and a subject over all pairs of an infinite population."""
+def population(noises: tuple[float | None, ...] = (_BEST,)) -> float:
+    """The similarity of a subject and the best non-negative sum of layers with so much noise, over all pairs of an
+    infinite population."""
     rng = np.random.default_rng(0)
     sides = [rng.normal(size=(PAIRS, 20)) * _SCALE for _ in range(2)]
     distances = []
-    for _ in range(2):
-        a, b = (side + _BEST * _own(rng, PAIRS) for side in sides)
+    for noise in (_BEST, *noises):
+        a, b = (side * (noise is not None) + (noise or 1.0) * _own(rng, PAIRS) for side in sides)
         a, b = (x - x.mean(axis=1, keepdims=True) for x in (a, b))
         norms = np.sqrt(np.einsum("ij,ij->i", a, a) * np.einsum("ij,ij->i", b, b))
         distances.append(1 - np.einsum("ij,ij->i", a, b) / norms)
-    return float(np.corrcoef(*distances)[0, 1])
+    r = np.corrcoef(distances)
+    weights = Weighting("nnls").fit(r[1:, 1:], r[1:, 0])
+    return float(weights @ r[1:, 0] / np.sqrt(weights @ r[1:, 1:] @ weights))
 
 
 def _own(rng: np.random.Generator, n: int) -> Array:

@@ -19,7 +19,8 @@ def compare(
         list[str] | None,
         typer.Argument(
             metavar="MODEL...",
-            help="Any that tgsage score takes: names, FILE.py:FACTORY, files of features or RDMs; @FILE lists more.",
+            help="Any that tgsage score takes: names, FILE.py:FACTORY, files of features or RDMs; "
+            "category:COLUMN[,COLUMN] of the stimuli; @FILE lists more.",
             show_default=False,
         ),
     ] = None,
@@ -30,7 +31,8 @@ def compare(
         list[Path] | None,
         typer.Option(
             "--models",
-            help="A file with a model on every line, and name=, weights= or layers=a,b after it where wanted.",
+            help="A file with a model on every line, and name=, weights=, layers=a,b or weighted=nnls after it where "
+            "wanted.",
         ),
     ] = None,
     weights: Annotated[
@@ -39,6 +41,14 @@ def compare(
             help="Weights for the one MODEL: files, or a quoted glob ('epoch_*.pt'); each is a model, in natural order."
         ),
     ] = None,
+    weighted: Annotated[
+        str,
+        typer.Option(
+            help="Combine a model's layers with weights that are fitted on other stimuli, in place of choosing one: "
+            "nnls (none negative), ridge or ridge:PENALTY. For some models only: weighted= in a file of models.",
+            show_default="choose a layer",
+        ),
+    ] = "",
     over: Annotated[
         str, typer.Option(help="What intervals and tests generalise to: new stimuli, new subjects (animals), or both.")
     ] = "stimuli",
@@ -168,6 +178,7 @@ def compare(
             bootstrap=bootstrap,
             halvings=halvings,
             weights=weights or None,
+            weighted=weighted,
             layers=[name for part in layers or ["auto"] for name in part.split(",")],
             targets=target or (),
             by=by,
@@ -240,7 +251,8 @@ def _show(found: "ModelComparison") -> None:
             signs = "".join(sign for sign, p in (("0", row["p_zero"]), ("c", row["p_ceiling"])) if p < LEVEL)
             ceiled = "-" if row["ceiled"] is None else f"{row['ceiled']:.3f}"
             value = f"{row['similarity']:.4f} [{row['low']:.2f}, {row['high']:.2f}]".replace("0.", ".")
-            layer = f"{row['layer']} ({100 * row['share']:.0f}%, of {row['layers']})"
+            weighting = f"{row['weighted']}, " if row["weighted"] else ""
+            layer = f"{row['layer']} ({weighting}{100 * row['share']:.0f}%, of {row['layers']})"
             rows.append([str(row["model"]), value, ceiled, signs, letters[row["model"]], layer])
         ceiling = next((row for row in order_of(found, target) if row["ceiling_high"] is not None), None)
         said = "no ceiling known" if ceiling is None else f"ceiling {ceiling['ceiling_low']:.4f}"

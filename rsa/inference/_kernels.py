@@ -224,3 +224,62 @@ def concordance(order, x, y, out):
                     place += place & -place
             seen += stop - start
             start = stop
+
+
+@njit()
+def nnls(between, to, out):
+    """Non-negative least squares of every problem (b, k, k), (b, k), by Lawson and Hanson on the normal equations."""
+    k = to.shape[1]
+    factor, solved, used = np.empty((k, k)), np.empty(k), np.empty(k, np.int64)
+    for b in range(len(to)):
+        gram, y, x = between[b], to[b], out[b]
+        passive = np.zeros(k, np.bool_)
+        x[:] = 0.0
+        least = 1e-10 * np.abs(y).max()
+        for _ in range(3 * k):
+            best, gain = -1, least
+            for i in range(k):
+                if not passive[i]:
+                    slope = y[i] - gram[i] @ x
+                    if slope > gain:
+                        best, gain = i, slope
+            if best < 0:
+                break
+            passive[best] = True
+            while True:
+                m = 0
+                for i in range(k):
+                    if passive[i]:
+                        used[m] = i
+                        m += 1
+                for p in range(m):  # Cholesky
+                    for q in range(p + 1):
+                        value = gram[used[p], used[q]]
+                        for r in range(q):
+                            value -= factor[p, r] * factor[q, r]
+                        factor[p, q] = np.sqrt(max(value, 1e-14)) if p == q else value / factor[q, q]
+                for p in range(m):
+                    value = y[used[p]]
+                    for r in range(p):
+                        value -= factor[p, r] * solved[r]
+                    solved[p] = value / factor[p, p]
+                for p in range(m - 1, -1, -1):
+                    value = solved[p]
+                    for r in range(p + 1, m):
+                        value -= factor[r, p] * solved[r]
+                    solved[p] = value / factor[p, p]
+                step = 1.0
+                for p in range(m):
+                    if solved[p] <= 0.0:
+                        step = min(step, x[used[p]] / (x[used[p]] - solved[p]) if x[used[p]] > 0.0 else 0.0)
+                left = 0
+                for p in range(m):
+                    i = used[p]
+                    was_negative = solved[p] <= 0.0
+                    x[i] += step * (solved[p] - x[i])
+                    if was_negative and x[i] <= 1e-14:
+                        x[i] = 0.0
+                        passive[i] = False
+                        left += 1
+                if left == 0:
+                    break

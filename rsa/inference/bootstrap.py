@@ -270,7 +270,7 @@ class Sides:
         elif self.method.ranked:
             self._influences_of_ranks(values, slopes)
         else:
-            self._influences_of_products(values, slopes)
+            values[:], slopes[:] = influences_of_products(self.parts(), *self.shape)
         return values, slopes
 
     def resampled(self, weights: npt.NDArray[np.int64]) -> Array:
@@ -284,8 +284,12 @@ class Sides:
         values[:, :, (weights > 0).sum(axis=1) < 3] = np.nan
         return values
 
-    def _influences_of_products(self, values: Array, slopes: Array) -> None:
-        """Of a ratio of inner products; in the whitened forms of double-centred entries, and copies are zero apart."""
+    def parts(self) -> Callable[[int, int], Array]:
+        """Return what gives every stimulus's part (n,) of the inner product of two of all RDMs, at weights of 1.
+
+        The derivative by the weight of a stimulus is twice its part. In the whitened forms of double-centred entries,
+        and copies are zero apart.
+        """
         rdms, n = self.rdms, self.n
         centres = [float(rdm.values.mean(dtype=np.float64)) if self.method.centred else 0.0 for rdm in rdms]
         means = [np.zeros(n)] * len(rdms)
@@ -294,12 +298,11 @@ class Sides:
             means = [s / n - s.sum() / (2 * n * n) for s in sums]
 
         def rows(k: int, m: int) -> Array:
-            """Every stimulus's part of the inner product of two RDMs."""
             sides = rdms[k].values, centres[k], means[k], rdms[m].values, centres[m], means[m]
             part: Array = kernels.product_rows(*sides, n) + 4 * means[k] * means[m]
             return part
 
-        values[:], slopes[:] = influences_of_products(rows, *self.shape)
+        return rows
 
     def _influences_of_ranks(self, values: Array, slopes: Array) -> None:
         """Spearman's rho and rho-a, where a stimulus also moves the ranks of all other pairs."""
@@ -339,13 +342,18 @@ class Sides:
             values[k, t] = alike.sum() / (pairs * (pairs - 1))
             slopes[k, t] = 2 * (row_sums(alike / (pairs - 1), n) - (n - 1) * values[k, t]) / pairs
 
-    def _resampled_products(self, weights: npt.NDArray[np.int64]) -> Array:
-        """Pearson, cosine and their whitened forms from sums of D, of products, and (whitened) from D w."""
-        rdms, first, n, method = self.rdms, self.first, self.n, self.method
+    def inner_products(
+        self, pairs: Sequence[tuple[int, int]], weights: npt.NDArray[np.int64]
+    ) -> dict[tuple[int, int], Array]:
+        """Inner products (draws,) of these pairs of all RDMs under weights (draws, stimuli).
+
+        By the methods without ranks: from sums of D, of products, and (whitened) from D w. Of an RDM that is constant
+        and itself they are 0.
+        """
+        rdms, n, method = self.rdms, self.n, self.method
         size, draws = len(rdms), len(weights)
         w = np.ascontiguousarray(weights.T, np.float64)
         centres = [float(np.median(rdm.values)) if method.centred else 0.0 for rdm in rdms]
-        pairs = [(k, k) for k in range(size)] + list(product(range(first), range(first, size)))
         sums, products = np.zeros((size, draws)), {pair: np.zeros(draws) for pair in pairs}
         rows = np.zeros((size, n, draws)) if method.whitened else None
         for start in range(0, n - 1, _ROWS):
@@ -373,12 +381,19 @@ class Sides:
                 cross = np.einsum("ib,ib,ib->b", w, *centred) / total
                 grand = [np.einsum("ib,ib->b", w, part) / total for part in centred]
                 value = 2 * value - 2 * cross + grand[0] * grand[1]
-            inner_products[k, m] = np.where(value <= _CONSTANT * products[k, m], np.nan, value) if k == m else value
+            inner_products[k, m] = np.where(value <= _CONSTANT * products[k, m], 0.0, value) if k == m else value
+        return inner_products
+
+    def _resampled_products(self, weights: npt.NDArray[np.int64]) -> Array:
+        """Pearson, cosine and their whitened forms."""
+        first, size, draws = self.first, len(self.rdms), len(weights)
+        pairs = [(k, k) for k in range(size)] + list(product(range(first), range(first, size)))
+        inner_products = self.inner_products(pairs, weights)
         values = np.empty((first, size - first, draws))
         with np.errstate(divide="ignore", invalid="ignore"):
             for k, m in pairs[size:]:
                 norms = np.sqrt(inner_products[k, k] * inner_products[m, m])
-                values[k, m - first] = inner_products[k, m] / norms
+                values[k, m - first] = np.where(norms > 0, inner_products[k, m] / norms, np.nan)
         return values
 
     def _resampled_ranks(self, weights: npt.NDArray[np.int64]) -> Array:

@@ -11,7 +11,7 @@ import scipy.special
 
 from ..types import Array
 from .bootstrap import Resampling, degrees_of_freedom
-from .intervals import interval, sampling_variance, z_ends
+from .intervals import interval, sampling_variance, spread, z_ends
 from .models import ModelSample, Plan
 from .subjects import two_factor_error
 
@@ -37,6 +37,10 @@ class Contrasts:
         self._means = means
         draws = np.stack([draw for _, _, draw in every])
         self.by_stimulus: Array = draws.mean(axis=1)
+        halved = [np.zeros_like(one.draws) if one.apart is None else one.apart for one in samples]
+        self._halved = any(one.apart is not None for one in samples)
+        apart = np.stack([*halved, *map(np.zeros_like, halved)])
+        self.apart: Array = apart.mean(axis=1)
         if plan.over == "stimuli":
             slopes = np.stack([slope.mean(axis=0) for _, slope, _ in every])
             self.linear: Array = slopes @ (plan.counts - 1.0).T
@@ -48,6 +52,7 @@ class Contrasts:
         share = drawn.counts(self.subjects) / self.subjects
         self.by_subject: Array = self.single @ share.T
         self.by_both: Array = np.einsum("msd,ds->md", draws, share) if plan.over == "both" else self.by_subject
+        self.apart_both: Array = np.einsum("msd,ds->md", apart, share)
         levels = self.subjects if plan.over == "subjects" else min(self.subjects, plan.units)
         self.dof = np.full(len(self.single), levels - 1.0)
 
@@ -63,11 +68,12 @@ class Contrasts:
             error: Array = over(self.single).std(axis=1, ddof=1) / np.sqrt(self.subjects)
         elif self.plan.over == "both":
             draws = [over(self.by_subject), over(self.by_stimulus), over(self.by_both)]
-            error = two_factor_error(draws, self.subjects, self.plan.units)
+            apart = [draws[0], over(self.apart), over(self.apart_both)] if self._halved else []
+            error = two_factor_error(draws, self.subjects, self.plan.units, apart)
         else:
             linear = over(self.linear)
             rest = over(self.by_stimulus) - over(self._means)[:, None] - linear
-            error = np.sqrt(sampling_variance(rest, linear, self.plan.units))
+            error = np.sqrt(sampling_variance(rest, linear, self.plan.units, spread(over(self.apart))))
         return error, dof
 
     def noise(self, first: Rows, second: Rows) -> Array:
@@ -134,7 +140,13 @@ class Contrasts:
             "linear": ((*place, "draw"), self.linear[:, None]),
             "dof": (place, self.dof[:, None]),
         }
-        return xarray.DataArray(self.by_stimulus[:, None], coords, (*place, "draw"), attrs={"units": self.plan.units})
+        draws = self.by_stimulus
+        if self._halved:  # less what halvings within draws add to them
+            mean = self._means[:, None] + self.linear
+            whole, added = spread(draws - mean), spread(self.apart)
+            share = np.sqrt(np.maximum(1 - np.divide(added, whole, out=np.zeros_like(whole), where=whole > 0), 0.0))
+            draws = mean + share[:, None] * (draws - mean)
+        return xarray.DataArray(draws[:, None], coords, (*place, "draw"), attrs={"units": self.plan.units})
 
 
 def all_pairs(models: int) -> tuple[Rows, Rows]:

@@ -114,9 +114,12 @@ def _check_draws(draws: "xarray.DataArray") -> None:
         raise RSAError("these are not draws of bootstrap: the coordinates estimate, linear and dof are missing")
 
 
-def sampling_variance(rest: Array, linear: Array, units: int) -> Array:
-    """The sampling variance behind draws (..., draw) split into the part linear in the multiplicities and the rest."""
-    pairs = spread(rest)
+def sampling_variance(rest: Array, linear: Array, units: int, apart: Array | float = 0.0) -> Array:
+    """The sampling variance behind draws (..., draw) split into the part linear in the multiplicities and the rest.
+
+    apart: (...) variance of the draws that is of halvings within them.
+    """
+    pairs = np.maximum(spread(rest) - apart, 0.0)
     alone = spread(linear) * units * (units - 1) / (units - 2) ** 2
     variance: Array = np.minimum(np.maximum(alone - pairs, pairs), alone)
     return variance

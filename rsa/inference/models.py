@@ -46,8 +46,9 @@ class ModelSample:
 
     table: (layers, columns) all layers' similarities. shares: (layers, targets) how often each layer was chosen.
     single: (columns,) the similarities, the gain from the choice taken out. slopes: (columns, units) their derivatives.
-    draws: (columns, draws) under resampled stimuli. highest: of the highest layer for each target on all data, the same
-    three.
+    draws: (columns, draws) under resampled stimuli. highest: of the highest layer for each target on all data (or of
+    weights fitted to all), the same three. apart: (columns, draws) half the difference between two halvings of a draw,
+    where the model is fitted anew in each.
     """
 
     layers: tuple[str, ...]
@@ -57,13 +58,25 @@ class ModelSample:
     slopes: Array
     draws: Array
     highest: tuple[Array, Array, Array]
+    apart: Array | None = None
 
     def only(self, target: int, columns: Sequence[int]) -> "ModelSample":
         """One target, whose columns these are."""
         own, shares = list(columns), self.shares[:, target : target + 1]
         single, slopes, draws = (part[own] for part in self.highest)
         parts = self.table[:, own], shares, self.single[own], self.slopes[own], self.draws[own]
-        return ModelSample(self.layers, *parts, (single, slopes, draws))
+        apart = None if self.apart is None else self.apart[own]
+        return ModelSample(self.layers, *parts, (single, slopes, draws), apart)
+
+    @classmethod
+    def joined(cls, parts: "Sequence[ModelSample]") -> "ModelSample":
+        """One model's samples for several targets as one."""
+        first = parts[0]
+        rows = [np.concatenate([getattr(part, key) for part in parts]) for key in ("single", "slopes", "draws")]
+        highest = tuple(np.concatenate(column) for column in zip(*(part.highest for part in parts), strict=True))
+        wide = [np.concatenate([getattr(part, key) for part in parts], axis=1) for key in ("table", "shares")]
+        apart = None if first.apart is None else np.concatenate([part.apart for part in parts])
+        return cls(first.layers, wide[0], wide[1], *rows, highest, apart)
 
 
 class Plan:

@@ -39,12 +39,12 @@ class Beyond:
     def influences(self) -> tuple[Array, Array]:
         """Partial similarities (layers, targets) and their derivatives (layers, targets, stimuli) at weights of 1."""
         values, slopes = self._sides.influences()
-        ends = [_partial(self._matrices(values[..., None] + sign * _STEP * slopes)) for sign in (1, -1)]
-        return _partial(self._matrices(values[..., None]))[..., 0], (ends[0] - ends[1]) / (2 * _STEP)
+        ends = [partial_correlation(self._matrices(values[..., None] + sign * _STEP * slopes)) for sign in (1, -1)]
+        return partial_correlation(self._matrices(values[..., None]))[..., 0], (ends[0] - ends[1]) / (2 * _STEP)
 
     def resampled(self, weights: npt.NDArray[np.int64]) -> Array:
         """Partial similarities (layers, targets, draws) under weights (draws, stimuli)."""
-        return _partial(self._matrices(self._sides.resampled(weights)))
+        return partial_correlation(self._matrices(self._sides.resampled(weights)))
 
     def variance(self) -> tuple[Array, Array, Array]:
         """Shares of the targets' variance (layers, targets): the layer's alone, common, and the controls' alone.
@@ -55,7 +55,7 @@ class Beyond:
         found = self._matrices(self._sides.influences()[0][..., None])[..., 0, :, :]
         total = found[..., 0, 1] ** 2
         by_controls = _explained(found[..., 2:, 2:], found[..., 1, 2:])
-        unique = _partial(found) ** 2 * (1 - by_controls)
+        unique = partial_correlation(found) ** 2 * (1 - by_controls)
         common = total - unique
         return unique, common, by_controls - common
 
@@ -80,7 +80,7 @@ def _explained(between: Array, to: Array) -> Array:
     return share
 
 
-def _partial(found: Array) -> Array:
+def partial_correlation(found: Array) -> Array:
     """Partial correlation of the first two given the others; 0 where these leave nothing of one of the two."""
     undefined = np.asarray(np.isnan(found).any(axis=(-2, -1)))
     known = np.where(undefined[..., None, None], np.eye(found.shape[-1]), found)

@@ -126,9 +126,17 @@ def subject_differences(result: "xarray.Dataset") -> "xarray.Dataset":
     return xarray.Dataset({key: ("pair", column) for key, column in columns.items()}, coords)
 
 
-def two_factor_error(draws: Sequence[Array], subjects: int, units: int) -> Array:
-    """Standard errors from draws (..., draw) over subjects, over stimuli and over both (Schutt et al. 2023)."""
+def two_factor_error(draws: Sequence[Array], subjects: int, units: int, apart: Sequence[Array] = ()) -> Array:
+    """Standard errors from draws (..., draw) over subjects, over stimuli and over both (Schutt et al. 2023).
+
+    apart: half the differences between two halvings of each of these draws, whose variance is taken out.
+    """
     by_subject, by_stimulus, by_both = (spread(part) for part in draws)
+    if len(apart):
+        by_stimulus, by_both = (
+            np.maximum(all_of - spread(part), 0.0)
+            for all_of, part in zip((by_stimulus, by_both), apart[1:], strict=True)
+        )
     s, u = subjects / (subjects - 1), units / (units - 1)
     variance = s * by_subject + u * by_stimulus - s * u * (by_both - by_subject - by_stimulus)
     least = np.maximum(s * by_subject, u * by_stimulus)

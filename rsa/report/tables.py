@@ -51,6 +51,13 @@ def in_words(comparison: "ModelComparison") -> list[str]:
         lines.append("Ceilings are estimates from the repeats; the tests take them as fixed numbers.")
     elif fixed:
         lines.append("Ceilings: each subject against the mean of the others (lower) and of all (upper).")
+    if any(row.get("weighted") for row in comparison.rows):
+        lines.append(
+            "Weighted models: weights of layers are fitted on one half"
+            + (" and tested on the other" if over == "stimuli" else " of stimuli and subjects and tested on the others")
+            + ", anew in every resample; variances less that of the halvings (Schütt et al. 2023). The layer and share "
+            "are of the largest weight."
+        )
     if comparison.beyond:
         lines.append(
             f"Beyond {comparison.beyond[0]['beyond']}: partial similarity, and the shares of a target's variance "

@@ -249,3 +249,31 @@ def test_the_command_writes_everything_and_says_who_failed(
     assert main([*command, "--plot", "out.gif"]) == 2
     assert main(["compare", "--teacher", "t.h5"]) == 2
     assert "at least one model is needed" in capsys.readouterr().err
+
+
+def test_categories_and_weighted_models_are_models_too(tmp_path: Path) -> None:
+    pixels = images().reshape(24, -1).numpy()
+    kinds = [str(i % 3) for i in range(24)]
+    mean = np.array([np.full(pixels.shape[1], i % 3 / 3.0) for i in range(24)])
+    spots = np.random.default_rng(1).normal(size=(3, pixels.shape[1]))[[i % 3 for i in range(24)]]
+    labels = [str(i) for i in range(24)]
+    target = compute_rdm(pixels + mean + spots, labels=labels)
+    target = target.replace(descriptors={"kind": kinds, "half": [str(i < 12) for i in range(24)], "id": labels})
+    layers = {"a": compute_rdm(pixels, labels=labels), "b": compute_rdm(spots + 0.1 * pixels, labels=labels)}
+    models = {"choosing": layers, "weighted": layers, "kind": "category:kind", "kinds": "category:kind,half"}
+    models |= {"none": "category:id", "unknown": "category:colour"}
+    found = compare_models(
+        models, Teacher.from_rdms("t", {"IT": target}), bootstrap=50, halvings=5, weighted={"weighted": "nnls"}
+    )
+    rows = {row["model"]: row for row in found.rows}
+    truth = [float(kinds[i] != kinds[j]) for i in range(24) for j in range(i + 1, 24)]
+    assert rows["kind"]["similarity"] == pytest.approx(np.corrcoef(truth, target.values)[0, 1])
+    assert rows["kinds"]["layer"] == "kind"
+    assert rows["weighted"]["weighted"] == "nnls"
+    assert "another value for every stimulus" in rows["none"]["reason"]
+    assert "colour" in rows["unknown"]["reason"]
+    (tmp_path / "models.txt").write_text("pixels name=w weighted=nnls\npixels weighted=ridge:0.2\n")
+    assert [entry.weighted for entry in listed(f"@{tmp_path / 'models.txt'}")] == ["nnls", "ridge:0.2"]
+    for wrong, said in (({"x": "nnls"}, "weighted names x"), ("lasso", "weighted is nnls, ridge")):
+        with pytest.raises(RSAError, match=said):
+            compare_models(models, Teacher.from_rdms("t", {"IT": target}), weighted=wrong)
