@@ -271,7 +271,7 @@ def test_categories_and_weighted_models_are_models_too(tmp_path: Path) -> None:
     assert rows["kinds"]["layer"] == "kind"
     assert rows["weighted"]["weighted"] == "nnls"
     assert "another value for every stimulus" in rows["none"]["reason"]
-    assert "colour" in rows["unknown"]["reason"]
+    assert "give stimuli" in rows["unknown"]["reason"]
     (tmp_path / "models.txt").write_text("pixels name=w weighted=nnls\npixels weighted=ridge:0.2\n")
     assert [entry.weighted for entry in listed(f"@{tmp_path / 'models.txt'}")] == ["nnls", "ridge:0.2"]
     for wrong, said in (({"x": "nnls"}, "weighted names x"), ("lasso", "weighted is nnls, ridge")):
