@@ -71,12 +71,15 @@ class ModelSample:
     @classmethod
     def joined(cls, parts: "Sequence[ModelSample]") -> "ModelSample":
         """One model's samples for several targets as one."""
-        first = parts[0]
-        rows = [np.concatenate([getattr(part, key) for part in parts]) for key in ("single", "slopes", "draws")]
-        highest = tuple(np.concatenate(column) for column in zip(*(part.highest for part in parts), strict=True))
-        wide = [np.concatenate([getattr(part, key) for part in parts], axis=1) for key in ("table", "shares")]
-        apart = None if first.apart is None else np.concatenate([part.apart for part in parts])
-        return cls(first.layers, wide[0], wide[1], *rows, highest, apart)
+        single, slopes, draws = (
+            np.concatenate([getattr(p, key) for p in parts]) for key in ("single", "slopes", "draws")
+        )
+        highest = tuple(np.concatenate(column) for column in zip(*(p.highest for p in parts), strict=True))
+        table, shares = (np.concatenate([getattr(p, key) for p in parts], axis=1) for key in ("table", "shares"))
+        halved = [p.apart for p in parts if p.apart is not None]
+        apart = np.concatenate(halved) if halved else None
+        best = (highest[0], highest[1], highest[2])
+        return cls(parts[0].layers, table, shares, single, slopes, draws, best, apart)
 
 
 class Plan:
