@@ -8,8 +8,9 @@ WORKERS ?= 2
 PYTEST := $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadscope
 EFFICIENCY := --teacher $(FULL)/teachers/resnet20-by-stimulus.h5 --alpha 5 \
 	--teacher $(FULL)/teachers/resnet20-by-category.h5 --alpha 1 --teacher-examples 180000 --first-seed 1 --samples 50
-PAGE := rivals-nasbench201.json rivals-macro.json free-predictors.json gains.json teachers.json cnn-teachers.json \
-	efficiency.json efficiency-longer.json resnet20.json nasnet-a.json digits-resnet20.json
+PAGE := rivals-nasbench201.json rivals-macro.json screening-nasbench201.json screening-macro.json \
+	free-predictors.json gains.json teachers.json cnn-teachers.json efficiency.json efficiency-longer.json \
+	resnet20.json nasnet-a.json digits-resnet20.json
 SEEDS := --seeds 0,1,2 --each 50 --train 0 --checkpoints 0,750,1500,3000,6000,12000 \
 	--recordings cowley2023/190923=stimulus,cowley2023/210325=stimulus,kriegeskorte2008=stimulus,simulated=object_name
 
@@ -51,7 +52,9 @@ experiments: $(VENV)/installed-bench
 		$(BIN)/tgsage bench teachers $$pool/teachers $$pool --network $(FULL)/resnet20.pt --layers auto \
 			--layers output && \
 		$(BIN)/tgsage teacher compare $$pool $$(printf -- '--teacher %s ' $$pool/teachers/*.h5) \
-			--bootstrap 200 --json $(RESULTS)/rivals-$$space.json || exit; done
+			--bootstrap 200 --json $(RESULTS)/rivals-$$space.json && \
+		$(BIN)/tgsage bench screening $(FULL)/screening-$$space --pool $$pool --teacher-examples 180000 \
+			--teacher $$pool/teachers/resnet20-by-stimulus.h5 --json $(RESULTS)/screening-$$space.json || exit; done
 	$(BIN)/tgsage bench gains --repeats 100 --json $(RESULTS)/gains.json
 	$(BIN)/tgsage bench pool $(FULL)/pool --cells 233 --workers $(WORKERS)
 	$(BIN)/tgsage bench teachers $(FULL)/teachers $(FULL)/pool/pool.h5 --network $(FULL)/resnet20.pt \
@@ -97,6 +100,8 @@ experiments-small: $(VENV)/installed-bench
 		--untrained resnet:1 --model ""
 	$(BIN)/tgsage teacher compare $(SMALL)/seeds $$(printf -- '--teacher %s ' $(SMALL)/seeds/teachers/*.h5) \
 		--bootstrap 50 --json $(SMALL)/rivals.json
+	$(BIN)/tgsage bench screening $(SMALL)/screening --pool $(SMALL)/seeds --proposals 10 --samples 5 --examples 300 \
+		--teacher $(SMALL)/seeds/teachers/resnet-by-stimulus.h5 --seeds 2 --json $(SMALL)/screening.json
 	$(BIN)/tgsage bench gains --repeats 10 --json $(SMALL)/gains.json
 	$(BIN)/tgsage bench efficiency $(SMALL)/efficiency --data digits --recipe digits --train 600 --valid 0 \
 		--examples 150 --longer 600 --pool $(SMALL)/pool --samples 12 --seeds 2 --searchers random,evolution \
@@ -104,7 +109,7 @@ experiments-small: $(VENV)/installed-bench
 	$(BIN)/tgsage bench predictors --cells 30 --repeats 1 --data digits --json $(SMALL)/free-predictors.json
 	$(BIN)/tgsage bench searchers macro --seeds 2 --searchers random,evolution --json $(SMALL)/macro.json
 	$(BIN)/tgsage bench page $(SMALL)/experiments.md $(addprefix $(SMALL)/,rivals.json gains.json \
-		free-predictors.json teachers.json efficiency.json resnet.json)
+		screening.json free-predictors.json teachers.json efficiency.json resnet.json)
 
 $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, this is " + sys.version.split()[0]) if sys.version_info < (3, 11) else None'

@@ -10,6 +10,7 @@ from ..speed.measure import ROWS
 from .behavior import behavior
 from .efficiency import efficiency
 from .pool import page, pool, teachers
+from .screening import screening
 
 bench = typer.Typer(
     help="Measure speed against peers; test claims about teachers, searchers and intervals.", no_args_is_help=True
@@ -21,7 +22,7 @@ def _group() -> None:
     """Measure speed against peers; test claims about teachers, searchers and intervals."""
 
 
-for _command in (pool, teachers, behavior, efficiency, page):
+for _command in (pool, teachers, behavior, efficiency, screening, page):
     bench.command()(_command)
 
 
@@ -247,6 +248,7 @@ def predictors(
     notes = [
         f"[95% interval] over cells. Near: within {NEAR:g} of what was published. Parameters and multiply-adds are of",
         "all 15,625 cells. The best 10%: of the whole table. A cell for which a definition gives no number ranks last.",
+        "Different networks: cells without dead edges, every network once, as later papers take them.",
     ]
     show("Free predictors", COLUMNS, found["rows"], notes)
 

@@ -5,7 +5,8 @@ whatever else is chosen; several divisions are averaged. Intervals come from mem
 held-out predictions stay, and from training seeds left out one after the other (jackknife), for which everything is
 learned anew: networks of one seed share its weights and batches. Learning anew from drawn members, of whom a third
 fewer are different, made intervals more than twice too wide where nothing is gained; `tgsage bench gains` measures the
-coverage.
+coverage. So did leaving out a tenth of the members in turn, in the same folds and with everything learned anew (50
+members, one seed: standard errors of .042 for a spread of .023; all of 60 intervals held the truth).
 """
 
 from collections.abc import Callable, Sequence

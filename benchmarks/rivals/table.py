@@ -31,7 +31,7 @@ class Table:
     """Members (A of them) over S training seeds and C checkpoints.
 
     mature, groups: (A,). present: (S, A), which were trained. p, loss: (S, A, C). free: (A,) by name. teachers: name ->
-    rule -> (S, A, C). controls: those of the teachers that know nothing about vision.
+    rule -> (S, A, C). controls: those of the teachers that know nothing about vision. keys: `Space.key` of each member.
     """
 
     space: str
@@ -46,6 +46,7 @@ class Table:
     teachers: Mapping[str, Mapping[str, Array]]
     controls: tuple[str, ...]
     about: Mapping[str, Any] = field(default_factory=dict)
+    keys: tuple[str, ...] = ()
 
 
 def read_table(
@@ -73,7 +74,7 @@ def read_table(
         keys = [where.key(where.canonical(member.architecture)) for member in one.members]
         members |= {key: member for key, member in zip(keys, one.members, strict=True) if key not in members}
         members = {key: replace(member, rdms={}, logits={}) for key, member in members.items()}
-        tables.append((keys, one.p, one.loss, one.mature, _rules(one, named)))
+        tables.append((keys, one.p, one.loss, one.mature, rules_of(one, named)))
         progress(1)
     free, made = free_of(
         first.settings, first.space, [one.architecture for one in members.values()], _beside(pool), data_dir=data_dir
@@ -93,7 +94,7 @@ def read_table(
             for rule, values in columns.items():
                 rules[name][rule][s, places] = values
     columns = {
-        name: np.array([_number(free[key].get(name)) for key in names]) for name in PREDICTORS if _varies(free, name)
+        name: np.array([number(free[key].get(name)) for key in names]) for name in PREDICTORS if _varies(free, name)
     }
     groups = tuple(_group(members[key].group) for key in names)
     about = {
@@ -104,16 +105,15 @@ def read_table(
         "teachers": {name: dict(teacher.attrs) for name, teacher in named.items()},
     }
     mean = mature.sum(axis=0) / present.sum(axis=0)  # where it is trained, it differs between seeds
-    return Table(
-        first.space, first.checkpoints, tuple(seeds), mean, groups, present, p, loss, columns, rules, controls, about
-    )
+    numbers = mean, groups, present, p, loss, columns, rules, controls, about, tuple(names)
+    return Table(first.space, first.checkpoints, tuple(seeds), *numbers)
 
 
 def _beside(pool: Path) -> Path:
     return pool / FILE if pool.is_dir() else pool.with_name(f"{pool.stem}-{FILE}")
 
 
-def _number(value: float | None) -> float:
+def number(value: float | None) -> float:
     """The least of all where there is none: such networks train worst."""
     return -np.finfo(float).max if value is None else value
 
@@ -143,7 +143,7 @@ def _named(pool: Pool, teachers: Sequence[Teacher]) -> tuple[dict[str, Teacher],
     return found | controls, tuple(controls)
 
 
-def _rules(pool: Pool, named: Mapping[str, Teacher]) -> dict[str, dict[str, Array]]:
+def rules_of(pool: Pool, named: Mapping[str, Teacher]) -> dict[str, dict[str, Array]]:
     """Teacher -> rule -> (members, checkpoints)."""
     views = {name: view_of(pool, teacher) for name, teacher in named.items()}
     found: dict[str, dict[str, Array]] = {}

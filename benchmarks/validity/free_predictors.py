@@ -92,10 +92,16 @@ def compare(
 ) -> list[dict[str, Any]]:
     """Spearman of every predictor with accuracy over the drawn cells and over the best of them, beside the published.
 
+    Many cells of the table are the same network with other dead edges. "different" are the cells without dead edges,
+    which are every network once: over them later papers correlate, and only there do networks that leave dead edges
+    out, as ours do, and those that compute them have the same units.
+
     values: cell -> predictors. sizes: cell -> parameters and multiply-adds, of all cells of the table. Where a
     definition gives no number, a cell ranks last.
     """
     best = float(np.quantile(list(table.values()), 1 - BEST))
+    space = get_space(SPACE)
+    networks = {_name(key) for key in table if space.canonical(cell := architecture_of(key)) == cell}
     reached = {_name(key): accuracy for key, accuracy in table.items()}
     rows = []
     for place, name in enumerate(PREDICTORS):
@@ -107,10 +113,14 @@ def compare(
         y = np.array([reached[cell] for cell in mine])
         row: dict[str, Any] = {"predictor": name, "source": PREDICTORS[name].source, "all": _spearman(x, y, whole)}
         row["best"] = _spearman(x[y >= best], y[y >= best], whole)
+        own = np.array([cell in networks for cell in mine])
+        row["different"] = _spearman(x[own], y[own], whole)
         row["without a number"] = int(np.isinf(x).sum())
         low, high = row["published"] = PUBLISHED.get(name, (None, None))
         if low is not None and high is not None:
-            row["near"] = low - NEAR <= row["all"]["spearman"] <= high + NEAR
+            for part, key in (("all", "near"), ("different", "near different")):
+                found = row[part]["spearman"]
+                row[key] = None if found is None else low - NEAR <= found <= high + NEAR
         row["published best"] = PUBLISHED_BEST.get(name)
         rows.append(row)
     return rows
@@ -176,12 +186,18 @@ def _published(row: Mapping[str, Any]) -> str:
     return "" if low is None else f"{low:.2f}" if low == high else f"{low:.2f} to {high:.2f}"
 
 
+def _near(key: str) -> Callable[[Mapping[str, Any]], str]:
+    return lambda row: {None: "", True: "yes", False: "* no"}[row.get(key)]
+
+
 COLUMNS: Columns = (
     ("predictor", "{predictor}"),
     ("cells", lambda row: f"{row['all']['cells']:,}"),
     ("Spearman", lambda row: _written(row["all"])),
     ("published", _published),
-    ("near", lambda row: {None: "", True: "yes", False: "* no"}[row.get("near")]),
+    ("near", _near("near")),
+    ("different networks", lambda row: _written(row["different"]) if "different" in row else "-"),
+    ("near", _near("near different")),
     ("in the best 10%", lambda row: _written(row["best"])),
     ("published", lambda row: "" if row["published best"] is None else f"{row['published best']:.2f}"),
 )

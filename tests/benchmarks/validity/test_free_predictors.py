@@ -21,6 +21,13 @@ def table() -> Table:
         pytest.skip(str(error))
 
 
+def live_edges_of(cells: list[tuple[int, ...]]) -> np.ndarray:
+    """Which cells have no dead edge: every edge is "none" (1) or on a path, of which these are all."""
+    paths = ((2,), (0, 4), (1, 5), (0, 3, 5))  # edges 0-1, 0-2, 0-3, 1-2, 1-3, 2-3
+    lives = [{i for path in paths if all(cell[i] != 1 for i in path) for i in path} for cell in cells]
+    return np.array([{i for i in range(6) if cell[i] != 1} == live for cell, live in zip(cells, lives, strict=True)])
+
+
 def test_rows_are_correlations_over_all_and_over_the_best(table: Table) -> None:
     rng = np.random.default_rng(0)
     drawn = [sorted(table)[i] for i in rng.permutation(len(table))[:300]]
@@ -37,6 +44,10 @@ def test_rows_are_correlations_over_all_and_over_the_best(table: Table) -> None:
     low, high = rows["snip"]["all"]["interval"]
     assert low < rows["snip"]["all"]["spearman"] < high
     assert rows["snip"]["near"] is False
+    live = live_edges_of(drawn)
+    expected = spearmanr(noisy[live], reached[live]).statistic
+    assert rows["snip"]["different"]["spearman"] == pytest.approx(expected, abs=1e-4)
+    assert rows["parameters"]["different"]["cells"] == 9445  # networks, as counted by others
     assert (rows["parameters"]["all"]["cells"], rows["parameters"]["all"]["interval"]) == (15625, None)
     whole = spearmanr([key.count(2) for key in table], list(table.values())).statistic
     assert rows["parameters"]["all"]["spearman"] == pytest.approx(whole, abs=1e-4)
