@@ -97,17 +97,17 @@ class Rules:
         before = np.stack([taught[name][:, :, 0] for name in LEARNED], axis=2)
         after = np.stack([taught[name][:, :, c] for name in LEARNED], axis=2)
         p = table.p[:, :, [c]]
-        fits = []
+        fits: list[float] = []
         for alpha in ALPHAS:
             sums = table.p[:, :, c] + alpha * taught["paper"][:, :, c]
             here = [(one[of], table.mature[of]) for one, of in zip(sums, first, strict=True) if of.any()]
-            fits.append(np.mean([float(spearman(one, mature)) for one, mature in here]))
+            fits.append(float(np.mean([float(spearman(one, mature)) for one, mature in here])))
 
         def second(*columns: Array) -> Rule:
             return Rule.learn(np.concatenate(columns, axis=2), table.mature, good)
 
         rules = second(free), second(free, before), second(free, p), second(free, p, after)
-        return cls(tuple(table.free), screen, *rules, ALPHAS[int(np.argmax(fits))])
+        return cls(tuple(table.free), screen, *rules, ALPHAS[fits.index(max(fits))])
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,7 +135,12 @@ class Study:
         one = one_of(pool)
         view = view_of(one, teacher)
         how = one.settings
-        images = {"data": str(how["data"]), "train": how["train"], "valid": how["valid"], "data_dir": data_dir}
+        images: dict[str, Any] = {
+            "data": str(how["data"]),
+            "train": how["train"],
+            "valid": how["valid"],
+            "data_dir": data_dir,
+        }
         shown = {} if view.reference == f"{how['data']}/valid" else {view.reference: view.by}
         recipe, looks = str(how["recipe"]["name"]), (0, plan.examples)
         maker = plan_pool(folder, space=one.space, recipe=recipe, checkpoints=looks, recordings=shown, **images)
@@ -300,7 +305,12 @@ def compare(searches: Mapping[str, Any], about: Mapping[str, Any]) -> list[dict[
         short = np.flatnonzero(~(curve >= level - 1e-9))
         trained = 0 if name in (SIZE, FREE, UNTRAINED) else samples * step
         teacher = (about["teacher"]["examples"] or 0) if name in _TAUGHT else 0
-        row = {"objective": name, "seeds": len(last), "examples": trained, "regret": 100 * about["best"] - last.mean()}
+        row: dict[str, Any] = {
+            "objective": name,
+            "seeds": len(last),
+            "examples": trained,
+            "regret": 100 * about["best"] - last.mean(),
+        }
         row["to P"] = None if len(short) and short[-1] == samples else step * (int(short[-1]) + 1 if len(short) else 0)
         row |= {"alone": trained + teacher, "shared": trained + teacher / SEARCHES}
         for key, values in (("top", last), ("best", best)):

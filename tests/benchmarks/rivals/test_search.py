@@ -108,11 +108,11 @@ def test_curves_are_those_of_plain_loops() -> None:
     assert best[8] == pytest.approx(mature[np.argsort(-after)[:5]].max())
 
 
-def result(seeds: int = 4) -> dict[str, object]:
+def result(seeds: int = 4) -> dict[str, Any]:
     """P climbs from .90 to .92 in two trainings; what is free knows .93 at once, and TG adds .01 at the end."""
     rng = np.random.default_rng(0)
     plan = {"proposals": 9, "samples": 2, "examples": 50, "seeds": seeds}
-    about = {"plan": plan, "best": 0.95, "teacher": {"name": "net", "by": "stimulus", "examples": 1000}}
+    about: dict[str, Any] = {"plan": plan, "best": 0.95, "teacher": {"name": "net", "by": "stimulus", "examples": 1000}}
     about |= {"space": "toy", "members": 30, "learned at seeds": 1, "alpha": 1}
     searches = {}
     for seed in range(seeds):
@@ -125,13 +125,13 @@ def result(seeds: int = 4) -> dict[str, object]:
 
 def test_objectives_are_compared_at_equal_cost() -> None:
     made = result()
-    rows = {row["objective"]: row for row in compare(made["searches"], made["about"])}  # type: ignore[arg-type]
+    rows = {row["objective"]: row for row in compare(made["searches"], made["about"])}
     assert list(rows) == list(OBJECTIVES)
     assert [rows[name]["to P"] for name in (P, FREE, SIZE, ALL)] == [100, 0, None, 0]
     assert [rows[name]["examples"] for name in (P, FREE, BOTH)] == [100, 0, 100]
     assert (rows[ALL]["alone"], rows[ALL]["shared"], rows[BOTH]["alone"]) == (1100, 200, 100)
     assert rows[ALL]["regret"] == pytest.approx(1, abs=0.2)
-    last = [100 * (one[ALL]["mean"][-1] - one[FREE]["mean"][-1]) for one in made["searches"].values()]  # type: ignore[attr-defined]
+    last = [100 * (one[ALL]["mean"][-1] - one[FREE]["mean"][-1]) for one in made["searches"].values()]
     bounds = ttest_1samp(last, 0).confidence_interval()
     np.testing.assert_allclose(rows[ALL]["over free"], [np.mean(last), bounds.low, bounds.high])
 
