@@ -310,7 +310,7 @@ class _Side:
         """A column of the stimuli: one value per condition of the targets."""
         first = self.targets.first
         if name in first.descriptors:
-            return first.descriptors[name]
+            return list(first.descriptors[name])
         of = dict(zip(self.shown.column(self.teacher.by), self.shown.column(name), strict=True))
         return [of[label] for label in first.labels]
 
