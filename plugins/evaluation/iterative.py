@@ -58,10 +58,9 @@ class IterativeObjective(Objective):
     ) -> None:
         super().__init__(space, data, teacher=teacher, by=by, **settings)
         self.guided = teacher is not None
-        if not self.guided and self.data.unit != "images":
-            raise RSAError("of text an iterative teacher needs a first one: iterate:EVERY:FIRST")
         if not self.guided:  # any network says which stimuli, and by what
-            model = make_network("resnet:1", shape=self.data.shape, n_classes=self.data.n_classes, seed=0)
+            plain = "resnet:1" if self.data.unit == "images" else "lstm:1x8"
+            model = make_network(plain, shape=self.data.shape, n_classes=self.data.n_classes, seed=0)
             about: dict[str, Any] = {} if by is None else {"by": by}
             first = network_teacher("first", model, self.data, device=str(self._where.device), **about)
             super().__init__(space, self.data, teacher=first, by=by, **settings)
