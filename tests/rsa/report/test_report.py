@@ -244,5 +244,5 @@ def test_scores_of_features_have_a_page_without_rdms(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_a_large_study_stays_a_page_of_a_few_megabytes(tmp_path: Path) -> None:
-    text, _ = render(tmp_path, study(n=340, layers=60, targets=tuple("abcdefgh"), bootstrap=5))
-    assert len(text) < 4_000_000
+    text, _ = render(tmp_path, study(n=340, layers=60, targets=tuple("abcd"), bootstrap=5))
+    assert len(text) < 2_500_000
