@@ -8,7 +8,8 @@ import numpy as np
 
 from ...rsa.plots.figures import COLOURS, save_figure
 from ..report import Columns, legend_below, markdown, panels
-from .search import ALL, BOTH, FREE, OBJECTIVES, SEARCHES, SIZE, SUMMED, P, curves, read_searches
+from .analysis import SIZE
+from .search import ALL, BOTH, FREE, OBJECTIVES, SEARCHES, SUMMED, P, curves, read_searches
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from scipy.stats import rankdata, ttest_1samp
 from tgsage.benchmarks.pages.experiments import write_page
+from tgsage.benchmarks.rivals.analysis import SIZE
 from tgsage.benchmarks.rivals.rule import Rule, standing
 from tgsage.benchmarks.rivals.search import (
     ALL,
@@ -15,7 +16,6 @@ from tgsage.benchmarks.rivals.search import (
     FREE,
     KIND,
     OBJECTIVES,
-    SIZE,
     P,
     Plan,
     Rules,
