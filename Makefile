@@ -14,7 +14,7 @@ PAGE := rivals-nasbench201.json rivals-macro.json screening-nasbench201.json scr
 SEEDS := --seeds 0,1,2 --each 50 --train 0 --checkpoints 0,750,1500,3000,6000,12000 \
 	--recordings cowley2023/190923=stimulus,cowley2023/210325=stimulus,kriegeskorte2008=stimulus,simulated=object_name
 
-.PHONY: demo test test-slow test-all lint bench experiments experiments-small clean
+.PHONY: demo test test-slow test-all lint docs bench experiments experiments-small clean
 
 # Scores a pretrained network against simulated V4, pIT and aIT sites.
 demo: $(VENV)/installed-demo
@@ -35,6 +35,10 @@ lint: $(VENV)/installed-test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# The site, of the pages in docs/, the tutorials beside them and the docstrings: build/docs/index.html.
+docs: $(VENV)/installed-docs
+	$(BIN)/python -m sphinx --fail-on-warning --quiet docs build/docs
 
 bench: $(VENV)/installed-bench
 	$(BIN)/tgsage bench speed

@@ -27,6 +27,37 @@ def test_it_imports_nothing_heavy(tmp_path: Path) -> None:
     assert found.stdout.split() == [tgsage.__version__, "[]"]
 
 
+BLOCKED = """
+import importlib.abc, sys
+class Blocked(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {"hyperopt", "matplotlib", "optuna", "ray", "sqlalchemy"}:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+sys.meta_path.insert(0, Blocked())
+import numpy as np, tgsage, tgsage.rsa
+rows = np.random.default_rng(0).normal(size=(30, 20))
+rdm = tgsage.compute_rdm(rows)
+score = tgsage.score({"layer": rdm}, tgsage.Teacher.from_rdms("t", {"V4": rdm}), bootstrap=10)
+print(round(score.tg, 6), score.to_dataframe().shape, tgsage.plugins.TPESearcher.__name__)
+for call in (rdm.plot, score.plot, lambda: tgsage.plugins.Tracker("sqlite:///no.db")):
+    try:
+        call()
+    except tgsage.TGSageError as error:
+        print(error)
+"""
+
+
+def test_scores_need_neither_pictures_nor_searches(tmp_path: Path) -> None:
+    found = subprocess.run([sys.executable, "-c", BLOCKED], check=True, capture_output=True, text=True, cwd=tmp_path)
+    score, *errors = found.stdout.splitlines()
+    assert score == "1.0 (1, 6) TPESearcher"
+    assert errors == [
+        "matplotlib is not installed: pip install 'tgsage[plot]'",
+        "matplotlib is not installed: pip install 'tgsage[plot]'",
+        "optuna is not installed: pip install 'tgsage[search]'",
+    ]
+
+
 def test_errors_of_all_layers_are_one() -> None:
     assert tgsage.rsa.RSAError is tgsage.TGSageError
     assert issubclass(tgsage.plugins.Exhausted, tgsage.TGSageError)

@@ -46,7 +46,8 @@ def images(name_or_path: str | Path, *, data_dir: str | Path | None = None) -> S
         For a name or file that does not exist, and for images that the table lists and the archive lacks.
 
     Notes
-    ----- Ids are those of the recording. Of an archive or folder, they are file names without suffix, sorted
+    -----
+    Ids are those of the recording. Of an archive or folder, they are file names without suffix, sorted
     ("SESSION/imageNNNN" for `images_SESSION` of Cowley et al.), or those listed in a `.csv` file of the same name
     beside it, whose columns are kept. Hidden files and folders are left out.
     """

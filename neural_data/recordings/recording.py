@@ -46,7 +46,8 @@ def check_recording(recording: "xarray.DataArray") -> "xarray.DataArray":
         Naming the dim, coordinate or attribute, with the first offending entries.
 
     Notes
-    ----- Each coordinate lies along one dim. Required are `stimulus_id` (text) and `repetition` (int) of presentations,
+    -----
+    Each coordinate lies along one dim. Required are `stimulus_id` (text) and `repetition` (int) of presentations,
     `neuroid_id` (text, unique) of neuroids, and `time_bin_start` and `time_bin_end` (ms) of time bins. Others are free;
     `region`, `subregion` and `animal` of neuroids, and `object_name`, `category_name` and `trials` (how many a
     presentation is the mean of) of presentations have a meaning. `attrs` holds texts and numbers, among them what

@@ -85,7 +85,8 @@ def simulate_hvm(
         For impossible counts and sizes.
 
     Notes
-    ----- Every image is shown 21 to 50 times; counts are Poisson around the site's rate, independent between trials and
+    -----
+    Every image is shown 21 to 50 times; counts are Poisson around the site's rate, independent between trials and
     sites. Equal arguments give equal bytes on one machine; a smaller set of images is part of a larger one, up to the
     network's rounding. Images and rates are kept on disk (see `simulation.cache`).
     """

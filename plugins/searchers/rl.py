@@ -22,8 +22,8 @@ class RLSearcher(Searcher):
     """Sample a controller's policy and follow the gradient of the expected score; the defaults are the paper's.
 
     A failed trial counts as the lowest score told so far, and is left out while there is none. Scores and the baseline
-    are clipped to 10 m on either side of the median of the scores told, where m is the largest of 1, |median| and the
-    median distance from it, so that a huge penalty does not outweigh all that follows.
+    are clipped to 10 m on either side of the median of the scores told, where m is the largest of 1, the median's
+    size and the median distance from it, so that a huge penalty does not outweigh all that follows.
 
     Parameters
     ----------

@@ -55,18 +55,24 @@ def load_data(
 ) -> Data:
     """Read a data set by name.
 
-    | name          | what it is                                                                | held out for P |
-    |---------------|---------------------------------------------------------------------------|----------------|
-    | digits        | scikit-learn's 8 x 8 grey digits, 360 of them for testing                 | 180            |
-    | simulated     | rendered objects of 8 categories, 64 x 64 grey, variation 3: images 0 to 7| 256            |
-    |               | of each of the 64 objects for testing, which the recording "simulated"    |                |
-    |               | shows, 8 to 39 for training: the objects are known, the images are not    |                |
-    | cifar10, 100  | torchvision's files in the data folder                                    | 5,000          |
-    | cifar10-jpeg  | 2,000 + 200 images per class from cifar10/cifar10_jpg.zip there           | 2,000          |
-    | folder:PATH   | PATH/CLASS/..., a tenth for testing; or PATH/train/CLASS and PATH/test/CLASS | a tenth     |
-    | imagenet:PATH | PATH/train/CLASS and PATH/val/CLASS (for testing), 224 x 224, decoded anew| 50,000         |
-    | imagenet64:PATH | the same at 64 x 64, decoded once into the cache (16 GB)                | 50,000         |
-    | text:FILE     | words of a UTF-8 text in contexts of 35, a tenth for testing (`TextData`) | a tenth        |
+    =================  ========================================================================  ==============
+    name               what it is                                                                held out for P
+    =================  ========================================================================  ==============
+    `digits`           scikit-learn's 8 x 8 grey digits, 360 of them for testing                 180
+    `simulated`        rendered objects of 8 categories, 64 x 64 grey, variation 3: images 0     256
+                       to 7 of each of the 64 objects for testing, which the recording
+                       "simulated" shows, 8 to 39 for training: the objects are known, the
+                       images are not
+    `cifar10`, 100     torchvision's files in the data folder                                    5,000
+    `cifar10-jpeg`     2,000 + 200 images per class from cifar10/cifar10_jpg.zip there           2,000
+    `folder:PATH`      PATH/CLASS/..., a tenth for testing; or PATH/train/CLASS and              a tenth
+                       PATH/test/CLASS
+    `imagenet:PATH`    PATH/train/CLASS and PATH/val/CLASS (for testing), 224 x 224, decoded     50,000
+                       anew
+    `imagenet64:PATH`  the same at 64 x 64, decoded once into the cache (16 GB)                  50,000
+    `text:FILE`        words of a UTF-8 text in contexts of 35, a tenth for testing              a tenth
+                       (`TextData`)
+    =================  ========================================================================  ==============
 
     Parts of a folder may have any usual spelling (training, Val, dev, testing, ...). Where it has both val and test, P
     is measured on val and nothing is held out. Images of ImageNet and of folders are normalised by ImageNet's mean and

@@ -49,8 +49,8 @@ def interval(draws: "xarray.DataArray", level: float = 0.95) -> tuple["xarray.Da
     -----
     The interval reaches t standard errors (`standard_error`) to either side on Fisher's z scale; t has the `dof` of the
     draws. The side that the sampling distribution leans to is longer by the acceleration a (Efron 1987), by
-    which the standard error grows with the similarity: t / (1 - |a| t). The other side is not shortened for it: a is
-    uncertain where stimuli are few or differ in strength.
+    which the standard error grows with the similarity: `t / (1 - abs(a) t)`. The other side is not shortened for it:
+    a is uncertain where stimuli are few or differ in strength.
 
     Plain percentiles are too wide: a resample doubles stimuli in rows and in columns, so that noise of single pairs
     comes in three times (with independent RDMs 95% percentile intervals hold the truth in 99.8% of samples).

@@ -45,7 +45,7 @@ def svcca(x: npt.ArrayLike, y: npt.ArrayLike, *, variance: float = VARIANCE) -> 
 def pwcca(x: npt.ArrayLike, y: npt.ArrayLike, *, variance: float = VARIANCE) -> float:
     """Weight the canonical correlations by how much of x each canonical variate accounts for (PWCCA).
 
-    It is not symmetric: the weights sum_j |<h_i, x_j>| are over the features x_j, h_i being the variates of x.
+    It is not symmetric: the weights `sum_j |<h_i, x_j>|` are over the features x_j, h_i being the variates of x.
 
     Parameters
     ----------
