@@ -120,7 +120,7 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/installed-%: pyproject.toml | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --editable ".[demo,$*]"
+	$(BIN)/python -m pip install --quiet --editable ".[demo,plot,search,$*]"
 	@touch $@
 
 clean:

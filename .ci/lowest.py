@@ -4,4 +4,6 @@ import tomllib
 from pathlib import Path
 
 project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())["project"]
-print("\n".join(requirement.replace(">=", "==") for requirement in project["dependencies"]))
+extras = project["optional-dependencies"]
+listed = [*project["dependencies"], *extras["plot"], *extras["search"], *extras["hyperopt"]]
+print("\n".join(requirement.replace(">=", "==") for requirement in listed))

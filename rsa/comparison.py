@@ -209,11 +209,10 @@ class ModelComparison:
         -------
         matplotlib.figure.Figure
         """
-        from matplotlib import pyplot
-
+        from .plots.figures import pyplot
         from .plots.models import comparison_figure
 
-        return comparison_figure(self, kind, pyplot.figure())
+        return comparison_figure(self, kind, pyplot().figure())
 
     def __repr__(self) -> str:
         lines = [f"ModelComparison({len(self.models)} models x {len(self.targets)} targets)"]

@@ -9,6 +9,7 @@ from typing import Any
 from .errors import RSAError, reason
 
 OURS = "tgsage."
+EXTRAS = {"hyperopt": "hyperopt", "matplotlib": "plot", "optuna": "search", "sqlalchemy": "search"}  # package -> extra
 
 
 def installed(group: str) -> tuple[dict[str, EntryPoint], list[str]]:

@@ -188,13 +188,11 @@ class TeacherScore:
         matplotlib.figure.Figure
             That which was drawn on.
         """
-        from .plots.figures import literal
+        from .plots.figures import literal, pyplot
         from .plots.scores import score_axes, score_figure
 
         if ax is None:
-            from matplotlib import pyplot
-
-            return score_figure(self, pyplot.figure())
+            return score_figure(self, pyplot().figure())
         score_axes(ax, self)
         literal(ax)
         return ax.figure

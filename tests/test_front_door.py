@@ -39,7 +39,7 @@ rows = np.random.default_rng(0).normal(size=(30, 20))
 rdm = tgsage.compute_rdm(rows)
 score = tgsage.score({"layer": rdm}, tgsage.Teacher.from_rdms("t", {"V4": rdm}), bootstrap=10)
 print(round(score.tg, 6), score.to_dataframe().shape, tgsage.plugins.TPESearcher.__name__)
-for call in (rdm.plot, score.plot, lambda: tgsage.plugins.Tracker("sqlite:///no.db")):
+for call in (rdm.plot, score.plot, lambda: tgsage.plugins.Tracker("sqlite:///no.db", "s")):
     try:
         call()
     except tgsage.TGSageError as error:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from ...rsa import RSAError
+from ...rsa.extensions import needed
 from ..result import FAILED, OK, Evaluation
 from ..spaces.space import Architecture, Space
 from .candidates import INTERRUPTED, RUNNING, Candidate
@@ -69,8 +70,7 @@ class Tracker:
         owner: str | None = None,
         params: Space | None = None,
     ) -> None:
-        from optuna.storages import get_storage
-
+        get_storage = needed("optuna.storages", "search").get_storage
         check_name("study", study)
         self._database = open_storage(storage, create=create)
         self.place, self.study, self.owner = shown(storage_url(storage)), study, owner or new_owner()

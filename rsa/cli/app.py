@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from ..errors import RSAError, reason
-from ..extensions import installed, is_ours, load
+from ..extensions import EXTRAS, installed, is_ours, load
 
 GROUP = "tgsage.commands"
 INTERRUPTED = 130
@@ -107,6 +107,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(f"tgsage: {error}", file=sys.stderr)
         return 1
     except Exception as error:
+        if isinstance(error, ModuleNotFoundError) and (
+            extra := EXTRAS.get(package := str(error.name).partition(".")[0])
+        ):
+            print(f"tgsage: {package} is not installed: pip install 'tgsage[{extra}]'", file=sys.stderr)
+            return 2
         if not hasattr(error, "format_message"):
             raise
         return _usage(error)

@@ -6,13 +6,14 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
 import numpy as np
 from markupsafe import Markup
 
 from ..errors import RSAError
+from ..extensions import needed
 from ..io.storage import check_writable, replacing
 
 if TYPE_CHECKING:
@@ -50,11 +51,14 @@ def save_figure(figure: "Figure", path: str | Path) -> None:
         figure.savefig(temporary, dpi=150)
 
 
+def pyplot() -> Any:
+    """matplotlib's pyplot, for figures that notebooks show by themselves. Raises RSAError where it is not installed."""
+    return needed("matplotlib.pyplot", "plot")
+
+
 def new_axes(size: tuple[float, float]) -> "Axes":
     """Axes of a new pyplot figure, which notebooks show by themselves; size in inches."""
-    from matplotlib import pyplot
-
-    axes: Axes = pyplot.subplots(figsize=size, layout="constrained")[1]
+    axes: Axes = pyplot().subplots(figsize=size, layout="constrained")[1]
     return axes
 
 
