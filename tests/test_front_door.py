@@ -50,7 +50,7 @@ for call in (rdm.plot, score.plot, lambda: tgsage.plugins.Tracker("sqlite:///no.
 def test_scores_need_neither_pictures_nor_searches(tmp_path: Path) -> None:
     found = subprocess.run([sys.executable, "-c", BLOCKED], check=True, capture_output=True, text=True, cwd=tmp_path)
     score, *errors = found.stdout.splitlines()
-    assert score == "1.0 (1, 6) TPESearcher"
+    assert score == "1.0 (1, 8) TPESearcher"
     assert errors == [
         "matplotlib is not installed: pip install 'tgsage[plot]'",
         "matplotlib is not installed: pip install 'tgsage[plot]'",

@@ -107,10 +107,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(f"tgsage: {error}", file=sys.stderr)
         return 1
     except Exception as error:
-        if isinstance(error, ModuleNotFoundError) and (
-            extra := EXTRAS.get(package := str(error.name).partition(".")[0])
-        ):
-            print(f"tgsage: {package} is not installed: pip install 'tgsage[{extra}]'", file=sys.stderr)
+        package = str(getattr(error, "name", "")).partition(".")[0]
+        if isinstance(error, ModuleNotFoundError) and package in EXTRAS:
+            print(f"tgsage: {package} is not installed: pip install 'tgsage[{EXTRAS[package]}]'", file=sys.stderr)
             return 2
         if not hasattr(error, "format_message"):
             raise
