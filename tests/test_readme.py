@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-README, SEARCH = ROOT / "README.md", ROOT / "docs/search.md"
+README, SEARCH = ROOT / "README.md", ROOT / "docs/searching.md"
 BLOCKS = [
     (page.name, i, block)
     for page in (README, SEARCH)
@@ -28,7 +28,7 @@ def test_the_pages_run(
 
 
 def test_there_is_a_block_for_each_use() -> None:
-    assert [page for page, *_ in BLOCKS] == ["README.md"] * 3 + ["search.md"] * 5
+    assert [page for page, *_ in BLOCKS] == ["README.md"] * 3 + ["searching.md"] * 5
 
 
 def test_every_command_is_named() -> None:

@@ -74,4 +74,4 @@ figure.show()
 #     exec tgsage search --space cnn10 --data cifar100 --recipe cifar-cnn --teacher teacher.h5 \
 #       --samples 1000 --storage postgresql://me@dbhost/tgsage --devices cuda:0
 #
-# What happens when tasks are killed, several objectives, and searchers of your own: :doc:`searching </search>`.
+# What happens when tasks are killed, several objectives, and searchers of your own: :doc:`searching </searching>`.

@@ -17,7 +17,7 @@ from tgsage.rsa import RSAError
 if TYPE_CHECKING:
     from ..conftest import Postgres
 
-DOCS = Path(__file__).parents[3] / "docs/search.md"
+DOCS = Path(__file__).parents[3] / "docs/searching.md"
 SAMPLES = 4
 
 
