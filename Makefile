@@ -5,7 +5,8 @@ SMALL := .experiments/small
 FULL := .experiments
 RESULTS := benchmarks/results
 WORKERS ?= 2
-PYTEST := $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadscope
+# One thread for each worker: the threads of several wait for each other by spinning, which triples the time.
+PYTEST := OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadscope
 EFFICIENCY := --teacher $(FULL)/teachers/resnet20-by-stimulus.h5 --alpha 5 \
 	--teacher $(FULL)/teachers/resnet20-by-category.h5 --alpha 1 --teacher-examples 180000 --first-seed 1 --samples 50
 PAGE := rivals-nasbench201.json rivals-macro.json screening-nasbench201.json screening-macro.json \

@@ -88,7 +88,8 @@ def load_as(
     where = as_names(where, "where")
     recording = _load(name_or_path, data_dir, layout)
     names = columns_named(where) | ({by} if by not in (None, "stimulus") else set())
-    return select(with_columns_of_images(recording, names, data_dir, stimuli), where)
+    recording = with_columns_of_images(recording, names, data_dir, stimuli)
+    return select(recording, where) if where else recording
 
 
 def with_columns_of_images(

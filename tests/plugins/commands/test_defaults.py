@@ -27,7 +27,7 @@ PAIRS = (
     (search.search, Objective),
 )
 # the same default in another form: a file by its name or URL, a flag or a path, text or a sequence, None or 2 epochs
-FORMS = {"storage", "resume", "devices", "engine", "epochs"}
+FORMS = {"storage", "resume", "devices", "engine", "epochs", "power"}
 
 
 @pytest.mark.parametrize(("command", "function"), PAIRS)
