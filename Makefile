@@ -83,6 +83,7 @@ experiments: $(VENV)/installed-bench
 		--json $(RESULTS)/efficiency-longer.json
 	$(BIN)/tgsage bench behavior $(FULL)/seeds/nasbench201/seed0 --json $(RESULTS)/behavior-nasbench201.json
 	$(BIN)/tgsage bench predictors --json $(RESULTS)/free-predictors.json
+	$(BIN)/tgsage bench searchers nasbench201 --json $(RESULTS)/nasbench201.json --plot docs/nasbench201.png
 	$(BIN)/tgsage bench searchers macro --seeds 10 --json $(RESULTS)/macro.json --plot docs/macro.png
 	$(BIN)/tgsage bench recurrent --json $(RESULTS)/nas-bench-nlp.json
 	$(BIN)/tgsage bench fronts --json $(RESULTS)/fronts.json --plot docs/fronts.png
