@@ -9,6 +9,8 @@ WORKERS ?= 2
 PYTEST := OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadscope
 EFFICIENCY := --teacher $(FULL)/teachers/resnet20-by-stimulus.h5 --alpha 5 \
 	--teacher $(FULL)/teachers/resnet20-by-category.h5 --alpha 1 --teacher-examples 180000 --first-seed 1 --samples 50
+ITERATING := $(FULL)/seeds/nasbench201/seed0/pool.h5 --teacher $(FULL)/seeds/nasbench201/teachers/resnet20-by-category.h5 \
+	--teacher $(FULL)/seeds/nasbench201/teachers/untrained-resnet-3-by-category.h5
 PAGE := rivals-nasbench201.json rivals-macro.json screening-nasbench201.json screening-macro.json \
 	free-predictors.json gains.json teachers.json cnn-teachers.json efficiency.json efficiency-longer.json \
 	resnet20.json nasnet-a.json digits-resnet20.json
@@ -82,6 +84,8 @@ experiments: $(VENV)/installed-bench
 	$(BIN)/tgsage bench efficiency $(FULL)/efficiency $(EFFICIENCY) --searchers random --workers $(WORKERS) \
 		--json $(RESULTS)/efficiency-longer.json
 	$(BIN)/tgsage bench behavior $(FULL)/seeds/nasbench201/seed0 --json $(RESULTS)/behavior-nasbench201.json
+	$(BIN)/tgsage bench iterating $(ITERATING) --examples 3000 --json $(RESULTS)/iterating.json
+	$(BIN)/tgsage bench iterating $(ITERATING) --examples 12000 --json $(RESULTS)/iterating-longer.json
 	$(BIN)/tgsage bench predictors --json $(RESULTS)/free-predictors.json
 	$(BIN)/tgsage bench searchers nasbench201 --json $(RESULTS)/nasbench201.json --plot docs/nasbench201.png
 	$(BIN)/tgsage bench searchers macro --seeds 10 --json $(RESULTS)/macro.json --plot docs/macro.png
