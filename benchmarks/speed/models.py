@@ -22,9 +22,9 @@ _NAMES = tuple(str(i) for i in range(_LAYERS))
 _CODE = f"""import torch
 def _network(seed):
     torch.manual_seed(seed)
-    first = torch.nn.Conv2d(3, 4, 3, padding=1)
-    rest = (torch.nn.Conv2d(4, 4, 3, padding=1) for _ in range({_LAYERS - 1}))
-    blocks = (torch.nn.Sequential(layer, torch.nn.ReLU()) for layer in (first, *rest))
+    first = torch.nn.Conv2d(3, 4, 3, padding=1, bias=False)
+    rest = (torch.nn.Conv2d(4, 4, 3, padding=1, bias=False) for _ in range({_LAYERS - 1}))
+    blocks = (torch.nn.Sequential(layer, torch.nn.LeakyReLU(0.2)) for layer in (first, *rest))
     return torch.nn.Sequential(*blocks), lambda image: torch.as_tensor(image).float()
 """
 

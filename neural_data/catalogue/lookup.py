@@ -102,13 +102,13 @@ def with_columns_of_images(
 
     stimuli: its images, by default those that it names.
     """
-    from .images import images, match_images
-
     known = recording.attrs.get("identifier", "") in {dataset.name for dataset in DATASETS}
     source = str(recording.attrs.get("images", recording.attrs.get("identifier", "") if known else ""))
     lacking = names.difference(map(str, recording.coords))
     if not lacking or not (source or stimuli is not None):
         return recording
+    from .images import images, match_images
+
     shown, columns = source if stimuli is None else stimuli, {}
     with suppress(RSAError):  # then the columns of the recording are all that there are
         opened = images(shown, data_dir=data_dir) if isinstance(shown, str | Path) else as_stimuli(shown)
