@@ -3,6 +3,7 @@
 import signal
 import sys
 import threading
+from _thread import interrupt_main
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -18,7 +19,7 @@ def interruptible() -> Iterator[None]:
     Python drops what is raised while a weak reference's callback or a destructor runs, and while torch is imported they
     run so often that one signal in seven would be lost.
     """
-    main, left = threading.main_thread(), threading.Event()
+    left = threading.Event()
 
     def interrupt(number: int, frame: FrameType | None) -> None:
         if _handled(sys.exception()):
@@ -28,8 +29,8 @@ def interruptible() -> Iterator[None]:
         raise KeyboardInterrupt
 
     def again(number: int) -> None:
-        if not left.wait(_AGAIN) and main.ident is not None:
-            signal.pthread_kill(main.ident, number)
+        if not left.wait(_AGAIN):
+            interrupt_main(number)  # a real signal would kill where a library has put back the default handler
 
     before = {number: signal.signal(number, interrupt) for number in _SIGNALS}
     try:
