@@ -30,9 +30,8 @@ def interruptible() -> Iterator[None]:
 
     def again(number: int) -> None:
         if not left.wait(_AGAIN):
-            interrupt_main(
-                signal.Signals(number)
-            )  # a real signal would kill where a library has put back the default handler
+            # a real signal would kill where a library has put back the default handler
+            interrupt_main(signal.Signals(number))
 
     before = {number: signal.signal(number, interrupt) for number in _SIGNALS}
     try:
