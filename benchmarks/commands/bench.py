@@ -248,7 +248,7 @@ def predictors(
     notes = [
         f"[95% interval] over cells. Near: within {NEAR:g} of what was published. Parameters and multiply-adds are of",
         "all 15,625 cells. The best 10%: of the whole table. A cell for which a definition gives no number ranks last.",
-        "Different networks: cells without dead edges, every network once, as later papers take them.",
+        "Different networks: cells without dead edges, every network once.",
     ]
     show("Free predictors", COLUMNS, found["rows"], notes)
 

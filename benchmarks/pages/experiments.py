@@ -38,8 +38,8 @@ _TRAINED = (
 )
 _FREE = (
     "Spearman with accuracy on NAS-Bench-201; intervals over cells, none where all cells were taken. Many of the "
-    "table's 15,625 cells are the same network with other dead edges; different networks: each of 9,445 once, as later "
-    "papers take them. Published networks also compute dead edges, ours leave them out."
+    "table's 15,625 cells are the same network with other dead edges; different networks: each of 9,445 once. "
+    "Networks are built without dead edges here."
 )
 _COVERAGE = """\
 Pools drawn from a known population, in which TG adds nothing or .1 to what is free and P: how often the 95% interval
