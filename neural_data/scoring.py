@@ -17,7 +17,6 @@ from ..rsa.similarity.without_rdms import NAMES
 from .catalogue.images import images
 from .catalogue.lookup import with_columns_of_images
 from .layers import comparable, given_layers, is_file_of_layers, matching_layers
-from .recordings.selection import columns_named
 from .settings import GUESSED, SPLITS, Layout, RegionSettings
 from .teacher import as_teacher, is_model_name, load_teacher, publishes_rdms
 
@@ -401,8 +400,7 @@ def _teacher(
         return teacher
     given |= {"features": similarity != "rdm"} | ({"method": method} if method else {})
     if not isinstance(teacher, str | Path):
-        names = columns_named(given.get("where", ())) | ({given["by"]} if "by" in given else set()) - {"stimulus"}
-        recording = with_columns_of_images(teacher, names, data_dir, stimuli) if names else teacher
+        recording = with_columns_of_images(teacher, given.get("where", ()), given.get("by"), data_dir, stimuli)
         name, make = "recording", partial(as_teacher, recording)
     elif publishes_rdms(teacher, layout):
         of_responses = {key: settings[key] for key in ("window", "missing", "splits", "where")}

@@ -52,6 +52,7 @@ class Comparer:
     ) -> None:
         check_correction(correction)
         self.targets, self.correction, self.method = targets, correction, method_named(targets.method)
+        self._alone = "holm" if correction == "max" else correction  # of tests that are not between models
         self.beyond = tuple(beyond)
         if beyond:
             check_partial(targets.method)
@@ -161,7 +162,7 @@ class Comparer:
         low, high = contrasts.intervals()
         zero = np.full(n, np.nan)
         if self.method.centred:
-            zero = adjusted(contrasts.above()[:n], "holm" if self.correction == "max" else self.correction)
+            zero = adjusted(contrasts.above()[:n], self._alone)
         ceiling = self.targets.ceilings.get(target)
         below = np.full(n, np.nan)
         if bounds:
@@ -170,7 +171,7 @@ class Comparer:
             below = np.where(against["difference"] < 0, against["p"] / 2, 1 - against["p"] / 2)
         elif ceiling is not None:
             below = 1 - contrasts.above(ceiling[0], best=True)[:n]
-        below = adjusted(below, "holm" if self.correction == "max" else self.correction)
+        below = adjusted(below, self._alone)
         rows = []
         for i, (model, sample) in enumerate(zip(models, samples, strict=True)):
             chosen = int(sample.shares[:, k].argmax())
@@ -254,7 +255,7 @@ class Comparer:
         found = [self._left[model][k] for model in rest]
         contrasts = Contrasts(self.plan.only(target), [sample for sample, _ in found])
         low, high = contrasts.intervals()
-        zero = adjusted(contrasts.above(), "holm" if self.correction == "max" else self.correction)
+        zero = adjusted(contrasts.above(), self._alone)
         value, said = contrasts.estimate, ", ".join(self.beyond)
         return [
             {

@@ -87,21 +87,24 @@ def load_as(
     """What `load` returns, with the column that RDMs are by where a table of the images has it."""
     where = as_names(where, "where")
     recording = _load(name_or_path, data_dir, layout)
-    names = columns_named(where) | ({by} if by not in (None, "stimulus") else set())
-    recording = with_columns_of_images(recording, names, data_dir, stimuli)
+    recording = with_columns_of_images(recording, where, by, data_dir, stimuli)
     return select(recording, where) if where else recording
 
 
 def with_columns_of_images(
     recording: "xarray.DataArray",
-    names: set[str],
+    where: str | Iterable[str],
+    by: str | None,
     data_dir: str | Path | None,
     stimuli: "str | Path | Images | None" = None,
 ) -> "xarray.DataArray":
-    """The recording with these columns of its images' table, where it lacks them and the images are there.
+    """The recording with the columns of its images' table that conditions and `by` name, where it lacks them.
 
-    stimuli: its images, by default those that it names.
+    stimuli: its images, by default those that it names; without them it stays as it is.
     """
+    names = columns_named(where) | ({by} if by not in (None, "stimulus") else set())
+    if not names:
+        return recording
     known = recording.attrs.get("identifier", "") in {dataset.name for dataset in DATASETS}
     source = str(recording.attrs.get("images", recording.attrs.get("identifier", "") if known else ""))
     lacking = names.difference(map(str, recording.coords))

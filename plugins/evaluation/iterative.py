@@ -1,6 +1,7 @@
 """The objective of a search whose teacher is its own best candidate (see `IteratingSearcher`)."""
 
 import tempfile
+from collections.abc import Mapping
 from copy import copy
 from dataclasses import replace
 from pathlib import Path
@@ -121,7 +122,7 @@ class _Taught(Evaluator):
                     raise RSAError("the teaching candidate's RDMs are damaged; they were not read") from error
             self.teacher = self._with(rdms)
 
-    def _with(self, rdms: dict[str, RDM] | Any) -> Teacher:
+    def _with(self, rdms: Mapping[str, RDM]) -> Teacher:
         """The teacher with other RDMs: only these are another network's."""
         if self.teacher is None:
             raise RSAError("an iterative teacher needs stimuli")

@@ -72,11 +72,7 @@ class IteratingSearcher(Searcher):
         return self._teacher(trial - trial % self.every)
 
     def ancestors(self) -> set[int]:
-        last = max(self._heard, default=0)
-        first_open = next(trial for trial in range(last + 2) if trial not in self._heard)
-        begin = first_open - first_open % self.every
-        teachers = {self._teacher(first) for first in range(begin, last + 2 * self.every, self.every)}
-        return {trial for trial in teachers if trial is not None}
+        return self._ahead(self._teacher, self.every)
 
     def _teacher(self, first: int) -> int | None:
         """Of the generation that begins with this trial: of all before it the best, and the earlier of equals."""

@@ -78,11 +78,7 @@ class NASHSearcher(Searcher):
         return None if trial < self.startup else self._leader(self._first_of_round(trial))
 
     def ancestors(self) -> set[int]:
-        last = max(self._heard, default=0)
-        first_open = next(trial for trial in range(last + 2) if trial not in self._heard)
-        begin = self._first_of_round(max(first_open, self.startup))
-        leaders = {self._leader(first) for first in range(begin, last + 2 * self.children, self.children)}
-        return {trial for trial in leaders if trial is not None}
+        return self._ahead(self._leader, self.children, self.startup)
 
     def _first_of_round(self, trial: int) -> int:
         return trial - (trial - self.startup) % self.children

@@ -157,10 +157,7 @@ class Growth:
         self._space, first = space, space.dimensions[0]
         after = {d.when for d in space.dimensions if d.parent == first.name}
         self._count = first if len(after) == len(first.choices) > 1 and _counts(first.choices) else None
-        self._steps: dict[int, list[str]] = {}
-        for dimension in space.dimensions:
-            if len(dimension.choices) > 1:
-                self._steps.setdefault(dimension.step, []).append(dimension.name)
+        self._steps = space.steps
         self._plain = {dimension.name: dimension.choices[0] for dimension in space.dimensions}
         self._free = {d.name: d.choices for d in space.dimensions if len(d.choices) > 1}
         self.most = len(first.choices) if self._count is not None else max(1, len(self._steps))

@@ -8,7 +8,7 @@ import inspect
 import math
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from importlib.metadata import EntryPoint
 from typing import Any, ClassVar, Self
@@ -197,6 +197,15 @@ class Searcher(ABC):
         What is missing here once must not become a parent later.
         """
         return set()
+
+    def _ahead(self, leader: Callable[[int], int | None], size: int, startup: int = 0) -> set[int]:
+        """Whom rounds of so many trials, the first of which begins with trial `startup`, may still be led by."""
+        last = max(self._heard, default=0)
+        first_open = next(trial for trial in range(last + 2) if trial not in self._heard)
+        begin = max(first_open, startup)
+        begin -= (begin - startup) % size
+        leaders = {leader(first) for first in range(begin, last + 2 * size, size)}
+        return {trial for trial in leaders if trial is not None}
 
     def diagnostics(self) -> dict[str, float]:
         """Return numbers about the present state that are worth plotting against trials; none by default."""

@@ -82,10 +82,7 @@ def length_scales(space: Space, architectures: Sequence[Mapping[str, Choice]], s
     numpy.ndarray
         (steps,), of those with a choice.
     """
-    steps: dict[int, list[str]] = {}
-    for dimension in space.dimensions:
-        if len(dimension.choices) > 1:
-            steps.setdefault(dimension.step, []).append(dimension.name)
+    steps = space.steps
     if not steps:
         return np.ones(1)
     names = [name for group in steps.values() for name in group]

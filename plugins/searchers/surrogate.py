@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from scipy.linalg import eigh
+from scipy.special import ndtri
 from scipy.stats import rankdata
 
 from ...rsa.types import Array
@@ -55,8 +56,6 @@ class Surrogate:
     """
 
     def __init__(self, rows: Array, scores: Sequence[float]) -> None:
-        from scipy.special import ndtri
-
         self._mean, self._scale = rows.mean(axis=0), np.where(rows.std(axis=0) > 0, rows.std(axis=0), 1.0)
         self._rows = self._standard(rows)
         products = self._rows @ self._rows.T

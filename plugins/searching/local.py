@@ -83,13 +83,13 @@ class LocalWorkers:
             Is called with the candidates when some have changed.
         """
         packed(plan.objective, "the objective")
-        payloads = [packed(replace(plan, share=share), "the search") for share in self._shares()]
+        payload, shares = packed(plan, "the search"), self._shares()
         watch = Watch(plan, tracker, self.workers)
         running: dict[int, _Process] = {}
         try:
             with threads_shared(self.workers):
                 for i in range(self.workers):
-                    running[i] = _Process(payloads[i], self._device(i))
+                    running[i] = _Process(payload, self._device(i), shares[i])
                 while running:
                     wait([worker.process.sentinel for worker in running.values()], timeout=_LOOK)
                     candidates = tracker.candidates()
@@ -98,7 +98,7 @@ class LocalWorkers:
                     for i, worker in over:
                         report = worker.outcome()
                         if watch.replaces(worker.owner, report, worker.exit, alone=len(over) == 1):
-                            running[i] = _Process(payloads[i], self._device(i))
+                            running[i] = _Process(payload, self._device(i), shares[i])
                         else:
                             del running[i]
         finally:
@@ -121,9 +121,9 @@ class LocalWorkers:
 
 
 class _Process(Child):
-    def __init__(self, payload: bytes, device: str | None) -> None:
+    def __init__(self, payload: bytes, device: str | None, share: tuple[float, float]) -> None:
         self.owner = new_owner()
-        super().__init__(_serve, payload, device, self.owner)
+        super().__init__(_serve, payload, device, self.owner, share)
 
     def outcome(self) -> str:
         """What it reported before it ended, "" if it was killed. Raises what it raised."""
@@ -143,15 +143,18 @@ class _Process(Child):
         end_owner(self.owner)
 
 
-def _serve(line: Connection, payload: bytes, device: str | None, owner: str) -> None:
-    line.send(run_worker(payload, device, owner))
+def _serve(line: Connection, payload: bytes, device: str | None, owner: str, share: tuple[float, float]) -> None:
+    line.send(run_worker(payload, device, owner, share))
 
 
-def run_worker(payload: bytes, device: str | None, owner: str) -> str | Exception:
+def run_worker(
+    payload: bytes, device: str | None, owner: str, share: tuple[float, float] = (0.0, 1.0)
+) -> str | Exception:
     """Work at a pickled plan to its end or until interrupted; return a report, or what went wrong, fit to be sent."""
     with interruptible():
         try:
-            plan: Plan = pickle.loads(payload)  # noqa: S301 - made by our own parent
+            sent: Plan = pickle.loads(payload)  # noqa: S301 - made by our own parent
+            plan = replace(sent, share=share)
             with plan.tracker(owner) as tracker:
                 work(plan, tracker, device=device)
         except KeyboardInterrupt:

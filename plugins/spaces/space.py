@@ -121,6 +121,15 @@ class Space(ABC):
     def __hash__(self) -> int:
         return hash((self.name, self.dimensions))
 
+    @property
+    def steps(self) -> dict[int, list[str]]:
+        """Names of the dimensions that have a choice, by step."""
+        found: dict[int, list[str]] = {}
+        for dimension in self.dimensions:
+            if len(dimension.choices) > 1:
+                found.setdefault(dimension.step, []).append(dimension.name)
+        return found
+
     def is_active(self, dimension: Dimension, architecture: Architecture) -> bool:
         """Tell whether a dimension's condition holds.
 

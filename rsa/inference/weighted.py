@@ -167,14 +167,17 @@ class Weighted:
         plan = self.plan
         rng = np.random.default_rng(plan.resampling.seed + 2**33)
         single, slopes = self._halves(rng)
-        draws = np.repeat(single[:, None], plan.resampling.draws, axis=1)
-        apart = np.zeros_like(draws)
-        if plan.over != "subjects":
+        if plan.over == "subjects":
+            draws = np.repeat(single[:, None], plan.resampling.draws, axis=1)
+            apart = np.zeros_like(draws)
+        else:
             draws, apart = self._drawn(rng)
-        values, rows = self._fixed([self.rdm]).influences()
-        fixed = np.repeat(values[0][:, None], plan.resampling.draws, axis=1)
-        if plan.over != "subjects":
-            fixed = self._fixed([self.rdm]).resampled(np.ascontiguousarray(plan.counts[:, plan.unit]))[0]
+        whole = self._fixed([self.rdm])
+        values, rows = whole.influences()
+        if plan.over == "subjects":
+            fixed = np.repeat(values[0][:, None], plan.resampling.draws, axis=1)
+        else:
+            fixed = whole.resampled(np.ascontiguousarray(plan.counts[:, plan.unit]))[0]
         table = self._fixed(self.layers).influences()[0]
         highest = values[0], self._by_unit(rows[0]), fixed
         parts = np.abs(self.weights) * np.array([_spread_of(rdm, self.method) for rdm in self.layers])
