@@ -1,6 +1,7 @@
 """Fixtures of the whole suite. Real recordings are read from TGSAGE_DATA; in CI their absence is a failure."""
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -34,3 +35,7 @@ def ray_alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """One test at a time has a Ray cluster: clusters of one machine find each other, in other processes as well."""
     with FileLock(tmp_path_factory.getbasetemp().parent / "ray.lock"):
         yield
+        if "ray" in sys.modules:  # Ray Tune starts a cluster by itself, and leaves it to the process
+            import ray
+
+            ray.shutdown()
