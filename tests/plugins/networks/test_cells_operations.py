@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from tgsage.plugins.networks.operations import OPERATIONS, AveragePool3x3, FactorisedReduction, drop_path
+from tgsage.plugins.networks.operations import OPERATIONS, AveragePool3x3, Conv, FactorisedReduction, drop_path
 from torch.nn import functional
 
 
@@ -73,3 +73,14 @@ def test_drop_path_drops_whole_examples_and_keeps_the_mean() -> None:
     assert bool((per_example == per_example[:, :1]).all())
     assert bool(torch.isclose(dropped, torch.tensor(4 / 3)).logical_or(dropped == 0).all())
     assert float((per_example[:, 0] == 0).float().mean()) == pytest.approx(0.25, abs=4 * (0.25 * 0.75 / 4000) ** 0.5)
+
+
+def test_depthwise_convolutions_keep_their_precision_on_cpus() -> None:
+    torch.manual_seed(0)
+    depthwise, dense = Conv(4, 4, 3, groups=4), Conv(4, 4, 3)
+    x = torch.randn(2, 4, 5, 5)
+    with torch.autocast("cpu", torch.bfloat16):
+        found, other = depthwise(x.bfloat16()), dense(x)
+    assert (found.dtype, other.dtype) == (torch.float32, torch.bfloat16)
+    torch.testing.assert_close(found, functional.conv2d(x.bfloat16().float(), depthwise.weight, padding=1, groups=4))
+    assert depthwise.double()(x.double()).dtype == torch.float64
