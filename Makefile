@@ -59,7 +59,7 @@ experiments: $(VENV)/installed-bench
 		$(BIN)/tgsage bench teachers $$pool/teachers $$pool --network $(FULL)/resnet20.pt --layers auto \
 			--layers output && \
 		$(BIN)/tgsage teacher compare $$pool $$(printf -- '--teacher %s ' $$pool/teachers/*.h5) \
-			--bootstrap 200 --json $(RESULTS)/rivals-$$space.json && \
+			--network $(FULL)/resnet20.pt --bootstrap 200 --json $(RESULTS)/rivals-$$space.json && \
 		$(BIN)/tgsage bench screening $(FULL)/screening-$$space --pool $$pool --teacher-examples 180000 \
 			--teacher $$pool/teachers/resnet20-by-stimulus.h5 --json $(RESULTS)/screening-$$space.json || exit; done
 	$(BIN)/tgsage bench gains --repeats 100 --json $(RESULTS)/gains.json
@@ -109,7 +109,7 @@ experiments-small: $(VENV)/installed-bench
 	$(BIN)/tgsage bench teachers $(SMALL)/seeds/teachers $(SMALL)/seeds --network $(SMALL)/resnet.pt \
 		--untrained resnet:1 --model ""
 	$(BIN)/tgsage teacher compare $(SMALL)/seeds $$(printf -- '--teacher %s ' $(SMALL)/seeds/teachers/*.h5) \
-		--bootstrap 50 --json $(SMALL)/rivals.json
+		--network $(SMALL)/resnet.pt --bootstrap 50 --json $(SMALL)/rivals.json
 	$(BIN)/tgsage bench screening $(SMALL)/screening --pool $(SMALL)/seeds --proposals 10 --samples 5 --examples 300 \
 		--teacher $(SMALL)/seeds/teachers/resnet-by-stimulus.h5 --seeds 2 --json $(SMALL)/screening.json
 	$(BIN)/tgsage bench gains --repeats 10 --json $(SMALL)/gains.json

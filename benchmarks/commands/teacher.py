@@ -51,6 +51,13 @@ def compare(
         ),
     ] = None,
     controls: Annotated[bool, typer.Option(help="Add pixels and categories as teachers.")] = True,
+    network: Annotated[
+        Path | None,
+        typer.Option(
+            help="Of a pool over seeds: a network of `tgsage train` as the teacher of RMI-NAS and DisWOT, which are "
+            "shown among the rivals then (kept in rival-rules.json)."
+        ),
+    ] = None,
     bootstrap: Annotated[int, typer.Option(help="Resamples of the architectures for 95% intervals.", min=1)] = 1000,
     seed: Annotated[int, typer.Option(help="Seed of the resamples and of the halves.", min=0)] = 0,
     data_dir: DataDir = None,
@@ -69,6 +76,7 @@ def compare(
     P, among random members, among good ones and among equally large ones? Members that are not trained yet are left
     out. Free predictors are computed once and kept in free.json in that folder.
     """
+    from ...rsa import RSAError
     from ...rsa.cli.console import progress
     from ..pages.experiments import check_page, write_page
     from ..pool.layer_similarities import view_of
@@ -82,8 +90,10 @@ def compare(
         json = json or writable(page.with_suffix(".json"))
     if pool.is_dir():
         given: dict[str, Any] = {"alpha": alpha, "rule": rule, "method": method, "weights": weights}
-        _rivals(pool, teacher, by, given, bootstrap, seed, data_dir, loaders, json, page)
+        _rivals(pool, teacher, by, given, network, bootstrap, seed, data_dir, loaders, json, page)
         return
+    if network is not None:
+        raise RSAError("--network is of rules that are compared on the folder of a pool over seeds")
     loaded = Pool.load(pool)
     teachers = [made for name in teacher for made in _teachers(name, loaded, by, data_dir, loaders)]
     rules = list(rule or (name for name in RULES if name != "weights"))
@@ -106,6 +116,7 @@ def _rivals(
     names: list[str],
     by: str | None,
     given: dict[str, Any],
+    network: Path | None,
     bootstrap: int,
     seed: int,
     data_dir: Path | None,
@@ -129,7 +140,7 @@ def _rivals(
     one = one_of(pool)
     teachers = [made for name in names for made in _teachers(name, one, by, data_dir, loaders)]
     with progress("reading the pool", len(places_of(pool)), "seeds") as done:
-        table = read_table(pool, teachers, data_dir=data_dir, progress=done)
+        table = read_table(pool, teachers, network=network, data_dir=data_dir, progress=done)
     with progress("rivals", POPULATIONS * len(table.checkpoints), "populations x checkpoints") as done:
         found = analyse(table, draws=bootstrap, seed=seed, progress=done)
     if json is not None:

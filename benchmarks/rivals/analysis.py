@@ -48,8 +48,8 @@ class Rivals:
         (given, population, predictor, checkpoint): partial correlation `r`, `low`, `high`.
     gain : xarray.Dataset
         (question, population, teacher, checkpoint): held-out `base`, `full`, `gain`, `low`, `high` of a learned
-        combination with TG over the better of one without and chance. Among the teachers "P" and "all that is free"
-        are what these add; "any" is chosen on other members, too.
+        combination with TG over the better of one without and chance. Among the teachers "P", "all that is free" and
+        rival rules are what these add; "any" is chosen on other members, too.
     summed : xarray.Dataset
         (population, teacher, checkpoint): the same for the paper's P + alpha TG over P.
     about : dict
@@ -104,9 +104,9 @@ class _Population:
             out[:, here] = ranked(values[:, here], self.present[:, here])
         return out
 
-    def free(self, name: str) -> Array:
-        values = self.table.free[name][self.members]
-        return self.within(np.broadcast_to(values, self.present.shape))
+    def constant(self, values: Array) -> Array:
+        """Of all members, whatever their seed and checkpoint: (seeds, members)."""
+        return self.within(np.broadcast_to(values[self.members], self.present.shape))
 
     def at(self, values: Array, c: int) -> Array:
         return self.within(values[np.ix_(self.seeds, self.members)][..., c])
@@ -156,6 +156,7 @@ def analyse(
         "draws": draws,
         "resampling seed": seed,
         "controls": list(table.controls),
+        "rival rules": list(table.rivals),
         "bands": sorted({group for group in table.groups if group.startswith("size")}),
     }
     return Rivals(
@@ -181,7 +182,8 @@ class _Questions:
     def __init__(self, population: _Population, c: int, where: Mapping[str, Any], found: _Found) -> None:
         self.population, self.c, self.where, self.found = population, c, where, found
         table = population.table
-        self.free = {name: population.free(name) for name in table.free}
+        self.free = {name: population.constant(values) for name, values in table.free.items()}
+        self.rivals = {name: population.constant(values) for name, values in table.rivals.items()}
         self.p, self.loss = population.at(table.p, c), population.at(-table.loss, c)
         self.teachers = {
             name: {rule: population.at(values, c) for rule, values in rules.items()}
@@ -196,7 +198,7 @@ class _Questions:
         self._summed()
 
     def _single(self) -> None:
-        alone = {**self.free, P: self.p, "-loss": self.loss}
+        alone = {**self.free, **self.rivals, P: self.p, "-loss": self.loss}
         alone |= {f"{name}: {rule}": values for name, rules in self.teachers.items() for rule, values in rules.items()}
         for name, values in alone.items():
             self._one(name, values)
@@ -231,7 +233,7 @@ class _Questions:
         size, p = self.free[SIZE][..., None], self.p[..., None]
         everything = np.stack([*self.free.values(), self.p], axis=2)
         controls = {"size": size, "size + P": np.concatenate([size, p], axis=2), "free + P": everything}
-        asked = {P: self.p} | {
+        asked = {P: self.p, **self.rivals} | {
             f"{name}: {rule}": values for name, rules in self.teachers.items() for rule, values in rules.items()
         }
         for given, columns in controls.items():
@@ -266,6 +268,8 @@ class _Questions:
             }
             for name, one in full.items():
                 self._compare(question, name, learned[question], one)
+            for name, values in self.rivals.items():
+                self._compare(question, name, learned[question], self._learn(np.stack([*columns, values], axis=2)))
             given = [one for name, one in full.items() if name not in controls]
             self._compare(question, ANY, learned[question], Learned.best(given, self.resamples.folds))
 

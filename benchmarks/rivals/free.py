@@ -1,18 +1,27 @@
-"""Free predictors of a pool's members, computed once and kept in a file beside the pool."""
+"""What is told of a pool's untrained members, computed once and kept beside the pool: free predictors, and rival rules.
+
+Rival rules, RMI-NAS and DisWOT, need a trained network and one batch.
+"""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ...plugins.evaluation.predictors import BATCH, PREDICTORS, first_batch, free_predictors
+from ...plugins.evaluation.teacher_rules import RULES as RIVALS
+from ...plugins.evaluation.teacher_rules import teacher_rules
 from ...plugins.spaces import Architecture, get_space
-from ...plugins.training import load_data, make_network
+from ...plugins.training import load_data, load_network, make_network
 from ...rsa import RSAError
 from ...rsa.cli.console import write_json
+from ...rsa.networks.cache import weights_digest
 from ..report import reading_results
 
 KIND, FILE = "free predictors of a pool", "free.json"
+RIVAL_KIND, RIVAL_FILE = "rival rules of a pool", "rival-rules.json"
+RIVAL_BATCH = 32  # images, as RMI-NAS has it
 Free = dict[str, dict[str, float | None]]
 
 
@@ -52,28 +61,73 @@ def free_of(
     RSAError
         For a file that is something else, or was made otherwise.
     """
+    kept = _Kept(KIND, file, "predictors", PREDICTORS, _about(settings, space, BATCH), free_predictors)
+    return kept.fill(architectures, data_dir, progress), dict(kept.about)
+
+
+def rivals_of(
+    settings: Mapping[str, Any],
+    space: str,
+    architectures: Sequence[Architecture],
+    file: Path,
+    network: Path,
+    *,
+    data_dir: Path | None = None,
+    progress: Callable[[int], object] = lambda steps: None,
+) -> tuple[Free, dict[str, Any]]:
+    """Return the same of the rules of RMI-NAS and DisWOT; network: a trained one's checkpoint, their teacher.
+
+    Raises RSAError as `free_of` does, and as `load_network`.
+    """
+    teacher = load_network(network)
+    about = {**_about(settings, space, RIVAL_BATCH), "network": network.stem, "weights": weights_digest(teacher)}
+
+    def compute(model: Any, images: Any, labels: Any) -> dict[str, float]:
+        return teacher_rules(model, teacher, images, labels)
+
+    kept = _Kept(RIVAL_KIND, file, "rules", RIVALS, about, compute)
+    return kept.fill(architectures, data_dir, progress), about
+
+
+def _about(settings: Mapping[str, Any], space: str, images: int) -> dict[str, Any]:
     build = dict(settings.get("build", {}))
-    about = {"space": space, "data": settings.get("data", ""), "build": build, "images": BATCH, "seed": 0}
-    found = _kept(file, about)
-    where, data = get_space(space), None
-    for architecture in architectures:
-        key = where.key(where.canonical(architecture))
-        if set(found.get(key, ())) != set(PREDICTORS):
-            data = data or load_data(str(about["data"]), data_dir=data_dir)
-            described = {"space": space, "architecture": dict(architecture), "settings": build}
-            model = make_network(described, shape=data.shape, n_classes=data.n_classes, seed=0)
-            values = free_predictors(model, *first_batch(data))
-            found[key] = {name: value if value == value else None for name, value in values.items()}
-            write_json(file, {"kind": KIND, "about": about, "predictors": found})
-        progress(1)
-    return found, about
+    return {"space": space, "data": settings.get("data", ""), "build": build, "images": images, "seed": 0}
 
 
-def _kept(file: Path, about: Mapping[str, Any]) -> Free:
-    if not file.exists():
-        return {}
-    with reading_results(file, KIND, "free predictors") as kept:
-        if kept["about"] != json.loads(json.dumps(about)):
-            raise RSAError(f"{file} was made otherwise ({kept['about']}); delete it or move it away")
-        found: Free = {str(key): dict(values) for key, values in kept["predictors"].items()}
+@dataclass(frozen=True)
+class _Kept:
+    """Numbers of untrained networks in a JSON file."""
+
+    kind: str
+    file: Path
+    key: str
+    names: Collection[str]
+    about: Mapping[str, Any]
+    compute: Callable[..., Mapping[str, float]]
+
+    def fill(
+        self, architectures: Sequence[Architecture], data_dir: Path | None, progress: Callable[[int], object]
+    ) -> Free:
+        """What the file holds, and of these architectures all."""
+        found, about = self._read(), self.about
+        where, data = get_space(about["space"]), None
+        for architecture in architectures:
+            key = where.key(where.canonical(architecture))
+            if set(found.get(key, ())) != set(self.names):
+                data = data or load_data(str(about["data"]), data_dir=data_dir)
+                described = {"space": about["space"], "architecture": dict(architecture), "settings": about["build"]}
+                model = make_network(described, shape=data.shape, n_classes=data.n_classes, seed=about["seed"])
+                values = self.compute(model, *first_batch(data, about["images"]))
+                found[key] = {name: value if value == value else None for name, value in values.items()}
+                write_json(self.file, {"kind": self.kind, "about": about, self.key: found})
+            progress(1)
         return found
+
+    def _read(self) -> Free:
+        if not self.file.exists():
+            return {}
+        with reading_results(self.file, self.kind, self.kind) as kept:
+            if kept["about"] != json.loads(json.dumps(self.about)):
+                raise RSAError(f"{self.file} was made otherwise ({kept['about']}); delete it or move it away")
+            found: Free = {str(key): dict(values) for key, values in kept[self.key].items()}
+            return found

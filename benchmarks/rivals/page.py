@@ -30,7 +30,8 @@ _CAPTIONS = {
 }
 _METHOD = f"""\
 Members of a pool are trained with several seeds and looked at several times. What is free: the predictors of an
-untrained network (parameters, multiply-adds, depth, NASWOT, synflow, jacob_cov, grad_norm, SNIP). A combination is a
+untrained network (parameters, multiply-adds, depth, NASWOT, synflow, jacob_cov, grad_norm, SNIP). RMI-NAS and DisWOT
+compare a network with a trained one on one batch; the first trains it on that batch for 150 steps. A combination is a
 ridge regression of the ranks of mature performance on the ranks of its predictors; weights, penalty and, in the row
 "any", the teacher are chosen on other members (five folds, ten divisions). Of a teacher a combination has four numbers:
 the similarity of its deep stages to the best layer and to the deepest one, how the latter changed since the network was
@@ -101,7 +102,7 @@ def answer(found: Rivals) -> str:
     few = found.about["too few"]
     if few:
         lines.append(f"- Too few members so far: {', '.join(f'{name} ({n})' for name, n in few.items())}.")
-    lines += _pixels(found)
+    lines += _rival_rules(found) + _pixels(found)
     if len(found.about["seeds"]) < 2:
         lines.append("- Only one seed so far: its luck, which all of its networks share, is in no interval.")
     lines.append(
@@ -118,7 +119,7 @@ def _fixed(found: Rivals, population: str) -> str:
     for name in map(str, data["teacher"].values):
         one = data.sel(teacher=name)
         sure = one["low"] > 0
-        if bool(sure.any()) and name != ANY and name not in found.about["controls"]:
+        if bool(sure.any()) and name not in {ANY, *found.about["controls"], *_rivals(found)}:
             words.append(f"{name} ({', '.join(f'{int(c):,}' for c in one['checkpoint'].values[sure])})")
     blind = [name for name in found.about["controls"] if name.startswith("noise")]
     above = found.gain["low"].sel(population=population, teacher=blind) > 0
@@ -134,6 +135,29 @@ def _fixed(found: Rivals, population: str) -> str:
         f"{'; '.join(words) or 'none'}. Noise, random RDMs that know nothing, lies above zero in so many of {rows} "
         f"rows: {chance}{spread}."
     )
+
+
+def _rival_rules(found: Rivals) -> list[str]:
+    """What RMI-NAS and DisWOT rank alone, given size, and what they add to free and P."""
+    rules = _rivals(found)
+    if not rules:
+        return []
+    each = []
+    for name in _names(found, "population"):
+        alone = found.single.sel(population=name).isel(checkpoint=0)
+        given = found.given.sel(population=name, given="size").isel(checkpoint=0)
+        words = [
+            f"{rule} {_value(alone, rule)} (given size {interval_text(given.sel(predictor=rule), 'r')}; it adds to all "
+            f"that is free {_where(found, name, 'free', rule)})"
+            for rule in rules
+        ]
+        each.append(f"{name}: {', '.join(words)}")
+    network = found.about["rivals"]["network"]
+    return [f"- Rules of others that also have a teacher ({network}) and one batch, no training: {'; '.join(each)}."]
+
+
+def _rivals(found: Rivals) -> list[str]:
+    return list(found.about.get("rival rules", ()))
 
 
 def _pixels(found: Rivals) -> list[str]:
@@ -238,7 +262,8 @@ def _given(found: Rivals, given: str) -> str:
     parts = []
     for name in _names(found, "population"):
         data = found.given.sel(given=given, population=name)
-        names = [one for one in map(str, data["predictor"].values) if one == P or one.endswith(f": {_RULE}")]
+        others = {P, *_rivals(found)}
+        names = [one for one in map(str, data["predictor"].values) if one in others or one.endswith(f": {_RULE}")]
         parts.append(_table(found, f"{name}: predictor", names, partial(_interval, data, "predictor", key="r")))
     return "\n\n".join(parts)
 
@@ -271,6 +296,9 @@ def _settings(found: Rivals, more: Mapping[str, Any], path: Path, page: Path) ->
         f"{pool.get('valid', '-')} validation images; networks built with {pool.get('build', {})}",
         f"- free predictors: networks built with {about['free']['build']}, {about['free']['images']} training images, "
         f"weights of seed {about['free']['seed']}",
+        f"- RMI-NAS and DisWOT: teacher {about['rivals']['network']}, {about['rivals']['images']} training images"
+        if about.get("rivals")
+        else "",
         f"- stimuli: {'; '.join(f'{name}: {what}' for name, what in pool.get('views', {}).items())}",
         f"- {about['draws']} draws of the members, seed {about['resampling seed']}",
         f"- machine: {more['machine']}" if "machine" in more else "",
@@ -320,7 +348,11 @@ def gains_figure(found: Rivals) -> "Figure":
 def given_figure(found: Rivals) -> "Figure":
     """Partial correlation given size of every teacher, at the last checkpoint."""
     data = found.given.sel(given="size").isel(checkpoint=-1)
-    predictors = [P, *(str(one) for one in data["predictor"].values if str(one).endswith(f": {_RULE}"))]
+    predictors = [
+        P,
+        *_rivals(found),
+        *(str(one) for one in data["predictor"].values if str(one).endswith(f": {_RULE}")),
+    ]
     names = _names(found, "population")
     figure, (row,) = panels(3.2 * len(names) + 3, 0.26 * len(predictors) + 1.4, columns=len(names), sharey=True)
     y = np.arange(len(predictors))[::-1]

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...plugins.evaluation.predictors import PREDICTORS
+from ...plugins.evaluation.teacher_rules import RULES as RIVALS
 from ...plugins.spaces import get_space
 from ...rsa import Teacher
 from ...rsa.types import Array
@@ -18,7 +19,7 @@ from ..pool.making import collect
 from ..pool.pool import Pool
 from ..pool.seeds import check_alike, one_of, places_of
 from ..teachers.rules import FIXED, Matched
-from .free import FILE, free_of
+from .free import FILE, RIVAL_FILE, free_of, rivals_of
 
 RULES = ("paper", "deep", "deepest", "partial")
 CHANGE = "change of "  # from the untrained network
@@ -32,6 +33,7 @@ class Table:
 
     mature, groups: (A,). present: (S, A), which were trained. p, loss: (S, A, C). free: (A,) by name. teachers: name ->
     rule -> (S, A, C). controls: those of the teachers that know nothing about vision. keys: `Space.key` of each member.
+    rivals: (A,) by name, rules of others that have a trained network as their teacher.
     """
 
     space: str
@@ -47,20 +49,22 @@ class Table:
     controls: tuple[str, ...]
     about: Mapping[str, Any] = field(default_factory=dict)
     keys: tuple[str, ...] = ()
+    rivals: Mapping[str, Array] = field(default_factory=dict)
 
 
 def read_table(
     pool: Path,
     teachers: Sequence[Teacher],
     *,
+    network: Path | None = None,
     data_dir: Path | None = None,
     progress: Callable[[int], object] = lambda steps: None,
 ) -> Table:
     """Read a pool, over seeds or of one, seed by seed; members that are not trained yet are absent.
 
-    Every target of a recording is a teacher of its own.
+    Every target of a recording is a teacher of its own. network: a checkpoint; with it come the rivals.
 
-    Raises RSAError where seeds do not belong together, and as `Pool.load`, `view_of` and `free_of`.
+    Raises RSAError where seeds do not belong together, and as `Pool.load`, `view_of`, `free_of` and `rivals_of`.
     """
     seeds, members, tables = [], dict[str, Any](), []
     first = replace(one_of(pool), members=())
@@ -76,9 +80,11 @@ def read_table(
         members = {key: replace(member, rdms={}, logits={}) for key, member in members.items()}
         tables.append((keys, one.p, one.loss, one.mature, rules_of(one, named)))
         progress(1)
-    free, made = free_of(
-        first.settings, first.space, [one.architecture for one in members.values()], _beside(pool), data_dir=data_dir
-    )
+    drawn = first.settings, first.space, [one.architecture for one in members.values()]
+    free, made = free_of(*drawn, _beside(pool, FILE), data_dir=data_dir)
+    others, taught = dict(free), dict[str, Any]()
+    if network is not None:
+        others, taught = rivals_of(*drawn, _beside(pool, RIVAL_FILE), network, data_dir=data_dir)
     names = list(members)
     shape = len(seeds), len(names), len(first.checkpoints)
     present = np.zeros(shape[:2], bool)
@@ -93,24 +99,30 @@ def read_table(
         for name, columns in rules_here.items():
             for rule, values in columns.items():
                 rules[name][rule][s, places] = values
-    columns = {
-        name: np.array([number(free[key].get(name)) for key in names]) for name in PREDICTORS if _varies(free, name)
-    }
+    columns, rivals = (
+        {
+            name: np.array([number(values[key].get(name)) for key in names])
+            for name in known
+            if _varies([values[key] for key in names], name)
+        }
+        for values, known in ((free, PREDICTORS), (others, RIVALS))
+    )
     groups = tuple(_group(members[key].group) for key in names)
     about = {
         "members": present.sum(axis=1).tolist(),
         "seeds": seeds,
         "free": made,
+        "rivals": taught,
         "pool": dict(first.settings),
         "teachers": {name: dict(teacher.attrs) for name, teacher in named.items()},
     }
     mean = mature.sum(axis=0) / present.sum(axis=0)  # where it is trained, it differs between seeds
-    numbers = mean, groups, present, p, loss, columns, rules, controls, about, tuple(names)
+    numbers = mean, groups, present, p, loss, columns, rules, controls, about, tuple(names), rivals
     return Table(first.space, first.checkpoints, tuple(seeds), *numbers)
 
 
-def _beside(pool: Path) -> Path:
-    return pool / FILE if pool.is_dir() else pool.with_name(f"{pool.stem}-{FILE}")
+def _beside(pool: Path, file: str) -> Path:
+    return pool / file if pool.is_dir() else pool.with_name(f"{pool.stem}-{file}")
 
 
 def number(value: float | None) -> float:
@@ -118,8 +130,8 @@ def number(value: float | None) -> float:
     return -np.finfo(float).max if value is None else value
 
 
-def _varies(free: Mapping[str, Mapping[str, float | None]], name: str) -> bool:
-    return len({values.get(name) for values in free.values()}) > 1
+def _varies(members: Sequence[Mapping[str, float | None]], name: str) -> bool:
+    return len({values.get(name) for values in members}) > 1
 
 
 def _group(text: str) -> str:

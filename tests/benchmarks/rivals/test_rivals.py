@@ -1,6 +1,7 @@
 """What teachers add: on tables with a known answer, and from nothing to the page."""
 
 import json
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import xarray
 from tgsage.benchmarks.pages.experiments import write_page
 from tgsage.benchmarks.rivals.analysis import ANY, Rivals, analyse, populations, read_rivals, write_rivals
 from tgsage.benchmarks.rivals.table import LEARNED, RULES, Table
+from tgsage.plugins.evaluation.teacher_rules import teacher_rules
 from tgsage.rsa import RSAError
 from tgsage.rsa.cli.app import main
 
@@ -31,9 +33,15 @@ def table(groups: tuple[str, ...] = (), n: int = 60) -> Table:
 
     free = {"parameters": 0.5 * quality + rng.normal(size=n), "depth": rng.normal(size=n).round()}
     teachers = {"good": rules(1.5), "useless": rules(0.0), "labels, view by stimulus": rules(0.0)}
-    about = {"members": [60, 50], "seeds": [0, 1], "free": {"build": {}, "images": 8, "seed": 0}, "pool": {}}
+    about = {
+        "members": [60, 50],
+        "seeds": [0, 1],
+        "free": {"build": {}, "images": 8, "seed": 0},
+        "rivals": {"network": "net", "images": 8},
+        "pool": {},
+    }
     mature = 0.9 + 0.01 * quality
-    known = (values(0.7), -values(0.7), free, teachers, ("labels, view by stimulus",), about)
+    known = (values(0.7), -values(0.7), free, teachers, ("labels, view by stimulus",), about, (), {"rmi-nas": quality})
     return Table("toy", CHECKPOINTS, (0, 1), mature, groups or ("",) * n, present, *known)
 
 
@@ -48,12 +56,14 @@ def test_a_teacher_that_knows_more_adds_to_everything_and_no_other(found: Rivals
         assert (gain["low"] > 0).sel(question=question, teacher="good")
         assert not (gain["low"] > 0).sel(question=question, teacher="useless")
         assert (gain["low"] > 0).sel(question=question, teacher=ANY)
-    assert not (found.gain["low"] > 0).sel(population="all", checkpoint=0).any()
+    assert not (found.gain["low"] > 0).drop_sel(teacher="rmi-nas").sel(population="all", checkpoint=0).any()
     np.testing.assert_allclose(gain["gain"], gain["full"] - gain["base"], atol=1e-9, equal_nan=True)
     given = found.given.sel(given="size", population="all", checkpoint=100)
     assert float(given["low"].sel(predictor="good: deepest")) > 0.3
     assert float(given["low"].sel(predictor="useless: deepest")) < 0
     assert float(found.summed["low"].sel(population="all", teacher="good", checkpoint=100)) > 0
+    assert float(found.single["spearman"].sel(population="all", predictor="rmi-nas", checkpoint=0)) == pytest.approx(1)
+    assert (found.gain["low"] > 0).sel(question="free + P", teacher="rmi-nas").all()
 
 
 def test_the_top_is_that_of_a_plain_loop(found: Rivals) -> None:
@@ -98,6 +108,8 @@ def test_a_result_file_gives_back_what_was_found_and_makes_the_page(found: Rival
     assert f"to all that is free and P after 100 ({float(one['gain']):+.2f})" in text
     assert f"**{float(one['gain']):+.2f} [{float(one['low']):+.2f}, {float(one['high']):+.2f}]**" in text
     assert "60 with seed 0, 50 with seed 1 trained so far" in text
+    assert "one batch, no training: all: rmi-nas 1.00 [1.00, 1.00]" in text
+    assert "- RMI-NAS and DisWOT: teacher net, 8 training images" in text
     assert "nan" not in text
     assert "np." not in text
     assert text.count("![") == 3
@@ -113,7 +125,9 @@ def test_a_result_file_gives_back_what_was_found_and_makes_the_page(found: Rival
 
 
 @pytest.mark.slow
-def test_from_nothing_to_the_page(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_from_nothing_to_the_page(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Members over two seeds, one of them half done, teachers, the comparison, and the free predictors kept."""
     folder, page = tmp_path / "pool", tmp_path / "page.md"
     tiny = ["--space", "toy", "--data", "digits", "--recipe", "digits", "--train", "64", "--valid", "40"]
@@ -132,11 +146,25 @@ def test_from_nothing_to_the_page(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert found.about["members"] == [len(parts), len(parts) - 1]
     assert page.read_text().startswith("# Does a teacher know more than what is free\n")
     kept = (folder / "free.json").stat().st_mtime_ns
-    assert main(compare) == 0
+    monkeypatch.setattr("tgsage.benchmarks.rivals.free.teacher_rules", partial(teacher_rules, steps=2))
+    train = ["train", "resnet:1", "--data", "digits", "--recipe", "digits", "--epochs", "1"]
+    assert main([*train, "--out", str(tmp_path / "net.pt")]) == 0
+    taught = [*compare, "--network", str(tmp_path / "net.pt"), "--json", str(tmp_path / "taught.json")]
+    assert main(taught) == 0
+    rules = read_rivals(tmp_path / "taught.json")[0].about
+    assert rules["rival rules"] == ["rmi-nas", "diswot relation"]  # the others are for classifiers of equal size
+    assert rules["rivals"]["network"] == "net"
     assert (folder / "free.json").stat().st_mtime_ns == kept
+    rules_kept = (folder / "rival-rules.json").stat().st_mtime_ns
+    assert main(taught) == 0
+    assert (folder / "rival-rules.json").stat().st_mtime_ns == rules_kept
     capsys.readouterr()
+    assert main([*compare, "--network", str(folder / "free.json")]) == 2
+    pool = ["teacher", "compare", str(folder / "seed0" / "pool.h5"), *given, "--network", str(tmp_path / "net.pt")]
+    assert main(pool) == 2
+    assert "a pool over seeds" in capsys.readouterr().err
     assert main([*compare, "--rule", "paper"]) == 2
     assert "no use for a pool over seeds" in capsys.readouterr().err
     (folder / "free.json").write_text("{}")
     assert main(compare) == 2
-    assert "holds no free predictors" in capsys.readouterr().err
+    assert "holds no free predictors of a pool" in capsys.readouterr().err
