@@ -77,7 +77,7 @@ def compare_models(
     seed: int = 0,
     labels: "str | Path | Iterable[object] | None" = None,
     data_dir: str | Path | None = None,
-    batch_size: int = 64,
+    batch_size: int | None = None,
     device: "str | torch.device | None" = None,
     tokens: str = "all",
     loaders: int = 1,

@@ -56,7 +56,7 @@ def score(
     labels: "str | Path | Iterable[object] | None" = None,
     preprocess: "Preprocess | None" = None,
     data_dir: str | Path | None = None,
-    batch_size: int = 64,
+    batch_size: int | None = None,
     device: "str | torch.device | None" = None,
     tokens: str = "all",
     loaders: int = 1,
@@ -231,7 +231,7 @@ class Options:
     groups: str | None = None
     seed: int = 0
     data_dir: str | Path | None = None
-    batch_size: int = 64
+    batch_size: int | None = None
     device: "str | torch.device | None" = None
     tokens: str = "all"
     progress: bool = False

@@ -81,7 +81,7 @@ class Guidance:
     calibrate : callable, optional
         For "recalibrated": called with the module, which it shows training images.
     batch_size : int, optional
-        By default 500 with batchnorm="batch", whose statistics need large batches, else 64.
+        By default 500 with batchnorm="batch", whose statistics need large batches, else as in `extract`.
 
     Raises
     ------
@@ -143,7 +143,7 @@ class Guidance:
         else:
             teacher.check_features(similarity)
         method_named(method or teacher.method)
-        size = batch_size if batch_size is not None else BATCH if batchnorm == "batch" else 64
+        size = BATCH if batch_size is None and batchnorm == "batch" else batch_size
         # features have no metric of their own
         chosen = (metric or teacher.metric) if similarity == "rdm" else "correlation"
         self.readout = Readout(layers, n_features, seed, preprocess, size, device, chosen, tokens, loaders)

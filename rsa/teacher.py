@@ -176,7 +176,7 @@ class Teacher:
         metric: str = "correlation",
         n_features: int | None = N_FEATURES,
         seed: int = 0,
-        batch_size: int = 64,
+        batch_size: int | None = None,
         device: "str | torch.device | None" = None,
         features: bool = False,
         tokens: str = "all",

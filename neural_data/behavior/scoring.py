@@ -42,7 +42,7 @@ def score_behavior(
     weights: str | Path | None = None,
     preprocess: "Preprocess | None" = None,
     data_dir: str | Path | None = None,
-    batch_size: int = 64,
+    batch_size: int | None = None,
     device: "str | torch.device | None" = None,
     progress: bool = False,
 ) -> BehaviorScore:

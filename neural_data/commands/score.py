@@ -143,7 +143,10 @@ def score(
         str | None, typer.Option(help="Whose images to show.", show_default="those of the teacher")
     ] = None,
     data_dir: DataDir = None,
-    batch_size: Annotated[int, typer.Option(help="Images per forward pass.", min=1)] = 64,
+    batch_size: Annotated[
+        int | None,
+        typer.Option(help="Images per forward pass.", min=1, show_default="64, on CPUs fewer of large images"),
+    ] = None,
     loaders: Loaders = 1,
     device: Annotated[str | None, typer.Option(help='Where the model runs, such as "cuda:0".')] = None,
     cache: CacheFolder = None,

@@ -60,7 +60,7 @@ def score_over_time(
     labels: "str | Path | Iterable[object] | None" = None,
     preprocess: "Preprocess | None" = None,
     data_dir: str | Path | None = None,
-    batch_size: int = 64,
+    batch_size: int | None = None,
     device: "str | torch.device | None" = None,
     tokens: str = "all",
     loaders: int = 1,

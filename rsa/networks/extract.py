@@ -4,6 +4,7 @@ Mode, device, gradients and hooks of the model and torch's random numbers are re
 exception. Several threads may show images to one model, unless one of them moves it to another device.
 """
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -36,7 +37,7 @@ def extract(
     preprocess: Preprocess | None = None,
     n_features: int | None = None,
     seed: int = 0,
-    batch_size: int = 64,
+    batch_size: int | None = None,
     device: str | torch.device | None = None,
     tokens: str = "all",
     loaders: int = 1,
@@ -60,8 +61,8 @@ def extract(
         order, so they depend neither on the batch size nor on the other layers. None keeps all.
     seed : int
         Of the features drawn.
-    batch_size : int
-        Images per forward pass.
+    batch_size : int, optional
+        Images per forward pass; by default 64, on CPUs fewer of images larger than 112 x 112 pixels.
     device : str or torch.device, optional
         Where the model runs (it is moved back afterwards); by default where it is.
     tokens : {"all", "cls", "mean"}
@@ -106,7 +107,7 @@ def layer_rdms(
     metric: str = "correlation",
     n_features: int | None = N_FEATURES,
     seed: int = 0,
-    batch_size: int = 64,
+    batch_size: int | None = None,
     device: str | torch.device | None = None,
     tokens: str = "all",
     loaders: int = 1,
@@ -149,7 +150,7 @@ def layer_features(
     preprocess: Preprocess | None = None,
     n_features: int | None = N_FEATURES,
     seed: int = 0,
-    batch_size: int = 64,
+    batch_size: int | None = None,
     device: str | torch.device | None = None,
     tokens: str = "all",
     loaders: int = 1,
@@ -195,7 +196,7 @@ def show(
     collector = Collector(model, stimuli, readout, by=by, budget=budget)
     order = np.random.default_rng(readout.seed).permutation(len(stimuli)) if mixed else np.arange(len(stimuli))
     with _evaluating(model, readout.device) as (target, dtype), collector:
-        for places, images in _batches(stimuli, order, readout):
+        for places, images in _batches(stimuli, order, readout, target.type):
             batch = images.to(target, dtype if images.is_floating_point() else None)
             _forward(model, batch)
             collector.take(places)
@@ -246,7 +247,7 @@ def _evaluating(
                 model.to(home)
 
 
-def _batches(stimuli: Stimuli, order: Array, readout: Readout) -> Iterator[tuple[Array, Tensor]]:
+def _batches(stimuli: Stimuli, order: Array, readout: Readout, device: str) -> Iterator[tuple[Array, Tensor]]:
     """Places among the stimuli and their images; the next batch is read while the model works on the last."""
 
     def read(places: Array) -> Tensor:
@@ -261,7 +262,8 @@ def _batches(stimuli: Stimuli, order: Array, readout: Readout) -> Iterator[tuple
                 shapes = f"{names[places[0]]} {tuple(images[0].shape)}, {names[i]} {tuple(image.shape)}"
                 raise RSAError(f"images differ in shape ({shapes}); a preprocess that resizes them is needed")
 
-    batches = [order[rows.numpy()] for rows in batches_of(len(order), readout.batch_size)]
+    size = readout.batch_size or readout.images_at_a_time(math.prod(read(order[:1]).shape[2:]), device)
+    batches = [order[rows.numpy()] for rows in batches_of(len(order), size)]
     each = 1 if readout.loaders == 1 else _PIECES * readout.loaders  # pieces of a batch, read by one thread each
     readers = ThreadPoolExecutor(readout.loaders)
 

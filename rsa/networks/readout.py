@@ -17,6 +17,7 @@ T = TypeVar("T")
 N_FEATURES = 8192  # of a layer, wherever layers are compared
 LAYER_METRICS = PLAIN
 TOKENS = ("all", "cls", "mean")
+_MOST, _LEAST, _PIXELS = 64, 4, 64 * 112 * 112  # of one forward pass on a CPU
 
 
 class NoTokens(RSAError):
@@ -45,6 +46,8 @@ class Readout:
         Image -> tensor (C, H, W); see `extract`.
     device : str or torch.device, optional
         Where the model runs; by default where it is.
+    batch_size : int, optional
+        Images per forward pass; by default those of `images_at_a_time`.
     metric : str
         Dissimilarity of the RDMs.
     loaders : int
@@ -59,7 +62,7 @@ class Readout:
     n_features: int | None = N_FEATURES
     seed: int = 0
     preprocess: "Preprocess | None" = None
-    batch_size: int = 64
+    batch_size: int | None = None
     device: "str | torch.device | None" = None
     metric: str = "correlation"
     tokens: str = "all"
@@ -68,7 +71,8 @@ class Readout:
     def __post_init__(self) -> None:
         if self.n_features is not None:
             check_whole(1, n_features=self.n_features)
-        check_whole(1, batch_size=self.batch_size)
+        if self.batch_size is not None:
+            check_whole(1, batch_size=self.batch_size)
         check_whole(0, seed=self.seed)
         check_loaders(self.loaders)
         if self.tokens not in TOKENS:
@@ -78,6 +82,16 @@ class Readout:
             raise RSAError(f"metric {self.metric!r} is not supported for network layers; give metric= one of {known}")
         if not isinstance(self.layers, str):
             object.__setattr__(self, "layers", tuple(as_names(self.layers, "layers")))
+
+    def images_at_a_time(self, pixels: int, device: str) -> int:
+        """How many images of so many pixels the model is shown at once, on a device of this type.
+
+        Without a `batch_size` 64, on CPUs fewer of images larger than 112 x 112: what a layer returns of 64 of them is
+        memory that the system hands out and clears anew for every layer, which takes longer than computing it.
+        """
+        if self.batch_size is not None:
+            return self.batch_size
+        return _MOST if device != "cpu" else max(_LEAST, min(_MOST, _PIXELS // max(1, pixels)))
 
     def attrs(self) -> dict[str, Attr]:
         """What RDMs made by this readout state about it."""

@@ -4,8 +4,10 @@ import inspect
 from dataclasses import FrozenInstanceError
 from typing import Any
 
+import numpy as np
 import pytest
 import tgsage
+import torch
 from tgsage.neural_data.commands.score import score
 from tgsage.plugins import Evaluator
 from tgsage.plugins.commands.teacher import train
@@ -35,3 +37,17 @@ def test_a_readout_is_checked_once_and_stays_as_it_is() -> None:
     ):
         with pytest.raises(RSAError, match=words):
             Readout(**settings)
+
+
+def test_large_images_are_shown_a_few_at_a_time_on_cpus() -> None:
+    readout, seen = Readout(), list[int]()
+    sizes = [readout.images_at_a_time(side * side, "cpu") for side in (32, 112, 160, 224, 512)]
+    assert sizes == [64, 64, 31, 16, 4]
+    assert readout.images_at_a_time(512 * 512, "cuda") == 64
+    assert Readout(batch_size=100).images_at_a_time(512 * 512, "cpu") == 100
+    model = torch.nn.Sequential(torch.nn.AdaptiveAvgPool2d(2))
+    model.register_forward_hook(lambda module, inputs, output: seen.append(len(inputs[0])))
+    images = torch.rand(20, 1, 224, 224, generator=torch.Generator().manual_seed(0))
+    found = extract(model, images, ["0"])
+    assert seen == [10, 10]
+    np.testing.assert_allclose(found["0"], extract(model, images, ["0"], batch_size=20)["0"], atol=1e-6)
