@@ -91,9 +91,7 @@ def comparable(
     found: dict[str, Any] = {}
     for name, one in layers.items():
         if isinstance(one, RDM) and (similarity != "rdm" or metric is not None):
-            what = (
-                f"metric {metric} makes RDMs of features" if similarity == "rdm" else f"{similarity} compares features"
-            )
+            what = f"metric {metric} makes RDMs of features" if similarity == "rdm" else f"{similarity} needs features"
             raise RSAError(f"{what}, and {name} is an RDM already")
         here = _over_conditions(one, name, teacher, shown)
         if similarity == "rdm" and isinstance(here, Features):
