@@ -16,7 +16,7 @@ from ..rsa.comparison import ModelComparison, Targets, joined
 from ..rsa.errors import listing, reason
 from ..rsa.inference.models import OVER, SPLITS
 from ..rsa.inference.multiplicity import check_correction
-from ..rsa.inference.weighted import FEATURES, Weighting
+from ..rsa.inference.weighted import Weighting
 from ..rsa.networks.readout import N_FEATURES
 from .catalogue.lookup import load_as
 from .recordings.selection import select
@@ -120,8 +120,7 @@ def compare_models(
     weighted : str or mapping of str to str
         Combine a model's layers with weights that are fitted on other stimuli, in place of choosing one: `"nnls"` (none
         negative), `"ridge"` or `"ridge:PENALTY"` (in variances of a layer's RDM; 0.1). For all models that have several
-        layers, or by the names of models. `"features-nnls"`, `"features-ridge"`: weights of features in place of
-        layers, as principal components (20 of every layer, at most 200).
+        layers, or by the names of models.
     layers, targets, by, level, scale, window, missing, splits, where, layout, method, metric, n_features, groups, seed
         As in `score`.
     labels, data_dir, batch_size, device, tokens, loaders, cache, progress
@@ -243,15 +242,8 @@ def _add(
     failed = []
     for side, comparer in zip(sides, comparers, strict=True):
         try:
-            weighted = entry.weighted or ""
-            of_features = bool(weighted) and Weighting.named(weighted).of_features
-            layers: Mapping[str, Any]
-            if columns:
-                layers, of_features = side.categories(columns.split(",")), False
-                weighted = weighted.removeprefix(FEATURES)
-            else:
-                layers = side.layers_of(source, replace(options, as_features=of_features), labels)
-            comparer.add(entry.name, layers, weighted if len(layers) > 1 or of_features else "")
+            layers = side.categories(columns.split(",")) if columns else side.layers_of(source, options, labels)
+            comparer.add(entry.name, layers, (entry.weighted or "") if len(layers) > 1 else "")
         except Exception as error:
             failed.append((comparer, reason(error)))
     return failed
@@ -343,7 +335,7 @@ class _Side:
             self._shown = self.teacher.select(found)
         return self._shown
 
-    def layers_of(self, source: Source, options: Options, labels: Any) -> Mapping[str, Any]:
+    def layers_of(self, source: Source, options: Options, labels: Any) -> Mapping[str, RDM]:
         stimuli: Any = self.stimuli
         if source.module is None:
             options = replace(options, device=None)
@@ -351,7 +343,7 @@ class _Side:
             stimuli, labels = self.shown, None
             if options.cache is not None and not self._checksum:
                 self._checksum = stimuli.checksum()
-        found: Mapping[str, Any] = options.layers_of(
+        found: Mapping[str, RDM] = options.layers_of(
             source, self.teacher, stimuli, labels, taught=True, checksum=self._checksum
         )
         if not found:

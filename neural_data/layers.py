@@ -91,7 +91,9 @@ def comparable(
     found: dict[str, Any] = {}
     for name, one in layers.items():
         if isinstance(one, RDM) and (similarity != "rdm" or metric is not None):
-            what = f"metric {metric} makes RDMs of features" if similarity == "rdm" else f"{similarity} needs features"
+            what = (
+                f"metric {metric} makes RDMs of features" if similarity == "rdm" else f"{similarity} compares features"
+            )
             raise RSAError(f"{what}, and {name} is an RDM already")
         here = _over_conditions(one, name, teacher, shown)
         if similarity == "rdm" and isinstance(here, Features):

@@ -237,7 +237,6 @@ class Options:
     progress: bool = False
     cache: "LayerCache | None" = None
     loaders: int = 1
-    as_features: bool = False
 
     def __post_init__(self) -> None:
         check_whole(0, seed=self.seed)
@@ -298,7 +297,6 @@ class Options:
     ) -> Any:
         """A model's layers over the teacher's conditions, as the similarity compares them: RDMs or features.
 
-        Features with `as_features`, whatever the similarity compares.
         taught: the stimuli are those of a model that is the teacher. checksum: of these stimuli, where it is known.
         Raises RSAError as `score` does.
         """
@@ -311,8 +309,7 @@ class Options:
                     "is for a network or for features, and the layers' RDMs are given",
                 )
             shown = partial(shown_for, chosen, stimuli, self.groups, self.data_dir)
-            kind, metric = ("weighting features", None) if self.as_features else (self.similarity, self.metric)
-            return comparable(matching_layers(given, self.layers), chosen, kind, metric, shown)
+            return comparable(matching_layers(given, self.layers), chosen, self.similarity, self.metric, shown)
         refuse({"labels": labels}, "names rows of features that are given, and a network has none")
         guide = Guidance(
             chosen,
@@ -337,7 +334,7 @@ class Options:
                 return kept
         try:
             with bar(self.progress, f"{source.name}: forward passes", len(guide.stimuli), "images") as done:
-                made = (guide.features if self.as_features else guide.layers)(source.module, progress=done)
+                made = guide.layers(source.module, progress=done)
         except NoTokens:
             if chosen.attrs.get("tokens") != self.tokens:
                 raise
@@ -354,9 +351,7 @@ class Options:
         from ..rsa.networks.models import described
 
         preprocess = "" if source.preprocess is None else described(source.preprocess)
-        groups, kind = guide.stimuli.column(guide.teacher.by), "features"
-        if self.similarity == "rdm" and not self.as_features:
-            kind = "rdm"
+        groups, kind = guide.stimuli.column(guide.teacher.by), "rdm" if self.similarity == "rdm" else "features"
         checksum = checksum or guide.stimuli.checksum(loaders=self.loaders)
         return layer_key(source.name, source.module, preprocess, checksum, groups, kind, guide.readout)
 

@@ -1,7 +1,7 @@
 """From models and targets to a comparison: what is tested, and with which ceilings and controls."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,11 +14,9 @@ from .inference.contrasts import Contrasts, all_pairs
 from .inference.models import SPLITS, ModelSample, Plan
 from .inference.multiplicity import SAID, adjusted, check_correction
 from .inference.partial import Beyond, check_partial
-from .inference.weighted import MOST, Weighted, Weighting, weighted_sample
+from .inference.weighted import Weighted, Weighting, weighted_sample
 from .rdm.comparison import align, method_named
 from .rdm.rdm import RDM
-from .similarity.components import components
-from .similarity.features import Features
 from .types import Array, Attr
 
 
@@ -74,19 +72,16 @@ class Comparer:
         self._failed: dict[str, str] = {}
         self._weighted: dict[str, str] = {}  # model -> how its layers were weighted
 
-    def add(self, model: str, layers: Mapping[str, RDM] | Mapping[str, Features], weighted: str = "") -> None:
+    def add(self, model: str, layers: Mapping[str, RDM], weighted: str = "") -> None:
         """Compare a model, at the layer that other stimuli choose, or with all of them weighted ("nnls", "ridge:0.1").
 
-        Features are for weights of features ("features-nnls"). Raises RSAError where its RDMs cannot be compared with
-        the targets, and for weights that cannot be fitted.
+        Raises RSAError where its RDMs cannot be compared with the targets, and for weights that cannot be fitted.
         """
         if not layers:
             raise RSAError(f"{model} has no layer that can be compared")
         weighting = Weighting.named(weighted) if weighted else None
-        of_features = weighting is not None and weighting.of_features
-        rdms_of = components(cast("Mapping[str, Features]", layers), MOST) if of_features else layers
-        _, own = align({"first": self.targets.first}, cast("Mapping[str, RDM]", rdms_of), cure="RDM.subset selects")
-        names = list(rdms_of)
+        _, own = align({"first": self.targets.first}, layers, cure="RDM.subset selects")
+        names = list(layers)
         if weighting is None:
             sample = self.plan.sample(names, Sides(own, self._columns, self.method))
             rdms = [own[int(share.argmax())] for share in sample.shares.T]

@@ -45,8 +45,7 @@ def compare(
         str,
         typer.Option(
             help="Combine a model's layers with weights that are fitted on other stimuli, in place of choosing one: "
-            "nnls (none negative), ridge or ridge:PENALTY; features-nnls and features-ridge weigh principal components "
-            "of the layers' features. For some models only: weighted= in a file of models.",
+            "nnls (none negative), ridge or ridge:PENALTY. For some models only: weighted= in a file of models.",
             show_default="choose a layer",
         ),
     ] = "",

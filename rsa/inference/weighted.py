@@ -1,4 +1,4 @@
-"""Models whose layers or features are combined with weights: fitted on one half of the stimuli, tested on the other.
+"""Models whose layers are combined with weights: fitted on one half of the stimuli, tested on the other.
 
 The RDM of the model is the weighted sum of its layers' RDMs. The weights minimise the squared error to the target's RDM
 (where several subjects are averaged, to the mean of theirs, scaled to one norm): none negative ("nnls"), or any, with a
@@ -9,8 +9,6 @@ The similarity is the mean over many halvings, both ways. Under resampled stimul
 a stimulus stay in one half, and two halvings of every draw tell how much of the draws' variance is that of the halvings
 (Schutt et al. 2023), which those behind the similarity average out. All of this needs the inner products of RDMs only,
 whose cost grows with the square of the number of layers.
-
-Features are weighted as RDMs of their principal components (`components`), in place of layers.
 """
 
 from collections.abc import Sequence
@@ -31,8 +29,7 @@ from .partial import Beyond, partial_correlation
 
 RULES = ("nnls", "ridge")
 PENALTY = 0.1
-MOST = 200  # layers, or components of all layers
-FEATURES = "features-"
+MOST = 200  # layers
 _STEP = 1e-4
 _LEAST = 3  # different stimuli in a half
 _ALIKE = 1e-9  # share of the layers' variance that is added to it, so that layers may be the same
@@ -40,36 +37,29 @@ _ALIKE = 1e-9  # share of the layers' variance that is added to it, so that laye
 
 @dataclass(frozen=True)
 class Weighting:
-    """How weights are fitted: "nnls", or "ridge" with a penalty; written "ridge:0.1", of features "features-nnls"."""
+    """How weights are fitted: "nnls", or "ridge" with a penalty; written "ridge:0.1"."""
 
     rule: str
     penalty: float = 0.0
-    of_features: bool = False
 
     @classmethod
     def named(cls, text: str) -> "Weighting":
         """Read it. Raises RSAError for another rule, and for a penalty that is no positive number."""
-        of_features = str(text).startswith(FEATURES)
-        rule, colon, penalty = str(text).removeprefix(FEATURES).partition(":")
+        rule, colon, penalty = str(text).partition(":")
         if rule not in RULES or (rule == "nnls" and colon):
-            known = [*RULES, *(FEATURES + one for one in RULES)]
-            raise RSAError(
-                f"weighted is nnls, ridge or ridge:PENALTY, of features with {FEATURES} before it, not {text!r}"
-                f"{near(str(text).partition(':')[0], known)}"
-            )
+            raise RSAError(f"weighted is nnls, ridge or ridge:PENALTY, not {text!r}{near(rule, RULES)}")
         if rule == "nnls":
-            return cls(rule, of_features=of_features)
+            return cls(rule)
         try:
             value = float(penalty) if colon else PENALTY
         except ValueError:
             value = np.nan
         if not 0 < value < np.inf:
             raise RSAError(f"the penalty of ridge is a number above 0, not {penalty!r}")
-        return cls(rule, value, of_features)
+        return cls(rule, value)
 
     def __str__(self) -> str:
-        rule = self.rule if self.rule == "nnls" else f"{self.rule}:{self.penalty:g}"
-        return FEATURES + rule if self.of_features else rule
+        return self.rule if self.rule == "nnls" else f"{self.rule}:{self.penalty:g}"
 
     def fit(self, between: Array, to: Array) -> Array:
         """Weights (..., k) from inner products between layers (..., k, k) and with the target (..., k)."""

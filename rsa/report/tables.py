@@ -53,7 +53,7 @@ def in_words(comparison: "ModelComparison") -> list[str]:
         lines.append("Ceilings: each subject against the mean of the others (lower) and of all (upper).")
     if any(row.get("weighted") for row in comparison.rows):
         lines.append(
-            "Weighted models: weights of layers, or of features' principal components, are fitted on one half"
+            "Weighted models: weights of layers are fitted on one half"
             + (" and tested on the other" if over == "stimuli" else " of stimuli and subjects and tested on the others")
             + ", anew in every resample; variances less that of the halvings (Schütt et al. 2023). The layer and share "
             "are of the largest weight."

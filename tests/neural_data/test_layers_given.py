@@ -154,7 +154,7 @@ def test_features_are_compared_without_rdms() -> None:
     teacher = as_teacher(recording, splits=0, features=True)
     same = tgsage.score(Features(BRAIN[::-1], NAMES[::-1]), teacher, similarity="cka")
     assert float(same.table.item()) == pytest.approx(1)
-    with pytest.raises(RSAError, match="cka needs features, and model is an RDM already"):
+    with pytest.raises(RSAError, match="cka compares features, and model is an RDM already"):
         tgsage.score(compute_rdm(BRAIN, labels=NAMES), teacher, similarity="cka")
 
 

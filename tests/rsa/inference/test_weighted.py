@@ -6,14 +6,13 @@ import numpy as np
 import pytest
 import scipy.optimize
 from scipy.stats import pearsonr
-from tgsage.rsa import RDM, Features, RSAError, compute_rdm
+from tgsage.rsa import RDM, RSAError, compute_rdm
 from tgsage.rsa.comparer import Comparer
 from tgsage.rsa.comparison import ModelComparison, Targets
 from tgsage.rsa.inference.bootstrap import Resampling
 from tgsage.rsa.inference.models import Plan
 from tgsage.rsa.inference.subjects import two_factor_error
-from tgsage.rsa.inference.weighted import MOST, Weighted, Weighting, weighted_sample
-from tgsage.rsa.similarity.components import components
+from tgsage.rsa.inference.weighted import Weighted, Weighting, weighted_sample
 
 NAMES = [f"im{i:02d}" for i in range(24)]
 
@@ -148,7 +147,7 @@ def test_weighted_models_are_compared_as_others_are(over: str) -> None:
     assert 0.25 <= rows["weighted"]["share"] < 0.7
     beyond = {row["model"]: row for row in found.beyond}
     assert beyond["weighted"]["similarity"] > beyond["choosing"]["similarity"]
-    assert "weights of layers, or of features' principal components, are fitted" in " ".join(found.words())
+    assert "weights of layers are fitted" in " ".join(found.words())
 
 
 def test_partial_similarity_of_a_weighted_model_against_regression() -> None:
@@ -170,63 +169,9 @@ def test_partial_similarity_of_a_weighted_model_against_regression() -> None:
     assert value == pytest.approx(expected, abs=1e-7)
 
 
-@pytest.mark.parametrize("d", [7, 60])
-def test_components_sum_to_the_squared_euclidean_rdm_and_are_those_of_the_singular_values(d: int) -> None:
-    values = np.random.default_rng(d).normal(size=(24, d)).astype(np.float32) @ np.diag(np.linspace(3, 0.1, d))
-    features = Features(values, NAMES, name="conv")
-    parts = components({"conv": features}, MOST)
-    left, sizes, _ = np.linalg.svd(values - values.mean(axis=0), full_matrices=False)
-    assert list(parts) == [f"conv, component {k}" for k in range(1, min(d, 20) + 1)]
-    first, second = np.triu_indices(24, 1)
-    for k, part in enumerate(parts.values()):
-        scores = left[:, k] * sizes[k]
-        np.testing.assert_allclose(part.values, (scores[first] - scores[second]) ** 2, rtol=1e-4, atol=1e-6)
-    if d == 7:
-        whole = np.sum([part.values for part in parts.values()], axis=0)
-        distances = ((values[first] - values[second]) ** 2).sum(axis=1)
-        np.testing.assert_allclose(whole, distances, rtol=1e-5)
-    assert len(components({str(i): features for i in range(50)}, MOST)) == 50 * min(d, 4)
-    constant = Features(np.ones((24, 3)), NAMES)
-    assert list(components({"conv": features.replace(values=values[:, :2]), "flat": constant}, MOST)) == [*parts][:2]
-    with pytest.raises(RSAError, match="no layer varies"):
-        components({"flat": constant}, MOST)
-
-
-def test_weights_of_features_by_a_plain_loop() -> None:
-    """Two of eight features drive the target; weights fitted on other stimuli find them, and nothing in noise."""
-    rng = np.random.default_rng(3)
-    x = rng.normal(size=(24, 8)) * np.linspace(2, 1, 8)
-    people = {"s0": compute_rdm(x[:, 5:7] + 0.1 * rng.normal(size=(24, 2)), metric="sqeuclidean", labels=NAMES)}
-    comparer = Comparer(Targets("t", {"IT": people}), draws=60, splits=5)
-    comparer.add("whole", {"conv": compute_rdm(x, metric="sqeuclidean", labels=NAMES)})
-    comparer.add("weighted", {"conv": Features(x, NAMES, name="conv")}, "features-nnls")
-    comparer.add("noise", {"conv": Features(rng.normal(size=(24, 8)), NAMES, name="conv")}, "features-ridge:1")
-    found = comparer.finished(["whole", "weighted", "noise"])
-    rows = {row["model"]: row for row in found.rows}
-    left, sizes, _ = np.linalg.svd(x - x.mean(axis=0), full_matrices=False)
-    first, second = np.triu_indices(24, 1)
-    parts = ((left * sizes)[first] - (left * sizes)[second]).T ** 2
-    plan, expected = comparer.plan, []
-    target = people["s0"].values
-    for s in range(5):
-        halves = [plan.halves[s] > 0, plan.halves[5 + s] > 0]
-        for train, test in (halves, halves[::-1]):
-            fit, held = (half[first] & half[second] for half in (train, test))
-            columns = (parts[:, fit] - parts[:, fit].mean(axis=1, keepdims=True)).T
-            weights = scipy.optimize.nnls(columns, target[fit] - target[fit].mean())[0]
-            expected.append(pearsonr(weights @ parts[:, held], target[held])[0])
-    assert rows["weighted"]["similarity"] == pytest.approx(np.mean(expected), abs=1e-6)
-    assert rows["weighted"]["similarity"] > rows["whole"]["similarity"] + 0.2
-    assert rows["noise"]["low"] < 0
-    assert (rows["weighted"]["weighted"], rows["noise"]["weighted"]) == ("features-nnls", "features-ridge:1")
-    assert rows["weighted"]["layer"].startswith("conv, component ")
-
-
 def test_what_cannot_be_weighted_is_said_in_one_line() -> None:
-    with pytest.raises(RSAError, match="weighted is nnls, ridge or ridge:PENALTY, of features with features- before"):
+    with pytest.raises(RSAError, match="weighted is nnls, ridge or ridge:PENALTY, not 'lasso'"):
         Weighting.named("lasso")
-    with pytest.raises(RSAError, match="weights of features need features, and l0 is an RDM"):
-        compared("features-nnls")
     with pytest.raises(RSAError, match="penalty of ridge is a number above 0, not '-1'"):
         Weighting.named("ridge:-1")
     with pytest.raises(RSAError, match="weights are fitted for pearson, cosine and their whitened forms, not 'tau-a'"):
