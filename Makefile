@@ -109,7 +109,7 @@ experiments-small: $(VENV)/installed-bench
 	$(BIN)/tgsage bench teachers $(SMALL)/seeds/teachers $(SMALL)/seeds --network $(SMALL)/resnet.pt \
 		--untrained resnet:1 --model ""
 	$(BIN)/tgsage teacher compare $(SMALL)/seeds $$(printf -- '--teacher %s ' $(SMALL)/seeds/teachers/*.h5) \
-		--network $(SMALL)/resnet.pt --bootstrap 50 --json $(SMALL)/rivals.json
+		--bootstrap 50 --json $(SMALL)/rivals.json
 	$(BIN)/tgsage bench screening $(SMALL)/screening --pool $(SMALL)/seeds --proposals 10 --samples 5 --examples 300 \
 		--teacher $(SMALL)/seeds/teachers/resnet-by-stimulus.h5 --seeds 2 --json $(SMALL)/screening.json
 	$(BIN)/tgsage bench gains --repeats 10 --json $(SMALL)/gains.json
