@@ -12,6 +12,12 @@ from tgsage.rsa.cli import console
 os.environ.setdefault("TGSAGE_CACHE_GB", "0")  # no test finds what another run has kept
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with slow tests first: with several workers, one that began such a file last would keep the others idle."""
+    slow = {item.path for item in items if item.get_closest_marker("slow") is not None}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 @pytest.fixture(scope="session")
 def data_dir() -> Path:
     """The folder of real recordings."""

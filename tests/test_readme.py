@@ -19,10 +19,18 @@ BLOCKS = [
 @pytest.mark.slow
 @pytest.mark.parametrize(("page", "index", "block"), BLOCKS, ids=[f"{page}-{i}" for page, i, _ in BLOCKS])
 def test_the_pages_run(
-    page: str, index: int, block: str, data_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ray_alone: None
+    page: str,
+    index: int,
+    block: str,
+    data_dir: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
 ) -> None:
-    if "from ray" in block and find_spec("ray") is None:
-        pytest.skip("Ray is not installed")
+    if "from ray" in block:
+        if find_spec("ray") is None:
+            pytest.skip("Ray is not installed")
+        request.getfixturevalue("ray_alone")
     monkeypatch.chdir(tmp_path)
     exec(compile(block, f"{page} block {index}", "exec"), {"__name__": "page"})  # noqa: S102  what a reader does
 

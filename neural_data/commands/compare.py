@@ -157,7 +157,6 @@ def compare(
     from contextlib import suppress
 
     from ...rsa.cli.console import is_first, write_json
-    from ...rsa.cli.interruption import interruptible
     from ...rsa.io.storage import check_writable, replacing
     from .. import comparing
 
@@ -169,44 +168,43 @@ def compare(
             with suppress(OSError):
                 print(line, file=sys.stderr, flush=True)
 
-    with interruptible():  # an interruption must not be lost among callbacks of imports and compilers
-        found = comparing.compare_models(
-            asked,
-            teacher or ["simulated"],
-            stimuli,
-            over=over,
-            subjects=subjects,
-            beyond=beyond or (),
-            correction=correction,
-            bootstrap=bootstrap,
-            halvings=halvings,
-            weights=weights or None,
-            weighted=weighted,
-            layers=[name for part in layers or ["auto"] for name in part.split(",")],
-            targets=target or (),
-            by=by,
-            level=level,
-            scale=scale,
-            window=window,
-            missing=missing,
-            splits=splits,
-            where=where or (),
-            layout=layout,
-            method=method,
-            metric=metric,
-            n_features=n_features,
-            groups=groups,
-            seed=seed,
-            labels=labels,
-            data_dir=data_dir,
-            batch_size=batch_size,
-            device=device,
-            tokens=tokens,
-            loaders=loaders,
-            cache=kept_layers(cache, cache_gb),
-            progress=True,
-            report=said,
-        )
+    found = comparing.compare_models(
+        asked,
+        teacher or ["simulated"],
+        stimuli,
+        over=over,
+        subjects=subjects,
+        beyond=beyond or (),
+        correction=correction,
+        bootstrap=bootstrap,
+        halvings=halvings,
+        weights=weights or None,
+        weighted=weighted,
+        layers=[name for part in layers or ["auto"] for name in part.split(",")],
+        targets=target or (),
+        by=by,
+        level=level,
+        scale=scale,
+        window=window,
+        missing=missing,
+        splits=splits,
+        where=where or (),
+        layout=layout,
+        method=method,
+        metric=metric,
+        n_features=n_features,
+        groups=groups,
+        seed=seed,
+        labels=labels,
+        data_dir=data_dir,
+        batch_size=batch_size,
+        device=device,
+        tokens=tokens,
+        loaders=loaders,
+        cache=kept_layers(cache, cache_gb),
+        progress=True,
+        report=said,
+    )
     if json is not None:
         write_json(json, found.to_dict())
     for path, text in (

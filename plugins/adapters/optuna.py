@@ -101,7 +101,8 @@ class OptunaSampler(BaseSampler):
     def _architecture(self, trial: FrozenTrial) -> dict[str, Choice] | None:
         """None where dimensions are missing or made another choice."""
         space = self.searcher.space
-        chosen = {name: value for name, value in trial.params.items() if name in self._distributions}
+        # a copy: other threads of the study add to the parameters of their running trials
+        chosen = {name: value for name, value in dict(trial.params).items() if name in self._distributions}
         active = [dimension.name for dimension in space.active(chosen)]
         if not chosen.keys() >= set(active):
             return None

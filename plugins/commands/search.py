@@ -228,7 +228,7 @@ def search(
         "engine": runs,
         "power": _power(power),
     }
-    with _interruptible(view):
+    with _said_where_it_stands(view):
         found = run(where, made, scored, fixed=fixed, patience=patience, notify=view.update, **asked, **stored, **work)
 
     def write(finals: dict[str, Any]) -> None:
@@ -304,17 +304,14 @@ def _fixed(pairs: list[str], space: "Space") -> "dict[str, Choice]":
 
 
 @contextmanager
-def _interruptible(view: Any) -> Iterator[None]:
-    """The view as long as the search runs. SIGTERM, which schedulers send, interrupts as Ctrl-C does."""
-    from ...rsa.cli.interruption import interruptible
-
-    with interruptible():
-        try:
-            with view:
-                yield
-        except KeyboardInterrupt:
-            typer.echo(f"tgsage: {view.line()}; the same command goes on from here", err=True)
-            raise
+def _said_where_it_stands(view: Any) -> Iterator[None]:
+    """The view as long as the search runs, and its line where that is interrupted."""
+    try:
+        with view:
+            yield
+    except KeyboardInterrupt:
+        typer.echo(f"tgsage: {view.line()}; the same command goes on from here", err=True)
+        raise
 
 
 def _taught(objective: SearchObjective, network: str, tracker: "Tracker") -> "Teacher":

@@ -14,6 +14,7 @@ import typer
 
 from ..errors import RSAError, reason
 from ..extensions import EXTRAS, installed, is_ours, load
+from .interruption import interruptible
 
 GROUP = "tgsage.commands"
 INTERRUPTED = 130
@@ -88,12 +89,16 @@ def _version(wanted: bool) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the program; returns its exit code: 0, 1 (something failed), 2 (wrong input), 130 (interrupted).
 
+    Ctrl-C and SIGTERM, which schedulers send before a time limit, end every command in one way: what was written is
+    whole, and the exit code is a shell's for Ctrl-C.
+
     A reader of its output that goes away is no error worth a word: exit code 1, as Python's manual has it.
     """
     try:
         command = typer.main.get_command(build())
         try:
-            code = command.main(args=arguments, prog_name="tgsage", standalone_mode=False)
+            with interruptible():
+                code = command.main(args=arguments, prog_name="tgsage", standalone_mode=False)
         except RSAError as error:
             words = sys.argv[1:] if arguments is None else arguments
             print(f"tgsage: {_with_dashes(' '.join(str(error).split()), command, words)}", file=sys.stderr)

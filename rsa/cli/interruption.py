@@ -14,11 +14,17 @@ _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """Let these signals raise KeyboardInterrupt within the block, in the main thread, and again until it is handled.
+    """Let these signals raise KeyboardInterrupt within the block, and again until it is handled.
+
+    What this process was told to ignore stays ignored (a shell script's jobs in the background ignore SIGINT), and in
+    another thread than the main one, where Python handles no signals, nothing changes.
 
     Python drops what is raised while a weak reference's callback or a destructor runs, and while torch is imported they
     run so often that one signal in seven would be lost.
     """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
     left = threading.Event()
 
     def interrupt(number: int, frame: FrameType | None) -> None:
@@ -33,7 +39,8 @@ def interruptible() -> Iterator[None]:
             # a real signal would kill where a library has put back the default handler
             interrupt_main(signal.Signals(number))
 
-    before = {number: signal.signal(number, interrupt) for number in _SIGNALS}
+    heard = [number for number in _SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, interrupt) for number in heard}
     try:
         yield
     finally:

@@ -15,6 +15,7 @@ from tgsage.plugins.spaces import get_space
 from tgsage.plugins.spaces.macro import OPERATIONS
 from tgsage.rsa import RSAError
 from tgsage.rsa.networks.layers import choose_layers
+from torch import nn
 
 IDENTITY, SMALL, LARGE = OPERATIONS
 
@@ -76,7 +77,11 @@ def test_networks_have_the_sizes_of_the_text() -> None:
 
 
 @pytest.mark.slow
-def test_all_networks_have_the_published_parameters(published: Mapping[str, Any]) -> None:
+def test_all_networks_have_the_published_parameters(
+    published: Mapping[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for kind in (nn.BatchNorm2d, nn.Linear):  # their first values, a third of the time, are not asked for
+        monkeypatch.setattr(kind, "reset_parameters", lambda self: None)
     space = get_space("macro")
     different = {space.key(space.canonical(architecture(key))): key for key in published}
     for key in different.values():

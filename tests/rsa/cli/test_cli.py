@@ -1,7 +1,10 @@
 """The frame: commands found by entry point, mistakes in one line, nothing heavy loaded for help."""
 
+import os
+import signal
 import subprocess
 import sys
+import time
 from importlib.metadata import EntryPoint
 from pathlib import Path
 
@@ -35,6 +38,7 @@ def commands(monkeypatch: pytest.MonkeyPatch) -> dict[str, object]:
 def test_help_names_every_command_and_loads_nothing_heavy() -> None:
     code = """
 import sys
+import time
 from tgsage.rsa.cli.app import main
 main(["--help"])
 heavy = {"torch", "numba", "scipy", "xarray", "h5py", "matplotlib", "optuna", "hyperopt", "pooch"} & set(sys.modules)
@@ -49,6 +53,7 @@ sys.exit(f"loaded: {heavy}" if heavy else 0)
 def test_importing_the_core_loads_no_reader_no_plot_and_no_searcher() -> None:
     code = """
 import sys
+import time
 import tgsage.rsa
 from tgsage.rsa import RDM, Guidance, Teacher, compare, compute_rdm, extract, layer_rdms, load_model, record
 wrong = [name for name in sys.modules if name.startswith(("optuna", "hyperopt", "matplotlib", "tgsage.neural_data"))]
@@ -145,6 +150,19 @@ def test_errors_and_interruption_end_in_one_line(
     commands.update({"fail": fail, "other": lambda: None})
     assert cli.main(["fail"]) == code
     assert capsys.readouterr().err == words
+
+
+def test_term_ends_every_command_as_ctrl_c_does(
+    commands: dict[str, object], capsys: pytest.CaptureFixture[str]
+) -> None:
+    def wait() -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(60)
+
+    commands.update({"wait": wait, "other": lambda: None})
+    assert cli.main(["wait"]) == 130
+    assert capsys.readouterr().err == "tgsage: interrupted; what was written before is whole\n"
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
 
 
 def test_warnings_of_this_package_are_one_line_and_others_as_python_prints_them() -> None:

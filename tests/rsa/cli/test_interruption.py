@@ -4,6 +4,8 @@ import os
 import signal
 import time
 import weakref
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from tgsage.rsa.cli import interruption
@@ -14,8 +16,11 @@ class Thing:
 
 
 @pytest.fixture(autouse=True)
-def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+def soon(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(interruption, "_AGAIN", 0.2)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # which a background shell ignores
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -67,3 +72,22 @@ def test_handlers_are_afterwards_what_they_were() -> None:
     with interruption.interruptible():
         assert signal.getsignal(signal.SIGTERM) is not before[0]
     assert [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)] == before
+
+
+def test_what_is_ignored_stays_ignored() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with interruption.interruptible():
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+        assert signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL
+
+
+def test_another_thread_changes_no_handlers() -> None:
+    def handlers() -> list[object]:
+        return [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)]
+
+    def within() -> list[object]:
+        with interruption.interruptible():
+            return handlers()
+
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(within).result() == handlers()

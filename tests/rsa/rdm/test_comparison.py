@@ -157,7 +157,8 @@ def test_ranks_are_scipys_doubled(kind: str, dtype: Any) -> None:
     elif kind in ("tiny", "huge"):
         span = np.finfo(dtype).tiny if kind == "tiny" else np.finfo(dtype).max
         values = (np.random.default_rng(0).integers(-9, 10, values.size) / 9 * span).astype(dtype)
-    np.testing.assert_array_equal(ranks(values), 2 * scipy.stats.rankdata(values))
+    codes = np.unique(values, return_inverse=True)[1]  # scipy 1.12 takes huge values, whose sum overflows, for NaN
+    np.testing.assert_array_equal(ranks(values), 2 * scipy.stats.rankdata(codes))
 
 
 @pytest.mark.parametrize("method", METHODS)
