@@ -16,7 +16,7 @@ from ..rsa.comparison import ModelComparison, Targets, joined
 from ..rsa.errors import listing, reason
 from ..rsa.inference.models import OVER, SPLITS
 from ..rsa.inference.multiplicity import check_correction
-from ..rsa.inference.weighted import Weighting
+from ..rsa.inference.weighted import FEATURES, Weighting
 from ..rsa.networks.readout import N_FEATURES
 from .catalogue.lookup import load_as
 from .recordings.selection import select
@@ -119,8 +119,9 @@ def compare_models(
         Files with state dicts for the one model given, or a glob of them: each is a model of its own.
     weighted : str or mapping of str to str
         Combine a model's layers with weights that are fitted on other stimuli, in place of choosing one: `"nnls"` (none
-        negative), `"ridge"` or `"ridge:PENALTY"` (in variances of a layer's RDM; 0.1). For all models that have several
-        layers, or by the names of models.
+        negative), `"ridge"` or `"ridge:PENALTY"` (in variances of a layer's RDM; 0.1). `"features-nnls"` and
+        `"features-ridge"` weigh the features of all its layers together instead, or where these are more than 50 their
+        principal components. For all models that have several layers (or features), or by the names of models.
     layers, targets, by, level, scale, window, missing, splits, where, layout, method, metric, n_features, groups, seed
         As in `score`.
     labels, data_dir, batch_size, device, tokens, loaders, cache, progress
@@ -242,8 +243,15 @@ def _add(
     failed = []
     for side, comparer in zip(sides, comparers, strict=True):
         try:
-            layers = side.categories(columns.split(",")) if columns else side.layers_of(source, options, labels)
-            comparer.add(entry.name, layers, (entry.weighted or "") if len(layers) > 1 else "")
+            rule = entry.weighted or ""
+            if columns:  # each is a feature
+                layers, rule = side.categories(columns.split(",")), rule.removeprefix(FEATURES)
+            else:
+                own = replace(options, features=rule.startswith(FEATURES))
+                layers = side.layers_of(source, own, labels)
+            if len(layers) == 1 and not rule.startswith(FEATURES):
+                rule = ""
+            comparer.add(entry.name, layers, rule, metric=options.metric or side.teacher.metric)
         except Exception as error:
             failed.append((comparer, reason(error)))
     return failed
@@ -273,8 +281,9 @@ class _Side:
             rdms = {self.teacher.name: {name: one[""] for name, one in rdms.items()}}
         elif not rdms:
             raise RSAError(f"no target of {self.teacher.name} is recorded in all of {listing(every)}")
-        ceilings = self.teacher.ceilings if len(every) == 1 else {}
-        self.targets = Targets(self.teacher.name, rdms, ceilings, self.teacher.method, self.teacher.attrs)
+        method = options.method or self.teacher.method
+        ceilings = self.teacher.ceilings if len(every) == 1 and method == self.teacher.method else {}
+        self.targets = Targets(self.teacher.name, rdms, ceilings, method, self.teacher.attrs)
 
     def _people(self, teacher: Any, column: str) -> dict[str, tuple[Any, Options]]:
         """Subject -> its recording and how it is read; nothing where the targets are the subjects."""

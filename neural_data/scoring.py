@@ -237,6 +237,7 @@ class Options:
     progress: bool = False
     cache: "LayerCache | None" = None
     loaders: int = 1
+    features: bool = False  # of models, in place of their RDMs
 
     def __post_init__(self) -> None:
         check_whole(0, seed=self.seed)
@@ -309,6 +310,8 @@ class Options:
                     "is for a network or for features, and the layers' RDMs are given",
                 )
             shown = partial(shown_for, chosen, stimuli, self.groups, self.data_dir)
+            if self.features:
+                return comparable(matching_layers(given, self.layers), chosen, "weighting", None, shown)
             return comparable(matching_layers(given, self.layers), chosen, self.similarity, self.metric, shown)
         refuse({"labels": labels}, "names rows of features that are given, and a network has none")
         guide = Guidance(
@@ -334,7 +337,8 @@ class Options:
                 return kept
         try:
             with bar(self.progress, f"{source.name}: forward passes", len(guide.stimuli), "images") as done:
-                made = guide.layers(source.module, progress=done)
+                read = guide.features if self.features else guide.layers
+                made: Any = read(source.module, progress=done)
         except NoTokens:
             if chosen.attrs.get("tokens") != self.tokens:
                 raise
@@ -351,7 +355,8 @@ class Options:
         from ..rsa.networks.models import described
 
         preprocess = "" if source.preprocess is None else described(source.preprocess)
-        groups, kind = guide.stimuli.column(guide.teacher.by), "rdm" if self.similarity == "rdm" else "features"
+        groups = guide.stimuli.column(guide.teacher.by)
+        kind = "rdm" if self.similarity == "rdm" and not self.features else "features"
         checksum = checksum or guide.stimuli.checksum(loaders=self.loaders)
         return layer_key(source.name, source.module, preprocess, checksum, groups, kind, guide.readout)
 

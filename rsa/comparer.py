@@ -15,8 +15,10 @@ from .inference.models import SPLITS, ModelSample, Plan
 from .inference.multiplicity import SAID, adjusted, check_correction
 from .inference.partial import Beyond, check_partial
 from .inference.weighted import Weighted, Weighting, weighted_sample
+from .inference.weighted_features import Parts, WeightedFeatures, check_features, weighted_features_sample
 from .rdm.comparison import align, method_named
 from .rdm.rdm import RDM
+from .similarity.features import Features
 from .types import Array, Attr
 
 
@@ -72,24 +74,44 @@ class Comparer:
         self._failed: dict[str, str] = {}
         self._weighted: dict[str, str] = {}  # model -> how its layers were weighted
 
-    def add(self, model: str, layers: Mapping[str, RDM], weighted: str = "") -> None:
+    def add(
+        self,
+        model: str,
+        layers: "Mapping[str, RDM] | Mapping[str, Features]",
+        weighted: str = "",
+        *,
+        metric: str = "correlation",
+    ) -> None:
         """Compare a model, at the layer that other stimuli choose, or with all of them weighted ("nnls", "ridge:0.1").
+
+        Of "features-nnls" and "features-ridge" the layers are features, whose dissimilarity is the metric.
 
         Raises RSAError where its RDMs cannot be compared with the targets, and for weights that cannot be fitted.
         """
         if not layers:
             raise RSAError(f"{model} has no layer that can be compared")
         weighting = Weighting.named(weighted) if weighted else None
-        _, own = align({"first": self.targets.first}, layers, cure="RDM.subset selects")
-        names = list(layers)
+        names, parts = list(layers), None
+        if weighting is not None and weighting.features:
+            check_features([name for name, one in layers.items() if not isinstance(one, Features)])
+            given: Mapping[str, Any] = layers
+            _, features = align({"first": self.targets.first}, given, cure="RDM.subset selects")
+            parts = Parts([one.values for one in features], metric)
+            layers = {name: one.rdm(metric=metric) for name, one in zip(names, features, strict=True)}
+        rdms_of: Mapping[str, Any] = layers
+        _, own = align({"first": self.targets.first}, rdms_of, cure="RDM.subset selects")
         if weighting is None:
             sample = self.plan.sample(names, Sides(own, self._columns, self.method))
             rdms = [own[int(share.argmax())] for share in sample.shares.T]
+        elif parts is not None:
+            sample, rdms = weighted_features_sample(
+                self.plan, names, parts, own, self._columns, weighting, self.method.name
+            )
         else:
             sample, rdms = weighted_sample(self.plan, names, own, self._columns, weighting, self.method.name)
         left = []
         if self.beyond and model not in self.beyond:
-            left = [self._beyond(k, target, names, own, weighting) for k, target in enumerate(self._places)]
+            left = [self._beyond(k, target, names, own, weighting, parts) for k, target in enumerate(self._places)]
         self._samples[model], self._left[model], self._rdms[model] = sample, left, rdms
         self._weighted[model] = "" if weighting is None else str(weighting)
 
@@ -228,7 +250,13 @@ class Comparer:
         ]
 
     def _beyond(
-        self, k: int, target: str, names: Sequence[str], layers: Sequence[RDM], weighting: Weighting | None
+        self,
+        k: int,
+        target: str,
+        names: Sequence[str],
+        layers: Sequence[RDM],
+        weighting: Weighting | None,
+        parts: Parts | None,
     ) -> tuple[ModelSample, dict[str, float]]:
         """Partial similarity given the controls' RDMs, at the layer that it chooses itself, or of weighted layers."""
         missing = [control for control in self.beyond if control not in self._rdms]
@@ -242,7 +270,8 @@ class Comparer:
             sample = plan.sample(names, sides)
             chosen = int(sample.shares[:, 0].argmax())
         else:
-            model = Weighted(plan, layers, columns, weighting, self.method.name, controls)
+            how = layers, columns, weighting, self.method.name, controls
+            model = Weighted(plan, *how) if parts is None else WeightedFeatures(plan, parts, *how)
             sides, chosen = Beyond([model.rdm], columns, controls, self.method.name), 0
             sample = model.sample(names)
         shares = [float(part[chosen].mean()) for part in sides.variance()]

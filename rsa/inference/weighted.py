@@ -8,7 +8,7 @@ to one half of the subjects and tested on the others.
 The similarity is the mean over many halvings, both ways. Under resampled stimuli the weights are fitted anew: copies of
 a stimulus stay in one half, and two halvings of every draw tell how much of the draws' variance is that of the halvings
 (Schutt et al. 2023), which those behind the similarity average out. All of this needs the inner products of RDMs only,
-whose cost grows with the square of the number of layers.
+whose cost grows with the square of the number of layers. Single features are weighted likewise (`weighted_features`).
 """
 
 from collections.abc import Sequence
@@ -28,6 +28,7 @@ from .models import ModelSample, Plan, Similarities
 from .partial import Beyond, partial_correlation
 
 RULES = ("nnls", "ridge")
+FEATURES = "features-"  # before a rule: features are weighted, not layers
 PENALTY = 0.1
 MOST = 200  # layers
 _STEP = 1e-4
@@ -37,38 +38,50 @@ _ALIKE = 1e-9  # share of the layers' variance that is added to it, so that laye
 
 @dataclass(frozen=True)
 class Weighting:
-    """How weights are fitted: "nnls", or "ridge" with a penalty; written "ridge:0.1"."""
+    """How weights are fitted: "nnls", or "ridge" with a penalty; written "ridge:0.1".
+
+    features: of single features ("features-nnls"), for which the penalty is in their mean variance, so that weak ones
+    do not get large weights.
+    """
 
     rule: str
     penalty: float = 0.0
+    features: bool = False
 
     @classmethod
     def named(cls, text: str) -> "Weighting":
         """Read it. Raises RSAError for another rule, and for a penalty that is no positive number."""
-        rule, colon, penalty = str(text).partition(":")
+        given, colon, penalty = str(text).partition(":")
+        rule, features = given.removeprefix(FEATURES), given.startswith(FEATURES)
         if rule not in RULES or (rule == "nnls" and colon):
-            raise RSAError(f"weighted is nnls, ridge or ridge:PENALTY, not {text!r}{near(rule, RULES)}")
+            known = [*RULES, *(FEATURES + one for one in RULES)]
+            what = "nnls, ridge or ridge:PENALTY, or one of these after features-"
+            raise RSAError(f"weighted is {what}, not {text!r}{near(given, known)}")
         if rule == "nnls":
-            return cls(rule)
+            return cls(rule, features=features)
         try:
             value = float(penalty) if colon else PENALTY
         except ValueError:
             value = np.nan
         if not 0 < value < np.inf:
             raise RSAError(f"the penalty of ridge is a number above 0, not {penalty!r}")
-        return cls(rule, value)
+        return cls(rule, value, features)
 
     def __str__(self) -> str:
-        return self.rule if self.rule == "nnls" else f"{self.rule}:{self.penalty:g}"
+        rule = f"{FEATURES if self.features else ''}{self.rule}"
+        return rule if self.rule == "nnls" else f"{rule}:{self.penalty:g}"
 
     def fit(self, between: Array, to: Array) -> Array:
         """Weights (..., k) from inner products between layers (..., k, k) and with the target (..., k)."""
-        scale = np.sqrt(np.einsum("...kk->...k", between))
+        scale = np.sqrt(self._scale(np.einsum("...kk->...k", between)))
         with np.errstate(divide="ignore", invalid="ignore"):
             unit = np.where(scale > 0, 1 / scale, 0.0)
         correlation = between * unit[..., None] * unit[..., None, :]
-        own = np.broadcast_to(np.eye(between.shape[-1]), between.shape)
-        correlation = np.where(own > 0, 1.0 + self.penalty + _ALIKE, correlation)
+        own = np.eye(between.shape[-1])
+        if self.features:
+            correlation = correlation + (self.penalty + _ALIKE) * own
+        else:
+            correlation = np.where(own > 0, 1.0 + self.penalty + _ALIKE, correlation)
         towards = to * unit
         defined = np.isfinite(correlation).all(axis=(-2, -1)) & np.isfinite(towards).all(axis=-1)
         weights = np.full(towards.shape, np.nan)
@@ -80,20 +93,28 @@ class Weighting:
             weights[defined] = found
         return weights * unit
 
+    def _scale(self, squares: Array) -> Array:
+        """What the penalty is in units of, by weight (..., k): each layer's variance, or the mean of all features'."""
+        if not self.features:
+            return squares
+        mean: Array = np.broadcast_to(squares.mean(axis=-1, keepdims=True), squares.shape)
+        return mean
+
     def slope(self, weights: Array, between: Array, by_between: Array, by_to: Array) -> Array:
         """Derivatives (n, k) of weights (k,) where inner products change by (n, k, k) and (n, k)."""
         used = np.flatnonzero(weights > 0) if self.rule == "nnls" else np.arange(len(weights))
         change = np.zeros(by_to.shape)
         if len(used):
-            own = between[np.ix_(used, used)] + np.diag((self.penalty + _ALIKE) * np.diag(between)[used])
+            added = self.penalty + _ALIKE
+            own = between[np.ix_(used, used)] + np.diag(added * self._scale(np.diag(between))[used])
             moved = by_between[:, used][:, :, used]
-            diagonal = (self.penalty + _ALIKE) * np.einsum("nkk->nk", moved) * weights[used]
+            diagonal = added * self._scale(np.einsum("nkk->nk", by_between))[:, used] * weights[used]
             change[:, used] = np.linalg.solve(own, (by_to[:, used] - moved @ weights[used] - diagonal).T).T
         return change
 
 
 @dataclass(frozen=True)
-class _Products:
+class Products:
     """Inner products of RDMs over any stack of samples (...): layers and controls (..., m, m), these with subjects
     (..., m, subjects), and subjects with themselves (..., subjects)."""
 
@@ -101,9 +122,9 @@ class _Products:
     to: Array
     own: Array
 
-    def moved(self, by: "_Products", step: float) -> "_Products":
+    def moved(self, by: "Products", step: float) -> "Products":
         parts = zip((self.between, self.to, self.own), (by.between, by.to, by.own), strict=True)
-        return _Products(*(part + step * slope for part, slope in parts))
+        return Products(*(part + step * slope for part, slope in parts))
 
     def pooled(self, people: npt.NDArray[np.bool_], layers: int) -> Array:
         """Inner products (..., layers) with the mean RDM of people (..., subjects), scaled to one norm."""
@@ -152,15 +173,20 @@ class Weighted:
         controls: Sequence[RDM] = (),
     ) -> None:
         self.method, self.plan, self.weighting = check_weighted(method), plan, weighting
-        if len(layers) > MOST:
-            raise RSAError(f"{len(layers)} layers are too many to weigh; name at most {MOST}")
         self.layers, self.subjects, self.controls = layers, subjects, controls
+        self.size = self._size()
         self.sides = Sides([*layers, *controls], subjects, self.method)
         first, people = len(layers) + len(controls), len(subjects)
         self._pairs = list(combinations_with_replacement(range(first), 2))
         self._pairs += [*product(range(first), range(first, first + people))]
         self._pairs += [(s, s) for s in range(first, first + people)]
         self.weights, self.rdm = self._fitted()
+
+    def _size(self) -> int:
+        """How many weights are fitted."""
+        if len(self.layers) > MOST:
+            raise RSAError(f"{len(self.layers)} layers are too many to weigh; name at most {MOST}")
+        return len(self.layers)
 
     def sample(self, names: Sequence[str]) -> ModelSample:
         """The similarity on other stimuli and its draws; on all data it is that of the weights fitted to them."""
@@ -180,8 +206,7 @@ class Weighted:
             fixed = whole.resampled(np.ascontiguousarray(plan.counts[:, plan.unit]))[0]
         table = self._fixed(self.layers).influences()[0]
         highest = values[0], self._by_unit(rows[0]), fixed
-        parts = np.abs(self.weights) * np.array([_spread_of(rdm, self.method) for rdm in self.layers])
-        shares = (parts / parts.sum())[:, None]
+        shares = self._shares()[:, None]
         return ModelSample(tuple(names), table, shares, single, self._by_unit(slopes), draws, highest, apart)
 
     def _fixed(self, rdms: Sequence[RDM]) -> Similarities:
@@ -190,21 +215,45 @@ class Weighted:
             return Beyond(rdms, self.subjects, self.controls, self.method.name)
         return Sides(rdms, self.subjects, self.method)
 
+    def _shares(self) -> Array:
+        """The layers' shares (layers,) in the model's RDM."""
+        parts = np.abs(self.weights) * np.array([_spread_of(rdm, self.method) for rdm in self.layers])
+        shares: Array = parts / parts.sum()
+        return shares
+
     def _fitted(self) -> tuple[Array, RDM]:
         """Weights fitted to all stimuli and subjects, and the weighted sum of the layers' RDMs."""
-        found, k = self._of_all(self.sides), len(self.layers)
+        found, k = self._whole(), self.size
         weights = self.weighting.fit(found.between[:k, :k], found.pooled(np.ones(len(self.subjects), np.bool_), k))
         if not (weights != 0).any():
-            raise RSAError("no layer has a positive weight: none of them is similar to the target")
-        total = np.sum([w * rdm.values.astype(np.float64) for w, rdm in zip(weights, self.layers, strict=True)], axis=0)
-        return weights, self.layers[0].replace(values=total)
+            what = "feature" if self.weighting.features else "layer"
+            raise RSAError(f"no {what} has a positive weight: none of them is similar to the target")
+        return weights, self.layers[0].replace(values=self._sum(weights))
+
+    def _sum(self, weights: Array) -> Array:
+        total: Array = np.sum(
+            [w * rdm.values.astype(np.float64) for w, rdm in zip(weights, self.layers, strict=True)], axis=0
+        )
+        return total
 
     def _by_unit(self, slopes: Array) -> Array:
         return np.stack([np.bincount(self.plan.unit, row, self.plan.units) for row in slopes])
 
-    def _of_all(self, sides: Sides) -> _Products:
-        """Over stimuli that weigh 1."""
-        return self._arranged([rows.sum() for rows in self._rows(sides)])
+    def _whole(self) -> Products:
+        """Over all stimuli."""
+        return self._arranged([rows.sum() for rows in self._rows(self.sides)])
+
+    def _part(self, mask: npt.NDArray[np.bool_]) -> tuple[Products, Products]:
+        """Over some stimuli, and the derivatives by their weights."""
+        names = np.array(self.layers[0].labels)[mask]
+        rdms = [rdm.subset(names) for rdm in self.sides.rdms]
+        rows = self._rows(Sides(rdms[: self.sides.first], rdms[self.sides.first :], self.method))
+        return self._arranged([r.sum() for r in rows]), self._arranged([2 * r for r in rows])
+
+    def _of_draws(self, counts: npt.NDArray[np.int64]) -> Products:
+        """Under weights (draws, stimuli)."""
+        products = self.sides.inner_products(self._pairs, counts)
+        return self._arranged([products[pair] for pair in self._pairs])
 
     def _rows(self, sides: Sides) -> list[Array]:
         """Every stimulus's part of the inner products of all pairs; none of a constant RDM's with itself."""
@@ -213,7 +262,7 @@ class Weighted:
         constant = [bool((rdm.values == value).all()) for rdm, value in zip(sides.rdms, least, strict=True)]
         return [np.zeros(sides.n) if k == m and constant[k] else parts(k, m) for k, m in self._pairs]
 
-    def _arranged(self, products: Sequence[Array]) -> _Products:
+    def _arranged(self, products: Sequence[Array]) -> Products:
         """Products by pair, each an array (...), as stacks."""
         first, people = len(self.layers) + len(self.controls), len(self.subjects)
         values = np.stack([np.asarray(one, np.float64) for one in products], axis=-1)
@@ -222,7 +271,7 @@ class Weighted:
         upper = np.triu_indices(first)
         between[..., upper[0], upper[1]] = between[..., upper[1], upper[0]] = values[..., :mutual]
         to = values[..., mutual:-people].reshape(*values.shape[:-1], first, people)
-        return _Products(between, to, values[..., -people:])
+        return Products(between, to, values[..., -people:])
 
     def _halves(self, rng: np.random.Generator) -> tuple[Array, Array]:
         """Mean similarities (subjects,) on halves that the weights were not fitted to, and their derivatives."""
@@ -233,12 +282,7 @@ class Weighted:
             masks = [plan.halves[s] > 0, plan.halves[half + s] > 0]
             if min(mask.sum() for mask in masks) < _LEAST:
                 raise RSAError("half of the stimuli are too few to fit weights on")
-            found = []
-            for mask in masks:
-                names = np.array(self.layers[0].labels)[mask]
-                rdms = [rdm.subset(names) for rdm in self.sides.rdms]
-                rows = self._rows(Sides(rdms[: self.sides.first], rdms[self.sides.first :], self.method))
-                found.append((self._arranged([r.sum() for r in rows]), self._arranged([2 * r for r in rows])))
+            found = [self._part(mask) for mask in masks]
             for part, tested in self._people(rng, 1):
                 for train, test in ((0, 1), (1, 0)):
                     value, by_train, by_test = self._tested(*found[train], *found[test], part[0])
@@ -260,10 +304,10 @@ class Weighted:
         return [(part, (~part).astype(np.float64)), (~part, part.astype(np.float64))]
 
     def _tested(
-        self, train: _Products, by_train: _Products, test: _Products, by_test: _Products, part: npt.NDArray[np.bool_]
+        self, train: Products, by_train: Products, test: Products, by_test: Products, part: npt.NDArray[np.bool_]
     ) -> tuple[Array, Array, Array]:
         """Similarities (subjects,) and their derivatives (subjects, stimuli) by the stimuli of both halves."""
-        k = len(self.layers)
+        k = self.size
         weights = self.weighting.fit(train.between[:k, :k], train.pooled(part, k))
         ends = [train.moved(by_train, sign * _STEP).pooled(part, k) for sign in (1, -1)]
         moved = self.weighting.slope(
@@ -286,10 +330,9 @@ class Weighted:
             for mask in (first, ~first):
                 counts = np.ascontiguousarray((plan.counts * mask)[:, plan.unit])
                 few |= (counts > 0).sum(axis=1) < _LEAST
-                products = self.sides.inner_products(self._pairs, counts)
-                found.append(self._arranged([products[pair] for pair in self._pairs]))
+                found.append(self._of_draws(counts))
             total = np.zeros((draws, len(self.subjects)))
-            k = len(self.layers)
+            k = self.size
             for part, tested in self._people(rng, draws):
                 for train, test in ((0, 1), (1, 0)):
                     weights = self.weighting.fit(found[train].between[:, :k, :k], found[train].pooled(part, k))

@@ -53,7 +53,7 @@ def in_words(comparison: "ModelComparison") -> list[str]:
         lines.append("Ceilings: each subject against the mean of the others (lower) and of all (upper).")
     if any(row.get("weighted") for row in comparison.rows):
         lines.append(
-            "Weighted models: weights of layers are fitted on one half"
+            f"Weighted models: weights of {_weighed(comparison)} are fitted on one half"
             + (" and tested on the other" if over == "stimuli" else " of stimuli and subjects and tested on the others")
             + ", anew in every resample; variances less that of the halvings (Schütt et al. 2023). The layer and share "
             "are of the largest weight."
@@ -64,6 +64,12 @@ def in_words(comparison: "ModelComparison") -> list[str]:
             "that the model explains alone, in common with the controls, and that the controls explain alone."
         )
     return lines
+
+
+def _weighed(comparison: "ModelComparison") -> str:
+    """What was weighted."""
+    of_features = {str(row["weighted"]).startswith("features-") for row in comparison.rows if row["weighted"]}
+    return " or ".join("features" if one else "layers" for one in sorted(of_features))
 
 
 def order_of(comparison: "ModelComparison", target: str) -> list[Mapping[str, Any]]:

@@ -170,7 +170,9 @@ def test_partial_similarity_of_a_weighted_model_against_regression() -> None:
 
 
 def test_what_cannot_be_weighted_is_said_in_one_line() -> None:
-    with pytest.raises(RSAError, match="weighted is nnls, ridge or ridge:PENALTY, not 'lasso'"):
+    with pytest.raises(
+        RSAError, match="weighted is nnls, ridge or ridge:PENALTY, or one of these after features-, not 'lasso'"
+    ):
         Weighting.named("lasso")
     with pytest.raises(RSAError, match="penalty of ridge is a number above 0, not '-1'"):
         Weighting.named("ridge:-1")
