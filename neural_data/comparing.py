@@ -244,6 +244,7 @@ def _add(
     for side, comparer in zip(sides, comparers, strict=True):
         try:
             rule = entry.weighted or ""
+            layers: Mapping[str, RDM]
             if columns:  # each is a feature
                 layers, rule = side.categories(columns.split(",")), rule.removeprefix(FEATURES)
             else:

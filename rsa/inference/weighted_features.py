@@ -89,8 +89,9 @@ class WeightedFeatures(Weighted):
 
     def _shares(self) -> Array:
         own = np.abs(self.weights) * np.sqrt(np.maximum(np.diag(self._whole().between)[: self.size], 0.0))
-        shares: Array = self.parts.share @ own
-        return shares / shares.sum()
+        parts = self.parts.share @ own
+        shares: Array = parts / parts.sum()
+        return shares
 
     def _sum(self, weights: Array) -> Array:
         return self.parts.rdm(weights)
