@@ -14,6 +14,7 @@ from .search import ALL, BOTH, FREE, OBJECTIVES, SEARCHES, SUMMED, P, curves, re
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+_DASHES = ("-", "--", "-.")  # equal lines lie on each other
 _CAPTION = (
     "Mature performance of the top 5 against the examples that a search has trained on; means over seeds with one "
     "standard error; dotted: where P ends. Lines without training are level."
@@ -116,9 +117,9 @@ def search_figure(found: Mapping[str, Any]) -> "Figure":
         for i, name in enumerate(OBJECTIVES):
             values = curves(found["searches"], name, key)
             mean, error = values.mean(axis=0), values.std(axis=0, ddof=min(1, len(values) - 1)) / len(values) ** 0.5
-            colour = "black" if name == P else COLOURS[i % len(COLOURS)]
-            axes.plot(x, mean, color=colour, label=name, drawstyle="steps-post")
-            axes.fill_between(x, mean - error, mean + error, color=colour, alpha=0.12, linewidth=0, step="post")
+            colour, dashes = ("black", "-") if name == P else (COLOURS[i - 1], _DASHES[i % len(_DASHES)])
+            axes.plot(x, mean, color=colour, label=name, linestyle=dashes)
+            axes.fill_between(x, mean - error, mean + error, color=colour, alpha=0.12, linewidth=0)
             lows.append(float(mean[-1]))
             if name == P:
                 axes.axhline(mean[-1], color="black", linewidth=0.8, linestyle=":")
