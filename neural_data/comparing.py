@@ -4,6 +4,7 @@ import re
 import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from glob import glob
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,7 @@ from ..rsa.errors import listing, reason
 from ..rsa.inference.models import OVER, SPLITS
 from ..rsa.inference.multiplicity import check_correction
 from ..rsa.inference.weighted import FEATURES, Weighting
-from ..rsa.networks.readout import N_FEATURES
+from ..rsa.networks.readout import N_FEATURES, NoTokens
 from .catalogue.lookup import load_as
 from .recordings.selection import select
 from .scoring import Options, Source, refuse
@@ -215,6 +216,8 @@ def compare_models(
     found = joined(parts)
     if all(row["reason"] for row in found.rows):
         raise RSAError(f"no model could be compared: {names[0]}: {found.rows[0]['reason']}")
+    if tokens != "all" and not any(side.tokens for side in sides):
+        raise RSAError(f"no model has the tokens that {tokens!r} asks for; leave it out, or add a transformer")
     about = {"subjects_by": subjects if over != "stimuli" else "", "checkpoints": _are_checkpoints(entries)}
     return replace(found, settings={**found.settings, **about})
 
@@ -265,6 +268,7 @@ class _Side:
         self.options = options
         self._shown: Stimuli | None = None
         self._checksum = ""
+        self.tokens = False  # whether some network has them
         if isinstance(teacher, Targets):
             self.targets, self.stimuli = teacher, stimuli
             self.teacher = Teacher.from_rdms(teacher.name, {"first": teacher.first}, method=teacher.method)
@@ -353,12 +357,30 @@ class _Side:
             stimuli, labels = self.shown, None
             if options.cache is not None and not self._checksum:
                 self._checksum = stimuli.checksum()
-        found: Mapping[str, RDM] = options.layers_of(
-            source, self.teacher, stimuli, labels, taught=True, checksum=self._checksum
-        )
+
+        def read(tokens: str) -> Mapping[str, RDM]:
+            own, how = replace(options, tokens=tokens), {"taught": True, "checksum": self._checksum}
+            here: Mapping[str, RDM] = own.layers_of(source, self.teacher, stimuli, labels, **how)  # type: ignore[arg-type]
+            return here
+
+        try:
+            found = read(options.tokens)
+            self.tokens = self.tokens or source.module is not None
+        except NoTokens:
+            if options.tokens == "cls" and _works(partial(read, "mean")):
+                raise  # it has tokens, and none of them is for the class
+            found = read("all")
         if not found:
             raise RSAError(f"no layer can be compared: {listing(getattr(found, 'unusable', {}).values(), 2)}")
         return found
+
+
+def _works(read: Callable[[], object]) -> bool:
+    try:
+        read()
+    except NoTokens:
+        return False
+    return True
 
 
 def _with_weights(entries: Sequence[Entry], weighted: str | Mapping[str, str]) -> list[Entry]:

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -117,6 +118,24 @@ def test_tokens_are_those_of_the_model_that_has_them(folder: Path) -> None:
     np.testing.assert_allclose(here.layers["mix"].values, expected.values, atol=1e-6)
     with pytest.raises(RSAError, match="and none of these does"):
         tgsage.score(other, other, shown, tokens="mean")
+
+
+def test_tokens_are_no_reason_to_leave_out_models_without_them(folder: Path) -> None:
+    shown = images(folder / "images")
+    module, preprocess = load_model(f"{folder}/own.py:large")
+    teacher = Teacher.from_rdms("t", {"x": layer_rdms(module, shown, "0", preprocess=preprocess)["0"]})
+    names = {name: f"{folder}/own.py:{name}" for name in ("small", "patches")}
+    how: dict[str, Any] = {"bootstrap": 20, "halvings": 3, "splits": None}
+    plain, mean = (tgsage.compare_models(names, teacher, shown, tokens=tokens, **how) for tokens in ("all", "mean"))
+    similarity = [{row["model"]: row["similarity"] for row in found.rows} for found in (plain, mean)]
+    assert similarity[0]["small"] == similarity[1]["small"]
+    assert similarity[0]["patches"] != similarity[1]["patches"]
+    with pytest.raises(RSAError, match="no model has the tokens that 'mean' asks for"):
+        tgsage.compare_models({"small": names["small"]}, teacher, shown, tokens="mean", **how)
+    with pytest.raises(
+        RSAError, match="no model has the tokens that 'cls' asks for"
+    ):  # the only one has no class token
+        tgsage.compare_models(names, teacher, shown, tokens="cls", **how)
 
 
 def test_a_model_becomes_a_teacher_file(folder: Path) -> None:
