@@ -38,7 +38,7 @@ def hooks(quick: bool) -> Iterator[Result]:
 def tg(quick: bool) -> Iterator[Result]:
     """TG with three targets, from hooks to comparison, on top of the forward passes that accuracy needs."""
     cases = (
-        ("resnet18", _resnet18(), 200, 160, "category_name", 10),
+        ("resnet18", _resnet18(), 200, 160, "category_name", 5),
         ("resnet18", _resnet18(), 1000, 160, "stimulus", 10),
         ("4-layer CNN", _small_network(), 1000, 32, "stimulus", None),
     )

@@ -11,7 +11,7 @@ from ...plugins import search as search_space
 from ...plugins.spaces import Architecture, Space, get_space
 from .timing import Result
 
-_ASK_AND_TELL = {"random": 0.05, "rl": 0.05, "evolution": 0.05, "tpe": 1.0}  # s
+_ASK_AND_TELL = {"random": 0.015, "rl": 0.015, "evolution": 0.015, "tpe": 0.06}  # s
 _TRACKER, _REPLAY = 0.025, 30.0  # s
 
 
