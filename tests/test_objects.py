@@ -128,6 +128,7 @@ def test_pictures_are_drawn_where_asked_and_nothing_is_shown(
     score: TeacherScore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pyplot, "show", lambda *_, **__: pytest.fail("shown"))
+    pyplot.close("all")
     axes = Figure().subplots(1, 2)
     rdm = score.targets["V4"]
     assert rdm.plot(ax=axes[0], title=EVIL) is axes[0]

@@ -6,6 +6,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from matplotlib import pyplot
 
 ROOT = Path(__file__).parents[1]
 README, SEARCH = ROOT / "README.md", ROOT / "docs/searching.md"
@@ -32,7 +33,10 @@ def test_the_pages_run(
             pytest.skip("Ray is not installed")
         request.getfixturevalue("ray_alone")
     monkeypatch.chdir(tmp_path)
-    exec(compile(block, f"{page} block {index}", "exec"), {"__name__": "page"})  # noqa: S102  what a reader does
+    try:
+        exec(compile(block, f"{page} block {index}", "exec"), {"__name__": "page"})  # noqa: S102  what a reader does
+    finally:
+        pyplot.close("all")  # which other tests of the process would find
 
 
 def test_there_is_a_block_for_each_use() -> None:
