@@ -45,6 +45,14 @@ def test_is_exact_over_two_thousand_stimuli(method: str) -> None:
     assert compare_features(a, b, similarity=f"rsa-{method}") == pytest.approx(expected, abs=1e-10)
 
 
+@pytest.mark.parametrize("method", LINEAR)
+def test_influences_are_exact_over_two_thousand_stimuli(method: str) -> None:
+    a, b = features(2000, (64, 48))
+    draws, expected = bootstrap_features(a, b, method=method, n=5), bootstrap(a.rdm(), b.rdm(), method=method, n=5)
+    for key in ("estimate", "linear", "dof"):
+        np.testing.assert_allclose(draws[key], expected[key], atol=1e-10, err_msg=key)
+
+
 def test_single_precision_keeps_its_digits_where_stimuli_are_alike() -> None:
     a, b = features(1000, (64, 48), offset=30.0)
     expected = compare(a.rdm(), b.rdm())
