@@ -19,8 +19,8 @@ class Conv(nn.Conv2d):
     """A convolution with He-normal weights, scaled for the activation that follows; same padding, or none.
 
     kernel: its side, or (height, width), odd where padded. The bias, where there is one, starts at 0. On
-    CPUs groups are computed in the weights' precision, also under autocast: torch's gradients of depthwise bfloat16
-    convolutions take up to a hundred times as long there.
+    CPUs groups are computed in the weights' precision, also under autocast: torch is many times slower at the gradients
+    of depthwise bfloat16 convolutions there.
     """
 
     def __init__(
