@@ -61,7 +61,8 @@ experiments: $(VENV)/installed-bench
 		$(BIN)/tgsage bench teachers $$pool/teachers $$pool --network $(FULL)/resnet20.pt --layers auto \
 			--layers output && \
 		$(BIN)/tgsage teacher compare $$pool $$(printf -- '--teacher %s ' $$pool/teachers/*.h5) \
-			--network $(FULL)/resnet20.pt --bootstrap 200 --json $(RESULTS)/rivals-$$space.json && \
+			--network $(FULL)/resnet20.pt --members $(FULL)/members-$$space.h5 --bootstrap 200 \
+			--json $(RESULTS)/rivals-$$space.json && \
 		$(BIN)/tgsage bench screening $(FULL)/screening-$$space --pool $$pool --teacher-examples 180000 \
 			--teacher $$pool/teachers/resnet20-by-stimulus.h5 --json $(RESULTS)/screening-$$space.json || exit; done
 	$(BIN)/tgsage bench gains --repeats 100 --json $(RESULTS)/gains.json

@@ -75,6 +75,10 @@ def pool(
             min=1,
         ),
     ] = None,
+    members: Annotated[
+        Path | None,
+        typer.Option(help="With --seeds: train none of those that this file of `tgsage teacher compare` knows."),
+    ] = None,
     allow_changes: Annotated[
         bool,
         typer.Option("--allow-changes", help="Go on with a pool that an older version began, which is noted in it."),
@@ -91,8 +95,9 @@ def pool(
     from ...plugins.searchers.random import RandomSearcher
     from ...plugins.spaces import get_space
     from ...rsa import RSAError
-    from ..pool.making import collect
+    from ..pool.making import collect, left
     from ..pool.plans import CANDIDATES, current_tops, plan_pool, published, read_search, thirds
+    from ..rivals.members import trained_at
     from ..speed.environment import command
 
     numbers = [seed] if seeds is None else _numbers(seeds, "seeds", "0,1,2")
@@ -106,20 +111,28 @@ def pool(
     looks = _numbers(checkpoints, "checkpoints", _CHECKPOINTS, " of examples")
     training: dict[str, Any] = {"recipe": recipe, "checkpoints": looks, "epochs": epochs}
     shown = recordings_of(recordings)
-    drawn: dict[str, Any] = {"samples": cells, "architectures": []}
+    fixed: list[Any] = []
     if each is not None:
         known, where = published(space, data_dir), get_space(space)
         training["groups"] = thirds(where, known, known.size, each)
-        drawn = {"samples": 0, "architectures": [json_.loads(key) for key in training["groups"]]}
+        fixed = [json_.loads(key) for key in training["groups"]]
+    if members is not None and seeds is None:
+        raise RSAError("--members is of a pool over seeds: give --seeds")
     stated = {}
     for one, place in places.items():
         maker = plan_pool(place, space=space, recordings=shown, seed=one, **images, **training)
+        chosen = list(fixed)
         if each is None:
-            drawn["architectures"] = [top for study in search or () for top in current_tops(read_search(study), every)]
+            chosen = [top for study in search or () for top in current_tops(read_search(study), every)]
         if each is None and seeds is not None:  # the same members for every seed
             searcher = RandomSearcher(maker.space, seed=seed)
-            drawn["architectures"] += [searcher.ask(trial) for trial in range(cells)]
-            drawn["samples"] = 0
+            chosen += [searcher.ask(trial) for trial in range(cells)]
+        if members is not None:
+            chosen = left(maker, chosen, trained_at(members, one, maker.describe()))
+            if not chosen:
+                typer.echo(f"seed {one}: {members} knows all members")
+                continue
+        drawn = {"samples": cells if seeds is None and each is None else 0, "architectures": chosen}
         made = _make(maker, place, drawn, workers, allow_changes)
         settings = {**made.settings, "command": command("bench pool")}
         stated[one] = _finish(replace(made, settings=settings), place)

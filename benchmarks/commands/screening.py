@@ -10,7 +10,12 @@ from ...rsa.cli.options import DataDir, writable
 
 def screening(
     folder: Annotated[Path, typer.Argument(help="Folder for the trained candidates, which are not trained again.")],
-    pool: Annotated[Path, typer.Option(help="Folder of a pool over seeds, on whose members rules are learned.")],
+    pool: Annotated[
+        Path,
+        typer.Option(
+            help="Rules are learned on it: the folder of a pool over seeds, or its file of `teacher compare --members`."
+        ),
+    ],
     teacher: Annotated[Path, typer.Option(help="A teacher's file.")],
     teacher_examples: Annotated[
         int | None, typer.Option(help="Examples that the teacher was trained on, for what a search costs.", min=0)

@@ -12,19 +12,24 @@ if TYPE_CHECKING:
 
     from ...rsa import Teacher
     from ..pool.pool import Pool
+    from ..rivals.table import Table
     from ..teachers.comparison import Comparison
 
 
 def compare(
     pool: Annotated[
-        Path, typer.Argument(help="A pool of `tgsage bench pool`: its file, or the folder of a pool over seeds.")
-    ],
-    teacher: Annotated[
-        list[str],
-        typer.Option(
-            help="A teacher's file, a recording (z-scored) whose stimuli the pool was shown, or a model; repeat it."
+        Path,
+        typer.Argument(
+            help="A pool of `tgsage bench pool`: its file, or the folder of a pool over seeds; or a file of --members."
         ),
     ],
+    teacher: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A teacher's file, a recording (z-scored) whose stimuli the pool was shown, or a model; repeat it.",
+            show_default="those of a file of --members",
+        ),
+    ] = None,
     alpha: Annotated[
         list[float] | None, typer.Option(help="Weight of TG beside P; repeat it.", min=0, show_default="0, 1, 5")
     ] = None,
@@ -58,6 +63,14 @@ def compare(
             "shown among the rivals then (kept in rival-rules.json)."
         ),
     ] = None,
+    members: Annotated[
+        Path | None,
+        typer.Option(
+            help="Of a pool over seeds: a small file of all that is known of its members. Those that it holds already "
+            "join the pool's. Later, or on another machine, it stands for the pool.",
+            callback=writable,
+        ),
+    ] = None,
     bootstrap: Annotated[int, typer.Option(help="Resamples of the architectures for 95% intervals.", min=1)] = 1000,
     seed: Annotated[int, typer.Option(help="Seed of the resamples and of the halves.", min=0)] = 0,
     data_dir: DataDir = None,
@@ -74,13 +87,17 @@ def compare(
 
     On the folder of a pool over seeds: what do teachers add to what is free (parameters, NASWOT, synflow, ...) and to
     P, among random members, among good ones and among equally large ones? Members that are not trained yet are left
-    out. Free predictors are computed once and kept in free.json in that folder.
+    out. Free predictors are computed once and kept in free.json in that folder. --members keeps what is known of the
+    members, without their RDMs; `tgsage bench pool --members` does not train these again, so that a pool can be made
+    on several machines, one after the other.
     """
     from ...rsa import RSAError
     from ...rsa.cli.console import progress
     from ..pages.experiments import check_page, write_page
     from ..pool.layer_similarities import view_of
     from ..pool.pool import Pool
+    from ..rivals.members import is_members
+    from ..rivals.table import with_rivals
     from ..speed.environment import command, machine
     from ..teachers.comparison import ALPHAS, compare_teachers, write_comparison
     from ..teachers.rules import RULES
@@ -88,12 +105,19 @@ def compare(
     if page is not None:
         check_page(page)
         json = json or writable(page.with_suffix(".json"))
-    if pool.is_dir():
+    if pool.is_dir() or is_members(pool):
         given: dict[str, Any] = {"alpha": alpha, "rule": rule, "method": method, "weights": weights}
-        _rivals(pool, teacher, by, given, network, bootstrap, seed, data_dir, loaders, json, page)
+        if useless := [f"--{name}" for name, value in given.items() if value]:
+            raise RSAError(f"{', '.join(useless)} has no use for a pool over seeds; leave it out")
+        table = _table(pool, teacher or [], by, members, data_dir, loaders)
+        if network is not None:
+            table = with_rivals(table, members or pool, network, data_dir)
+        _rivals(table, bootstrap, seed, json, page)
         return
-    if network is not None:
-        raise RSAError("--network is of rules that are compared on the folder of a pool over seeds")
+    if network is not None or members is not None:
+        raise RSAError("--network and --members are for the folder of a pool over seeds")
+    if not teacher:
+        raise RSAError("give a teacher: --teacher FILE")
     loaded = Pool.load(pool)
     teachers = [made for name in teacher for made in _teachers(name, loaded, by, data_dir, loaders)]
     rules = list(rule or (name for name in RULES if name != "weights"))
@@ -111,36 +135,43 @@ def compare(
     _show(found)
 
 
-def _rivals(
-    pool: Path,
-    names: list[str],
-    by: str | None,
-    given: dict[str, Any],
-    network: Path | None,
-    bootstrap: int,
-    seed: int,
-    data_dir: Path | None,
-    loaders: int,
-    json: Path | None,
-    page: Path | None,
-) -> None:
-    """The analysis of a pool over seeds."""
+def _table(
+    pool: Path, names: list[str], by: str | None, members: Path | None, data_dir: Path | None, loaders: int
+) -> "Table":
+    """What is known of the members of a pool over seeds, or of a file, and of both."""
     from ...rsa import RSAError
     from ...rsa.cli.console import progress
-    from ..pages.experiments import write_page
     from ..pool.seeds import one_of, places_of
-    from ..report import show
-    from ..rivals.analysis import POPULATIONS, analyse, write_rivals
-    from ..rivals.page import summary
+    from ..rivals.members import is_members, joined, load_members, save_members
     from ..rivals.table import read_table
-    from ..speed.environment import command, machine
 
-    if useless := [f"--{name}" for name, value in given.items() if value]:
-        raise RSAError(f"{', '.join(useless)} has no use for a pool over seeds; leave it out")
+    if is_members(pool):
+        if names or by or members:
+            raise RSAError(f"{pool} holds what its teachers say; leave --teacher, --by and --members out")
+        return load_members(pool)
+    if not names:
+        raise RSAError("give a teacher: --teacher FILE")
     one = one_of(pool)
     teachers = [made for name in names for made in _teachers(name, one, by, data_dir, loaders)]
     with progress("reading the pool", len(places_of(pool)), "seeds") as done:
-        table = read_table(pool, teachers, network=network, data_dir=data_dir, progress=done)
+        table = read_table(pool, teachers, data_dir=data_dir, progress=done)
+    if members is None:
+        return table
+    if members.exists():
+        table = joined(table, load_members(members), members)
+    save_members(members, table)
+    return load_members(members)
+
+
+def _rivals(table: "Table", bootstrap: int, seed: int, json: Path | None, page: Path | None) -> None:
+    """The analysis of a pool over seeds."""
+    from ...rsa.cli.console import progress
+    from ..pages.experiments import write_page
+    from ..report import show
+    from ..rivals.analysis import POPULATIONS, analyse, write_rivals
+    from ..rivals.page import summary
+    from ..speed.environment import command, machine
+
     with progress("rivals", POPULATIONS * len(table.checkpoints), "populations x checkpoints") as done:
         found = analyse(table, draws=bootstrap, seed=seed, progress=done)
     if json is not None:

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -340,6 +340,15 @@ def make_pool(
     how["allow_changes"] = allow_changes
     search(maker.space, searcher, maker, samples=samples, repeats=True, **how)
     return collect(maker.folder)
+
+
+def left(maker: Maker, architectures: Sequence[Architecture], trained: Collection[str]) -> list[Architecture]:
+    """Architectures that are not trained elsewhere (`Space.key`), with those whose file is here already.
+
+    So the list stays as it is, and the search that it began goes on, when what is trained here becomes known elsewhere.
+    """
+    keys = [maker.space.key(maker.space.canonical(one)) for one in architectures]
+    return [one for one, key in zip(architectures, keys, strict=True) if key not in trained or maker.part(one).exists()]
 
 
 def collect(folder: Path) -> Pool:

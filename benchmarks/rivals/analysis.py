@@ -13,7 +13,7 @@ from ...rsa.cli.console import write_json
 from ...rsa.types import Array
 from ..report import packed, reading_results, unpacked
 from .learning import Learned, Resamples, learn, partial, ranked, summed
-from .table import LEARNED, Table
+from .table import LEARNED, Table, varying
 
 if TYPE_CHECKING:
     import xarray
@@ -149,6 +149,8 @@ def analyse(
     seeds = {name: [table.seeds[s] for s in one.seeds] for name, one in here.items()}
     about = {
         **table.about,
+        "members": table.present.sum(axis=1).tolist(),
+        "seeds": list(table.seeds),
         "space": table.space,
         "populations": counts,
         "population seeds": seeds,
@@ -156,7 +158,7 @@ def analyse(
         "draws": draws,
         "resampling seed": seed,
         "controls": list(table.controls),
-        "rival rules": list(table.rivals),
+        "rival rules": list(varying(table.rivals)),
         "bands": sorted({group for group in table.groups if group.startswith("size")}),
     }
     return Rivals(
@@ -182,8 +184,8 @@ class _Questions:
     def __init__(self, population: _Population, c: int, where: Mapping[str, Any], found: _Found) -> None:
         self.population, self.c, self.where, self.found = population, c, where, found
         table = population.table
-        self.free = {name: population.constant(values) for name, values in table.free.items()}
-        self.rivals = {name: population.constant(values) for name, values in table.rivals.items()}
+        self.free = {name: population.constant(values) for name, values in varying(table.free).items()}
+        self.rivals = {name: population.constant(values) for name, values in varying(table.rivals).items()}
         self.p, self.loss = population.at(table.p, c), population.at(-table.loss, c)
         self.teachers = {
             name: {rule: population.at(values, c) for rule, values in rules.items()}

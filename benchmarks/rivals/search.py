@@ -23,13 +23,13 @@ from ..pool.layer_similarities import view_of
 from ..pool.making import Maker, Mature
 from ..pool.plans import CANDIDATES, plan_pool, published
 from ..pool.pool import Pool, join
-from ..pool.seeds import one_of
 from ..rank_statistics import spearman
 from ..report import reading_results
 from .analysis import ALPHAS, LEAST, SIZE
 from .free import FILE, free_of
+from .members import is_members, load_members, same_teacher
 from .rule import Rule
-from .table import LEARNED, Table, number, read_table, rules_of
+from .table import LEARNED, Table, mark, number, read_table, rules_of, varying
 
 KIND = "searches that begin with what is free"
 FIRST_SEED = 1000  # of candidates' trainings: no pool's
@@ -82,10 +82,11 @@ class Rules:
     def learn(cls, table: Table, teacher: str, examples: int) -> "Rules":
         """Learn them. Raises RSAError where the pool has too few members, or no such checkpoint."""
         if examples not in table.checkpoints or table.checkpoints[0] != 0:
-            known = listing(table.checkpoints, 9)
-            raise RSAError(f"the pool was looked at after {known} examples; 0 and {examples} are needed")
+            looks = listing(table.checkpoints, 9)
+            raise RSAError(f"the pool was looked at after {looks} examples; 0 and {examples} are needed")
         c = table.checkpoints.index(examples)
-        free = np.stack([np.broadcast_to(one, table.present.shape) for one in table.free.values()], axis=2)
+        known = varying(table.free)
+        free = np.stack([np.broadcast_to(one, table.present.shape) for one in known.values()], axis=2)
         drawn = np.array([group.startswith(("random", "all")) or not group for group in table.groups])
         first = table.present & drawn
         if first.any(axis=0).sum() < LEAST:
@@ -107,7 +108,7 @@ class Rules:
             return Rule.learn(np.concatenate(columns, axis=2), table.mature, good)
 
         rules = second(free), second(free, before), second(free, p), second(free, p, after)
-        return cls(tuple(table.free), screen, *rules, ALPHAS[fits.index(max(fits))])
+        return cls(tuple(known), screen, *rules, ALPHAS[fits.index(max(fits))])
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,30 +131,35 @@ class Study:
 
     @classmethod
     def of(cls, plan: Plan, pool: Path, teacher: Teacher, folder: Path, data_dir: Path | None = None) -> "Study":
-        """Plan the searches that a pool over seeds can teach. Raises RSAError where pool and teacher do not fit."""
-        table = read_table(pool, [teacher], data_dir=data_dir)
-        one = one_of(pool)
-        view = view_of(one, teacher)
-        how = one.settings
+        """Plan the searches that a pool over seeds, or a file of its members, can teach.
+
+        Raises RSAError where pool and teacher do not fit.
+        """
+        table = load_members(pool) if is_members(pool) else read_table(pool, [teacher], data_dir=data_dir)
+        names = [name for name in table.teachers if name == teacher.name or name.startswith(f"{teacher.name}: ")]
+        if len(names) > 1:
+            raise RSAError(f"{teacher.name} stands for several teachers, {listing(names)}; give one with one target")
+        if not (names and same_teacher(table.marks[names[0]], mark(teacher))):
+            raise RSAError(f"{pool} was compared with other teachers: {listing(table.teachers, 9)}")
+        how = table.about["pool"]
         images: dict[str, Any] = {
             "data": str(how["data"]),
             "train": how["train"],
             "valid": how["valid"],
             "data_dir": data_dir,
         }
-        shown = {} if view.reference == f"{how['data']}/valid" else {view.reference: view.by}
+        shown = {} if teacher.stimuli == f"{how['data']}/valid" else {teacher.stimuli: teacher.by}
         recipe, looks = str(how["recipe"]["name"]), (0, plan.examples)
-        maker = plan_pool(folder, space=one.space, recipe=recipe, checkpoints=looks, recordings=shown, **images)
-        maker = replace(maker, views=tuple(each for each in maker.views if each.view.same(view)), tested=0)
+        maker = plan_pool(folder, space=table.space, recipe=recipe, checkpoints=looks, recordings=shown, **images)
+        view = view_of(maker.pool(()), teacher)
+        maker = replace(maker, views=tuple(each for each in maker.views if each.view is view), tested=0)
         mine = maker.describe()
         wrong = [key for key in mine if key not in _OPEN and key in how and how[key] != mine[key]]
-        if wrong or not maker.views:
-            raise RSAError(f"{pool} was made with other images or settings: {listing(wrong or ['views'])}")
-        names = [name for name in table.teachers if name not in table.controls]
-        if len(names) > 1:
-            raise RSAError(f"{teacher.name} stands for several teachers, {listing(names)}; give one with one target")
+        wrong += [view.name] if how["stimuli"].get(view.name) != mine["stimuli"][view.name] else []
+        if wrong:
+            raise RSAError(f"{pool} was made with other images or settings: {listing(wrong)}")
         rules = Rules.learn(table, names[0], plan.examples)
-        known = published(one.space, data_dir)
+        known = published(table.space, data_dir)
         return cls(plan, maker, known, teacher, rules, frozenset(table.keys), dict(how), folder, data_dir)
 
     def search(self, seed: int, progress: Callable[[int], object]) -> dict[str, Any]:

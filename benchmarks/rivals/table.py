@@ -1,7 +1,8 @@
 """All that is known of a pool's members over training seeds, as arrays: what is free, P, and what teachers say."""
 
+import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -19,11 +20,12 @@ from ..pool.making import collect
 from ..pool.pool import Pool
 from ..pool.seeds import check_alike, one_of, places_of
 from ..teachers.rules import FIXED, Matched
-from .free import FILE, RIVAL_FILE, free_of, rivals_of
+from .free import FILE, RIVAL_FILE, Free, free_of, rivals_of
 
 RULES = ("paper", "deep", "deepest", "partial")
 CHANGE = "change of "  # from the untrained network
 PIXELS = "pixels"  # how much the deepest layer resembles the images as they are
+MARK = 32  # dissimilarities of a target
 LEARNED = ("deep", "deepest", f"{CHANGE}deepest", PIXELS)  # of a teacher, in combinations
 
 
@@ -31,15 +33,16 @@ LEARNED = ("deep", "deepest", f"{CHANGE}deepest", PIXELS)  # of a teacher, in co
 class Table:
     """Members (A of them) over S training seeds and C checkpoints.
 
-    mature, groups: (A,). present: (S, A), which were trained. p, loss: (S, A, C). free: (A,) by name. teachers: name ->
-    rule -> (S, A, C). controls: those of the teachers that know nothing about vision. keys: `Space.key` of each member.
-    rivals: (A,) by name, rules of others that have a trained network as their teacher.
+    measured: (S, A), mature performance. groups: (A,). present: (S, A), which were trained. p, loss: (S, A, C). free:
+    (A,) by name. teachers: name -> rule -> (S, A, C). controls: those of the teachers that know nothing about vision.
+    keys: `Space.key` of each member. rivals: (A,) by name, rules of others that have a trained network as their
+    teacher. marks: name -> a few of the teacher's dissimilarities, by which it is known again.
     """
 
     space: str
     checkpoints: tuple[int, ...]
     seeds: tuple[int, ...]
-    mature: Array
+    measured: Array
     groups: tuple[str, ...]
     present: npt.NDArray[np.bool_]
     p: Array
@@ -50,21 +53,26 @@ class Table:
     about: Mapping[str, Any] = field(default_factory=dict)
     keys: tuple[str, ...] = ()
     rivals: Mapping[str, Array] = field(default_factory=dict)
+    marks: Mapping[str, Array] = field(default_factory=dict)
+
+    @property
+    def mature(self) -> Array:
+        """Mature performance, (A,): a mean over seeds, which differ where it was trained here."""
+        return np.asarray((self.measured * self.present).sum(axis=0) / self.present.sum(axis=0))
 
 
 def read_table(
     pool: Path,
     teachers: Sequence[Teacher],
     *,
-    network: Path | None = None,
     data_dir: Path | None = None,
     progress: Callable[[int], object] = lambda steps: None,
 ) -> Table:
     """Read a pool, over seeds or of one, seed by seed; members that are not trained yet are absent.
 
-    Every target of a recording is a teacher of its own. network: a checkpoint; with it come the rivals.
+    Every target of a recording is a teacher of its own. The table has no rivals, see `with_rivals`.
 
-    Raises RSAError where seeds do not belong together, and as `Pool.load`, `view_of`, `free_of` and `rivals_of`.
+    Raises RSAError where seeds do not belong together, and as `Pool.load`, `view_of` and `free_of`.
     """
     seeds, members, tables = [], dict[str, Any](), []
     first = replace(one_of(pool), members=())
@@ -82,9 +90,6 @@ def read_table(
         progress(1)
     drawn = first.settings, first.space, [one.architecture for one in members.values()]
     free, made = free_of(*drawn, _beside(pool, FILE), data_dir=data_dir)
-    others, taught = dict(free), dict[str, Any]()
-    if network is not None:
-        others, taught = rivals_of(*drawn, _beside(pool, RIVAL_FILE), network, data_dir=data_dir)
     names = list(members)
     shape = len(seeds), len(names), len(first.checkpoints)
     present = np.zeros(shape[:2], bool)
@@ -99,26 +104,32 @@ def read_table(
         for name, columns in rules_here.items():
             for rule, values in columns.items():
                 rules[name][rule][s, places] = values
-    columns, rivals = (
-        {
-            name: np.array([number(values[key].get(name)) for key in names])
-            for name in known
-            if _varies([values[key] for key in names], name)
-        }
-        for values, known in ((free, PREDICTORS), (others, RIVALS))
-    )
+    columns = _columns(free, names, PREDICTORS)
     groups = tuple(_group(members[key].group) for key in names)
     about = {
-        "members": present.sum(axis=1).tolist(),
-        "seeds": seeds,
         "free": made,
-        "rivals": taught,
         "pool": dict(first.settings),
         "teachers": {name: dict(teacher.attrs) for name, teacher in named.items()},
     }
-    mean = mature.sum(axis=0) / present.sum(axis=0)  # where it is trained, it differs between seeds
-    numbers = mean, groups, present, p, loss, columns, rules, controls, about, tuple(names), rivals
-    return Table(first.space, first.checkpoints, tuple(seeds), *numbers)
+    marks = {name: mark(teacher) for name, teacher in named.items()}
+    numbers = mature, groups, present, p, loss, columns, rules, controls, about, tuple(names)
+    return Table(first.space, first.checkpoints, tuple(seeds), *numbers, marks=marks)
+
+
+def with_rivals(table: Table, beside: Path, network: Path, data_dir: Path | None = None) -> Table:
+    """The table with rules of others, whose teacher is a network.
+
+    beside: of the table, a pool's folder or a file; there the rules' numbers are kept. network: a checkpoint. Raises
+    RSAError as `rivals_of`.
+    """
+    drawn = table.about["pool"], table.space, [json.loads(key) for key in table.keys]
+    found, made = rivals_of(*drawn, _beside(beside, RIVAL_FILE), network, data_dir=data_dir)
+    return replace(table, rivals=_columns(found, table.keys, RIVALS), about={**table.about, "rivals": made})
+
+
+def _columns(told: Free, keys: Sequence[str], names: Iterable[str]) -> dict[str, Array]:
+    """(A,) by name."""
+    return {name: np.array([number(told[key].get(name)) for key in keys]) for name in names}
 
 
 def _beside(pool: Path, file: str) -> Path:
@@ -130,8 +141,15 @@ def number(value: float | None) -> float:
     return -np.finfo(float).max if value is None else value
 
 
-def _varies(members: Sequence[Mapping[str, float | None]], name: str) -> bool:
-    return len({values.get(name) for values in members}) > 1
+def varying(columns: Mapping[str, Array]) -> dict[str, Array]:
+    """Those of (A,) that tell some member from another."""
+    return {name: values for name, values in columns.items() if (values != values[0]).any()}
+
+
+def mark(teacher: Teacher) -> Array:
+    """Some dissimilarities of every target, evenly spread, by which a teacher is known again."""
+    rows = [rdm.values[np.linspace(0, len(rdm.values) - 1, MARK).astype(int)] for rdm in teacher.rdms.values()]
+    return np.concatenate(rows).astype(np.float32)
 
 
 def _group(text: str) -> str:

@@ -33,16 +33,21 @@ def table(groups: tuple[str, ...] = (), n: int = 60) -> Table:
 
     free = {"parameters": 0.5 * quality + rng.normal(size=n), "depth": rng.normal(size=n).round()}
     teachers = {"good": rules(1.5), "useless": rules(0.0), "labels, view by stimulus": rules(0.0)}
-    about = {
-        "members": [60, 50],
-        "seeds": [0, 1],
-        "free": {"build": {}, "images": 8, "seed": 0},
-        "rivals": {"network": "net", "images": 8},
-        "pool": {},
-    }
-    mature = 0.9 + 0.01 * quality
-    known = (values(0.7), -values(0.7), free, teachers, ("labels, view by stimulus",), about, (), {"rmi-nas": quality})
-    return Table("toy", CHECKPOINTS, (0, 1), mature, groups or ("",) * n, present, *known)
+    about = {"free": {"build": {}, "images": 8, "seed": 0}, "rivals": {"network": "net", "images": 8}, "pool": {}}
+    mature, keys = 0.9 + 0.01 * quality, tuple(f"member {i}" for i in range(n))
+    marks = {name: np.arange(4) + i for i, name in enumerate(teachers)}
+    known = (
+        values(0.7),
+        -values(0.7),
+        free,
+        teachers,
+        ("labels, view by stimulus",),
+        about,
+        keys,
+        {"rmi-nas": quality},
+        marks,
+    )
+    return Table("toy", CHECKPOINTS, (0, 1), np.stack([mature, mature]), groups or ("",) * n, present, *known)
 
 
 @pytest.fixture(scope="module")
