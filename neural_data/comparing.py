@@ -14,15 +14,16 @@ import numpy as np
 from ..rsa import RDM, RSAError, Stimuli, Teacher
 from ..rsa.comparer import Comparer
 from ..rsa.comparison import ModelComparison, Targets, joined
-from ..rsa.errors import listing, reason
+from ..rsa.errors import listing, reason, refuse
 from ..rsa.inference.models import OVER, SPLITS
 from ..rsa.inference.multiplicity import check_correction
 from ..rsa.inference.weighted import FEATURES, Weighting
 from ..rsa.networks.readout import N_FEATURES, NoTokens
 from .catalogue.lookup import load_as
 from .recordings.selection import select
-from .scoring import Options, Source, refuse
+from .scoring import Options
 from .settings import GUESSED, Layout
+from .source import Source
 from .teacher import is_model_name, publishes_rdms
 
 if TYPE_CHECKING:
@@ -240,7 +241,7 @@ def _add(
     try:
         if columns:
             refuse({"weights": entry.weights}, f"is for a network, and {entry.model} is none")
-        source = Source("") if columns else Source.of(entry.model, entry.weights)
+        source = Source("") if columns else Source.of(entry.model, entry.weights, cache=options.cache)
     except Exception as error:
         return [(comparer, reason(error)) for comparer in comparers]
     failed = []
@@ -351,7 +352,7 @@ class _Side:
 
     def layers_of(self, source: Source, options: Options, labels: Any) -> Mapping[str, RDM]:
         stimuli: Any = self.stimuli
-        if source.module is None:
+        if not source.is_network:
             options = replace(options, device=None)
         else:
             stimuli, labels = self.shown, None
@@ -365,7 +366,7 @@ class _Side:
 
         try:
             found = read(options.tokens)
-            self.tokens = self.tokens or source.module is not None
+            self.tokens = self.tokens or source.is_network
         except NoTokens:
             if options.tokens == "cls" and _works(partial(read, "mean")):
                 raise  # it has tokens, and none of them is for the class

@@ -7,8 +7,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..rsa import RDM, Features, Guidance, RSAError, Stimuli, Teacher, TeacherScore, load_model
-from ..rsa.errors import as_names, check_whole, kind_of
+from ..rsa import RDM, Features, Guidance, RSAError, Stimuli, Teacher, TeacherScore
+from ..rsa.errors import as_names, check_whole, refuse
 from ..rsa.inference.bootstrap import LEAST
 from ..rsa.networks.readout import N_FEATURES, NoTokens
 from ..rsa.networks.stimuli import Images, as_stimuli
@@ -16,8 +16,9 @@ from ..rsa.similarity.table import check_similarity
 from ..rsa.similarity.without_rdms import NAMES
 from .catalogue.images import images
 from .catalogue.lookup import with_columns_of_images
-from .layers import comparable, given_layers, is_file_of_layers, matching_layers
+from .layers import comparable, given_layers, matching_layers
 from .settings import GUESSED, SPLITS, Layout, RegionSettings
+from .source import Source
 from .teacher import as_teacher, is_model_name, load_teacher, publishes_rdms
 
 if TYPE_CHECKING:
@@ -171,7 +172,7 @@ def score(
         cache=cache,
         loaders=loaders,
     )
-    source = Source.of(model, weights, preprocess)
+    source = Source.of(model, weights, preprocess, cache)
     chosen, shown = options.teacher(teacher, stimuli)
     made = options.layers_of(source, chosen, shown, labels, taught=shown is not stimuli)
     if bootstrap is None:
@@ -180,34 +181,6 @@ def score(
     with bar(progress, f"{len(made)} layers against {len(chosen.targets)} targets, {bootstrap} resamples"):
         result = chosen.score(made, similarity=similarity, method=method, bootstrap=bootstrap, groups=groups, seed=seed)
     return replace(result, model=source.name, layers=made, targets=chosen.rdms)
-
-
-@dataclass(frozen=True)
-class Source:
-    """A model that was asked for: ready layers, or a network with its preprocessing."""
-
-    name: str
-    ready: Any = None
-    module: Any = None
-    preprocess: "Preprocess | None" = None
-    named: bool = False
-
-    @classmethod
-    def of(cls, model: Any, weights: "str | Path | None" = None, preprocess: "Preprocess | None" = None) -> "Source":
-        """Load a model that is given by name. Raises RSAError as `score` does."""
-        ready = isinstance(model, Mapping | RDM | Features) or is_file_of_layers(model)
-        if not (ready or isinstance(model, str) or hasattr(model, "named_modules")) or isinstance(model, type):
-            kinds = "a name, a torch module, ready RDMs or Features, or a file of these"
-            raise RSAError(f"model must be {kinds}, got {kind_of(model)}")
-        if ready:
-            what = "is for a network, and its features or RDMs are given"
-            refuse({"weights": weights, "preprocess": preprocess}, what)
-            return cls(str(model) if isinstance(model, str | Path) else "", ready=model)
-        if isinstance(model, str):
-            refuse({"preprocess": preprocess}, f"is for a module, and {model} has its own")
-            return cls(model, None, *load_model(model, weights), named=True)
-        refuse({"weights": weights}, "is for a model given by name; load the state dict into the module")
-        return cls(type(model).__name__, None, model, preprocess)
 
 
 @dataclass(frozen=True)
@@ -301,7 +274,7 @@ class Options:
         taught: the stimuli are those of a model that is the teacher. checksum: of these stimuli, where it is known.
         Raises RSAError as `score` does.
         """
-        if source.module is None:
+        if not source.is_network:
             refuse({"device": self.device}, "is for a network, and the layers' RDMs or features are given")
             given = given_layers(source.ready, chosen, labels)
             if all(isinstance(one, RDM) for one in given.values()):
@@ -352,13 +325,13 @@ class Options:
         if self.cache is None or not self.cache.limit or not source.named:
             return None
         from ..rsa.networks.cache import layer_key
-        from ..rsa.networks.models import described
 
-        preprocess = "" if source.preprocess is None else described(source.preprocess)
+        if not source.known:
+            self.cache.take_note(source.key, source.digest)
         groups = guide.stimuli.column(guide.teacher.by)
         kind = "rdm" if self.similarity == "rdm" and not self.features else "features"
         checksum = checksum or guide.stimuli.checksum(loaders=self.loaders)
-        return layer_key(source.name, source.module, preprocess, checksum, groups, kind, guide.readout)
+        return layer_key(source.digest, checksum, groups, kind, guide.readout)
 
 
 def model_teacher(
@@ -443,13 +416,6 @@ def bar(
     from ..rsa.cli.console import progress
 
     return progress(label, total, unit)
-
-
-def refuse(arguments: Mapping[str, object], why: str) -> None:
-    """Raise RSAError for the first argument that was given and would have no effect."""
-    for name, value in arguments.items():
-        if value is not None:
-            raise RSAError(f"{name} {why}")
 
 
 def _check_similarity(similarity: str, groups: str | None, of_rdms: "Mapping[str, str | int | None]") -> None:

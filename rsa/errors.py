@@ -113,3 +113,10 @@ def near(name: object, known: Iterable[str]) -> str:
     known = list(known)
     close = difflib.get_close_matches(str(name), known, n=3, cutoff=0.5)
     return f"; did you mean {' or '.join(close)}?" if close else f"; known: {listing(known, 12)}"
+
+
+def refuse(arguments: Mapping[str, object], why: str) -> None:
+    """Raise RSAError for the first argument that was given and would have no effect."""
+    for name, value in arguments.items():
+        if value is not None:
+            raise RSAError(f"{name} {why}")

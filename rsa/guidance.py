@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from .errors import RSAError, check_is, check_number
-from .networks.readout import N_FEATURES, Layers, Readout
+from .networks.readout import BATCH, N_FEATURES, Layers, Readout, check_batchnorm
 from .networks.stimuli import Images, as_stimuli
 from .rdm.comparison import method_named
 from .rdm.rdm import RDM
@@ -120,7 +120,6 @@ class Guidance:
         tokens: str = "all",
         loaders: int = 1,
     ) -> None:
-        from .networks.batchnorm import BATCH, check_batchnorm
         from .similarity.table import check_similarity
 
         if similarity != "rdm" and (method or metric):

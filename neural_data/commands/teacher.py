@@ -80,8 +80,9 @@ def build(
 
     from ...rsa import RSAError
     from ...rsa.cli.console import progress, write_json
+    from ...rsa.errors import refuse
     from ..catalogue.images import images
-    from ..scoring import model_teacher, refuse
+    from ..scoring import model_teacher
     from ..teacher import is_model_name, load_teacher
 
     own: dict[str, Any] = {"level": level, "scale": scale, "window": window, "missing": missing, "splits": splits}

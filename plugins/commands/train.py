@@ -82,7 +82,7 @@ def train(
     """
     from ...rsa import RSAError
     from ...rsa.cli.console import is_first, write_json
-    from ...rsa.networks.batchnorm import check_batchnorm
+    from ...rsa.networks.readout import check_batchnorm
     from ..training import get_recipe, load_data, make_network
 
     if batchnorm is not None:

@@ -14,9 +14,9 @@ import numpy.typing as npt
 from ...rsa import Behavior, BehaviorScore, RSAError, Stimuli, Teacher, p_plus_tg
 from ...rsa.behavior.consistency import DEFAULT_METRIC
 from ...rsa.errors import check_is, check_number
-from ...rsa.networks.batchnorm import BATCH, batches_of, check_batchnorm
+from ...rsa.networks.batchnorm import batches_of
 from ...rsa.networks.collector import Collector
-from ...rsa.networks.readout import N_FEATURES, Layers, Readout
+from ...rsa.networks.readout import BATCH, N_FEATURES, Layers, Readout, check_batchnorm
 from ...rsa.rdm.comparison import method_named
 from ...rsa.rdm.rdm import RDM
 from ...rsa.score import nested

@@ -11,9 +11,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ...rsa import RSAError
-from ...rsa.networks.batchnorm import BATCH, batches_of
-from ...rsa.networks.batchnorm import BATCHNORMS as BATCHNORMS
+from ...rsa.networks.batchnorm import batches_of
 from ...rsa.networks.batchnorm import normalising as normalising
+from ...rsa.networks.readout import BATCH
+from ...rsa.networks.readout import BATCHNORMS as BATCHNORMS
 from .data import Data
 from .placement import Choice, Placement, place, same_threads
 

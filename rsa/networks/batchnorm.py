@@ -10,20 +10,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from ..errors import RSAError, check_known
-
-BATCHNORMS = ("batch", "running", "recalibrated")
-BATCH = 500  # images at a time: enough for a batch's statistics to stand for the data's
+from ..errors import RSAError
+from .readout import check_batchnorm
 
 
 def batches_of(n: int, batch_size: int) -> tuple[Tensor, ...]:
     """0 .. n - 1 in order, in as few batches as possible, whose sizes differ by at most one."""
     return torch.arange(n).tensor_split(max(1, -(-n // batch_size)))
-
-
-def check_batchnorm(name: str) -> None:
-    """Raise RSAError unless `normalising` knows the name."""
-    check_known(f"batchnorm is one of {', '.join(BATCHNORMS)}, not", name, BATCHNORMS)
 
 
 @contextmanager

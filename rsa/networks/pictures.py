@@ -6,13 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from ..errors import RSAError, reason
 
 if TYPE_CHECKING:
     from PIL import Image
+    from torch import Tensor
 
 SCREEN = 128  # grey level behind transparent pixels, as on the screens of the experiments
 MAX_BYTES, MAX_PIXELS = 64 * 2**20, 64 * 2**20  # of one image
@@ -34,6 +33,8 @@ def as_rgb(image: Any) -> Any:
     image = plain(read_image(image) if isinstance(image, str | PathLike) else image)
     if hasattr(image, "convert"):
         return image if image.mode == "RGB" else image.convert("RGB")
+    import torch  # checksums of images need none
+
     tensor = _as_tensor(image)
     if tensor.ndim != 3 or tensor.shape[0] not in _MODES:
         raise RSAError(f"an image tensor must have shape (1 to 4 channels, H, W), got {tuple(tensor.shape)}")
@@ -51,8 +52,10 @@ def as_rgb(image: Any) -> Any:
     return tensor.expand(3, -1, -1)
 
 
-def as_input(image: Any) -> Tensor:
+def as_input(image: Any) -> "Tensor":
     """Convert an image to the input of a network without preprocess: RGB in [0, 1], (3, H, W), or floats as given."""
+    import torch
+
     if not isinstance(image, str | PathLike) and not hasattr(image, "convert"):
         tensor = _as_tensor(image)
         if tensor.is_floating_point() or tensor.ndim != 3:
@@ -128,13 +131,15 @@ def _upright(image: "Image.Image") -> "Image.Image":
     return ImageOps.exif_transpose(image) if turned else image
 
 
-def _as_tensor(image: Any) -> Tensor:
+def _as_tensor(image: Any) -> "Tensor":
+    import torch
+
     if isinstance(image, np.ndarray):  # torch takes no foreign byte order, no negative strides, nothing read-only
         image = np.require(image, image.dtype.newbyteorder("="), ("C", "W"))
     return torch.as_tensor(image)
 
 
-def _from_pixels(pixels: Tensor) -> "Image.Image":
+def _from_pixels(pixels: "Tensor") -> "Image.Image":
     """Make a PIL image of integer pixels (C, H, W)."""
     from PIL import Image
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
-from ..errors import RSAError, as_names, check_whole
+from ..errors import RSAError, as_names, check_known, check_whole
 from ..rdm.distances import PLAIN
 from ..types import Attr
 
@@ -17,6 +17,8 @@ T = TypeVar("T")
 N_FEATURES = 8192  # of a layer, wherever layers are compared
 LAYER_METRICS = PLAIN
 TOKENS = ("all", "cls", "mean")
+BATCHNORMS = ("batch", "running", "recalibrated")  # see `normalising`
+BATCH = 500  # images at a time: enough for a batch's statistics to stand for the data's
 _MOST, _LEAST, _PIXELS = 64, 4, 64 * 112 * 112  # of one forward pass on a CPU
 
 
@@ -29,6 +31,11 @@ def check_loaders(loaders: int) -> int:
     if loaders < 1:
         raise RSAError(f"loaders are threads that decode images, at least 1, got {loaders}")
     return loaders
+
+
+def check_batchnorm(name: str) -> None:
+    """Raise RSAError unless `normalising` knows the name."""
+    check_known(f"batchnorm is one of {', '.join(BATCHNORMS)}, not", name, BATCHNORMS)
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,8 @@
 
 To add a source, write a function of (name, choice) that returns the module and its preprocessing, and list it in
 `SOURCES` with the form of its names; the package that it needs comes from `needed` and has an extra in pyproject.toml.
+
+torch is imported where a network is made: what is known of a name alone needs none.
 """
 
 import contextlib
@@ -11,15 +13,13 @@ import sys
 from collections.abc import Callable, Iterator
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeAlias
-
-import torch
-from torch import Tensor, nn
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from ..errors import RSAError, check_known, near, reason
 from ..extensions import needed
-from .pictures import as_rgb
-from .weights import load_weights
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
 
 UNTRAINED = "untrained"
 LITE = {"efficientnet_lite0": 224, "efficientnet_lite1": 240}
@@ -27,8 +27,8 @@ _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet
 _HALF = (0.5, 0.5, 0.5)
 _TOWERS = ("vision_model", "vision_tower", "visual")  # of models of images and texts
 
-Preprocess: TypeAlias = Callable[[Any], Tensor]
-Made: TypeAlias = tuple[nn.Module, Preprocess]
+Preprocess: TypeAlias = Callable[[Any], "Tensor"]
+Made: TypeAlias = tuple["nn.Module", Preprocess]
 
 
 class ImagePreprocess:
@@ -39,7 +39,7 @@ class ImagePreprocess:
         self._size, self._norm = size, {"mean": mean, "std": std}
 
     @cached_property
-    def _transform(self) -> Callable[[Any], Tensor]:  # torchvision is slow to import, and kept layers need no image
+    def _transform(self) -> "Callable[[Any], Tensor]":
         from torchvision.transforms import InterpolationMode
         from torchvision.transforms._presets import ImageClassification
 
@@ -49,7 +49,11 @@ class ImagePreprocess:
         )
         return made
 
-    def __call__(self, image: Any) -> Tensor:
+    def __call__(self, image: Any) -> "Tensor":
+        import torch
+
+        from .pictures import as_rgb
+
         return torch.as_tensor(self._transform(as_rgb(image)))
 
     def __str__(self) -> str:
@@ -62,8 +66,11 @@ class OwnPreprocess:
     def __init__(self, transform: Callable[[Any], Any], said: str) -> None:
         self._transform, self._said = transform, " ".join(said.split())
 
-    def __call__(self, image: Any) -> Tensor:
+    def __call__(self, image: Any) -> "Tensor":
+        import torch
         from torchvision.transforms.functional import to_pil_image
+
+        from .pictures import as_rgb
 
         rgb = as_rgb(image)
         return torch.as_tensor(self._transform(rgb if hasattr(rgb, "convert") else to_pil_image(rgb)))
@@ -91,6 +98,8 @@ def from_hf(name: str, choice: str) -> Made:
 
     A type such as "vit" has no weights: "hf:vit@untrained" is built by the default configuration.
     """
+    import torch
+
     transformers = needed("transformers", "hf")
     trusted: dict[str, Any] = {"trust_remote_code": False}  # no code of the repository is run
     trusted |= {} if choice in ("", UNTRAINED) else {"revision": choice}
@@ -169,12 +178,18 @@ class _Torchvision(OwnPreprocess):
     def __init__(self, transform: Callable[[Any], Any]) -> None:
         super().__init__(transform, f"torchvision: {transform}")
 
-    def __call__(self, image: Any) -> Tensor:
+    def __call__(self, image: Any) -> "Tensor":
+        import torch
+
+        from .pictures import as_rgb
+
         return torch.as_tensor(self._transform(as_rgb(image)))
 
 
 def from_lite(name: str, choice: str) -> Made:
     """EfficientNet-Lite0 or Lite1, whose weights are a package."""
+    from .weights import load_weights
+
     if choice not in ("", UNTRAINED):
         raise RSAError(f"{name} has one set of weights; leave out @{choice} or use @{UNTRAINED}")
     networks = needed("efficientnet_lite_pytorch", "demo")
@@ -189,6 +204,8 @@ def from_lite(name: str, choice: str) -> Made:
 
 def from_file(name: str, choice: str) -> Made:
     """What a function without arguments in a file of Python returns: a module, or (module, preprocess)."""
+    from torch import nn
+
     path, _, function = name.rpartition(":")
     file = Path(path)
     if choice not in ("", UNTRAINED):
@@ -221,7 +238,7 @@ def from_file(name: str, choice: str) -> Made:
     return module, preprocess or ImagePreprocess(224)
 
 
-def _forget(module: nn.Module, name: str) -> None:
+def _forget(module: "nn.Module", name: str) -> None:
     """Give a network random weights. Raises RSAError for parameters that have no way to be reset."""
     for path, part in module.named_modules():
         reset = getattr(part, "reset_parameters", None) or getattr(part, "_reset_parameters", None)
@@ -232,11 +249,23 @@ def _forget(module: nn.Module, name: str) -> None:
             raise RSAError(f"{name}@{UNTRAINED}: {where} has no reset_parameters(); name a function without training")
 
 
-SOURCES: dict[str, tuple[str, Callable[[str, str], Made]]] = {
-    "timm": ("timm:NAME", from_timm),
-    "hf": ("hf:ORG/NAME", from_hf),
-    "open_clip": ("open_clip:ARCH/WEIGHTS", from_open_clip),
-    "torchvision": ("torchvision:NAME[@WEIGHTS]", from_torchvision),
+class _Source(NamedTuple):
+    """The form of its names, what makes a model, and the package whose version decides what a network is.
+
+    trained: the version decides its weights as well; a hub may replace those of the others.
+    """
+
+    form: str
+    make: Callable[[str, str], Made]
+    package: str = ""
+    trained: bool = False
+
+
+SOURCES = {
+    "timm": _Source("timm:NAME", from_timm, "timm"),
+    "hf": _Source("hf:ORG/NAME", from_hf),
+    "open_clip": _Source("open_clip:ARCH/WEIGHTS", from_open_clip, "open_clip_torch"),
+    "torchvision": _Source("torchvision:NAME[@WEIGHTS]", from_torchvision, "torchvision", trained=True),
 }
 
 

@@ -14,7 +14,6 @@ from .layers import plain_name
 
 KEYS = ("state_dict", "model_state_dict", "model", "module", "net", "network", "weights", "ema", "model_ema")
 PREFIXES = ("module.", "model.")  # of DataParallel and AveragedModel, and of a network kept as `self.model`
-SUFFIXES = (".pt", ".pth", ".ckpt", ".bin", ".safetensors")
 _COUNTERS = ("n_averaged",)  # of torch's AveragedModel, beside the weights
 
 

@@ -125,6 +125,13 @@ def test_the_cache_stays_within_its_size(tmp_path: Path) -> None:
         cache.keep(f"key {i}", Readout("auto"), Layers({"l": rdm}, {}))
     assert sum(file.stat().st_size for file in tmp_path.iterdir()) <= 1e4
     assert LayerCache(tmp_path, 0).limit == 0
+    assert cache.note("key") is None
+    for limit, kept in ((1e-5, {"a": [1.5, None]}), (0, None)):
+        LayerCache(tmp_path, limit).take_note("key", {"a": [1.5, None]})
+        assert LayerCache(tmp_path, limit).note("key") == kept
+    for file in tmp_path.glob("*.json"):
+        file.write_text(file.read_text().replace("1.5", "2.5"))
+    assert cache.note("key") is None
     with pytest.raises(RSAError, match="gigabytes from 0"):
         LayerCache(tmp_path, -1)
 

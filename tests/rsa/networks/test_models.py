@@ -7,6 +7,7 @@ import pytest
 import torch
 from PIL import Image
 from tgsage.rsa import RSAError, extract, load_model
+from tgsage.rsa.networks.models import decided
 from tgsage.rsa.networks.weights import load_weights
 
 from ...files import compressed
@@ -152,6 +153,29 @@ def test_bad_names_are_answered(model_file: Path, name: str, words: str) -> None
 def test_a_missing_weights_file_is_named(model_file: Path) -> None:
     with pytest.raises(RSAError, match=r"nothing.pt: no such file"):
         load_model(f"{model_file}:small", "nothing.pt")
+
+
+def test_a_name_is_known_without_loading_it_where_nothing_else_decides_its_network(
+    model_file: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / "w.pt"
+    file.write_bytes(b"one")
+    names = ["pixels", "efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite0@untrained"]
+    names += ["torchvision:resnet18", "torchvision:resnet18@untrained", "timm:resnet18@untrained"]
+    names += [f"torchvision:resnet18@{file}", "open_clip:RN50@untrained"]
+    found = [decided(name) for name in names]
+    assert all(found)
+    assert len(set(found)) == len(found)
+    assert decided("torchvision:resnet18", file) == decided(f"torchvision:resnet18@{file}")
+    before = decided("timm:resnet18", file)
+    file.write_bytes(b"two")
+    assert before
+    assert decided("timm:resnet18", file) not in ("", before)
+    for name in (f"{model_file}:small", "timm:resnet18", "hf:vit@untrained", "open_clip:RN50/openai", "nowhere"):
+        assert decided(name) == ""
+    assert decided(f"{model_file}:small", file) == decided("timm:resnet18", tmp_path / "missing.pt") == ""
+    with pytest.raises(RSAError, match="already names its weights"):
+        decided("torchvision:resnet18@untrained", file)
 
 
 def test_compressed_weights_are_refused_unread(tmp_path: Path) -> None:
