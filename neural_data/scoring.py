@@ -121,7 +121,7 @@ def score(
         Show on stderr how far the work is.
     cache : LayerCache, optional
         Where the layers of models given by name are kept, and taken from where the same model has been shown the same
-        images.
+        images; and the split halves of recordings.
 
     Returns
     -------
@@ -233,6 +233,7 @@ class Options:
                 self.seed,
                 self.data_dir,
                 self.progress,
+                self.cache,
             )
             return (chosen.keep(wanted) if wanted else chosen), stimuli
         del settings["by"]
@@ -368,6 +369,7 @@ def _teacher(
     seed: int,
     data_dir: str | Path | None,
     progress: bool,
+    cache: "LayerCache | None",
 ) -> Teacher:
     """The teacher that a name, a file or a recording stands for; settings: how a recording's RDMs are made."""
     given = {key: value for key, value in settings.items() if value is not None}
@@ -388,7 +390,7 @@ def _teacher(
         name, make = str(teacher), partial(load_teacher, teacher, data_dir=data_dir, layout=layout, stimuli=stimuli)
     given |= {"seed": seed, "splits": given.get("splits", SPLITS if similarity == "rdm" else 0)}
     with bar(progress, f"{name}: split halves", given["splits"]) as done:
-        return make(progress=done, **given)
+        return make(progress=done, cache=cache, **given)
 
 
 def shown_for(

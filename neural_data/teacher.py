@@ -1,6 +1,6 @@
 """Teachers made of recordings, and of sources that publish RDMs only."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,12 +20,14 @@ from .recordings.recording import in_window
 from .recordings.selection import select
 from .regions import make_features, make_rdms, responses
 from .reliability.animals import subject_ceiling
-from .reliability.split_half import LEAST, split_half
+from .reliability.kept import halves_by_target
+from .reliability.split_half import LEAST
 from .settings import GUESSED, SPLITS, Layout, RegionSettings, window_text
 
 if TYPE_CHECKING:
     import xarray
 
+    from ..rsa.networks.cache import LayerCache
     from ..rsa.networks.stimuli import Images
 
 _STATED = ("source", "unit", "level", "scale", "window", "repeats", "selected", "read_as", "left_out", "note")
@@ -47,6 +49,7 @@ def as_teacher(
     name: str = "",
     features: bool = False,
     progress: Callable[[int], object] = lambda steps: None,
+    cache: "LayerCache | None" = None,
 ) -> Teacher:
     """Make a teacher of a recording: the RDM of each region with its noise ceiling.
 
@@ -65,6 +68,8 @@ def as_teacher(
     features : bool
         Also keep the responses behind the RDMs, for similarities that compare features. Of more than 10,000 conditions
         they are kept alone, without RDMs and ceilings.
+    cache : LayerCache, optional
+        Where the split halves of a recording of the same content and settings are noted.
 
     Returns
     -------
@@ -103,15 +108,14 @@ def as_teacher(
     else:
         sampled: dict[str, Any] = {"splits": splits, "seed": seed, "method": method, "progress": progress}
         try:
-            halves = split_half(recording, by=by, level=level, scale=scale, metric=metric, **sampled)
+            halves = halves_by_target(recording, settings, cache=cache, **sampled)
         except RSAError as error:
             stated["ceiling"] = f"none: {error}"
         else:
-            rdms = {target: _with_reliability(rdm, halves.sel(target=target)) for target, rdm in rdms.items()}
-            known = halves.sel(target=list(rdms))
-            ceilings = {t: (c, c) for t, c in zip(rdms, known["ceiling"].values.tolist(), strict=True) if c > 0}
+            rdms = {target: _with_reliability(rdm, halves[target]) for target, rdm in rdms.items()}
+            ceilings = {target: (c, c) for target in rdms if (c := halves[target]["ceiling"]) > 0}
             reliability = f"{how} split-half reliability (corrected Spearman-Brown), {splits} splits, seed {seed}"
-            without = [f"none for {reason}" for reason in known["reason"].values.tolist() if reason]
+            without = [f"none for {reason}" for target in rdms if (reason := halves[target]["reason"])]
             stated["ceiling"] = "; ".join([reliability, *without])
     identifier = str(recording.attrs.get("identifier", ""))
     said: dict[str, Any] = {"method": method, "attrs": stated, **stimuli_of(recording, by)}
@@ -134,14 +138,14 @@ def _how(method: str) -> str:
     return f"{method} of normal variables with r = sqrt of" if ranked else f"{method}, sqrt of"
 
 
-def _with_reliability(rdm: RDM, halves: "xarray.Dataset") -> RDM:
+def _with_reliability(rdm: RDM, halves: Mapping[str, Any]) -> RDM:
     names = {"reliability": "reliability", "spearman_brown": "spearman_brown", "ceiling": "ceiling", "r": "split_r"}
-    numbers = {name: float(halves[key]) for key, name in names.items()}
+    numbers = {name: halves[key] for key, name in names.items()}
     attrs = {**rdm.attrs, **{key: round(number, 6) if np.isfinite(number) else None for key, number in numbers.items()}}
-    if not int(halves["stimuli"]):
+    if not halves["stimuli"]:
         return rdm.replace(attrs=attrs)
     for what, here in (("stimuli", len(rdm)), ("neuroids", rdm.attrs["neuroids"])):
-        if (used := int(halves[what])) != here and (what == "neuroids" or rdm.by == "stimulus"):
+        if (used := halves[what]) != here and (what == "neuroids" or rdm.by == "stimulus"):
             attrs[f"reliability_{what}"] = used
     return rdm.replace(attrs=attrs)
 
@@ -164,6 +168,7 @@ def load_teacher(
     layout: Layout = GUESSED,
     stimuli: "str | Path | Images | None" = None,
     progress: Callable[[int], object] = lambda steps: None,
+    cache: "LayerCache | None" = None,
 ) -> Teacher:
     """Load a teacher by name or file: a recording, published RDMs, or what `Teacher.save` wrote.
 
@@ -188,6 +193,8 @@ def load_teacher(
         Images of a recording, whose table has columns for `by` and `where`; those that it names by default.
     progress : callable, optional
         Called with the number of split halves done.
+    cache : LayerCache, optional
+        As in `as_teacher`.
 
     Raises
     ------
@@ -208,7 +215,7 @@ def load_teacher(
     if not publishes_rdms(name_or_path, layout):
         recording = load_as(name_or_path, data_dir, replace(layout, window=window), where, by, stimuli)
         name = str(recording.attrs.get("identifier", "")) or Path(name_or_path).name
-        return as_teacher(recording, name=name, features=features, progress=progress, **given)
+        return as_teacher(recording, name=name, features=features, progress=progress, cache=cache, **given)
     if where or layout.given:
         what = "a condition" if where else layout.given[0]
         raise RSAError(f"{what} is for recordings, and {name_or_path} holds RDMs as they are")

@@ -168,7 +168,7 @@ def test_a_teacher_has_the_rdms_that_it_was_made_with_unless_others_are_asked_fo
         Objective(SPACE, digits, recipe="digits", epochs=0, teacher=file, by="category_name")
     sites = from_arrays(rng.random((40, 9)), stimulus_id=[str(i // 2) for i in range(40)], region=["IT"] * 9)
     save_recording(sites, tmp_path / "r.nc")
-    monkeypatch.setattr("tgsage.neural_data.teacher.split_half", None)  # nobody reads the ceilings of a search
+    monkeypatch.setattr("tgsage.neural_data.teacher.halves_by_target", None)  # nobody reads the ceilings of a search
     made = make_teacher(tmp_path / "r.nc", digits)
     assert (made.by, own_by(str(tmp_path / "r.nc")), made.ceilings) == ("stimulus", "stimulus", {})
 
