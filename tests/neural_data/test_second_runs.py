@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from tgsage.neural_data import as_teacher, from_arrays
-from tgsage.neural_data.reliability import kept
+from tgsage.neural_data.reliability.split_half import split_half
 from tgsage.rsa import LayerCache
 
 WARM = """
@@ -42,13 +42,12 @@ def test_neither_the_network_nor_torch_is_loaded_again(images: Path, tmp_path: P
 
 def test_a_recording_is_not_halved_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     halved: list[int] = []
-    real = kept.split_half
 
     def counted(*arguments: Any, **settings: Any) -> Any:
         halved.append(1)
-        return real(*arguments, **settings)
+        return split_half(*arguments, **settings)
 
-    monkeypatch.setattr(kept, "split_half", counted)
+    monkeypatch.setattr("tgsage.neural_data.reliability.kept.split_half", counted)
     rng = np.random.default_rng(0)
     truth = rng.normal(size=(10, 16))
     values = (truth[:, None] + rng.normal(size=(10, 4, 16))).reshape(40, 16)
