@@ -13,7 +13,6 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
     "sphinx.ext.napoleon",
-    "sphinx.ext.mathjax",
     "sphinx_gallery.gen_gallery",
 ]
 source_suffix = {".md": "markdown", ".rst": "restructuredtext"}
@@ -21,7 +20,7 @@ exclude_patterns = ["tutorials", "gallery/*.ipynb", "gallery/sg_execution_times.
 templates_path = ["_templates"]
 default_role = "literal"
 
-myst_enable_extensions = ["colon_fence", "dollarmath"]
+myst_enable_extensions = ["colon_fence"]
 myst_heading_anchors = 3
 
 html_theme = "pydata_sphinx_theme"
@@ -30,6 +29,7 @@ html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_sidebars = {"api/*": []}  # a hundred names beside each of a hundred pages cost more than they help
 html_show_sourcelink = html_copy_source = False
+html_context = {"default_mode": "auto"}  # light or dark, as the reader's system has it
 html_theme_options = {"navigation_with_keys": False, "show_prev_next": False, "secondary_sidebar_items": ["page-toc"]}
 
 autosummary_generate = True

@@ -224,5 +224,5 @@ def efficiency_figure(found: Results) -> "Figure":
         row[0].set_ylabel(f"{label}:\nmature performance (%)")
         for axes in row:
             axes.grid(alpha=0.25)
-    legend_below(figure, grid[0, 0], ncols=2)
+    legend_below(figure, grid[0, 0], ncols=min(2, len(searchers)))
     return figure

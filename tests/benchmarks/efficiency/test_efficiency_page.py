@@ -1,12 +1,13 @@
 """What is said about a study of efficiency: every number from its file, and one command from nothing to the page."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from scipy.stats import ttest_1samp
 from tgsage.benchmarks.efficiency.comparison import Results, compare, read_results, write_results
-from tgsage.benchmarks.efficiency.page import answer, table_1
+from tgsage.benchmarks.efficiency.page import answer, efficiency_figure, table_1
 from tgsage.benchmarks.efficiency.searches import Study
 from tgsage.benchmarks.pages.experiments import write_page
 from tgsage.benchmarks.pool.making import Maker
@@ -37,6 +38,13 @@ def test_a_result_file_gives_back_what_was_found(found: Results, tmp_path: Path)
         assert one.mean == pytest.approx(other.mean, abs=1e-5)
         assert (one.searcher, one.goal, one.cells, one.step) == (other.searcher, other.goal, other.cells, other.step)
     assert "torch" in versions
+
+
+def test_the_legend_is_as_wide_as_one_panel(found: Results) -> None:
+    figure = efficiency_figure(replace(found, runs=[run for run in found.runs if run.searcher == "random"]))
+    figure.draw_without_rendering()
+    legend = figure.legends[0].get_window_extent()
+    assert figure.bbox.x0 <= legend.x0 < legend.x1 <= figure.bbox.x1
 
 
 def test_the_page_is_made_of_the_file_alone(found: Results, tmp_path: Path) -> None:
