@@ -71,6 +71,34 @@ def columns_beside(
     return found
 
 
+def plain_fields(
+    labels: tuple[str, ...], rows: Sequence[str] | None, title: str, *, name: Any, by: Any, descriptors: Any, attrs: Any
+) -> dict[str, Any]:
+    """Check and convert what goes with values; rows: the index that the labels came with."""
+    return {
+        "labels": labels,
+        "name": str(name or ""),
+        "by": text_field(by, f"{title}: by", "stimulus"),
+        "descriptors": columns_beside(descriptors, labels, title, rows),
+        "attrs": attr_fields(attrs, title),
+    }
+
+
+def write_fields(
+    group: "h5py.Group", *, labels: Sequence[str], descriptors: Mapping[str, Array], attrs: object, **texts: str
+) -> None:
+    """Store what goes with values beside them in an open HDF5 group."""
+    from .io.hdf5 import write_array
+
+    write_array(group, "labels", np.array(labels, object))
+    for i, (key, column) in enumerate(descriptors.items()):
+        write_array(group, f"descriptor{i}", column)
+        group[f"descriptor{i}"].attrs["name"] = key
+    for key, text in texts.items():
+        group.attrs[key] = text
+    group.attrs["attrs"] = json.dumps(attrs)
+
+
 @dataclass(frozen=True, eq=False, repr=False, init=False)
 class Labelled:
     """Read-only values about conditions that have names: the common part of RDMs and features."""
@@ -84,14 +112,12 @@ class Labelled:
 
     _texts: ClassVar[tuple[str, ...]] = ("name", "by")  # fields that are stored as texts
 
-    def _set(self, values: Array, rows: Sequence[str] | None, title: str, **given: Any) -> None:
+    def _set(
+        self, values: Array, rows: Sequence[str] | None, title: str, *, labels: tuple[str, ...], **given: Any
+    ) -> None:
         """Set the fields, values and labels being checked; rows: the index that the labels came with."""
         values.flags.writeable = False
-        given["name"] = str(given["name"] or "")
-        given["by"] = text_field(given["by"], f"{title}: by", "stimulus")
-        given["descriptors"] = columns_beside(given["descriptors"], given["labels"], title, rows)
-        given["attrs"] = attr_fields(given["attrs"], title)
-        for key, value in {"values": values, **given}.items():
+        for key, value in {"values": values, **plain_fields(labels, rows, title, **given)}.items():
             object.__setattr__(self, key, value)
 
     def __len__(self) -> int:
@@ -153,17 +179,12 @@ class Labelled:
         from .io.hdf5 import write_array
 
         write_array(group, "values", self.values)
-        write_array(group, "labels", np.array(self.labels, object))
-        for i, (key, column) in enumerate(self.descriptors.items()):
-            write_array(group, f"descriptor{i}", column)
-            group[f"descriptor{i}"].attrs["name"] = key
-        for key in self._texts:
-            group.attrs[key] = getattr(self, key)
-        group.attrs["attrs"] = json.dumps(self.attrs)
+        texts = {key: getattr(self, key) for key in self._texts}
+        write_fields(group, labels=self.labels, descriptors=self.descriptors, attrs=self.attrs, **texts)
 
     @classmethod
     def read(cls, group: "h5py.Group") -> Self:
-        """Read from an open HDF5 group.
+        """Read from an open HDF5 group; values beyond 256 MB stay in the file and are mapped into memory.
 
         Returns
         -------
@@ -174,12 +195,12 @@ class Labelled:
         RSAError
             For a group that lacks a field or holds values that the constructor refuses.
         """
-        from .io.hdf5 import read_column, read_json, read_text
+        from .io.hdf5 import read_column, read_json, read_or_map, read_text
 
         stored = [f"descriptor{i}" for i in range(len(group)) if f"descriptor{i}" in group]
         make: Callable[..., Self] = cls
         return make(
-            read_column(group, "values", limit=math.inf),
+            read_or_map(group, "values"),
             read_column(group, "labels"),
             descriptors={read_text(group[place], "name"): read_column(group, place) for place in stored},
             attrs=read_json(group, "attrs"),

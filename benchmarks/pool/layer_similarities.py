@@ -7,8 +7,7 @@ import numpy.typing as npt
 
 from ...rsa import RDM, RSAError, Teacher
 from ...rsa.errors import check_known, listing
-from ...rsa.rdm import _kernels
-from ...rsa.rdm.comparison import method_named, ranks
+from ...rsa.rdm.comparison import method_named, ranks, row_sums
 from ...rsa.types import Array
 from .pool import Pool, View
 
@@ -54,7 +53,7 @@ def _units(rows: npt.NDArray[np.floating], n: int, method: str, *, whiten: bool 
         values = values - values.mean(axis=1, dtype=np.float64, keepdims=True).astype(np.float32)
     squares = np.einsum("ij,ij->i", values, values, dtype=np.float64)
     if how.whitened and len(values):
-        means = np.stack([_kernels.row_sums(row, n) for row in values]) / n
+        means = np.stack([row_sums(row, n) for row in values]) / n
         grand = means.mean(axis=1)
         squares = squares - n * (means**2).sum(axis=1) + n * n * grand**2 / 2
         if whiten:

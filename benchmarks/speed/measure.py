@@ -19,6 +19,7 @@ ROWS = {  # name of the row and of its function -> module
     "tg": "networks",
     "memory": "networks",
     "draws": "rdms",
+    "disk": "rdms",
     "ceilings": "ceilings",
     "models": "models",
     "time": "over_time",

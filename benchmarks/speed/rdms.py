@@ -1,14 +1,16 @@
 """RDMs, their comparison and its bootstrap: against the bare matrix product, and against rsatoolbox."""
 
+import tempfile
 import time
 from collections.abc import Iterator
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 
 from ...rsa import RDM, bootstrap, compare, compute_rdm
 from ...rsa.types import Array
-from .environment import optional
+from .environment import optional, peak_of, resident_memory
 from .timing import Result, faster, race
 
 
@@ -82,6 +84,28 @@ def draws(quick: bool) -> Iterator[Result]:
         seconds = time.perf_counter() - start
         case = f"{method}, n = {size}, 10 layers x 3 targets x {number} draws"
         yield Result("draws", case, seconds, "s", most, False, [seconds])
+
+
+def disk(quick: bool) -> Iterator[Result]:
+    """RDMs that do not fit in memory, computed into files and compared there: memory on top of the features."""
+    n = 1000 if quick else 30_000
+    x, y = features(n, 256)
+    with tempfile.TemporaryDirectory() as folder:
+        files = [Path(folder) / name for name in ("a.h5", "b.h5")]
+        made: list[RDM] = []
+
+        def compute() -> None:
+            made[:] = [compute_rdm(side, out=file) for side, file in zip((x, y), files, strict=True)]
+
+        def score() -> None:
+            for method in ("pearson", "cosine-whitened"):
+                compare(*made, method=method)
+
+        compute_rdm(x[:500], out=files[0])
+        for what, call in (("computed into files", compute), ("compared there", score)):
+            held = resident_memory()
+            taken = max(0, peak_of(call) - held) / 1e9
+            yield Result("disk", f"two RDMs of {n} stimuli, {what}, memory on top", taken, "GB", 0.5)
 
 
 def features(n: int, f: int) -> tuple[Array, Array]:

@@ -170,10 +170,13 @@ def permuted_products(vectors, square, orders, out):
 
 
 @njit(fastmath=_FAST)
-def product_rows(a, centre_a, rows_a, b, centre_b, rows_b, n):
-    """sum over j of (a_ij - centre_a - rows_a_i - rows_a_j) times the same of b, for every i, the pair ii left out."""
+def product_rows(a, centre_a, rows_a, b, centre_b, rows_b, n, start, stop):
+    """sum over j of (a_ij - centre_a - rows_a_i - rows_a_j) times the same of b, for every i, the pair ii left out.
+
+    What rows start..stop of the upper triangles add to that.
+    """
     sums = np.zeros(n)
-    for i in range(n - 1):
+    for i in range(start, min(stop, n - 1)):
         base = i * n - i * (i + 1) // 2 - i - 1
         own_a, own_b, total = centre_a + rows_a[i], centre_b + rows_b[i], 0.0
         for j in range(i + 1, n):

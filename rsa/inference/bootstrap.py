@@ -20,9 +20,9 @@ import numpy.typing as npt
 
 from ..errors import RSAError, as_mapping, check_whole, listing
 from ..fields import Labelled
+from ..io.mapped import forget, pieces
 from ..labels import KINDS, beside, check_names
-from ..rdm._kernels import row_sums
-from ..rdm.comparison import Method, align, method_named, ranks
+from ..rdm.comparison import Method, align, method_named, ranks, row_sums
 from ..rdm.rdm import RDM
 from ..types import Array, Attr
 from . import _kernels as kernels
@@ -34,6 +34,7 @@ LEAST = 5  # stimuli or groups; with fewer, draws repeat each other
 BINS = 2**16  # with more different values neighbours count as ties: off by 4e-7 at 400 stimuli, less with more
 _CONSTANT = 1e-12  # share of its raw squares below which an RDM's centred squares are rounding
 _ROWS = 256  # rows of the matrices in work at once
+_SAMPLE = 2**20  # values whose median stands for that of all
 
 
 @dataclass(frozen=True)
@@ -247,6 +248,17 @@ def places(values: Array, method: Method) -> Array:
     return place.astype(np.uint16)
 
 
+def _mean(values: Array) -> float:
+    total = sum(float(values[at].sum(dtype=np.float64)) for at in pieces(values, n=values.size))
+    return total / values.size
+
+
+def _middle(values: Array) -> float:
+    """The median of about a million of the values."""
+    step = values.size // _SAMPLE + 1
+    return float(np.median(np.concatenate([values[at][::step] for at in pieces(values, n=values.size)])))
+
+
 class Sides:
     """Layers and targets over the same stimuli in one order, as a method compares them under weights of stimuli."""
 
@@ -262,7 +274,7 @@ class Sides:
         """
         for rdm in self.rdms:
             least = rdm.values[0] if self.method.centred else 0.0
-            if (rdm.values == least).all():
+            if all(bool((rdm.values[at] == least).all()) for at in pieces(rdm.values, n=rdm.values.size)):
                 raise RSAError(f"{rdm!r} is constant ({least:g}), so its {self.method.name} similarity is undefined")
         values, slopes = np.empty(self.shape), np.empty((*self.shape, self.n))
         if self.method.concordance:
@@ -291,7 +303,7 @@ class Sides:
         and copies are zero apart.
         """
         rdms, n = self.rdms, self.n
-        centres = [float(rdm.values.mean(dtype=np.float64)) if self.method.centred else 0.0 for rdm in rdms]
+        centres = [_mean(rdm.values) if self.method.centred else 0.0 for rdm in rdms]
         means = [np.zeros(n)] * len(rdms)
         if self.method.whitened:
             sums = [row_sums(rdm.values, n) - (n - 1) * centre for rdm, centre in zip(rdms, centres, strict=True)]
@@ -299,7 +311,11 @@ class Sides:
 
         def rows(k: int, m: int) -> Array:
             sides = rdms[k].values, centres[k], means[k], rdms[m].values, centres[m], means[m]
-            part: Array = kernels.product_rows(*sides, n) + 4 * means[k] * means[m]
+            parts = [
+                kernels.product_rows(*sides, n, rows.start, rows.stop)
+                for rows in pieces(rdms[k].values, rdms[m].values, n=n, width=n)
+            ]
+            part: Array = np.sum(parts, axis=0) + 4 * means[k] * means[m]
             return part
 
         return rows
@@ -353,7 +369,7 @@ class Sides:
         rdms, n, method = self.rdms, self.n, self.method
         size, draws = len(rdms), len(weights)
         w = np.ascontiguousarray(weights.T, np.float64)
-        centres = [float(np.median(rdm.values)) if method.centred else 0.0 for rdm in rdms]
+        centres = [_middle(rdm.values) if method.centred else 0.0 for rdm in rdms]
         sums, products = np.zeros((size, draws)), {pair: np.zeros(draws) for pair in pairs}
         rows = np.zeros((size, n, draws)) if method.whitened else None
         for start in range(0, n - 1, _ROWS):
@@ -362,6 +378,7 @@ class Sides:
             tiles = np.empty((size, stop - start, n - start))
             for k, rdm in enumerate(rdms):
                 kernels.upper_rows(rdm.values, centres[k], n, start, stop, tiles[k])
+                forget(rdm.values)
                 inner = tiles[k] @ rest
                 sums[k] += np.einsum("ib,ib->b", own, inner)
                 if rows is not None:

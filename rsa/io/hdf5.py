@@ -1,6 +1,8 @@
 """HDF5 files: those of others are untrusted (opened after a probe, all sizes checked), and so are tgsage's own."""
 
 import json
+import math
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 
 MAX_INFLATION = 1100  # deflate compresses 1032 : 1 at most; a file that claims more lies
 MAX_BYTES = 2**30  # of one column, of four chunks, and of anything read into memory at once
+MAPPED = 2**28  # bytes beyond which plain numbers stay in their file
 
 
 @contextmanager
@@ -107,6 +110,24 @@ def read_column(group: "h5py.Group", name: str, *, limit: float = MAX_BYTES) -> 
     if attribute(data, "dtype") == "bool":  # how xarray stores booleans in netCDF
         values = values.astype(bool)
     return np.asarray(values, values.dtype.newbyteorder("="))
+
+
+def read_or_map(group: "h5py.Group", name: str) -> Array:
+    """Read numbers, or map them from the file where they are many and stored as memory holds them.
+
+    Numbers that are mapped are read only. Raises RSAError for a file that is shorter than they are.
+    """
+    data, kinds = plain_dataset(group, name), (np.dtype(np.float32), np.dtype(np.float64))
+    start, size = data.id.get_offset(), data.size * data.dtype.itemsize
+    if size <= MAPPED or data.dtype not in kinds or start is None or start % data.dtype.itemsize:
+        return read_column(group, name, limit=math.inf)
+    with Path(data.file.filename).open("rb") as raw:
+        now = os.fstat(raw.fileno())
+        if not os.path.samestat(now, os.fstat(data.file.id.get_vfd_handle())):
+            raise RSAError("it was replaced while it was read")
+        if start + size > now.st_size:
+            raise RSAError(f"{name} claims {size} bytes from byte {start}, beyond the end of the file")
+        return np.asarray(np.memmap(raw, data.dtype, "r", start, data.shape))
 
 
 def attribute(item: "h5py.Group | h5py.Dataset", name: str) -> str | int | float | None:

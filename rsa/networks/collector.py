@@ -14,9 +14,10 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import RSAError, listing, reason
+from ..io.mapped import forget
 from ..rdm.distances import compute_rdm
 from ..rdm.rdm import RDM
-from ..similarity.features import Features, averaged_over, forget
+from ..similarity.features import Features, averaged_over
 from ..types import Array, Attr
 from .hooks import Activations, listening
 from .layers import CLASS_TOKENS, Layer, choose_layers, has_class_token, hidden_in

@@ -68,7 +68,7 @@ def rank_rows(x, out):
 
 @njit()
 def _condense(gram, i, out):
-    n = gram.shape[0]
+    n = gram.shape[1]
     base = i * n - i * (i + 1) // 2
     row, values = gram[i, i + 1 :], out[base : base + n - 1 - i]
     for j in range(row.size):
@@ -77,8 +77,8 @@ def _condense(gram, i, out):
 
 @njit(parallel=True)
 def condense_similarity(gram, out):
-    """`1 - gram` above the diagonal, clipped to [0, 2], in `pdist` order."""
-    for i in prange(gram.shape[0] - 1):
+    """`1 - gram` above the diagonal, clipped to [0, 2], in `pdist` order; gram: all rows, or the first."""
+    for i in prange(min(gram.shape[0], gram.shape[1] - 1)):
         _condense(gram, i, out)
 
 
@@ -150,10 +150,10 @@ def correlation_pairwise_complete(x, out, shared):
 
 
 @njit(parallel=True)
-def gather_pairs(values, n, order, out):
-    """The condensed matrix of the `order`-ed subset of an n x n condensed matrix."""
+def gather_pairs(values, n, order, start, stop, out):
+    """Rows start..stop of the condensed matrix of the `order`-ed subset of an n x n condensed matrix."""
     m = order.size
-    for p in prange(m - 1):
+    for p in prange(start, min(stop, m - 1)):
         base = p * m - p * (p + 1) // 2 - p - 1
         for q in range(p + 1, m):
             i, j = min(order[p], order[q]), max(order[p], order[q])
@@ -170,10 +170,9 @@ def _in_order(parts):
 
 
 @njit(parallel=True, fastmath=_FAST)
-def moments(values, shift):
-    """Sum and sum of squares of `values - shift`, and how many values are not equal to the first."""
+def moments(values, shift, first):
+    """Sum and sum of squares of `values - shift`, and how many values are not equal to `first`."""
     totals, squares, others = np.zeros(PARTS), np.zeros(PARTS), np.zeros(PARTS, np.int64)
-    first = values[0]
     for part in prange(PARTS):
         chunk = values[part * values.size // PARTS : (part + 1) * values.size // PARTS]
         total, square, different = 0.0, 0.0, 0
@@ -201,12 +200,12 @@ def centred_dot(a, mean_a, b, mean_b):
 
 
 @njit(parallel=True, fastmath=_FAST)
-def row_sums(values, n):
-    """Row sums of the square matrix (zero diagonal) behind a condensed one."""
+def row_sums(values, n, start, stop):
+    """What rows start..stop of a condensed matrix add to the row sums of the square one (zero diagonal)."""
     parts = np.zeros((PARTS // 4, n))
     for part in prange(PARTS // 4):
         sums = parts[part]
-        for i in range(part, n - 1, PARTS // 4):
+        for i in range(start + part, min(stop, n - 1), PARTS // 4):
             base = i * n - i * (i + 1) // 2
             row, below = values[base : base + n - 1 - i], sums[i + 1 :]
             total = 0.0

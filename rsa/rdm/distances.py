@@ -5,9 +5,11 @@ A loop over pairs belongs in `_kernels.py`, the formula and its source in the do
 """
 
 import math
+import shutil
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import numpy as np
@@ -15,12 +17,15 @@ import numpy.typing as npt
 import scipy.linalg.blas
 
 from ..errors import RSAError, check_known, listing
-from ..fields import columns_beside
+from ..fields import columns_beside, plain_fields, write_fields
+from ..io.mapped import blocks, forget
+from ..io.storage import check_writable
 from ..labels import Labels, as_matrix, beside, named_rows, named_square, order_of, row_labels, row_names, unique
 from ..types import Array, Attr
 from . import _kernels
 from .crossnobis import crossnobis, crossvalidated_correlation, encoded, noise_precision, whiten
 from .rdm import RDM
+from .strips import STRIP, strips
 
 if TYPE_CHECKING:
     import torch
@@ -52,6 +57,8 @@ class Metric:
         Crossvalidated over folds.
     precision : bool
         Takes the precision of the noise.
+    by_strips : bool
+        Can be computed a strip of rows at a time, for RDMs that do not fit in memory.
     """
 
     name: str
@@ -63,6 +70,7 @@ class Metric:
     squared: bool = False
     folded: bool = False
     precision: bool = False
+    by_strips: bool = False
 
 
 def compute_rdm(
@@ -79,6 +87,7 @@ def compute_rdm(
     descriptors: Mapping[str, Sequence[Any] | Array] | None = None,
     attrs: Mapping[str, Attr] | None = None,
     overwrite: bool = False,
+    out: str | Path | None = None,
 ) -> RDM:
     """Compute the dissimilarities between all pairs of rows.
 
@@ -109,13 +118,17 @@ def compute_rdm(
         Fields of the RDM.
     overwrite : bool
         The array of features may be used as working memory, which saves a copy of it.
+    out : str or Path, optional
+        HDF5 file to compute a large RDM into, a strip of rows at a time: "correlation" and "cosine" within 0.5 GB of
+        memory beside the features, which may be mapped from a file themselves. It is written completely or not at all,
+        and what is returned is what `RDM.load` makes of it.
 
     Raises
     ------
     RSAError
         Naming the row without variance, with NaN or infinity; for fewer than 2 rows, repeated or missing labels,
-        missing groups, an unknown metric, arguments that do not fit the metric, and correlations over fewer than 3
-        features, which are 1 or -1 whatever these are.
+        missing groups, an unknown metric, arguments that do not fit the metric, correlations over fewer than 3
+        features, which are 1 or -1 whatever these are, and a file that cannot be written.
 
     Warns
     -----
@@ -140,7 +153,7 @@ def compute_rdm(
            [2. , 1.9, 0. ]])
     """
     how = metric_named(metric)
-    _check_arguments(how, groups, folds, precision, missing)
+    _check_arguments(how, groups, folds, precision, missing, out)
     x, own = named_rows(features, guess=labels is None and groups is None)
     rows = own or row_names(labels)
     x, own = _as_matrix(x), row_labels(own, labels)
@@ -165,6 +178,8 @@ def compute_rdm(
         order = order_of(sides, row_names(features, 1), "precision")
         precision = given if order is None else given[np.ix_(order, order)]
     _check_width(x.shape[1], how, f"{name}: " if name else "")
+    if groups is None and descriptors:
+        descriptors = columns_beside(descriptors, names, f"RDM '{name}'" if name else "RDM", rows)
     if group_names is not None:
         _check_finite(x, names)
     if folds is not None:
@@ -175,6 +190,8 @@ def compute_rdm(
             x, names = group_means(x, group_names)
         if len(names) < 2:
             raise RSAError(f"an RDM needs at least 2 {'groups' if group_names else 'rows'}, got {len(names)}")
+        if out is not None:
+            return _to_file(x, names, how, out, by=by, name=name, descriptors=descriptors, attrs=attrs)
         if missing == "pairwise":
             values = _pairwise_complete(_numpy(x), names)
         elif precision is not None:
@@ -183,8 +200,6 @@ def compute_rdm(
         else:
             values = _dissimilarities(x, how, names, overwrite)
     values.flags.writeable = False  # the RDM keeps it without a copy
-    if groups is None and descriptors:
-        descriptors = columns_beside(descriptors, names, f"RDM '{name}'" if name else "RDM", rows)
     names = Labels(names)  # checked above
     return RDM(values, names, metric=metric, name=name, by=by, descriptors=descriptors, attrs=attrs)
 
@@ -195,7 +210,14 @@ def metric_named(name: str) -> Metric:
     return _REGISTRY[name]
 
 
-def _check_arguments(metric: Metric, groups: object, folds: object, precision: object, missing: str) -> None:
+def _check_arguments(
+    metric: Metric, groups: object, folds: object, precision: object, missing: str, out: str | Path | None
+) -> None:
+    if out is not None:
+        if missing != "raise" or not metric.by_strips:
+            take = " and ".join(other.name for other in _REGISTRY.values() if other.by_strips)
+            raise RSAError(f"out= is for {take} without missing values; other RDMs are computed in memory")
+        check_writable(out)
     if missing not in ("raise", "pairwise"):
         raise RSAError(f"missing is 'raise' or 'pairwise', not {missing!r}")
     if missing == "pairwise" and (metric.name != "correlation" or groups is not None):
@@ -287,6 +309,32 @@ def _dissimilarities(x: Any, metric: Metric, names: Sequence[str], overwrite: bo
     return cast(Array, metric.condensed(_numpy(x), names, metric, overwrite))
 
 
+def _to_file(x: Any, names: Sequence[str], metric: Metric, out: str | Path, name: str, **given: Any) -> RDM:
+    """Compute the RDM into a file. Raises RSAError for one that the disk has no room for, before any work."""
+    from ..io.hdf5 import writing
+
+    x, n = _numpy(x), len(x)
+    fields = plain_fields(Labels(names), None, f"RDM '{name}'" if name else "RDM", name=name, **given)
+    pairs = n * (n - 1) // 2
+    needed, free = pairs * x.dtype.itemsize, shutil.disk_usage(Path(out).resolve().parent).free
+    if needed > free:
+        raise RSAError(f"cannot write {out}: {pairs} values need {needed / 1e9:.1f} GB, and {free / 1e9:.1f} are free")
+
+    def standardised(rows: slice) -> tuple[Array, Array]:
+        block = np.array(x[rows])
+        forget(x)
+        return _standardised(block, metric, True)
+
+    states = [standardised(rows)[1] for rows in blocks(n, x.shape[1], STRIP)]
+    _check_rows(np.concatenate(states), metric, names)
+    with writing(out, "rdm") as file:
+        values = file.create_dataset("values", (pairs,), x.dtype)
+        for place, part in strips(n, x.shape[1], lambda rows: standardised(rows)[0]):
+            values[place] = part
+        write_fields(file, metric=metric.name, **fields)
+    return RDM.load(out)
+
+
 def _straight(x: Array, names: Sequence[str], metric: Metric, overwrite: bool) -> Array:
     """Euclidean distances, from the Gram matrix."""
     x, scale = _in_range(x, 1e15 if x.dtype == np.float32 else 1e100)
@@ -328,15 +376,25 @@ def unit_rows(x: Array, names: Sequence[str], metric: Metric, *, overwrite: bool
 
     Raises RSAError naming the rows with NaN or infinity and those without variance.
     """
+    z, state = _standardised(x, metric, overwrite)
+    _check_rows(state, metric, names, hint)
+    return z
+
+
+def _standardised(x: Array, metric: Metric, overwrite: bool) -> tuple[Array, Array]:
+    """Rows of length one, and for every row whether it is one."""
     if x.dtype == np.float64:  # float32 is summed in float64
         x, _ = _in_range(x, 1e100)
     state = np.empty(len(x), np.int8)
     z = x if x.flags.writeable and overwrite else np.empty_like(x)
     standardise = _kernels.standardise_rows_alone if x.size < _ALONE else _kernels.standardise_rows
     standardise(x, metric.centred, z, state)
+    return z, state
+
+
+def _check_rows(state: Array, metric: Metric, names: Sequence[str], hint: str = "") -> None:
     _fail(f"holds NaN or infinity{hint}", state == _kernels.NOT_FINITE, names)
     _fail_constant(state == _kernels.CONSTANT, metric, names)
-    return z
 
 
 def _in_range(x: Array, most: float) -> tuple[Array, float]:
@@ -402,9 +460,9 @@ def _above(square: "torch.Tensor") -> "torch.Tensor":
 _REGISTRY = {
     metric.name: metric
     for metric in (
-        Metric("correlation", _angular, _angular_on_device, least=3, centred=True),
+        Metric("correlation", _angular, _angular_on_device, least=3, centred=True, by_strips=True),
         Metric("spearman", _angular, least=3, centred=True, ranked=True),
-        Metric("cosine", _angular, _angular_on_device, least=2),
+        Metric("cosine", _angular, _angular_on_device, least=2, by_strips=True),
         Metric("euclidean", _straight, _straight_on_device),
         Metric("sqeuclidean", _straight, _straight_on_device, squared=True),
         Metric("mahalanobis", _straight, squared=True, precision=True),  # of whitened features, per feature

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from ..errors import RSAError, listing, reason
 from ..fields import Labelled, text_field
+from ..io.mapped import pieces
 from ..labels import as_matrix, check_labels, named_square, plain, row_labels, row_names, unique
 from ..notebooks import as_html
 from ..types import Array, Attr
@@ -29,7 +30,8 @@ class RDM(Labelled):
     Attributes
     ----------
     values : array (n(n-1)/2,)
-        In the order of `scipy.spatial.distance.pdist`, float32 or float64, all finite.
+        In the order of `scipy.spatial.distance.pdist`, float32 or float64, all finite. An array mapped from a file
+        (`numpy.memmap`, mode "r") stays there.
     labels : tuple of str (n,)
         Unique names of the conditions.
     metric : str
@@ -88,8 +90,10 @@ class RDM(Labelled):
             raise RSAError(
                 f"{title}: {n} labels need condensed values of shape ({n * (n - 1) // 2},), got {array.shape}"
             )
-        if not (math.isfinite(array.min()) and math.isfinite(array.max())):
-            bad = int(np.flatnonzero(~np.isfinite(array))[0])
+        for at in pieces(array, n=array.size):
+            if math.isfinite(array[at].min()) and math.isfinite(array[at].max()):
+                continue
+            bad = at.start + int(np.flatnonzero(~np.isfinite(array[at]))[0])
             i = int(np.searchsorted(np.cumsum(np.arange(n - 1, 0, -1)), bad, side="right"))
             j = bad - (i * n - i * (i + 1) // 2 - i - 1)
             raise RSAError(f"{title}: the value between {names[i]} and {names[j]} is {array[bad]}; all must be finite")
@@ -153,7 +157,8 @@ class RDM(Labelled):
 
     def _selected(self, order: npt.NDArray[np.int64]) -> Array:
         out = np.empty(len(order) * (len(order) - 1) // 2, self.values.dtype)
-        _kernels.gather_pairs(self.values, len(self), order, out)
+        for rows in pieces(self.values, n=len(order), width=len(self)):
+            _kernels.gather_pairs(self.values, len(self), order, rows.start, rows.stop, out)
         return out
 
     def to_xarray(self) -> "xarray.DataArray":
@@ -293,7 +298,10 @@ class RDM(Labelled):
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
-        """Read a file that `save` wrote.
+        """Read a file that `save`, or `compute_rdm` with `out=`, wrote.
+
+        Values beyond 256 MB stay in the file, which must not be changed while they are in use (writing it anew is
+        safe). They are checked once, and mapped into memory a part at a time by what goes through them.
 
         Raises
         ------

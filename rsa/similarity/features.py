@@ -1,9 +1,9 @@
 """Features with the names of their stimuli, and the forms in which similarities take them."""
 
 import math
-import mmap
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from ..errors import RSAError, listing
 from ..fields import Labelled
+from ..io.mapped import forget
 from ..labels import as_matrix, named_rows, order_of, row_labels, row_names, unique
 from ..rdm.rdm import RDM
 from ..types import Array, Attr
@@ -82,12 +83,12 @@ class Features(Labelled):
     def _selected(self, order: npt.NDArray[np.int64]) -> Array:
         return self.values[order]
 
-    def rdm(self, *, metric: str = "correlation") -> RDM:
+    def rdm(self, *, metric: str = "correlation", out: str | Path | None = None) -> RDM:
         """Compute their RDM, with the same names and descriptors.
 
         Parameters
         ----------
-        metric : str
+        metric, out
             As in `compute_rdm`.
 
         Raises
@@ -98,19 +99,7 @@ class Features(Labelled):
         from ..rdm.distances import compute_rdm
 
         kept: dict[str, Any] = {key: getattr(self, key) for key in ("labels", "by", "name", "descriptors")}
-        return compute_rdm(self.values, metric=metric, attrs={**self.attrs, "metric": metric}, **kept)
-
-
-def forget(array: Array) -> None:
-    """Give back the memory of what was read of an array mapped from a file; it is read again when needed."""
-    base: Any = array
-    while isinstance(base, np.ndarray) and not isinstance(base, np.memmap):
-        base = base.base
-    # what was changed in a copy-on-write map ("c") would be lost
-    if isinstance(base, np.memmap) and base.mode in ("r", "r+") and hasattr(mmap, "MADV_DONTNEED"):
-        while isinstance(base, np.ndarray):
-            base = base.base
-        base.madvise(mmap.MADV_DONTNEED)
+        return compute_rdm(self.values, metric=metric, attrs={**self.attrs, "metric": metric}, out=out, **kept)
 
 
 def averaged_over(by: str) -> dict[str, Attr]:

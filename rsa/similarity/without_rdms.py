@@ -10,7 +10,7 @@ in blocks of rows. Taking the mean row out first keeps digits where all stimuli 
 """
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -19,10 +19,11 @@ import numpy as np
 
 from ..errors import RSAError, listing
 from ..inference.bootstrap import Resampling, as_draws, influences_of_products
+from ..io.mapped import blocks, forget
 from ..rdm.comparison import METHODS, Method, align, method_named
 from ..rdm.distances import metric_named, unit_rows
 from ..types import Array
-from .features import Features, forget
+from .features import Features
 
 if TYPE_CHECKING:
     import xarray
@@ -67,7 +68,7 @@ class UnitRows:
     @cached_property
     def mean(self) -> Array:
         """m (d,), float64."""
-        sums = [self._unit(rows).sum(axis=0, dtype=np.float64) for rows in blocks(len(self), self.width)]
+        sums = [self._unit(rows).sum(axis=0, dtype=np.float64) for rows in blocks(len(self), self.width, BLOCK)]
         mean: Array = np.sum(sums, axis=0) / len(self)
         return mean
 
@@ -79,7 +80,7 @@ class UnitRows:
     @cached_property
     def along(self) -> Array:
         """p (n,), float64."""
-        p = np.concatenate([self[rows] @ self.mean for rows in blocks(len(self), self.width)])
+        p = np.concatenate([self[rows] @ self.mean for rows in blocks(len(self), self.width, BLOCK)])
         centred: Array = p - p.mean()
         return centred
 
@@ -87,12 +88,6 @@ class UnitRows:
         """What the method takes off g: its mean over pairs; 1 where it compares the entries 1 - g as they are."""
         n = len(self)
         return (n * self.square - 1) / (n - 1) if method.centred else 1.0
-
-
-def blocks(n: int, width: int) -> Iterator[slice]:
-    """Slices of n rows of so many numbers."""
-    step = max(1, BLOCK // width)
-    return (slice(start, min(start + step, n)) for start in range(0, n, step))
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,7 +138,7 @@ class Pair:
     def _product(self) -> Array:
         """U'V (d, e), float64."""
         product = np.zeros((self.a.width, self.b.width))
-        for rows in blocks(len(self.a), self.a.width + self.b.width):
+        for rows in blocks(len(self.a), self.a.width + self.b.width, BLOCK):
             u, v = self._both(rows)
             product += u.T @ v
         return product
@@ -155,15 +150,15 @@ class Pair:
         if self._by_features:
             product = self._product().astype(np.result_type(a.features.values, b.features.values))
             p_v, u_q = np.zeros(b.width), np.zeros(a.width)
-            for rows in blocks(n, a.width + b.width):
+            for rows in blocks(n, a.width + b.width, BLOCK):
                 u, v = self._both(rows)
                 p_v, u_q = p_v + a.along[rows] @ v, u_q + b.along[rows] @ u
-            for rows in blocks(n, 2 * (a.width + b.width)):
+            for rows in blocks(n, 2 * (a.width + b.width), BLOCK):
                 u, v = self._both(rows)
                 products[rows] = np.einsum("ij,ij->i", u @ product, v, dtype=np.float64)
                 p_l[rows], k_q[rows] = v @ p_v, u @ u_q
             return products, p_l, k_q
-        parts = list(blocks(n, max(n, a.width + b.width)))
+        parts = list(blocks(n, max(n, a.width + b.width), BLOCK))
         for i, rows in enumerate(parts):
             u, v = self._both(rows)
             for columns in parts[i:]:

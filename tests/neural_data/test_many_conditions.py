@@ -16,8 +16,8 @@ from tgsage.neural_data.commands.teacher import build
 from tgsage.plugins import Evaluator
 from tgsage.plugins.training import load_data
 from tgsage.rsa import Features, Guidance, RSAError, Stimuli, Teacher, layer_features
+from tgsage.rsa.io.mapped import forget
 from tgsage.rsa.networks import collector as collector_module
-from tgsage.rsa.similarity.features import forget
 from torch import nn
 from typer.testing import CliRunner
 

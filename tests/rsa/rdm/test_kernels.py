@@ -69,7 +69,8 @@ def test_gather_pairs() -> None:
     for order in ([4, 1, 9], range(10), [7, 0, 2, 3, 1, 9]):
         index = np.array(order, np.int64)
         out = np.empty(len(index) * (len(index) - 1) // 2)
-        _kernels.gather_pairs(squareform(square), 10, index, out)
+        for start in range(0, len(index), 4):
+            _kernels.gather_pairs(squareform(square), 10, index, start, start + 4, out)
         np.testing.assert_array_equal(squareform(out), square[np.ix_(index, index)])
 
 
@@ -77,7 +78,7 @@ def test_gather_pairs() -> None:
 @pytest.mark.parametrize("dtype", [*DTYPES, np.int32])
 def test_moments_and_products(size: int, dtype: Any) -> None:
     a, b = values(size, dtype, 1000), values(size + 1, dtype, 1000)[1:].copy()
-    total, squares, different = _kernels.moments(a, 3.5)
+    total, squares, different = _kernels.moments(a, 3.5, a[0])
     x = a.astype(np.float64) - 3.5
     assert different == (a != a[0]).sum()
     assert (total, squares) == (pytest.approx(x.sum(), rel=1e-12), pytest.approx((x**2).sum(), rel=1e-12))
@@ -89,7 +90,9 @@ def test_moments_and_products(size: int, dtype: Any) -> None:
 def test_row_sums(n: int) -> None:
     v = values(n * (n - 1) // 2, np.float32)
     expected = squareform(v.astype(np.float64)).sum(axis=0)
-    np.testing.assert_allclose(_kernels.row_sums(v, n), expected, rtol=1e-12 if COMPILED else 1e-5)
+    parts = sum(_kernels.row_sums(v, n, start, start + 7) for start in range(0, n, 7))
+    for sums in (_kernels.row_sums(v, n, 0, n), parts):
+        np.testing.assert_allclose(sums, expected, rtol=1e-12 if COMPILED else 1e-5)
 
 
 @pytest.mark.parametrize("size", SIZES)
