@@ -285,7 +285,7 @@ def recurrent(
 def coverage(
     repeats: Annotated[int, typer.Option(help="Simulated samples for every row.", min=10)] = 400, json: KeptRows = None
 ) -> None:
-    """Measure how often 95% intervals over resampled stimuli hold the truth of simulated populations."""
+    """Measure how often 95% intervals, over resampled stimuli or sampled pairs, hold the truth of simulations."""
     from ...rsa.cli.console import progress
     from ..report import show
     from ..validity.coverage import COLUMNS, DRAWS, cases, measure

@@ -35,6 +35,8 @@ MANY = (1000, 2560, 5760, 22_248, 100_000)  # stimuli whose RDM need not be made
 FEATURES = 1024
 OURS = "tgsage"
 LONGEST = 60.0  # seconds that one call of a peer may be expected to take
+LARGEST = 8000.0  # megabytes that one may be expected to take on top of its inputs
+_FORESEEN = 2560  # stimuli up to which memory is measured beforehand, so that more can be foreseen
 LEAST_MEGABYTES = 1.0  # less is the allocator's business, and a ratio of it says nothing
 _FITTED = 500  # stimuli from which the exponent is fitted: below, a call's fixed cost rules
 
@@ -54,17 +56,19 @@ def _against_size(row: str, operations: Sequence[str], sizes: Sequence[int]) -> 
     for operation in operations:
         sides = OPERATIONS[operation]
         seconds: dict[str, dict[int, list[float]]] = {tool: {} for tool in sides}
+        few = [n for n in sizes if n <= _FORESEEN]
+        megabytes = {tool: memory_on_top(operation, tool, few) for tool in sides}
         skipped: dict[tuple[str, int], str] = {}
         for n in sizes:
             for tool in sides:
-                expected = predicted({m: min(turns) for m, turns in seconds[tool].items()}, n)
-                if tool != OURS and expected > LONGEST:
-                    skipped[tool, n] = f"expected to take {expected:.0f} s, more than {LONGEST:.0f}"
+                if tool != OURS and (why := _too_much(n, seconds[tool], megabytes[tool])):
+                    skipped[tool, n] = why
             running = [tool for tool in sides if (tool, n) not in skipped]
             calls = [sides[tool](n) for tool in running]
             for tool, turns in zip(running, race(*calls), strict=True):
                 seconds[tool][n] = turns
-        megabytes = {tool: memory_on_top(operation, tool, list(seconds[tool])) for tool in sides}
+        for tool in sides:
+            megabytes[tool] |= memory_on_top(operation, tool, [n for n in seconds[tool] if n > _FORESEEN])
         for tool in sides:
             for n in sizes if tool != OURS else ():
                 yield _result(row, operation, tool, n, seconds, megabytes, skipped.get((tool, n), ""))
@@ -86,11 +90,23 @@ def _result(
     return Result(row, case, ratio, "x", None, True, ours, theirs, tool, operation, n, taken, skipped)
 
 
-def predicted(seconds: dict[int, float], n: int) -> float:
-    """Seconds at a larger n, extrapolated from the last two sizes, at least quadratically; 0 without any."""
-    if not seconds:
+def _too_much(n: int, seconds: dict[int, list[float]], megabytes: dict[int, float]) -> str:
+    """Why a tool is not run at this size, or ""."""
+    for most, unit, costs in (
+        (LONGEST, "s", {m: min(turns) for m, turns in seconds.items()}),
+        (LARGEST, "MB", {m: taken for m, taken in megabytes.items() if taken >= LEAST_MEGABYTES}),
+    ):
+        expected = predicted(costs, n)
+        if n not in costs and expected > most:
+            return f"expected to take {expected:.0f} {unit}, more than {most:.0f}"
+    return ""
+
+
+def predicted(costs: dict[int, float], n: int) -> float:
+    """Seconds or megabytes at a larger n, extrapolated from the last two sizes, at least quadratically; 0 without."""
+    if not costs:
         return 0.0
-    known = sorted(seconds.items())
+    known = sorted(costs.items())
     slope = max([2.0, *(math.log(b[1] / a[1]) / math.log(b[0] / a[0]) for a, b in list(pairwise(known))[-1:])])
     last, cost = known[-1]
     return float(cost * (n / last) ** slope)
@@ -128,6 +144,8 @@ def costs(results: Sequence[Result]) -> dict[str, dict[str, list[tuple[int, floa
 
 def memory_on_top(operation: str, tool: str, sizes: Sequence[int]) -> dict[int, float]:
     """Peak megabytes of one call on top of its inputs, by size, in a separate process after a first call."""
+    if not sizes:
+        return {}
     code = f"from {__name__} import print_memory; print_memory({operation!r}, {tool!r}, {list(sizes)!r})"
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)  # noqa: S603
     return {int(n): taken / 1e6 for n, taken in json.loads(done.stdout.splitlines()[-1]).items()}
@@ -297,6 +315,6 @@ def cost_figure(results: Sequence[Result]) -> "Figure":
     missing = [f"{r.peer}, {r.operation}, n = {r.n}" for r in results if r.skipped]
     note = "Same process, threads and inputs, both sides warm; exponents fitted from n = 500 on."
     if missing:
-        note += f"\nLeft out, more than {LONGEST:.0f} s expected: {'; '.join(missing)}."
+        note += f"\nLeft out, more than {LONGEST:.0f} s or {LARGEST:.0f} MB expected: {'; '.join(missing)}."
     figure.supxlabel(note, fontsize=9)
     return figure

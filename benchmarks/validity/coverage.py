@@ -4,10 +4,12 @@ Every stimulus has patterns of 20 features: a part that all systems share, and a
 which stands for what the systems disagree about and for measurement noise. RDMs are correlation distances; where
 stimuli differ in strength (their patterns are scaled by a lognormal factor) squared Euclidean ones, which show it. The
 truth is the similarity over all pairs of an infinite population, from 400,000 independent pairs; with groups (objects),
-over pairs within and between groups in the sample's shares.
+over pairs within and between groups in the sample's shares. Intervals over sampled pairs are about these stimuli alone:
+their truth is the similarity over all pairs of them.
 """
 
 import json
+import math
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -18,11 +20,21 @@ from typing import Any, Literal
 import numba
 import numpy as np
 
-from ...rsa import RDM, best_layer_interval, bootstrap, compute_rdm, interval, layer_differences
+from ...rsa import (
+    RDM,
+    Features,
+    best_layer_interval,
+    bootstrap,
+    compare,
+    compare_sampled,
+    compute_rdm,
+    interval,
+    layer_differences,
+)
 from ...rsa.types import Array
 from ..report import Columns
 
-Method = Literal["pearson", "spearman", "cosine"]
+Method = Literal["pearson", "spearman", "cosine", "rho-a", "tau-a"]
 
 DRAWS, PAIRS = 300, 400_000
 REPEATS = 400
@@ -30,6 +42,8 @@ _SCALE = 1 / np.sqrt(np.arange(1, 21))  # of the features: a spectrum that falls
 _NOISES = {"low": (3.0, 2.0), "middle": (1.2, 0.7), "high": (0.3, 0.2), "near 1": (0.1, 0.07)}  # of a layer, the target
 _LAYERS = {"tied": (1.2,) * 6, "graded": (0.3, 0.6, 0.9, 1.2, 1.5, 1.8), "16 tied": (1.2,) * 16}
 _CATEGORIES = 8
+_SAMPLED, _OF = 2000, 1000  # pairs drawn, and the stimuli they are of
+_NORMAL = {"spearman": (1.06, 3), "rho-a": (1.06, 3), "tau-a": (0.437, 4)}  # Fieller, Hartley and Pearson 1957
 
 
 @dataclass(frozen=True)
@@ -37,12 +51,13 @@ class Case:
     """What is estimated, and from which samples.
 
     what: "similarity" of one layer, "difference" of two that are equally good (the share of intervals without the
-    truth, zero, is the test's false-positive rate), or "tg" of several layers. layers, target: how much of their own
-    the systems have. size: stimuli per group. strength: standard deviation of the logarithm of the factor by which
-    stimuli differ. singly: stimuli are resampled one by one although they come in groups.
+    truth, zero, is the test's false-positive rate), "tg" of several layers, or the similarity of one layer over
+    "sampled pairs" of the stimuli. layers, target: how much of their own the systems have. size: stimuli per group.
+    strength: standard deviation of the logarithm of the factor by which stimuli differ. singly: stimuli are resampled
+    one by one although they come in groups.
     """
 
-    what: Literal["similarity", "difference", "tg"]
+    what: Literal["similarity", "difference", "tg", "sampled pairs"]
     kind: str
     method: Method
     n: int
@@ -57,7 +72,7 @@ def cases(
     methods: Sequence[Method] = ("pearson", "spearman", "cosine"), sizes: Sequence[int] = (20, 50, 100, 200)
 ) -> list[Case]:
     """Similarities by method, number of stimuli and truth; of stimuli of uneven strength; in groups of 4; in 8
-    categories, resampled whole and singly; differences; and TG."""
+    categories, resampled whole and singly; differences; TG; and similarities over sampled pairs."""
     found = [
         Case("similarity", kind, method, n, noises[:1], noises[1])
         for method in methods
@@ -74,7 +89,11 @@ def cases(
             whole = Case("similarity", kind, method, n, (layer,), target, n // _CATEGORIES)
             found += [whole, replace(whole, singly=True)]
     found += [Case("difference", kind, method, n, a[:1] * 2, a[1]) for kind, a in _NOISES.items() for n in larger]
-    return found + [Case("tg", kind, method, n, layers, 0.7) for kind, layers in _LAYERS.items() for n in larger]
+    found += [Case("tg", kind, method, n, layers, 0.7) for kind, layers in _LAYERS.items() for n in larger]
+    ranks: tuple[Method, ...] = ("spearman", "rho-a", "tau-a")
+    return found + [
+        Case("sampled pairs", kind, method, _OF, a[:1], a[1]) for method in ranks for kind, a in _NOISES.items()
+    ]
 
 
 def _what(row: dict[str, Any]) -> str:
@@ -105,7 +124,9 @@ def measure(
     """One row per case: shares of `repeats` samples whose intervals contain the truth, and their mean widths.
 
     `plain` is the percentile interval of the draws, `corrected` what `interval`, `layer_differences` and
-    `best_layer_interval` give. file: written after every row; rows that it holds from as many repeats are kept.
+    `best_layer_interval` give. Over sampled pairs `plain` is Fisher's z with the variances for normal variables,
+    `corrected` what `compare_sampled` gives. file: written after every row; rows that it holds from as many repeats are
+    kept.
     """
     from ...rsa.cli.console import write_json
 
@@ -129,12 +150,17 @@ def _key(row: dict[str, Any], repeats: int) -> str:
 
 
 def _coverage(case: Case, repeats: int) -> dict[str, float]:
-    truth = population(case if case.size > 1 else replace(case, n=2))
     rng = np.random.default_rng(zlib.crc32(_key(asdict(case), 0).encode()))
     threads = numba.get_num_threads()
     numba.set_num_threads(1)  # samples are small
     try:
-        ends = np.array([_intervals(case, rng, seed) for seed in range(repeats)])
+        if case.what == "sampled pairs":
+            sides = _sides(case, rng)
+            truth = compare(sides[0].rdm(), sides[1].rdm(), method=case.method)
+            ends = np.array([_of_sample(case, sides, seed) for seed in range(repeats)])
+        else:
+            truth = population(case if case.size > 1 else replace(case, n=2))
+            ends = np.array([_intervals(case, rng, seed) for seed in range(repeats)])
     finally:
         numba.set_num_threads(threads)
     held = ((ends[:, :, 0] <= truth) & (truth <= ends[:, :, 1])).mean(axis=0)
@@ -162,6 +188,20 @@ def _intervals(case: Case, rng: np.random.Generator, seed: int) -> list[tuple[fl
         plain, corrected = values.max(axis=0), best_layer_interval(draws)
     low, high = np.nanquantile(plain, (0.025, 0.975))
     return [(float(low), float(high)), (corrected[0], corrected[1])]
+
+
+def _sides(case: Case, rng: np.random.Generator) -> tuple[Features, Features]:
+    """A layer and the target over the stimuli that pairs are drawn of."""
+    shared, names = _shared(rng, case.n, 1), range(case.n)
+    return Features(_own(rng, shared, case.layers[0]), names), Features(_own(rng, shared, case.target), names)
+
+
+def _of_sample(case: Case, sides: tuple[Features, Features], seed: int) -> list[tuple[float, float]]:
+    """The plain and the corrected interval from one sample of pairs."""
+    found = compare_sampled(*sides, method=case.method, pairs=_SAMPLED, seed=seed)
+    variance, less = _NORMAL[case.method]
+    z, error = math.atanh(found.value), 1.96 * math.sqrt(variance / (found.pairs - less))
+    return [(math.tanh(z - error), math.tanh(z + error)), (found.low, found.high)]
 
 
 @cache

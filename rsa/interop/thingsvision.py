@@ -1,13 +1,14 @@
 """Folders of features written by thingsvision."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 
 from ..errors import RSAError, listing, reason
-from ..io.hdf5 import opened, read_column
+from ..io.hdf5 import opened, read_or_map
+from ..io.mapped import held
 from ..similarity.features import Features
 from ..types import Array
 
@@ -54,7 +55,7 @@ def read_thingsvision(folder: str | Path, *, labels: Iterable[object] | None = N
         parts = [_read(path) for path in _parts(layer)]
         if len({part.shape[1] for part in parts}) > 1:
             raise RSAError(f"{layer}: its parts have different numbers of features")
-        values = parts[0] if len(parts) == 1 else np.concatenate(parts)
+        values = _joined(parts)
         names = _file_names(layer, root) if given is None else given
         if len(names) != len(values):
             raise RSAError(f"{layer}: {len(values)} rows of features but {len(names)} names")
@@ -85,13 +86,17 @@ def _read(path: Path) -> Array:
         numbered = sorted((int(match[1] or 0), name) for name in file if (match := _PART.fullmatch(name)))
         if not numbered:
             raise RSAError(f"{path} holds no features; there are: {listing(file, 12) or '-'}")
-        return np.concatenate([_flat(path, read_column(file, name, limit=np.inf)) for _, name in numbered])
+        return _joined([_flat(path, read_or_map(file, name)) for _, name in numbered])
 
 
 def _flat(path: Path, values: Array) -> Array:
     if values.ndim < 2 or values.dtype.kind not in "biuf":
         raise RSAError(f"{path} holds {values.dtype} of shape {values.shape}, not one row of features per image")
-    return np.array(values.reshape(len(values), -1))
+    return held(values.reshape(len(values), -1))
+
+
+def _joined(parts: Sequence[Array]) -> Array:
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
 def _file_names(layer: Path, root: Path) -> tuple[str, ...]:

@@ -10,7 +10,8 @@ import numpy as np
 
 from ..errors import RSAError, listing, naming
 from ..types import Array
-from .hdf5 import attribute, member, opened, plain_dataset, read_column
+from .hdf5 import attribute, member, opened, plain_dataset, read_column, read_or_map
+from .mapped import held
 from .matlab import cells, check_matlab
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ class ArrayFile(Mapping[str, Array]):
     """Variables of a file, read when they are asked for; `shapes` tells them beforehand.
 
     Texts are arrays of str, and arrays of MATLAB have the axes that MATLAB shows. Nothing is unpickled, and sizes are
-    checked before memory is taken.
+    checked before memory is taken. Large arrays of numbers in .npy and HDF5 stay in the file, read only.
     """
 
     def __init__(self, path: Path, kind: str) -> None:
@@ -66,7 +67,7 @@ def _npy_shapes(path: Path) -> dict[str, tuple[tuple[int, ...], str]]:
 
 
 def _read_npy(path: Path, name: str) -> Array:
-    return _plain(np.array(np.load(path, allow_pickle=False, mmap_mode="r")))
+    return _plain(held(np.load(path, allow_pickle=False, mmap_mode="r")))
 
 
 def _npz_shapes(path: Path) -> dict[str, tuple[tuple[int, ...], str]]:
@@ -149,7 +150,7 @@ def _read_hdf5(path: Path, name: str) -> Array:
             raise RSAError(f"{name} is a group, not data")
         if h5py.check_ref_dtype(item.dtype) is not None:
             return _texts_of_cells(file, name)
-        values = read_column(file, name, limit=LARGEST)
+        values = (read_column if _of_matlab(item) else read_or_map)(file, name, limit=LARGEST)
         if attribute(item, "MATLAB_class") == "char":
             return np.array([_matlab_text(row) for row in np.atleast_2d(values.T)])
         return values.T if _of_matlab(item) else values

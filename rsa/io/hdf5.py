@@ -12,6 +12,7 @@ import numpy as np
 
 from ..errors import RSAError, naming
 from ..types import Array
+from .mapped import large
 from .probe import AT_ONCE, flaw
 from .storage import replacing, steady
 
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
 MAX_INFLATION = 1100  # deflate compresses 1032 : 1 at most; a file that claims more lies
 MAX_BYTES = 2**30  # of one column, of four chunks, and of anything read into memory at once
-MAPPED = 2**28  # bytes beyond which plain numbers stay in their file
 
 
 @contextmanager
@@ -112,15 +112,15 @@ def read_column(group: "h5py.Group", name: str, *, limit: float = MAX_BYTES) -> 
     return np.asarray(values, values.dtype.newbyteorder("="))
 
 
-def read_or_map(group: "h5py.Group", name: str) -> Array:
-    """Read numbers, or map them from the file where they are many and stored as memory holds them.
+def read_or_map(group: "h5py.Group", name: str, *, limit: float = math.inf) -> Array:
+    """Map numbers from the file where they are many and stored as memory holds them, else `read_column`.
 
     Numbers that are mapped are read only. Raises RSAError for a file that is shorter than they are.
     """
     data, kinds = plain_dataset(group, name), (np.dtype(np.float32), np.dtype(np.float64))
     start, size = data.id.get_offset(), data.size * data.dtype.itemsize
-    if size <= MAPPED or data.dtype not in kinds or start is None or start % data.dtype.itemsize:
-        return read_column(group, name, limit=math.inf)
+    if not large(size) or data.dtype not in kinds or start is None or start % data.dtype.itemsize:
+        return read_column(group, name, limit=limit)
     with Path(data.file.filename).open("rb") as raw:
         now = os.fstat(raw.fileno())
         if not os.path.samestat(now, os.fstat(data.file.id.get_vfd_handle())):

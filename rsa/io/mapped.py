@@ -8,6 +8,7 @@ import numpy as np
 
 from ..types import Array
 
+MAPPED = 2**28  # bytes beyond which plain numbers stay in their file
 PIECE = 2**24  # numbers of a part
 
 
@@ -17,6 +18,16 @@ def _map_of(array: Array) -> "np.memmap[Any, Any] | None":
     while isinstance(base, np.ndarray) and not isinstance(base, np.memmap):
         base = base.base
     return base if isinstance(base, np.memmap) else None
+
+
+def large(size: int) -> bool:
+    """Whether an array of so many bytes stays in its file."""
+    return size > MAPPED
+
+
+def held(array: Array) -> Array:
+    """A mapped array as it is where it is large, otherwise its copy in memory."""
+    return np.asarray(array) if large(array.nbytes) else np.array(array)
 
 
 def forget(*arrays: Array) -> None:

@@ -127,9 +127,10 @@ class Pair:
 
     @property
     def _by_features(self) -> bool:
-        """Whether U'V fits and is cheaper than the blocks of K and L: 4nde operations against n^2 (d + e)."""
+        """Whether U'V fits and is cheaper than the blocks of K and L, n^2 operations a feature: 4nde in all."""
         d, e = self.a.width, self.b.width
-        return d * e <= LARGEST and 4 * d * e <= len(self.a) * (d + e)
+        widths = d if self.a is self.b else d + e
+        return d * e <= LARGEST and 4 * d * e <= len(self.a) * widths
 
     def _both(self, rows: slice) -> tuple[Array, Array]:
         u = self.a[rows]

@@ -1,7 +1,7 @@
 """A file of TVSD's size within its time and memory, and the benchmark's own code on a small one."""
 
 import pytest
-from tgsage.benchmarks.speed.recordings import build_rdms
+from tgsage.benchmarks.speed.recordings import build_rdms, score_images
 
 
 def test_a_small_file_goes_from_disk_to_rdms_by_concept() -> None:
@@ -9,6 +9,13 @@ def test_a_small_file_goes_from_disk_to_rdms_by_concept() -> None:
     assert 0 < found["seconds to load"] < found["seconds"]
     assert found["CPU seconds"] > 0
     assert all(found[f"concepts of {region}"] == 20 for region in ("V1", "V4", "IT"))
+
+
+def test_features_are_scored_by_every_image_with_the_command() -> None:
+    found = score_images(20, {"early": 40, "late": 30})
+    assert found["tg"] > 0.1
+    assert found["peak GB"] > 0
+    assert found["CPU seconds"] > 0
 
 
 @pytest.mark.slow

@@ -52,6 +52,12 @@ def test_rows_measure_something(row: str) -> None:
         print(result.case, result.shown)
 
 
+def test_rdms_in_files_take_little_memory() -> None:
+    results = speed.measure(["disk"], quick=True)
+    assert [result.unit for result in results] == ["GB", "GB"]
+    assert all(0 <= result.value < 0.5 for result in results)
+
+
 def test_no_bar_of_a_peer_reaches_the_output(capfd: pytest.CaptureFixture[str]) -> None:
     speed.measure(["draws"], quick=True)
     assert capfd.readouterr() == ("", "")
@@ -112,6 +118,25 @@ def test_slow_peers_are_skipped_with_the_reason(monkeypatch: pytest.MonkeyPatch)
     assert last.shown == "skipped"
     assert last.theirs == []
     assert scaling.exponents(results)["sum"]["slow"] == pytest.approx(2.0)
+
+
+def test_peers_that_would_fill_memory_are_skipped_unrun(monkeypatch: pytest.MonkeyPatch) -> None:
+    ran: list[int] = []
+
+    def taken(operation: str, tool: str, sizes: list[int]) -> dict[int, float]:
+        return {n: 2e-5 * n**2 if tool == "large" else 2.0 for n in sizes}
+
+    sides = {"tgsage": lambda n: lambda: n, "large": lambda n: lambda: ran.append(n)}
+    monkeypatch.setattr(scaling, "OPERATIONS", {scaling.WITHOUT: sides})
+    monkeypatch.setattr(scaling, "memory_on_top", taken)
+    monkeypatch.setattr(scaling, "race", lambda *calls: tuple([1e-6 + 0 * bool(call())] for call in calls))
+    results = list(scaling.many(quick=False))
+    assert {result.n: result.skipped for result in results if result.skipped} == {
+        22_248: "expected to take 9900 MB, more than 8000",
+        100_000: "expected to take 200000 MB, more than 8000",
+    }
+    assert set(ran) == {1000, 2560, 5760}
+    assert results[2].megabytes == (2.0, pytest.approx(663.6, abs=0.1))
 
 
 def test_growth_is_foreseen_at_least_quadratic() -> None:

@@ -22,7 +22,7 @@ ZIPPED = {"compression": "gzip", "chunks": (100,)}
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """What holds for large files shown on small ones."""
-    monkeypatch.setattr("tgsage.rsa.io.hdf5.MAPPED", 1000)
+    monkeypatch.setattr("tgsage.rsa.io.mapped.MAPPED", 1000)
     monkeypatch.setattr("tgsage.rsa.io.mapped.PIECE", 300)
     monkeypatch.setattr("tgsage.rsa.rdm.strips.STRIP", 300)
 
