@@ -111,7 +111,8 @@ def compare(
             raise RSAError(f"{', '.join(useless)} has no use for a pool over seeds; leave it out")
         table = _table(pool, teacher or [], by, members, data_dir, loaders)
         if network is not None:
-            table = with_rivals(table, members or pool, network, data_dir)
+            with progress("RMI-NAS and DisWOT", len(table.keys), "networks") as done:
+                table = with_rivals(table, members or pool, network, data_dir, done)
         _rivals(table, bootstrap, seed, json, page)
         return
     if network is not None or members is not None:
@@ -143,7 +144,7 @@ def _table(
     from ...rsa.cli.console import progress
     from ..pool.seeds import one_of, places_of
     from ..rivals.members import is_members, joined, load_members, save_members
-    from ..rivals.table import read_table
+    from ..rivals.table import read_table, with_free
 
     if is_members(pool):
         if names or by or members:
@@ -154,7 +155,9 @@ def _table(
     one = one_of(pool)
     teachers = [made for name in names for made in _teachers(name, one, by, data_dir, loaders)]
     with progress("reading the pool", len(places_of(pool)), "seeds") as done:
-        table = read_table(pool, teachers, data_dir=data_dir, progress=done)
+        table = read_table(pool, teachers, progress=done)
+    with progress("free predictors", len(table.keys), "networks") as done:
+        table = with_free(table, pool, data_dir, done)
     if members is None:
         return table
     if members.exists():

@@ -29,7 +29,7 @@ from .analysis import ALPHAS, LEAST, SIZE
 from .free import FILE, free_of
 from .members import is_members, load_members, same_teacher
 from .rule import Rule
-from .table import LEARNED, Table, mark, number, read_table, rules_of, varying
+from .table import LEARNED, Table, mark, number, read_table, rules_of, varying, with_free
 
 KIND = "searches that begin with what is free"
 FIRST_SEED = 1000  # of candidates' trainings: no pool's
@@ -135,7 +135,7 @@ class Study:
 
         Raises RSAError where pool and teacher do not fit.
         """
-        table = load_members(pool) if is_members(pool) else read_table(pool, [teacher], data_dir=data_dir)
+        table = load_members(pool) if is_members(pool) else with_free(read_table(pool, [teacher]), pool, data_dir)
         names = [name for name in table.teachers if name == teacher.name or name.startswith(f"{teacher.name}: ")]
         if len(names) > 1:
             raise RSAError(f"{teacher.name} stands for several teachers, {listing(names)}; give one with one target")

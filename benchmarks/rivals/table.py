@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from ...plugins.evaluation.predictors import PREDICTORS
 from ...plugins.evaluation.teacher_rules import RULES as RIVALS
-from ...plugins.spaces import get_space
+from ...plugins.spaces import Architecture, get_space
 from ...rsa import Teacher
 from ...rsa.types import Array
 from ..pool.layer_similarities import view_of
@@ -62,17 +62,14 @@ class Table:
 
 
 def read_table(
-    pool: Path,
-    teachers: Sequence[Teacher],
-    *,
-    data_dir: Path | None = None,
-    progress: Callable[[int], object] = lambda steps: None,
+    pool: Path, teachers: Sequence[Teacher], *, progress: Callable[[int], object] = lambda steps: None
 ) -> Table:
     """Read a pool, over seeds or of one, seed by seed; members that are not trained yet are absent.
 
-    Every target of a recording is a teacher of its own. The table has no rivals, see `with_rivals`.
+    Every target of a recording is a teacher of its own. What is told of untrained networks comes from `with_free` and
+    `with_rivals`. progress: called with 1 after every seed.
 
-    Raises RSAError where seeds do not belong together, and as `Pool.load`, `view_of` and `free_of`.
+    Raises RSAError where seeds do not belong together, and as `Pool.load` and `view_of`.
     """
     seeds, members, tables = [], dict[str, Any](), []
     first = replace(one_of(pool), members=())
@@ -88,8 +85,6 @@ def read_table(
         members = {key: replace(member, rdms={}, logits={}) for key, member in members.items()}
         tables.append((keys, one.p, one.loss, one.mature, rules_of(one, named)))
         progress(1)
-    drawn = first.settings, first.space, [one.architecture for one in members.values()]
-    free, made = free_of(*drawn, _beside(pool, FILE), data_dir=data_dir)
     names = list(members)
     shape = len(seeds), len(names), len(first.checkpoints)
     present = np.zeros(shape[:2], bool)
@@ -104,27 +99,40 @@ def read_table(
         for name, columns in rules_here.items():
             for rule, values in columns.items():
                 rules[name][rule][s, places] = values
-    columns = _columns(free, names, PREDICTORS)
     groups = tuple(_group(members[key].group) for key in names)
-    about = {
-        "free": made,
-        "pool": dict(first.settings),
-        "teachers": {name: dict(teacher.attrs) for name, teacher in named.items()},
-    }
+    about = {"pool": dict(first.settings), "teachers": {name: dict(teacher.attrs) for name, teacher in named.items()}}
     marks = {name: mark(teacher) for name, teacher in named.items()}
-    numbers = mature, groups, present, p, loss, columns, rules, controls, about, tuple(names)
+    nothing = dict[str, Array]()
+    numbers = mature, groups, present, p, loss, nothing, rules, controls, about, tuple(names)
     return Table(first.space, first.checkpoints, tuple(seeds), *numbers, marks=marks)
 
 
-def with_rivals(table: Table, beside: Path, network: Path, data_dir: Path | None = None) -> Table:
-    """The table with rules of others, whose teacher is a network.
+def with_free(
+    table: Table, beside: Path, data_dir: Path | None = None, progress: Callable[[int], object] = lambda steps: None
+) -> Table:
+    """The table with free predictors.
 
-    beside: of the table, a pool's folder or a file; there the rules' numbers are kept. network: a checkpoint. Raises
-    RSAError as `rivals_of`.
+    beside: of the table, a pool's folder or a file; there their values are kept. progress: called with 1 after every
+    member. Raises RSAError as `free_of`.
     """
-    drawn = table.about["pool"], table.space, [json.loads(key) for key in table.keys]
-    found, made = rivals_of(*drawn, _beside(beside, RIVAL_FILE), network, data_dir=data_dir)
+    found, made = free_of(*_drawn(table), _beside(beside, FILE), data_dir=data_dir, progress=progress)
+    return replace(table, free=_columns(found, table.keys, PREDICTORS), about={**table.about, "free": made})
+
+
+def with_rivals(
+    table: Table,
+    beside: Path,
+    network: Path,
+    data_dir: Path | None = None,
+    progress: Callable[[int], object] = lambda steps: None,
+) -> Table:
+    """The same with rules of others, whose teacher is a network: its checkpoint. Raises RSAError as `rivals_of`."""
+    found, made = rivals_of(*_drawn(table), _beside(beside, RIVAL_FILE), network, data_dir=data_dir, progress=progress)
     return replace(table, rivals=_columns(found, table.keys, RIVALS), about={**table.about, "rivals": made})
+
+
+def _drawn(table: Table) -> tuple[Mapping[str, Any], str, list[Architecture]]:
+    return table.about["pool"], table.space, [json.loads(key) for key in table.keys]
 
 
 def _columns(told: Free, keys: Sequence[str], names: Iterable[str]) -> dict[str, Array]:
