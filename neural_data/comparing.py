@@ -17,7 +17,7 @@ from ..rsa.comparison import ModelComparison, Targets, joined
 from ..rsa.errors import listing, reason, refuse
 from ..rsa.inference.models import OVER, SPLITS
 from ..rsa.inference.multiplicity import check_correction
-from ..rsa.inference.weighted import FEATURES, Weighting
+from ..rsa.inference.weighting import FEATURES, Weighting
 from ..rsa.networks.readout import N_FEATURES, NoTokens
 from .catalogue.lookup import load_as
 from .recordings.selection import select
@@ -121,9 +121,10 @@ def compare_models(
         Files with state dicts for the one model given, or a glob of them: each is a model of its own.
     weighted : str or mapping of str to str
         Combine a model's layers with weights that are fitted on other stimuli, in place of choosing one: `"nnls"` (none
-        negative), `"ridge"` or `"ridge:PENALTY"` (in variances of a layer's RDM; 0.1). `"features-nnls"` and
-        `"features-ridge"` weigh the features of all its layers together instead, or where these are more than 50 their
-        principal components. For all models that have several layers (or features), or by the names of models.
+        negative), `"ridge:PENALTY"` (in variances of a layer's RDM) or `"ridge"`, whose penalty is chosen by
+        crossvalidation within the stimuli that weights are fitted to. `"features-nnls"` and `"features-ridge"` weigh
+        the features of all its layers together instead, or where these are more than 50 their principal components.
+        For all models that have several layers (or features), or by the names of models.
     layers, targets, by, level, scale, window, missing, splits, where, layout, method, metric, n_features, groups, seed
         As in `score`.
     labels, data_dir, batch_size, device, tokens, loaders, cache, progress

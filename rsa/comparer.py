@@ -14,8 +14,9 @@ from .inference.contrasts import Contrasts, all_pairs
 from .inference.models import SPLITS, ModelSample, Plan
 from .inference.multiplicity import SAID, adjusted, check_correction
 from .inference.partial import Beyond, check_partial
-from .inference.weighted import Weighted, Weighting, weighted_sample
+from .inference.weighted import Weighted, weighted_sample
 from .inference.weighted_features import Parts, WeightedFeatures, check_features, weighted_features_sample
+from .inference.weighting import Weighting
 from .rdm.comparison import align, method_named
 from .rdm.rdm import RDM
 from .similarity.features import Features
@@ -72,7 +73,7 @@ class Comparer:
         ] = {}  # model -> by target, beyond the controls
         self._rdms: dict[str, list[RDM]] = {}  # model -> by target, of the layer chosen most often
         self._failed: dict[str, str] = {}
-        self._weighted: dict[str, str] = {}  # model -> how its layers were weighted
+        self._weighted: dict[str, list[str]] = {}  # model -> by target, how its layers were weighted
 
     def add(
         self,
@@ -82,7 +83,8 @@ class Comparer:
         *,
         metric: str = "correlation",
     ) -> None:
-        """Compare a model, at the layer that other stimuli choose, or with all of them weighted ("nnls", "ridge:0.1").
+        """Compare a model, at the layer that other stimuli choose, or with all of them weighted ("nnls", "ridge:0.1",
+        "ridge" with a penalty that is chosen).
 
         Of "features-nnls" and "features-ridge" the layers are features, whose dissimilarity is the metric.
 
@@ -103,17 +105,18 @@ class Comparer:
         if weighting is None:
             sample = self.plan.sample(names, Sides(own, self._columns, self.method))
             rdms = [own[int(share.argmax())] for share in sample.shares.T]
+            how = [""] * len(rdms)
         elif parts is not None:
-            sample, rdms = weighted_features_sample(
+            sample, rdms, how = weighted_features_sample(
                 self.plan, names, parts, own, self._columns, weighting, self.method.name
             )
         else:
-            sample, rdms = weighted_sample(self.plan, names, own, self._columns, weighting, self.method.name)
+            sample, rdms, how = weighted_sample(self.plan, names, own, self._columns, weighting, self.method.name)
         left = []
         if self.beyond and model not in self.beyond:
             left = [self._beyond(k, target, names, own, weighting, parts) for k, target in enumerate(self._places)]
         self._samples[model], self._left[model], self._rdms[model] = sample, left, rdms
-        self._weighted[model] = "" if weighting is None else str(weighting)
+        self._weighted[model] = how
 
     def fail(self, model: str, reason: str) -> None:
         """Note why a model cannot be compared."""
@@ -217,7 +220,7 @@ class Comparer:
                     "layers": len(sample.layers),
                     "best_layer": sample.layers[best],
                     "best_similarity": float(table[best]),
-                    "weighted": self._weighted[model],
+                    "weighted": self._weighted[model][k],
                     "reason": "",
                 }
             )

@@ -82,8 +82,9 @@ class ModelComparison:
         over the models of a target; `ceiled`, the similarity divided by the upper ceiling; `layer`, the one that was
         chosen most often, and in which `share` of the halvings, of how many `layers`; `best_layer` of all stimuli and
         its similarity, which is biased upwards; `weighted`, how the layers (or features) of a model were combined
-        ("nnls", "ridge:0.1", "features-nnls"), whose `layer` is the one with the largest `share` of the weights, each
-        times the spread of its RDM; and, of a model that failed, the `reason`.
+        ("nnls", "ridge:0.1", "features-nnls"; where no penalty was given, with that chosen on all stimuli), whose
+        `layer` is the one with the largest `share` of the weights, each times the spread of its RDM; and, of a model
+        that failed, the `reason`.
     pairs : list of dict
         One per target and pair of models: `difference` (first - second), its `standard_error` and 95% interval, `p`
         (two-sided) and `p_adjusted` over the pairs of the target.

@@ -3,7 +3,8 @@
 Every stimulus has a pattern of 20 features that all systems share. A layer adds noise of its own: the less, the more
 similar it is to the target, which several subjects see with noise of their own, part of which is one subject's at all
 stimuli alike. The best layers of both models are equally good, so that every test that tells them apart is wrong.
-Weighted models have equally good layers, so that their best weighted sums are equally good.
+Weighted models have equally good layers, so that their best weighted sums are equally good. Weighted features each see
+one of the patterns' features, with noise of their own, scaled so that all of them have the same variance.
 
 Over new subjects the stimuli of a sample stay: every layer's RDM is moved along the mean RDM of very many subjects,
 until its similarity to subjects is what the case says at these very stimuli.
@@ -23,8 +24,10 @@ import numpy as np
 from ...rsa import RDM, compute_rdm
 from ...rsa.inference.bootstrap import Resampling, Sides
 from ...rsa.inference.contrasts import Contrasts
-from ...rsa.inference.models import Plan
-from ...rsa.inference.weighted import Weighting, weighted_sample
+from ...rsa.inference.models import ModelSample, Plan
+from ...rsa.inference.weighted import weighted_sample
+from ...rsa.inference.weighted_features import Parts, weighted_features_sample
+from ...rsa.inference.weighting import FEATURES, Weighting
 from ...rsa.rdm.comparison import method_named
 from ...rsa.types import Array
 from ..report import Columns
@@ -32,13 +35,15 @@ from ..report import Columns
 REPEATS, DRAWS, SPLITS, PAIRS, SUBJECTS = 200, 200, 30, 400_000, 300
 _SCALE = 1 / np.sqrt(np.arange(1, 21))
 _BEST = 1.0  # noise of the best layers, and of the target
+_FEATURE = 0.5  # noise of features
 
 
 @dataclass(frozen=True)
 class Case:
     """over: what is new in a new sample. layers: of both models, the best one among them equally good. kind: whether
     the second model's other layers are "tied" with the best, "graded" from it to half as good, or "useless". weighted:
-    how both models combine their layers, in place of choosing one."""
+    how both models combine their layers, in place of choosing one; of "features-nnls" and so on these are features, and
+    as many as the first model has are good ones."""
 
     over: str
     n: int
@@ -63,7 +68,10 @@ def cases() -> list[Case]:
     found += [Case("stimuli", n, (10, 10), "graded", 1, "nnls") for n in (20, 50)]
     found += [Case("stimuli", 50, (1, 30), "useless", 1, "nnls")]
     found += [Case("subjects", 30, (5, 5), "graded", 6, "nnls"), Case("subjects", 30, (1, 20), "useless", 6, "nnls")]
-    return found + [Case("both", 30, (5, 5), "graded", people, "nnls") for people in (4, 10)]
+    found += [Case("both", 30, (5, 5), "graded", people, "nnls") for people in (4, 10)]
+    for rule in ("features-nnls", "features-ridge"):
+        found += [Case("stimuli", 30, (10, 10), "tied", 1, rule), Case("stimuli", 50, (10, 30), "useless", 1, rule)]
+    return [*found, Case("both", 30, (10, 10), "tied", 4, "features-nnls")]
 
 
 COLUMNS: Columns = (
@@ -142,6 +150,8 @@ def _sample(case: Case, rng: np.random.Generator, seed: int) -> tuple[float, Arr
     plan = Plan(
         people[0], {"target": range(case.subjects)}, Resampling(DRAWS, seed=seed), over=case.over, splits=SPLITS
     )
+    if case.weighted.startswith(FEATURES):
+        return _wrong(*_of_features(case, plan, shared, people, rng))
     noises = [_noises(layers, case.kind) for layers in case.layers]
     models = [[_rdm(shared * (one is not None) + (one or 1.0) * _own(rng, case.n)) for one in own] for own in noises]
     truth = np.full(2, population(tuple(_noises(max(case.layers), case.kind)) if case.weighted else (_BEST,)))
@@ -159,6 +169,32 @@ def _sample(case: Case, rng: np.random.Generator, seed: int) -> tuple[float, Arr
             samples.append(weighted_sample(plan, names, rdms, people, Weighting.named(case.weighted))[0])
         else:
             samples.append(plan.sample(names, Sides(rdms, people, method_named("pearson"))))
+    return _wrong(plan, samples, truth)
+
+
+def _of_features(
+    case: Case, plan: Plan, shared: Array, people: Sequence[RDM], rng: np.random.Generator
+) -> tuple[Plan, list[ModelSample], Array]:
+    """Both models of weighted features, and how similar their best weighted sums are."""
+    samples = []
+    for features in case.layers:
+        x = _seen(shared, features, min(case.layers), rng)
+        own = [compute_rdm(x, metric="sqeuclidean", labels=people[0].labels)]
+        how = Parts([x], "sqeuclidean"), own, people, Weighting.named(case.weighted)
+        samples.append(weighted_features_sample(plan, ["features"], *how)[0])
+    return plan, samples, np.full(2, population_of_features(min(case.layers)))
+
+
+def _seen(shared: Array, features: int, good: int, rng: np.random.Generator) -> Array:
+    """(n, features) that see one of the patterns' 20 each, the good ones, or nothing."""
+    at = np.arange(features) % 20
+    x = shared[:, at] * (np.arange(features) < good) + _FEATURE * rng.normal(size=(len(shared), features)) * _SCALE[at]
+    scaled: Array = x / _SCALE[at]
+    return scaled
+
+
+def _wrong(plan: Plan, samples: Sequence[ModelSample], truth: Array) -> tuple[float, Array, Array, Array, Array, Array]:
+    """Whether the test is wrong and for which model, the intervals' ends, estimates, highest layers and truths."""
     contrasts = Contrasts(plan, samples)
     test = contrasts.differences(np.array([0]), np.array([1]))
     low, high = contrasts.intervals()
@@ -222,7 +258,24 @@ def population(noises: tuple[float | None, ...] = (_BEST,)) -> float:
         a, b = (x - x.mean(axis=1, keepdims=True) for x in (a, b))
         norms = np.sqrt(np.einsum("ij,ij->i", a, a) * np.einsum("ij,ij->i", b, b))
         distances.append(1 - np.einsum("ij,ij->i", a, b) / norms)
-    r = np.corrcoef(distances)
+    return _best_sum(np.corrcoef(distances))
+
+
+@cache
+def population_of_features(good: int) -> float:
+    """The similarity of a subject and the best non-negative sum of so many good features."""
+    rng = np.random.default_rng(0)
+    sides = [rng.normal(size=(PAIRS, 20)) * _SCALE for _ in range(2)]
+    seen = [_seen(side, good, good, rng) for side in sides]
+    a, b = (side + _BEST * _own(rng, PAIRS) for side in sides)
+    a, b = (x - x.mean(axis=1, keepdims=True) for x in (a, b))
+    target = -np.einsum("ij,ij->i", a, b) / np.sqrt(np.einsum("ij,ij->i", a, a) * np.einsum("ij,ij->i", b, b))
+    r = np.corrcoef([target, *((seen[0] - seen[1]) ** 2).T])
+    return _best_sum(r)
+
+
+def _best_sum(r: Array) -> float:
+    """The correlation of the first with the best non-negative sum of the others, from all their correlations."""
     weights = Weighting("nnls").fit(r[1:, 1:], r[1:, 0])
     return float(weights @ r[1:, 0] / np.sqrt(weights @ r[1:, 1:] @ weights))
 

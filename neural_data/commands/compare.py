@@ -45,9 +45,9 @@ def compare(
         str,
         typer.Option(
             help="Combine a model's layers with weights that are fitted on other stimuli, in place of choosing one: "
-            "nnls (none negative), ridge or ridge:PENALTY; features-nnls, features-ridge or features-ridge:PENALTY "
-            "weigh its features (at most 50 principal components of them). For some models only: weighted= in a file "
-            "of models.",
+            "nnls (none negative), ridge:PENALTY, or ridge with a penalty chosen by nested crossvalidation; "
+            "features-nnls and features-ridge weigh its features (at most 50 principal components of them). For some "
+            "models only: weighted= in a file of models.",
             show_default="choose a layer",
         ),
     ] = "",

@@ -3,7 +3,8 @@
 The RDM of the model is the weighted sum of its layers' RDMs. The weights minimise the squared error to the target's RDM
 (where several subjects are averaged, to the mean of theirs, scaled to one norm): none negative ("nnls"), or any, with a
 ridge penalty on them in units of standard deviations ("ridge"). For several subjects that are resampled they are fitted
-to one half of the subjects and tested on the others.
+to one half of the subjects and tested on the others. A penalty that is not given is chosen among some by how well
+weights that are fitted to one half of these stimuli do on their other half, so that what is tested has no say in it.
 
 The similarity is the mean over many halvings, both ways. Under resampled stimuli the weights are fitted anew: copies of
 a stimulus stay in one half, and two halvings of every draw tell how much of the draws' variance is that of the halvings
@@ -12,105 +13,25 @@ whose cost grows with the square of the number of layers. Single features are we
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations_with_replacement, product
 
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import RSAError, near
+from ..errors import RSAError
 from ..rdm.comparison import Method, method_named
 from ..rdm.rdm import RDM
 from ..types import Array
-from . import _kernels as kernels
 from .bootstrap import Sides
 from .models import ModelSample, Plan, Similarities
 from .partial import Beyond, partial_correlation
+from .weighting import PENALTIES, Weighting
 
-RULES = ("nnls", "ridge")
-FEATURES = "features-"  # before a rule: features are weighted, not layers
-PENALTY = 0.1
 MOST = 200  # layers
 _STEP = 1e-4
-_LEAST = 3  # different stimuli in a half
-_ALIKE = 1e-9  # share of the layers' variance that is added to it, so that layers may be the same
-
-
-@dataclass(frozen=True)
-class Weighting:
-    """How weights are fitted: "nnls", or "ridge" with a penalty; written "ridge:0.1".
-
-    features: of single features ("features-nnls"), for which the penalty is in their mean variance, so that weak ones
-    do not get large weights.
-    """
-
-    rule: str
-    penalty: float = 0.0
-    features: bool = False
-
-    @classmethod
-    def named(cls, text: str) -> "Weighting":
-        """Read it. Raises RSAError for another rule, and for a penalty that is no positive number."""
-        given, colon, penalty = str(text).partition(":")
-        rule, features = given.removeprefix(FEATURES), given.startswith(FEATURES)
-        if rule not in RULES or (rule == "nnls" and colon):
-            known = [*RULES, *(FEATURES + one for one in RULES)]
-            what = "nnls, ridge or ridge:PENALTY, or one of these after features-"
-            raise RSAError(f"weighted is {what}, not {text!r}{near(given, known)}")
-        if rule == "nnls":
-            return cls(rule, features=features)
-        try:
-            value = float(penalty) if colon else PENALTY
-        except ValueError:
-            value = np.nan
-        if not 0 < value < np.inf:
-            raise RSAError(f"the penalty of ridge is a number above 0, not {penalty!r}")
-        return cls(rule, value, features)
-
-    def __str__(self) -> str:
-        rule = f"{FEATURES if self.features else ''}{self.rule}"
-        return rule if self.rule == "nnls" else f"{rule}:{self.penalty:g}"
-
-    def fit(self, between: Array, to: Array) -> Array:
-        """Weights (..., k) from inner products between layers (..., k, k) and with the target (..., k)."""
-        scale = np.sqrt(self._scale(np.einsum("...kk->...k", between)))
-        with np.errstate(divide="ignore", invalid="ignore"):
-            unit = np.where(scale > 0, 1 / scale, 0.0)
-        correlation = between * unit[..., None] * unit[..., None, :]
-        own = np.eye(between.shape[-1])
-        if self.features:
-            correlation = correlation + (self.penalty + _ALIKE) * own
-        else:
-            correlation = np.where(own > 0, 1.0 + self.penalty + _ALIKE, correlation)
-        towards = to * unit
-        defined = np.isfinite(correlation).all(axis=(-2, -1)) & np.isfinite(towards).all(axis=-1)
-        weights = np.full(towards.shape, np.nan)
-        if self.rule == "ridge":
-            weights[defined] = np.linalg.solve(correlation[defined], towards[defined][..., None])[..., 0]
-        else:
-            found = np.zeros((int(defined.sum()), towards.shape[-1]))
-            kernels.nnls(np.ascontiguousarray(correlation[defined]), np.ascontiguousarray(towards[defined]), found)
-            weights[defined] = found
-        return weights * unit
-
-    def _scale(self, squares: Array) -> Array:
-        """What the penalty is in units of, by weight (..., k): each layer's variance, or the mean of all features'."""
-        if not self.features:
-            return squares
-        mean: Array = np.broadcast_to(squares.mean(axis=-1, keepdims=True), squares.shape)
-        return mean
-
-    def slope(self, weights: Array, between: Array, by_between: Array, by_to: Array) -> Array:
-        """Derivatives (n, k) of weights (k,) where inner products change by (n, k, k) and (n, k)."""
-        used = np.flatnonzero(weights > 0) if self.rule == "nnls" else np.arange(len(weights))
-        change = np.zeros(by_to.shape)
-        if len(used):
-            added = self.penalty + _ALIKE
-            own = between[np.ix_(used, used)] + np.diag(added * self._scale(np.diag(between))[used])
-            moved = by_between[:, used][:, :, used]
-            diagonal = added * self._scale(np.einsum("nkk->nk", by_between))[:, used] * weights[used]
-            change[:, used] = np.linalg.solve(own, (by_to[:, used] - moved @ weights[used] - diagonal).T).T
-        return change
+_LEAST = 3  # different stimuli in a half, or where a penalty is chosen in a quarter
+_TOO_FEW = "a quarter of the stimuli is too few to choose a penalty on; give one, as in ridge:1"
 
 
 @dataclass(frozen=True)
@@ -125,6 +46,10 @@ class Products:
     def moved(self, by: "Products", step: float) -> "Products":
         parts = zip((self.between, self.to, self.own), (by.between, by.to, by.own), strict=True)
         return Products(*(part + step * slope for part, slope in parts))
+
+    def at(self, sample: int) -> "Products":
+        """One of a stack of samples."""
+        return Products(self.between[sample], self.to[sample], self.own[sample])
 
     def pooled(self, people: npt.NDArray[np.bool_], layers: int) -> Array:
         """Inner products (..., layers) with the mean RDM of people (..., subjects), scaled to one norm."""
@@ -175,12 +100,14 @@ class Weighted:
         self.method, self.plan, self.weighting = check_weighted(method), plan, weighting
         self.layers, self.subjects, self.controls = layers, subjects, controls
         self.size = self._size()
+        if weighting.penalty is None and len(layers[0]) < 4 * _LEAST:
+            raise RSAError(_TOO_FEW)
         self.sides = Sides([*layers, *controls], subjects, self.method)
         first, people = len(layers) + len(controls), len(subjects)
         self._pairs = list(combinations_with_replacement(range(first), 2))
         self._pairs += [*product(range(first), range(first, first + people))]
         self._pairs += [(s, s) for s in range(first, first + people)]
-        self.weights, self.rdm = self._fitted()
+        self.weights, self.penalty, self.rdm = self._fitted()
 
     def _size(self) -> int:
         """How many weights are fitted."""
@@ -221,14 +148,18 @@ class Weighted:
         shares: Array = parts / parts.sum()
         return shares
 
-    def _fitted(self) -> tuple[Array, RDM]:
-        """Weights fitted to all stimuli and subjects, and the weighted sum of the layers' RDMs."""
-        found, k = self._whole(), self.size
-        weights = self.weighting.fit(found.between[:k, :k], found.pooled(np.ones(len(self.subjects), np.bool_), k))
+    def _fitted(self) -> tuple[Array, float, RDM]:
+        """Weights fitted to all stimuli and subjects, their penalty, and the weighted sum of the layers' RDMs."""
+        everyone, penalty = np.ones(len(self.subjects), np.bool_), self.weighting.penalty
+        if penalty is None:
+            halves = [self._of_draws(part) for part in np.split(self.plan.halves, 2)]
+            scores = [self._tried(*sides, everyone).mean(axis=1) for sides in (halves, halves[::-1])]
+            penalty = float(_best(sum(scores), np.nan))
+        weights = self._fit(self._whole(), everyone, penalty)
         if not (weights != 0).any():
             what = "feature" if self.weighting.features else "layer"
             raise RSAError(f"no {what} has a positive weight: none of them is similar to the target")
-        return weights, self.layers[0].replace(values=self._sum(weights))
+        return weights, penalty, self.layers[0].replace(values=self._sum(weights))
 
     def _sum(self, weights: Array) -> Array:
         total: Array = np.sum(
@@ -273,10 +204,46 @@ class Weighted:
         to = values[..., mutual:-people].reshape(*values.shape[:-1], first, people)
         return Products(between, to, values[..., -people:])
 
+    def _fit(self, train: Products, people: npt.NDArray[np.bool_], penalty: Array | float) -> Array:
+        """Weights (..., k) fitted to the mean of people (..., subjects)."""
+        return self.weighting.fit(
+            train.between[..., : self.size, : self.size], train.pooled(people, self.size), penalty
+        )
+
+    def _tried(self, train: Products, test: Products, people: npt.NDArray[np.bool_]) -> Array:
+        """Mean similarities (penalties, ...) to people (..., subjects) of weights fitted to them on other stimuli."""
+        scores = [test.scores(self._fit(train, people, penalty)) for penalty in PENALTIES]
+        mean: Array = (np.stack(scores) * people).sum(axis=-1) / people.sum(axis=-1)
+        return mean
+
+    def _penalty(self, quarters: Sequence[Products], people: npt.NDArray[np.bool_]) -> Array:
+        """The penalties (...): as given, or the best ones between both parts of the stimuli that weights are fitted to.
+
+        Parts of too few stimuli take the one chosen on all.
+        """
+        if not quarters:
+            return np.asarray(self.penalty)
+        one, other = quarters
+        return _best(self._tried(one, other, people) + self._tried(other, one, people), self.penalty)
+
+    def _quarters(self) -> list[Products]:
+        """Both halves of every half of the stimuli, where a penalty is to be chosen."""
+        if self.weighting.penalty is not None:
+            return []
+        plan = self.plan
+        halves = plan.halves[:, np.unique(plan.unit, return_index=True)[1]] > 0
+        first = (
+            _shuffled(halves, np.random.default_rng(plan.resampling.seed + 2**34)) < halves.sum(1, keepdims=True) // 2
+        )
+        parts = [(halves & part)[:, plan.unit].astype(np.int64) for part in (first, ~first)]
+        if min(part.sum(axis=1).min() for part in parts) < _LEAST:
+            raise RSAError(_TOO_FEW)
+        return [self._of_draws(part) for part in parts]
+
     def _halves(self, rng: np.random.Generator) -> tuple[Array, Array]:
         """Mean similarities (subjects,) on halves that the weights were not fitted to, and their derivatives."""
         plan, n = self.plan, len(self.layers[0])
-        half = len(plan.halves) // 2
+        half, quarters = len(plan.halves) // 2, self._quarters()
         total, slopes = np.zeros(len(self.subjects)), np.zeros((len(self.subjects), n))
         for s in range(half):
             masks = [plan.halves[s] > 0, plan.halves[half + s] > 0]
@@ -285,7 +252,8 @@ class Weighted:
             found = [self._part(mask) for mask in masks]
             for part, tested in self._people(rng, 1):
                 for train, test in ((0, 1), (1, 0)):
-                    value, by_train, by_test = self._tested(*found[train], *found[test], part[0])
+                    penalty = float(self._penalty([one.at(s + half * train) for one in quarters], part[0]))
+                    value, by_train, by_test = self._tested(*found[train], *found[test], part[0], penalty)
                     kept = tested[0] / 2
                     total += kept * value
                     slopes[:, masks[train]] += kept[:, None] * by_train
@@ -304,15 +272,20 @@ class Weighted:
         return [(part, (~part).astype(np.float64)), (~part, part.astype(np.float64))]
 
     def _tested(
-        self, train: Products, by_train: Products, test: Products, by_test: Products, part: npt.NDArray[np.bool_]
+        self,
+        train: Products,
+        by_train: Products,
+        test: Products,
+        by_test: Products,
+        part: npt.NDArray[np.bool_],
+        penalty: float,
     ) -> tuple[Array, Array, Array]:
         """Similarities (subjects,) and their derivatives (subjects, stimuli) by the stimuli of both halves."""
         k = self.size
-        weights = self.weighting.fit(train.between[:k, :k], train.pooled(part, k))
+        weights = self._fit(train, part, penalty)
         ends = [train.moved(by_train, sign * _STEP).pooled(part, k) for sign in (1, -1)]
-        moved = self.weighting.slope(
-            weights, train.between[:k, :k], by_train.between[:, :k, :k], (ends[0] - ends[1]) / (2 * _STEP)
-        )
+        change = by_train.between[:, :k, :k], (ends[0] - ends[1]) / (2 * _STEP)
+        moved = self.weighting.slope(weights, penalty, train.between[:k, :k], *change)
         by_fit = [test.scores(weights + sign * _STEP * moved) for sign in (1, -1)]
         by_stimulus = [test.moved(by_test, sign * _STEP).scores(weights) for sign in (1, -1)]
         slopes = [(ends[0] - ends[1]).T / (2 * _STEP) for ends in (by_fit, by_stimulus)]
@@ -324,22 +297,41 @@ class Weighted:
         present = plan.counts > 0
         values = []
         for _ in range(2):
-            order = np.argsort(np.where(present, rng.random(present.shape), 2.0), axis=1).argsort(axis=1)
-            first = order < present.sum(axis=1, keepdims=True) // 2
-            found, few = [], np.zeros(draws, np.bool_)
-            for mask in (first, ~first):
-                counts = np.ascontiguousarray((plan.counts * mask)[:, plan.unit])
+            order, size = _shuffled(present, rng), present.sum(axis=1, keepdims=True)
+            found, quarters, few = list[Products](), list[list[Products]](), np.zeros(draws, np.bool_)
+            for start, stop in ((0 * size, size // 2), (size // 2, size)):
+                counts = self._counts((order >= start) & (order < stop))
                 few |= (counts > 0).sum(axis=1) < _LEAST
                 found.append(self._of_draws(counts))
+                middle, parts = (start + stop) // 2, list[Products]()
+                if self.weighting.penalty is None:
+                    inner = (order >= start) & (order < middle), (order >= middle) & (order < stop)
+                    parts = [self._of_draws(self._counts(part)) for part in inner]
+                quarters.append(parts)
             total = np.zeros((draws, len(self.subjects)))
-            k = self.size
             for part, tested in self._people(rng, draws):
                 for train, test in ((0, 1), (1, 0)):
-                    weights = self.weighting.fit(found[train].between[:, :k, :k], found[train].pooled(part, k))
+                    weights = self._fit(found[train], part, self._penalty(quarters[train], part))
                     total += tested / 2 * found[test].scores(weights)
             total[few] = np.nan
             values.append(total.T)
         return (values[0] + values[1]) / 2, (values[0] - values[1]) / 2
+
+    def _counts(self, part: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
+        """Weights (draws, stimuli) of the draws, of a part (draws, units) of what was drawn."""
+        return np.ascontiguousarray((self.plan.counts * part)[:, self.plan.unit])
+
+
+def _shuffled(present: npt.NDArray[np.bool_], rng: np.random.Generator) -> npt.NDArray[np.int64]:
+    """Random ranks (rows, units) of what is present in each row; what is not comes last."""
+    return np.argsort(np.where(present, rng.random(present.shape), 2.0), axis=1).argsort(axis=1)
+
+
+def _best(scores: Array, otherwise: float) -> Array:
+    """The penalties (...) of the highest scores (penalties, ...)."""
+    known = np.isfinite(scores)
+    best = np.array(PENALTIES)[np.where(known, scores, -np.inf).argmax(axis=0)]
+    return np.where(known.any(axis=0), best, otherwise)
 
 
 def weighted_sample(
@@ -349,17 +341,18 @@ def weighted_sample(
     columns: Sequence[RDM],
     weighting: Weighting,
     method: str = "pearson",
-) -> tuple[ModelSample, list[RDM]]:
-    """A model of weighted layers against all targets of a plan, and its RDM for each.
+) -> tuple[ModelSample, list[RDM], list[str]]:
+    """A model of weighted layers against all targets of a plan; for each its RDM, and how its weights were fitted.
 
     table, shares and draws are as in `Plan.sample`; the shares are those of the layers in the model's RDM.
     """
-    parts, rdms = [], []
+    parts, rdms, how = [], [], []
     for target, own in plan.targets.items():
         model = Weighted(plan.only(target), layers, [columns[c] for c in own], weighting, method)
         parts.append(model.sample(names))
         rdms.append(model.rdm)
-    return ModelSample.joined(parts), rdms
+        how.append(str(replace(weighting, penalty=model.penalty)))
+    return ModelSample.joined(parts), rdms, how
 
 
 def check_weighted(method: str) -> Method:

@@ -10,6 +10,7 @@ The inner products of such RDMs come from those of the features, so that no RDM 
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +19,8 @@ from ..errors import RSAError, listing
 from ..rdm.rdm import RDM
 from ..types import Array
 from .models import ModelSample, Plan
-from .weighted import Products, Weighted, Weighting
+from .weighted import Products, Weighted
+from .weighting import Weighting
 
 METRICS = ("correlation", "cosine", "sqeuclidean")
 COMPONENTS = 50
@@ -176,14 +178,15 @@ def weighted_features_sample(
     columns: Sequence[RDM],
     weighting: Weighting,
     method: str = "pearson",
-) -> tuple[ModelSample, list[RDM]]:
-    """A model of weighted features against all targets of a plan, and its RDM for each, as `weighted_sample`."""
-    samples, rdms = [], []
+) -> tuple[ModelSample, list[RDM], list[str]]:
+    """A model of weighted features against all targets of a plan, as `weighted_sample`."""
+    samples, rdms, how = [], [], []
     for target, own in plan.targets.items():
         model = WeightedFeatures(plan.only(target), parts, layers, [columns[c] for c in own], weighting, method)
         samples.append(model.sample(names))
         rdms.append(model.rdm)
-    return ModelSample.joined(samples), rdms
+        how.append(str(replace(weighting, penalty=model.penalty)))
+    return ModelSample.joined(samples), rdms, how
 
 
 def check_features(strange: Sequence[str]) -> None:

@@ -17,7 +17,8 @@ from tgsage.rsa.comparison import ModelComparison, Targets
 from tgsage.rsa.inference.bootstrap import Resampling
 from tgsage.rsa.inference.contrasts import Contrasts, all_pairs
 from tgsage.rsa.inference.models import Plan
-from tgsage.rsa.inference.weighted import Weighted, Weighting
+from tgsage.rsa.inference.weighted import Weighted
+from tgsage.rsa.inference.weighting import Weighting
 
 TOOLBOX: Any = import_module("rsatoolbox.inference.evaluate")
 MODEL: Any = import_module("rsatoolbox.model")

@@ -12,7 +12,8 @@ from tgsage.rsa.comparison import ModelComparison, Targets
 from tgsage.rsa.inference.bootstrap import Resampling
 from tgsage.rsa.inference.models import Plan
 from tgsage.rsa.inference.subjects import two_factor_error
-from tgsage.rsa.inference.weighted import Weighted, Weighting, weighted_sample
+from tgsage.rsa.inference.weighted import Weighted, weighted_sample
+from tgsage.rsa.inference.weighting import Weighting
 
 NAMES = [f"im{i:02d}" for i in range(24)]
 
@@ -63,7 +64,7 @@ def test_the_similarity_is_rsatoolbox_s_crossvalidation_over_the_same_halves() -
     layers, people = world()
     plan = Plan(people["s0"], {"IT": [0, 1]}, Resampling(5), splits=4)
     values = [*layers.values()], [*people.values()]
-    sample, _ = weighted_sample(plan, list(layers), *values, Weighting("nnls"))
+    sample, *_ = weighted_sample(plan, list(layers), *values, Weighting("nnls"))
     data = rdm.RDMs(np.stack([one.values for one in values[1]]).astype(float))
     parts = [np.flatnonzero(half) for half in plan.halves]
     sets = [(data.subset_pattern("index", part), part) for part in parts]
@@ -79,12 +80,12 @@ def test_the_similarity_is_rsatoolbox_s_crossvalidation_over_the_same_halves() -
     assert sample.single.mean() == pytest.approx(float(np.mean(found.evaluations)), abs=1e-6)
 
 
-@pytest.mark.parametrize("rule", ["nnls", "ridge"])
+@pytest.mark.parametrize("rule", ["nnls", "ridge:0.1"])
 def test_over_both_by_a_plain_loop_weights_are_fitted_to_other_stimuli_and_subjects(rule: str) -> None:
     layers, people = world()
     weighting = Weighting.named(rule)
     plan = Plan(people["s0"], {"IT": [0, 1]}, Resampling(5), over="both", splits=3)
-    sample, _ = weighted_sample(plan, list(layers), [*layers.values()], [*people.values()], weighting)
+    sample, *_ = weighted_sample(plan, list(layers), [*layers.values()], [*people.values()], weighting)
     expected = np.zeros(2)
     for s in range(3):  # of two subjects, each is tested with weights fitted to the other
         for train, test in ((s, s + 3), (s + 3, s)):
@@ -176,6 +177,10 @@ def test_what_cannot_be_weighted_is_said_in_one_line() -> None:
         Weighting.named("lasso")
     with pytest.raises(RSAError, match="penalty of ridge is a number above 0, not '-1'"):
         Weighting.named("ridge:-1")
+    few = {name: one.subset(NAMES[:11]) for name, one in world()[1].items()}
+    comparer = Comparer(Targets("t", {"IT": few}), draws=10, splits=2)
+    with pytest.raises(RSAError, match="a quarter of the stimuli is too few to choose a penalty on; give one"):
+        comparer.add("m", few, "ridge")
     with pytest.raises(RSAError, match="weights are fitted for pearson, cosine and their whitened forms, not 'tau-a'"):
         compared("nnls", method="tau-a")
     layers, people = world(1)

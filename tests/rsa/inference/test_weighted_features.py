@@ -12,8 +12,8 @@ from tgsage.rsa.comparer import Comparer
 from tgsage.rsa.comparison import ModelComparison, Targets
 from tgsage.rsa.inference.bootstrap import Resampling
 from tgsage.rsa.inference.models import Plan
-from tgsage.rsa.inference.weighted import Weighting
 from tgsage.rsa.inference.weighted_features import COMPONENTS, Parts, WeightedFeatures
+from tgsage.rsa.inference.weighting import PENALTIES, Weighting
 
 N = 20
 NAMES = [f"im{i:02d}" for i in range(N)]
@@ -77,6 +77,70 @@ def test_the_similarity_by_a_plain_loop_over_other_stimuli(metric: str, rule: st
             total = weights @ of_features(found.parts, there)
             expected += pearsonr(total, target.subset([NAMES[i] for i in there]).values).statistic / 6
     assert value == pytest.approx(expected, abs=1e-6)
+
+
+@pytest.mark.parametrize(("over", "metric"), [("stimuli", "correlation"), ("both", "sqeuclidean")])
+def test_the_penalty_is_chosen_within_the_training_stimuli_by_a_plain_loop(over: str, metric: str) -> None:
+    """Of each training half, weights fitted to one part are tried on the other, for all penalties, and both ways."""
+    linear = pytest.importorskip("sklearn.linear_model")
+    people = range(2) if over == "both" else range(1)
+    found, quarters = model(metric, "features-ridge", len(people), over), list[np.ndarray]()
+    products = found._of_draws
+    found._of_draws = lambda counts: quarters.append(counts) or products(counts)  # type: ignore[method-assign,func-returns-value]
+    value = found._halves(np.random.default_rng(0))[0]
+    halves = found.plan.halves
+    np.testing.assert_array_equal(sum(quarters), halves)  # so that no stimulus that is tested has a say
+    assert min(part.sum(axis=1).min() for part in quarters) == 5
+    features = [of_features(found.parts, np.flatnonzero(half)) for half in (*halves, *quarters[0], *quarters[1])]
+
+    def fitted(x: np.ndarray, target: np.ndarray, penalty: float) -> np.ndarray:
+        x, y = x - x.mean(axis=1, keepdims=True), target - target.mean()
+        alpha = penalty * float((x**2).sum(axis=1).mean())
+        return np.asarray(linear.Ridge(alpha=alpha, fit_intercept=False).fit(x.T, y).coef_)
+
+    def seen(part: np.ndarray, subject: int) -> np.ndarray:
+        return found.subjects[subject].subset([NAMES[i] for i in np.flatnonzero(part)]).values
+
+    expected, chosen = np.zeros(len(people)), set[float]()
+    for s in range(3):
+        for train, test in ((s, s + 3), (s + 3, s)):
+            for fit_to, tested in ((0, 1), (1, 0)) if over == "both" else ((0, 0),):
+                tried = []
+                for penalty in PENALTIES:
+                    scores = []
+                    for a, b in ((0, 1), (1, 0)):
+                        x, y = features[6 + 6 * a + train], seen(quarters[a][train], fit_to)
+                        total = fitted(x, y, penalty) @ features[6 + 6 * b + train]
+                        scores.append(pearsonr(total, seen(quarters[b][train], fit_to)).statistic)
+                    tried.append(np.mean(scores))
+                best = PENALTIES[int(np.argmax(tried))]
+                chosen.add(best)
+                total = fitted(features[train], seen(halves[train], fit_to), best) @ features[test]
+                expected[tested] += pearsonr(total, seen(halves[test], tested)).statistic / 6
+    np.testing.assert_allclose(value, expected, atol=1e-6)
+    assert len(chosen) > 1
+
+
+def test_a_chosen_penalty_is_nearly_as_good_as_the_best_and_larger_where_there_is_noise() -> None:
+    rules = ("features-ridge:0.01", "features-ridge:1", "features-ridge:100", "features-ridge")
+    values, chosen = dict[str, list[float]]({rule: [] for rule in rules}), list[str]()
+    for seed in range(6):
+        rng = np.random.default_rng(seed)
+        x, names = rng.normal(size=(40, 30)), [str(i) for i in range(40)]
+        for noise in (0.2, 2.5):
+            seen = x[:, :5] + noise * rng.normal(size=(40, 5))
+            target = compute_rdm(seen, metric="sqeuclidean", labels=names)
+            comparer = Comparer(Targets("t", {"IT": {"": target}}), draws=2, splits=10)
+            for rule in rules:
+                comparer.add(rule, {"a": Features(x, names)}, rule, metric="sqeuclidean")
+            for row in comparer.finished(rules).rows:
+                values[row["model"]].append(row["similarity"])
+            chosen.append(str(row["weighted"]))
+    means = {rule: np.mean(found) for rule, found in values.items()}
+    best, worst = (end(mean for rule, mean in means.items() if ":" in rule) for end in (max, min))
+    assert means["features-ridge"] > best - 0.03 > worst + 0.05, means
+    low, high = np.array([float(one.partition(":")[2]) for one in chosen]).reshape(6, 2).T
+    assert np.log(high).mean() > np.log(low).mean() + 1, (low, high)
 
 
 @pytest.mark.parametrize("metric", ["correlation", "sqeuclidean"])
@@ -175,7 +239,8 @@ def test_thousands_of_features_of_several_layers_on_the_command_s_way(tmp_path: 
     how = {"bootstrap": 20, "halvings": 3, "weighted": "features-ridge"}
     found = compare_models({"m": layers}, teacher, **how)  # type: ignore[arg-type]
     row = found.rows[0]
-    assert (row["weighted"], row["layers"]) == ("features-ridge:0.1", 2)
+    assert row["layers"] == 2
+    assert float(row["weighted"].removeprefix("features-ridge:")) in PENALTIES
     assert found.rdms["m", "IT"].labels == tuple(names)
     again = compare_models({"m": layers}, teacher, **how)  # type: ignore[arg-type]
     assert again.rows[0]["similarity"] == row["similarity"]
