@@ -78,9 +78,9 @@ class Contrasts:
 
     def noise(self, first: Rows, second: Rows) -> Array:
         """(differences, draws) what resampling makes of differences."""
-        source = {"stimuli": self.by_stimulus, "subjects": self.by_subject} if self.plan.over != "both" else {}
-        draws: Array = source[self.plan.over] if source else self.by_both
-        return draws[first] - draws[second]
+        draws = self.by_stimulus if self.plan.over == "stimuli" else self.by_both
+        differences: Array = draws[first] - draws[second]
+        return differences
 
     def intervals(self) -> tuple[Array, Array]:
         """95% intervals of the best layers' similarities; of one layer over stimuli those of `interval`.

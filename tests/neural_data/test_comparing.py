@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from scipy import stats
 from tgsage.neural_data import compare_models, score
 from tgsage.neural_data.comparing import listed
 from tgsage.neural_data.recordings.recording import from_arrays
-from tgsage.rsa import RDM, LayerCache, RSAError, Teacher, compute_rdm
+from tgsage.rsa import RDM, LayerCache, RSAError, Teacher, bootstrap, compute_rdm
 from tgsage.rsa.cli.app import main
 from tgsage.rsa.comparison import ModelComparison
 from tgsage.rsa.networks import extract
@@ -27,6 +28,18 @@ def small():
     return net, lambda image: torch.as_tensor(image).float()
 def broken():
     raise ValueError("no such weights")
+"""
+
+PICTURED = """
+import pathlib, numpy, torch
+def small():
+    torch.manual_seed(0)
+    net = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.ReLU())
+    return net, lambda image: torch.from_numpy(numpy.array(image)).permute(2, 0, 1).float() / 255
+def needs_a_file():
+    if not pathlib.Path("weights").exists():
+        raise OSError("no weights here")
+    return small()
 """
 
 
@@ -256,6 +269,99 @@ def test_the_command_writes_everything_and_says_who_failed(
     assert main([*command, "--plot", "out.gif"]) == 2
     assert main(["compare", "--teacher", "t.h5"]) == 2
     assert "at least one model is needed" in capsys.readouterr().err
+
+
+@pytest.fixture
+def commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """`tgsage compare` with a teacher of 24 pictures, in a folder with these and with functions that make networks."""
+    from PIL import Image
+
+    monkeypatch.chdir(tmp_path)
+    Path("pictures").mkdir()
+    for i, picture in enumerate(images()):
+        pixels = (255 * picture).byte().permute(1, 2, 0).numpy()
+        Image.fromarray(pixels).save(f"pictures/{i:02d}.png")
+    rng, pixels = np.random.default_rng(0), images().reshape(24, -1).numpy()
+    noisy = compute_rdm(pixels + 0.3 * rng.normal(size=pixels.shape), labels=[f"{i:02d}" for i in range(24)])
+    Teacher.from_rdms("monkey", {"V4": noisy}).save("t.h5")
+    Path("nets.py").write_text(PICTURED)
+    kept = ["--cache", "kept", "--cache-gb", "1", "--bootstrap", "20", "--halvings", "5", "--json", "out.json"]
+    return ["compare", "--teacher", "t.h5", "--stimuli", "pictures", *kept]
+
+
+def test_checkpoints_are_named_by_a_glob_of_the_command(commands: list[str]) -> None:
+    for epoch in (1, 10, 2):
+        torch.manual_seed(epoch)
+        torch.save(torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.ReLU()).state_dict(), f"epoch_{epoch}.pt")
+    assert main([*commands, "nets.py:small", "--weights", "epoch_*.pt", "--plot", "out.svg"]) == 0
+    found = json.loads(Path("out.json").read_text())
+    assert [row["model"] for row in found["rows"]] == ["epoch_1", "epoch_2", "epoch_10"]
+    assert len({row["similarity"] for row in found["rows"]}) == 3
+    assert main([*commands, "nets.py:small", "--weights", "epoch_10.pt"]) == 0
+    (alone,) = json.loads(Path("out.json").read_text())["rows"]
+    assert (alone["model"], alone["similarity"]) == ("nets.py:small", found["rows"][2]["similarity"])
+    assert main([*commands, "nets.py:small", "--weights", "none_*.pt"]) == 2
+
+
+def test_a_model_that_failed_is_all_that_the_same_command_computes_again(
+    commands: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shown, real = list[int](), extract.show
+    monkeypatch.setattr(extract, "show", lambda *given, **how: (shown.append(1), real(*given, **how))[1])
+    command = [*commands, "nets.py:small", "nets.py:needs_a_file", "pixels"]
+    assert main(command) == 1
+    first = {row["model"]: row for row in json.loads(Path("out.json").read_text())["rows"]}
+    reasons = {model: row["reason"] for model, row in first.items() if row["reason"]}
+    assert reasons == {"nets.py:needs_a_file": "nets.py:needs_a_file() fails: OSError: no weights here"}
+    assert "no weights here" in capsys.readouterr().err
+    assert len(shown) == 2
+    Path("weights").touch()
+    assert main(command) == 0
+    second = {row["model"]: row for row in json.loads(Path("out.json").read_text())["rows"]}
+    assert len(shown) == 3
+    assert [row["reason"] for row in second.values()] == [""] * 3
+    for model in ("nets.py:small", "pixels"):
+        assert second[model]["similarity"] == first[model]["similarity"]
+    assert main(command) == 0
+    assert len(shown) == 3
+
+
+def test_corrections_are_chosen_on_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Against scipy, and against a plain loop over resamples and pairs for the maximum statistic."""
+    monkeypatch.chdir(tmp_path)
+    teacher().save("t.h5")
+    rdms = {f"m{i}.npz": next(iter(layers.values())) for i, layers in enumerate(ready(5).values())}
+    for name, rdm in rdms.items():
+        np.savez(name, rdm=rdm.square())
+    command = ["compare", *rdms, "--teacher", "t.h5", "--labels", "order", "--bootstrap", "300", "--json", "out.json"]
+    found = {}
+    for correction in ("none", "fdr", "max"):
+        assert main([*command, "--correction", correction]) == 0
+        written = json.loads(Path("out.json").read_text())
+        found[correction] = {
+            target: (
+                np.array([pair["p_adjusted"] for pair in written["pairs"] if pair["target"] == target]),
+                np.array([row["p_zero"] for row in written["rows"] if row["target"] == target]),
+            )
+            for target in ("V4", "IT")
+        }
+    models = list(rdms)
+    draws = bootstrap(rdms, teacher().rdms, n=300)
+    for target in ("V4", "IT"):
+        pairs, zero = found["none"][target]
+        np.testing.assert_allclose(found["fdr"][target][0], stats.false_discovery_control(pairs))
+        np.testing.assert_allclose(found["fdr"][target][1], stats.false_discovery_control(zero))
+        assert (found["fdr"][target][0] > pairs).any()
+        noise = []
+        for i in range(5):
+            for j in range(i + 1, 5):
+                d = (draws.sel(layer=models[i], target=target) - draws.sel(layer=models[j], target=target)).values
+                noise.append((d - d.mean()) / d.std())
+        for k, p in enumerate(pairs):
+            reached = 1
+            for draw in range(300):
+                reached += max(abs(one[draw]) for one in noise) >= stats.norm.isf(p / 2)
+            assert found["max"][target][0][k] == pytest.approx(max(reached / 301, p), abs=1e-9)
 
 
 def test_categories_and_weighted_models_are_models_too(tmp_path: Path) -> None:
