@@ -152,9 +152,9 @@ class Weighted:
         """Weights fitted to all stimuli and subjects, their penalty, and the weighted sum of the layers' RDMs."""
         everyone, penalty = np.ones(len(self.subjects), np.bool_), self.weighting.penalty
         if penalty is None:
-            halves = [self._of_draws(part) for part in np.split(self.plan.halves, 2)]
-            scores = [self._tried(*sides, everyone).mean(axis=1) for sides in (halves, halves[::-1])]
-            penalty = float(_best(sum(scores), np.nan))
+            one, other = (self._of_draws(part) for part in np.split(self.plan.halves, 2))
+            scores = self._tried(one, other, everyone) + self._tried(other, one, everyone)
+            penalty = float(_best(scores.mean(axis=1), np.nan))
         weights = self._fit(self._whole(), everyone, penalty)
         if not (weights != 0).any():
             what = "feature" if self.weighting.features else "layer"

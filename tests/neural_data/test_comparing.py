@@ -307,7 +307,12 @@ def test_a_model_that_failed_is_all_that_the_same_command_computes_again(
     commands: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     shown, real = list[int](), extract.show
-    monkeypatch.setattr(extract, "show", lambda *given, **how: (shown.append(1), real(*given, **how))[1])
+
+    def show(*given: Any, **how: Any) -> Any:
+        shown.append(1)
+        return real(*given, **how)
+
+    monkeypatch.setattr(extract, "show", show)
     command = [*commands, "nets.py:small", "nets.py:needs_a_file", "pixels"]
     assert main(command) == 1
     first = {row["model"]: row for row in json.loads(Path("out.json").read_text())["rows"]}
