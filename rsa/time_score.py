@@ -154,11 +154,10 @@ class TimeScore:
         -------
         matplotlib.figure.Figure
         """
-        from matplotlib import pyplot
-
+        from .plots.figures import pyplot
         from .plots.time import time_figure
 
-        return time_figure(self, pyplot.figure())
+        return time_figure(self, pyplot().figure())
 
     def __repr__(self) -> str:
         n, windows = self.table.attrs.get("n", "?"), self.table.sizes["time"]

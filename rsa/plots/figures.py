@@ -116,15 +116,16 @@ def picture(
 ) -> Picture:
     """Draw on axes of `size` with `margins` (left, right, top, bottom) in CSS pixels, as SVG for a page.
 
-    name: prefix of its ids, unique in the page. Text stays text; equal pictures are equal bytes.
+    name: prefix of its ids, unique in the page. Text stays text; equal pictures are equal bytes. Raises RSAError where
+    matplotlib is not installed.
     """
-    import matplotlib.style
+    style = needed("matplotlib.style", "plot")
     from matplotlib.figure import Figure
     from matplotlib.image import AxesImage
 
     (across, down), (left, right, top, bottom) = size, margins
     width, height = across + left + right, down + top + bottom
-    with matplotlib.style.context(["default", _PAGE_STYLE]):
+    with style.context(["default", _PAGE_STYLE]):
         figure = Figure(figsize=(width / 72, height / 72))  # SVG has 72 units per inch
         draw(figure.add_axes((left / width, bottom / height, across / width, down / height)))
         for image in figure.findobj(AxesImage):

@@ -69,7 +69,7 @@ def write_report(
     ------
     TGSageError
         For RDMs that lack a layer or a target of the score, others that cannot be compared with it, a name that does
-        not end in `.html`, and where the file cannot be written.
+        not end in `.html`, where the file cannot be written, and where matplotlib is not installed.
     """
     place = check_report(path)
     model = model or score.model or "the model"
