@@ -48,6 +48,7 @@ from .rdm.distances import METRICS as METRICS
 from .rdm.distances import compute_rdm as compute_rdm
 from .rdm.rdm import RDM as RDM
 from .report import write_report as write_report
+from .report import write_time_report as write_time_report
 from .score import TeacherScore as TeacherScore
 from .similarity.cca import pwcca as pwcca
 from .similarity.cca import svcca as svcca

@@ -39,6 +39,8 @@ class TimeScore:
         How it was made.
     draws : dict of str to array
         `onset` and `peak` (layer, target, draw) of the resamples; empty without these.
+    generalisation : xarray.DataArray, optional
+        What `temporal_generalisation` returned for the targets' RDMs.
     """
 
     table: "xarray.Dataset"
@@ -48,6 +50,7 @@ class TimeScore:
     model: str = ""
     attrs: Mapping[str, Attr] = field(default_factory=dict)
     draws: Mapping[str, Array] = field(default_factory=dict)
+    generalisation: "xarray.DataArray | None" = None
 
     @property
     def layers(self) -> list[str]:
@@ -181,6 +184,7 @@ class TimeScore:
         """Return everything as JSON-able values."""
         values = {str(name): column.to_numpy().tolist() for name, column in self.table.data_vars.items()}
         dims = {str(name): list(map(str, column.dims)) for name, column in self.table.data_vars.items()}
+        square = {} if self.generalisation is None else {"generalisation": self.generalisation.to_numpy().tolist()}
         differences = {kind: self.latency_differences(kind).to_dict("records") for kind in self.draws}
         return {
             "model": self.model,
@@ -195,6 +199,7 @@ class TimeScore:
             "best_layer": self.best_layer,
             "dims": dims,
             **values,
+            **square,
             "latency_differences": differences,
             "attrs": dict(self.attrs),
         }

@@ -44,6 +44,7 @@ def show_course(score: "TimeScore") -> None:
     """Print latencies by target and layer, and the windows of every target's best layer."""
     from ...rsa.cli.console import print_table
     from ...rsa.errors import conditions
+    from ...rsa.report.time_words import clusters_text, latency_text
 
     title = f"{score.model} against {score.teacher}: {score.method} over {conditions(score.table.attrs['n'], score.by)}"
     rows = []
@@ -51,8 +52,8 @@ def show_course(score: "TimeScore") -> None:
         for layer in score.layers:
             here = score.table.sel(layer=layer, target=target)
             best = "* " if score.best_layer[target] == layer else ""
-            ms = [_interval(here, kind) for kind in ("onset", "peak")]
-            rows.append([f"{best}{target}", layer, f"{float(here['similarity'].max()):.4f}", *ms, _clusters(here)])
+            ms = [latency_text(here, kind) for kind in ("onset", "peak")]
+            rows.append([f"{best}{target}", layer, f"{float(here['similarity'].max()):.4f}", *ms, clusters_text(here)])
     print_table(title, ["target", "layer", "highest", "onset ms", "peak ms", "clusters ms (p)"], rows)
     targets = list(score.best_layer)
     for first in range(0, len(targets), COLUMNS):
@@ -63,29 +64,6 @@ def show_course(score: "TimeScore") -> None:
         lines = [[name, *cells] for name, cells in zip(named, wanted, strict=True)]
         notes = _notes(score) if first + COLUMNS >= len(targets) else []
         print_table("similarity of the best layer / ceiling", ["ms", *columns], lines, notes)
-
-
-def _interval(here: "xarray.Dataset", kind: str) -> str:
-    value, low, high = (float(here[name]) for name in (kind, f"{kind}_low", f"{kind}_high"))
-    if math.isnan(value):
-        return "-"
-    return f"{value:g}" if math.isnan(low) else f"{value:g} [{low:g}, {'-' if math.isnan(high) else f'{high:g}'}]"
-
-
-def _clusters(here: "xarray.Dataset") -> str:
-    """Start and end of each stretch of windows that share a p-value of .05 or less."""
-    from ...rsa.inference.clusters import LEVEL
-
-    p, start, end = (here[key].to_numpy() for key in ("p", "window_start", "window_end"))
-    found, t = [], 0
-    while t < len(p):
-        stop = t + 1
-        while stop < len(p) and p[stop] == p[t]:
-            stop += 1
-        if p[t] <= LEVEL:
-            found.append(f"{start[t]:g}-{end[stop - 1]:g} ({p[t]:.3f})".replace("0.", "."))
-        t = stop
-    return ", ".join(found) or "-"
 
 
 def _window(score: "TimeScore", target: str, t: int) -> str:
@@ -102,6 +80,8 @@ def _window(score: "TimeScore", target: str, t: int) -> str:
 
 
 def _notes(score: "TimeScore") -> list[str]:
+    from ...rsa.report.time_words import differences_text, reasons
+
     table, facts = score.table.attrs, dict(score.attrs)
     notes = ["* in the first column: the layer that is highest; in a window: in a cluster with p <= .05"]
     if table["permutations"]:
@@ -111,37 +91,14 @@ def _notes(score: "TimeScore") -> list[str]:
         notes.append(
             f"[95% interval] from {table['bootstrap']} resamples of {table['resampled']}, about {table['about']}"
         )
-        for kind in score.draws:
-            rows = score.latency_differences(kind).to_dict("records")
-            apart = "; ".join(
-                f"{row['second']} - {row['first']} {row['difference']:+g} [{row['low']:+g}, {row['high']:+g}]"
-                for row in rows[:10]
-                if math.isfinite(row["difference"]) and math.isfinite(row["low"])
-            )
-            notes += [f"{kind}, differences in ms: {apart}"] if apart else []
-    notes += _reasons(score.table)
+        notes += [f"{kind}, differences in ms: {apart}" for kind, apart in differences_text(score).items()]
+    notes += reasons(score.table)
     known = {key.removeprefix("teacher_"): value for key, value in facts.items() if value not in (None, "")}
     notes += [
         f"{key.replace('_', ' ')}: {known.pop(key)}" for key in ("source", "ceiling", *STATED, "note") if key in known
     ]
     notes.append(", ".join(f"{key} {value}" for key, value in known.items()))
     return notes
-
-
-def _reasons(table: "xarray.Dataset") -> list[str]:
-    """One line for each reason why windows have no RDM, or no reliability."""
-    found: dict[str, list[str]] = {}
-    if "reason" not in table:
-        return []
-    for target in map(str, table.indexes["target"]):
-        for t, why in enumerate(table["reason"].sel(target=target).to_numpy().tolist()):
-            if why:
-                span = f"{float(table['window_start'][t]):g}-{float(table['window_end'][t]):g}"
-                found.setdefault(f"{target}: {why}", []).append(span)
-    return [
-        f"{why} ({len(spans)} windows: {', '.join(spans[:3])}{', ...' if len(spans) > 3 else ''})"
-        for why, spans in found.items()
-    ][:12]
 
 
 def describe_course(
@@ -159,6 +116,7 @@ def describe_course(
     from ...rsa.cli.console import print_table, progress, write_json
     from ...rsa.plots.figures import save_figure
     from ...rsa.plots.time import generalisation_figure
+    from ...rsa.report.time_words import reasons
     from ..over_time.generalisation import HALVES, temporal_generalisation
     from ..over_time.rdms import reliability_over_time
     from ..over_time.windows import time_windows
@@ -195,7 +153,7 @@ def describe_course(
         [f"{start:g}-{end:g}", *(_reliability(found.isel(time=t).sel(target=target)) for target in targets)]
         for t, (start, end) in enumerate(windows)
     ]
-    notes = [*_reasons(found), ", ".join(f"{key} {value}" for key, value in found.attrs.items())]
+    notes = [*reasons(found), ", ".join(f"{key} {value}" for key, value in found.attrs.items())]
     print_table(f"{name}: reliability / ceiling of RDMs in windows", ["ms", *targets], rows, notes)
 
 

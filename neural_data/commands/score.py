@@ -163,9 +163,6 @@ def score(
     Prints similarities (layer x target, the best layer of every target marked), the ceilings, and TG, the mean over
     targets of the best layer's similarity. With --behavior it prints the consistency of choices instead.
     """
-    import shlex
-    import sys
-
     from ...rsa import RSAError, write_report
     from ...rsa.cli.console import write_json
     from ...rsa.plots.figures import save_figure
@@ -217,21 +214,21 @@ def score(
     }
     if over_time:
         from ...rsa.plots.time import time_figure
+        from ...rsa.report.time import write_time_report
         from ..over_time.scoring import score_over_time
 
-        if similarity != "rdm" or report is not None:
-            what = (
-                "--report is for one window" if report is not None else f"--similarity {similarity} compares features"
-            )
-            raise RSAError(f"--over-time compares RDMs in windows, and {what}")
+        if similarity != "rdm":
+            raise RSAError(f"--over-time compares RDMs in windows, and --similarity {similarity} compares features")
         width, step = bins or (None, None)
-        course = score_over_time(
-            model, teacher, stimuli, width=width, step=step, between=window, permutations=permutations, **common
-        )
+        shape: dict[str, Any] = {"width": width, "step": step, "between": window, "permutations": permutations}
+        course = score_over_time(model, teacher, stimuli, **shape, generalise=report is not None, **common)
         if json is not None:
             write_json(json, {"model": model, "weights": weights and str(weights), **course.to_dict()})
         if plot is not None:
             save_figure(time_figure(course), plot)
+        if report is not None:
+            settings = {"model": model, "weights": weights and str(weights)}
+            write_time_report(report, course, settings=settings, command=_command())
         show_course(course)
         return
     if bins is not None or permutations is not None:
@@ -247,9 +244,16 @@ def score(
     if plot is not None:
         save_figure(score_figure(result), plot)
     if report is not None:
-        command = shlex.join(["tgsage", *sys.argv[1:]])
-        write_report(report, score=result, settings=settings, command=command)
+        write_report(report, score=result, settings=settings, command=_command())
     _show(model, result)
+
+
+def _command() -> str:
+    """The command line of this process."""
+    import shlex
+    import sys
+
+    return shlex.join(["tgsage", *sys.argv[1:]])
 
 
 def _show(model: str, result: "TeacherScore") -> None:

@@ -7,7 +7,7 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from ...rsa import RDM, RSAError, compare_all, compute_rdm
-from ...rsa.errors import near
+from ...rsa.errors import check_known, near
 from ...rsa.over_time import time_axis
 from ...rsa.rdm.comparison import method_named
 from ...rsa.types import Array
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import xarray
 
 HALVES = 10  # random split halves behind the matrix
+_LEAST = 3  # stimuli that were shown twice, without which there are no halves
 _BESIDE = 8  # windows of one half that are compared at once: those of the other are all in memory
 
 
@@ -36,6 +37,7 @@ def temporal_generalisation(
     scale: str = RegionSettings.scale,
     metric: str = RegionSettings.metric,
     missing: str = RegionSettings.missing,
+    targets: Iterable[str] = (),
     method: str = "pearson",
     splits: int = HALVES,
     seed: int = 0,
@@ -47,6 +49,8 @@ def temporal_generalisation(
     ----------
     recording, width, step, between, windows, by, level, scale, metric, missing
         As in `rdms_over_time`.
+    targets : iterable of str
+        Which regions; all by default.
     method : str
         As in `compare`.
     splits : int
@@ -85,7 +89,10 @@ def temporal_generalisation(
     settings = RegionSettings(by, level, scale, None, metric, missing)
     chosen = time_windows(recording, width=width, step=step, between=between, windows=windows)
     neuroids = region_neuroids(recording, level)
-    targets, columns_known = list(neuroids), constant_columns(recording, encode(recording["stimulus_id"].values)[1])
+    wanted = list(dict.fromkeys(targets)) or list(neuroids)
+    for target in wanted:
+        check_known("the recording has no target", target, neuroids)
+    columns_known = constant_columns(recording, encode(recording["stimulus_id"].values)[1])
     if by != "stimulus" and by not in columns_known:
         raise RSAError(
             f"no column {by} says the same at every presentation of a stimulus{near(by, list(columns_known))}"
@@ -93,12 +100,12 @@ def temporal_generalisation(
     if splits < 0 or seed < 0:
         raise RSAError(f"splits and seed are whole numbers from 0, got splits={splits}, seed={seed}")
     shares = [bins_in(recording, window) for window in chosen]
-    found = np.full((len(targets), len(chosen), len(chosen)), np.nan)
+    found = np.full((len(wanted), len(chosen), len(chosen)), np.nan)
     reason = ""
     for split in range(max(splits, 1)):
         shown, one, other = _halves(recording, seed, split) if splits else _whole(recording)
         conditions = recording["stimulus_id" if by == "stimulus" else by].values[shown]
-        for k, sites in enumerate(neuroids.values()):
+        for k, sites in enumerate(neuroids[target] for target in wanted):
             rows, why = _rdms(one[:, sites], shares, conditions, settings)
             columns = rows if one is other else _rdms(other[:, sites], shares, conditions, settings)[0]
             here = _matrix(rows, columns, len(chosen), method)
@@ -108,13 +115,19 @@ def temporal_generalisation(
     if np.isnan(found).all():
         raise RSAError(f"no target has an RDM in two windows: {reason}")
     axis = time_axis(chosen)
-    coords = {"target": targets, **axis, "other": ("other", axis["time"][1], {"units": "ms"})}
+    coords = {"target": wanted, **axis, "other": ("other", axis["time"][1], {"units": "ms"})}
     halves = f"random halves of each stimulus' presentations, {splits} splits"
     how = halves if splits else "all presentations, so that noise they share counts"
     sides = ("one half", "the other half") if splits else ("all presentations", "all presentations")
     attrs = {"method": method, "splits": splits, "seed": seed, **settings.attrs()}
     attrs |= {"first": sides[0], "second": sides[1], "definition": f"RDMs of two times compared by {method}: {how}"}
     return xarray.DataArray(found, coords, ("target", "time", "other"), "similarity", attrs)
+
+
+def possible_halves(recording: "xarray.DataArray", most: int) -> int:
+    """As many splits as asked for, none for a recording with too few repeats."""
+    _, codes = encode(recording["stimulus_id"].values)
+    return most if (np.bincount(codes) > 1).sum() >= _LEAST else 0
 
 
 def _halves(recording: "xarray.DataArray", seed: int, split: int) -> tuple[Array, Array, Array]:
@@ -125,10 +138,10 @@ def _halves(recording: "xarray.DataArray", seed: int, split: int) -> tuple[Array
     rank = np.empty(len(codes), np.int64)
     rank[order] = number_repetitions(codes[order])
     repeated = np.flatnonzero(np.bincount(codes) > 1)
-    if len(repeated) < 3:
+    if len(repeated) < _LEAST:
         raise RSAError(
-            f"{len(repeated)} stimuli were shown twice, and halves need 3; splits=0 compares RDMs of all presentations,"
-            " whose noise is shared"
+            f"{len(repeated)} stimuli were shown twice, and halves need {_LEAST}; splits=0 compares RDMs of all "
+            "presentations, whose noise is shared"
         )
     side = (rank + rng.integers(0, 2, n)[codes]) % 2
     means = group_means(recording, codes + n * side, 2 * n)[0]

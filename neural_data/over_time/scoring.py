@@ -17,6 +17,7 @@ from ..recordings.selection import select
 from ..scoring import bar, score
 from ..settings import GUESSED, SPLITS, Layout, RegionSettings
 from ..teacher import is_model_name, publishes_rdms, stimuli_of
+from .generalisation import HALVES, possible_halves, temporal_generalisation
 from .rdms import WindowRDMs, about, course, each_window, said
 from .windows import Window, time_windows
 
@@ -54,6 +55,7 @@ def score_over_time(
     n_features: int | None = N_FEATURES,
     bootstrap: int | None = None,
     permutations: int | None = None,
+    generalise: bool = False,
     groups: str | None = None,
     seed: int = 0,
     weights: str | Path | None = None,
@@ -88,6 +90,9 @@ def score_over_time(
     permutations : int, optional
         Permutations of the stimuli behind cluster tests and latencies; 1000 by default where the method allows them, 0
         for none.
+    generalise : bool
+        Also compare the RDMs of every two windows (`temporal_generalisation`): between random halves of the
+        presentations, at most 10 and no more than `splits`, or of all presentations where few stimuli have repeats.
     groups, seed, weights, labels, preprocess, data_dir, batch_size, device, tokens, loaders, progress, cache
         As in `score`.
 
@@ -181,7 +186,27 @@ def score_over_time(
     stated = _attrs(loaded, settings, chosen, splits, seed)
     attrs = {**model_attrs, **{f"teacher_{key}": value for key, value in stated.items()}}
     table = found.table.assign({str(key): column for key, column in known.data_vars.items()})
-    return replace(found, table=table, by=settings.by, model=model_name, attrs=attrs)
+    square = None
+    if generalise:
+        halves = possible_halves(loaded, min(HALVES, splits))
+        with bar(progress, f"{name}: RDMs of two times", max(halves, 1)) as done:
+            try:
+                square = temporal_generalisation(
+                    loaded,
+                    windows=chosen,
+                    by=settings.by,
+                    level=settings.level,
+                    scale=settings.scale,
+                    missing=settings.missing,
+                    targets=found.targets,
+                    method=method,
+                    splits=halves,
+                    seed=seed,
+                    progress=done,
+                )
+            except RSAError as error:  # of halves alone: the score stands
+                attrs["generalisation"] = f"none: {error}"
+    return replace(found, table=table, by=settings.by, model=model_name, attrs=attrs, generalisation=square)
 
 
 def _settings(**given: Any) -> RegionSettings:

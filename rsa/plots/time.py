@@ -1,5 +1,6 @@
 """Similarity over time with ceilings, clusters and latencies, and temporal generalisation."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from .figures import COLOURS, literal, printable, shortened
 if TYPE_CHECKING:
     import xarray
     from matplotlib.axes import Axes
+    from matplotlib.collections import QuadMesh
     from matplotlib.figure import Figure
 
     from ..time_score import TimeScore
@@ -34,8 +36,7 @@ def time_figure(score: "TimeScore", figure: "Figure | None" = None) -> "Figure":
         axes.set_visible(False)
     for axes, target in zip(grid.flat, targets, strict=False):
         draw_course(axes, score, target)
-    low, high = grid.flat[0].get_ylim()
-    grid.flat[0].set_ylim(low - 0.18 * (high - low), high)  # room for clusters and latencies
+    make_room(grid.flat[0])
     for axes in grid[:, 0]:
         axes.set_ylabel(f"RDM similarity ({score.method})")
     for k in range(len(targets)):
@@ -47,6 +48,12 @@ def time_figure(score: "TimeScore", figure: "Figure | None" = None) -> "Figure":
     figure.supxlabel(_words(score, len(targets)), fontsize="small")
     literal(figure)
     return figure
+
+
+def make_room(axes: "Axes") -> None:
+    """Lower the y-axis, so that clusters and latencies lie below the courses."""
+    low, high = axes.get_ylim()
+    axes.set_ylim(low - 0.18 * (high - low), high)
 
 
 def draw_course(axes: "Axes", score: "TimeScore", target: str) -> None:
@@ -78,7 +85,7 @@ def draw_course(axes: "Axes", score: "TimeScore", target: str) -> None:
             axes.plot(value, height, marker, color="black", markersize=6, transform=place)
     axes.margins(y=0.1)
     axes.set_title(printable(f"{target}: {shortened(best)}, {_latency(own)}"), fontsize=9)
-    axes.legend(frameon=False, fontsize="x-small", loc="upper right")
+    axes.legend(edgecolor="none", framealpha=0.7, fontsize="x-small", loc="best")
     axes.spines[["top", "right"]].set_visible(False)
 
 
@@ -145,18 +152,54 @@ def generalisation_figure(table: "xarray.DataArray", title: str = "", figure: "F
     figure.set_layout_engine("constrained")
     figure.suptitle(printable(title or "RDMs over time"), fontsize=13, fontweight="bold")
     grid = figure.subplots(rows, columns, squeeze=False)
-    values = table.sel(target=targets).to_numpy()
-    most = max(float(np.nanmax(np.abs(values), initial=0.0)), 1e-6)
-    time = table["time"].to_numpy()
+    most = extreme(table.sel(target=targets))
     for axes in list(grid.flat)[len(targets) :]:
         axes.set_visible(False)
-    for axes, target, matrix in zip(grid.flat, targets, values, strict=False):
-        image = axes.pcolormesh(time, time, matrix, shading="nearest", cmap="RdBu_r", vmin=-most, vmax=most)
-        axes.set_aspect("equal")
+    for axes, target in zip(grid.flat, targets, strict=False):
+        image = draw_generalisation(axes, table.sel(target=target), most)
         axes.set_title(printable(shortened(target)), fontsize=10)
-        axes.set_xlabel(f"ms, {table.attrs.get('second', 'RDM')}")
-        axes.set_ylabel(f"ms, {table.attrs.get('first', 'RDM')}")
     figure.colorbar(image, ax=grid, shrink=0.7, label=f"similarity of two times ({table.attrs.get('method', '')})")
     figure.supxlabel(printable(str(table.attrs.get("definition", ""))), fontsize="small", wrap=True)
     literal(figure)
     return figure
+
+
+def extreme(table: "xarray.DataArray") -> float:
+    """The largest magnitude, at which a scale of colours ends."""
+    return max(float(np.nanmax(np.abs(table.to_numpy()), initial=0.0)), 1e-6)
+
+
+def draw_generalisation(axes: "Axes", table: "xarray.DataArray", most: float) -> "QuadMesh":
+    """Draw the matrix (time, other) of one target; colours end at `most`."""
+    time = table["time"].to_numpy()
+    style: dict[str, Any] = {"shading": "nearest", "cmap": "RdBu_r", "vmin": -most, "vmax": most, "rasterized": True}
+    image = axes.pcolormesh(time, time, table.to_numpy(), **style)
+    axes.set_aspect("equal")
+    axes.set_xlabel(f"ms, {table.attrs.get('second', 'RDM')}")
+    axes.set_ylabel(f"ms, {table.attrs.get('first', 'RDM')}")
+    return image
+
+
+def draw_layer_map(axes: "Axes", score: "TimeScore", target: str) -> "QuadMesh":
+    """Draw one target's similarity as a matrix (layer, window), a dot where a window is in a significant cluster."""
+    here = score.table.sel(target=target)
+    most, time, places = extreme(here["similarity"]), here["time"].to_numpy(), np.arange(len(score.layers))
+    style: dict[str, Any] = {"shading": "nearest", "cmap": "RdBu_r", "vmin": -most, "vmax": most, "rasterized": True}
+    image = axes.pcolormesh(time, places, here["similarity"].to_numpy(), **style)
+    rows, columns = np.nonzero(score.significant.sel(target=target).to_numpy())
+    axes.plot(time[columns], rows, "o", color="black", markersize=4, markeredgecolor="white", markeredgewidth=0.7)
+    axes.set_yticks(places, labels=[printable(shortened(layer)) for layer in score.layers])
+    axes.set_xlabel("ms, middle of the window")
+    axes.invert_yaxis()
+    return image
+
+
+def draw_reliability(axes: "Axes", score: "TimeScore", targets: Sequence[str]) -> None:
+    """Draw the reliability of the targets' RDMs over time, and dashed their ceilings."""
+    for k, target in enumerate(targets):
+        here, colour = score.table.sel(target=target), _colour(k, len(targets))
+        axes.plot(here["time"], here["reliability"], color=colour, label=" " + printable(shortened(target)))
+        axes.plot(here["time"], here["ceiling"], color=colour, linestyle="--", linewidth=1)
+    axes.axhline(0, color="0.6", linewidth=0.8, zorder=0)
+    axes.set_xlabel("ms, middle of the window")
+    axes.legend(edgecolor="none", framealpha=0.7, fontsize="x-small", loc="best")

@@ -2,3 +2,4 @@
 
 from .page import check_report as check_report
 from .page import write_report as write_report
+from .time import write_time_report as write_time_report

@@ -8,6 +8,7 @@ from ..plots.scores import between
 from ..rdm.comparison import caution
 from ..rdm.rdm import RDM
 from ..score import TeacherScore
+from ..time_score import TimeScore
 from ..types import Attr
 from .comparisons import PairTests
 from .literature import CITED, MEASURES, METRICS
@@ -23,7 +24,7 @@ def counted(n: int, noun: str) -> str:
     return f"{n:,} {noun if n == 1 or noun.endswith('i') else noun + 's'}"
 
 
-def conditions(score: TeacherScore) -> str:
+def conditions(score: TeacherScore | TimeScore) -> str:
     n = int(score.table.attrs["n"])
     if score.by == "stimulus":
         return f"{n:,} stimuli"
@@ -50,7 +51,8 @@ def answer(score: TeacherScore, tests: PairTests) -> list[tuple[str, str]]:
         ends = score.best_interval.get(target, (None, None))
         value = float(score.table[best, k])
         of = f"is the most similar of {len(layers)} layers" if len(layers) > 1 else "is the layer compared"
-        text = f"{layers[best]} {of}: {value:.3f}{_between(*ends)}, {_of_ceiling(value, score.ceilings.get(target))}."
+        ceiling = _of_ceiling(value, score.ceilings.get(target))
+        text = f"{layers[best]} {of}: {value:.3f}{between_ends(*ends)}, {ceiling}."
         if ends[0] is not None and ends[0] <= 0:
             text += " The interval includes zero: no similarity is shown."
         equal = [layers[i] for i in tests.equal(k, best)]
@@ -59,8 +61,8 @@ def answer(score: TeacherScore, tests: PairTests) -> list[tuple[str, str]]:
         elif tests:
             text += " It differs from every other layer."
         found.append((target, text))
-    between_ends = _between(score.tg_low, score.tg_high)
-    tg = f"the best layers' similarities, averaged over targets, are {score.tg:.3f}{between_ends}."
+    tg_ends = between_ends(score.tg_low, score.tg_high)
+    tg = f"the best layers' similarities, averaged over targets, are {score.tg:.3f}{tg_ends}."
     return [*found, ("TG", tg + _crossvalidated(score))]
 
 
@@ -70,7 +72,7 @@ def _of_ceiling(value: float, ceiling: tuple[float, float] | None) -> str:
     return f"{100 * value / ceiling[1]:.0f}% of the ceiling ({between(*ceiling)})"
 
 
-def _between(low: float | None, high: float | None) -> str:
+def between_ends(low: float | None, high: float | None) -> str:
     return (
         "" if low is None or high is None or np.isnan([low, high]).any() else f" (95% interval {low:.3f} to {high:.3f})"
     )
@@ -93,7 +95,7 @@ def methods(
     rdms, targets: of layers and of targets; empty where features were compared without RDMs.
     """
     layers, n = score.table.sizes["layer"], int(score.table.attrs["n"])
-    compared = f"{counted(layers, 'layer')} of {model} ({_features(score.attrs)})"
+    compared = f"{counted(layers, 'layer')} of {model} ({features_of(score.attrs)})"
     measure, source = MEASURES.get(score.method, score.method), CITED.get(score.method)
     by = f"{measure} ({source})" if source else measure
     cited = ["Bashivan et al. 2019", *([source] if source else [])]
@@ -104,7 +106,7 @@ def methods(
         text = [
             f"Representational dissimilarity matrices (RDMs; Kriegeskorte et al. 2008) of {compared} and of "
             f"{_targets(score, targets)} were computed over {conditions(score)} as {metric}.",
-            *_scaling(target.attrs),
+            *scaling(target.attrs),
             f"They were compared by {by} over the {n * (n - 1) // 2:,} pairs of conditions.",
         ]
         cited.append("Kriegeskorte et al. 2008")
@@ -130,7 +132,7 @@ def methods(
     return " ".join(text), sorted(set(cited))
 
 
-def _features(attrs: Mapping[str, Attr]) -> str:
+def features_of(attrs: Mapping[str, Attr]) -> str:
     kept, seed = attrs.get("n_features"), attrs.get("seed")
     if not kept:
         return "all features"
@@ -146,7 +148,7 @@ def _targets(score: TeacherScore, targets: Mapping[str, RDM]) -> str:
     return f"{joined(parts, 9)} of {score.teacher}" + (f" ({source})" if source else "")
 
 
-def _scaling(attrs: Mapping[str, Attr]) -> list[str]:
+def scaling(attrs: Mapping[str, Attr]) -> list[str]:
     scaled = {
         "zscore": "each neuroid was z-scored over stimuli",
         "max": "each neuroid was divided by its highest response",

@@ -128,6 +128,11 @@ def test_generalisation_compares_one_half_with_the_other(recording: xarray.DataA
     once = recording.isel(presentation=slice(0, None, 6))
     with pytest.raises(RSAError, match="0 stimuli were shown twice, and halves need 3"):
         temporal_generalisation(once)
+    settings: dict[str, Any] = {"labels": IMAGES, "splits": 0, "bootstrap": 0, "permutations": 0, "targets": "IT"}
+    square = score_over_time(LAYERS, once, generalise=True, **settings).generalisation
+    assert square is not None
+    assert square.attrs["splits"] == 0
+    xarray.testing.assert_identical(square, temporal_generalisation(once, splits=0, targets=["IT"]))
 
 
 def test_shared_noise_of_neighbouring_times_does_not_generalise() -> None:
@@ -181,9 +186,10 @@ def test_the_commands_print_and_write(
     (tmp_path / "names.txt").write_text("\n".join(IMAGES))
     named = ["--labels", str(tmp_path / "names.txt"), "--splits", "2"]
     command = ["score", str(tmp_path / "model.npz"), "--teacher", str(tmp_path / "toy.nc"), *named]
-    written = {name: tmp_path / name for name in ("a.json", "a.png", "b.json", "b.png")}
+    written = {name: tmp_path / name for name in ("a.json", "a.png", "a.html", "b.json", "b.png")}
     asked = ["--over-time", "--bins", "40", "20", "--window", "20", "180", "--permutations", "60", "--bootstrap", "20"]
-    assert main([*command, *asked, "--json", str(written["a.json"]), "--plot", str(written["a.png"])]) == 0
+    asked += ["--json", str(written["a.json"]), "--plot", str(written["a.png"])]
+    assert main([*command, *asked, "--report", str(written["a.html"])]) == 0
     shown = capsys.readouterr().out
     assert "20-60" in shown
     assert "* V4" in shown
@@ -191,6 +197,8 @@ def test_the_commands_print_and_write(
     found = json.loads(written["a.json"].read_text())
     assert found["windows"][0] == [20.0, 60.0]
     assert np.array(found["similarity"]).shape == (3, 2, 7)
+    assert np.array(found["generalisation"]).shape == (2, 7, 7)
+    assert "random halves of each stimulus&#39; presentations, 2 splits" in written["a.html"].read_text()
     asked = ["--over-time", "--splits", "2", "--json", str(written["b.json"]), "--plot", str(written["b.png"])]
     assert main(["data", "describe", str(tmp_path / "toy.nc"), *asked]) == 0
     assert "160-180" in capsys.readouterr().out

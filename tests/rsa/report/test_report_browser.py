@@ -9,7 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from tgsage.rsa import Teacher, compute_rdm
-from tgsage.rsa.report import write_report
+from tgsage.rsa.report import write_report, write_time_report
+
+from .test_time_report import course
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 pytestmark = pytest.mark.skipif(BROWSER is None, reason="no Chromium here")
@@ -41,6 +43,13 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.fixture(scope="module")
+def time_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("report") / "time.html"
+    write_time_report(path, course(layers=12, targets=3), command="tgsage score " + "x" * 200)
+    return path
+
+
 def dump(page: Path, *options: str) -> tuple[str, str]:
     command = [str(BROWSER), "--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr", *options]
     done = subprocess.run([*command, "--dump-dom", page.as_uri()], capture_output=True, text=True, timeout=90)
@@ -48,8 +57,12 @@ def dump(page: Path, *options: str) -> tuple[str, str]:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("which", ["page", "time_page"])
 @pytest.mark.parametrize(("width", "scheme"), [(400, 1), (1280, 0)])
-def test_nothing_hangs_over_the_edge_in_light_and_dark(page: Path, tmp_path: Path, width: int, scheme: int) -> None:
+def test_nothing_hangs_over_the_edge_in_light_and_dark(
+    request: pytest.FixtureRequest, tmp_path: Path, which: str, width: int, scheme: int
+) -> None:
+    page: Path = request.getfixturevalue(which)
     text = re.sub(r"<meta http-equiv=.*?>", "", page.read_text())  # the page itself admits no script
     (tmp_path / "measured.html").write_text(text.replace("</body>", MEASURE))
     (tmp_path / "frame.html").write_text(FRAME.replace("WIDTH", str(width)))

@@ -1,0 +1,170 @@
+"""What a score over time says in words: latencies, clusters, gaps, the question, the answer and the methods."""
+
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..inference.clusters import LEVEL
+from .literature import CITED, MEASURES, METRICS
+from .words import between_ends, conditions, counted, features_of, joined, scaling
+
+if TYPE_CHECKING:
+    import xarray
+
+    from ..time_score import TimeScore
+
+
+def latency_text(here: "xarray.Dataset", kind: str) -> str:
+    """Onset or peak (ms) of one layer and target with its interval; "-" without a significant cluster."""
+    value, low, high = (float(here[name]) for name in (kind, f"{kind}_low", f"{kind}_high"))
+    if math.isnan(value):
+        return "-"
+    return f"{value:g}" if math.isnan(low) else f"{value:g} [{low:g}, {'later' if math.isnan(high) else f'{high:g}'}]"
+
+
+def clusters_text(here: "xarray.Dataset") -> str:
+    """Start and end of each stretch of windows that share a p-value of .05 or less."""
+    p, start, end = (here[key].to_numpy() for key in ("p", "window_start", "window_end"))
+    found, t = [], 0
+    while t < len(p):
+        stop = t + 1
+        while stop < len(p) and p[stop] == p[t]:
+            stop += 1
+        if p[t] <= LEVEL:
+            found.append(f"{start[t]:g}-{end[stop - 1]:g} ({p[t]:.3f})".replace("0.", "."))
+        t = stop
+    return ", ".join(found) or "-"
+
+
+def reasons(table: "xarray.Dataset") -> list[str]:
+    """One line for each reason why windows have no RDM, or no reliability; the first twelve."""
+    found: dict[str, list[str]] = {}
+    if "reason" not in table:
+        return []
+    for target in map(str, table.indexes["target"]):
+        for t, why in enumerate(table["reason"].sel(target=target).to_numpy().tolist()):
+            if why:
+                span = f"{float(table['window_start'][t]):g}-{float(table['window_end'][t]):g}"
+                found.setdefault(f"{target}: {why}", []).append(span)
+    return [
+        f"{why} ({len(spans)} windows: {', '.join(spans[:3])}{', ...' if len(spans) > 3 else ''})"
+        for why, spans in found.items()
+    ][:12]
+
+
+def differences_text(score: "TimeScore") -> dict[str, str]:
+    """Of onsets and of peaks: the differences between the best layers of the first ten pairs of targets."""
+    found = {}
+    for kind in score.draws:
+        apart = "; ".join(
+            f"{row['second']} - {row['first']} {row['difference']:+g} [{row['low']:+g}, {row['high']:+g}]"
+            for row in score.latency_differences(kind).to_dict("records")[:10]
+            if math.isfinite(row["difference"]) and math.isfinite(row["low"])
+        )
+        found |= {kind: apart} if apart else {}
+    return found
+
+
+def question(model: str, score: "TimeScore") -> str:
+    """What is asked, in one sentence."""
+    return (
+        f"Over {conditions(score)}, when after onset is the representational geometry of {model} similar to that of "
+        f"{joined(score.targets, 9)} (teacher: {score.teacher}), how similar, and when does that begin? "
+        f"{_windows(score)} were compared."
+    )
+
+
+def answer(score: "TimeScore") -> list[tuple[str, str]]:
+    """What is found for every target: (subject, sentences)."""
+    found = []
+    for target, layer in score.best_layer.items():
+        here = score.table.sel(layer=layer, target=target)
+        at = int(np.nanargmax(here["similarity"].to_numpy()))
+        there = here.isel(time=at)
+        value, low, high = (float(there[key]) for key in ("similarity", "low", "high"))
+        of = f"is the highest of {len(score.layers)} layers" if len(score.layers) > 1 else "is highest"
+        text = f"{layer} {of}: {value:.3f}{between_ends(low, high)} at {_span(there)}{_of_ceiling(value, there)}."
+        if math.isnan(float(here["onset"])):
+            tested = score.table.attrs.get("permutations")
+            text += " No window lies in a significant cluster." if tested else " Nothing was tested."
+        else:
+            onset, peak = (latency_text(here, kind) for kind in ("onset", "peak"))
+            text += f" It is above chance from {onset} ms on, and highest at {peak} ms."
+        found.append((target, text))
+    missing = [target for target in score.targets if target not in score.best_layer]
+    found += [(target, "no window has an RDM.") for target in missing]
+    for kind, text in differences_text(score).items():
+        found.append((f"{kind.capitalize()}s", f"differences between the best layers in ms: {text}."))
+    return found
+
+
+def _span(here: "xarray.Dataset") -> str:
+    return f"{float(here['window_start']):g} to {float(here['window_end']):g} ms"
+
+
+def _of_ceiling(value: float, here: "xarray.Dataset") -> str:
+    ceiling = float(here["ceiling"]) if "ceiling" in here else math.nan
+    return "" if math.isnan(ceiling) else f", {100 * value / ceiling:.0f}% of the ceiling there ({ceiling:.3f})"
+
+
+def _windows(score: "TimeScore") -> str:
+    table = score.table
+    size = np.unique((table["window_end"] - table["window_start"]).to_numpy().round(6))
+    length = f"{size[0]:g}" if len(size) == 1 else f"{size[0]:g} to {size[-1]:g}"
+    first, last = float(table["window_start"].min()), float(table["window_end"].max())
+    return f"{table.sizes['time']} windows of {length} ms, from {first:g} to {last:g} ms,"
+
+
+def methods(model: str, score: "TimeScore") -> tuple[str, list[str]]:
+    """A paragraph for a paper, from the settings of this score, and the works it cites."""
+    attrs, table = score.attrs, score.table
+    n, draws, permutations = (int(table.attrs.get(key, 0)) for key in ("n", "bootstrap", "permutations"))
+    measure, source = MEASURES.get(score.method, score.method), CITED.get(score.method)
+    own, theirs = (METRICS.get(str(attrs.get(key)), str(attrs.get(key))) for key in ("metric", "teacher_metric"))
+    metric = own if own == theirs else f"{own} (model) and {theirs} (targets)"
+    computed = f" as {metric}" if "teacher_metric" in attrs else ""
+    text = [
+        f"Representational dissimilarity matrices (RDMs; Kriegeskorte et al. 2008) of "
+        f"{counted(len(score.layers), 'layer')} of {model} ({features_of(attrs)}) and of {_targets(score)} in "
+        f"{_windows(score)} were computed over {conditions(score)}{computed}.",
+        *scaling({"scale": attrs.get("teacher_scale")}),
+        f"They were compared by {f'{measure} ({source})' if source else measure} over the {n * (n - 1) // 2:,} pairs "
+        "of conditions.",
+    ]
+    cited = ["Kriegeskorte et al. 2008", *([source] if source else [])]
+    if draws:
+        text.append(
+            f"95% intervals are from {draws:,} bootstrap resamples of {table.attrs['resampled']}, the same in all "
+            f"windows, and are about {table.attrs['about']} (Nili et al. 2014)."
+        )
+        cited.append("Nili et al. 2014")
+    if permutations:
+        text.append(
+            f"Clusters of windows were tested by {permutations:,} permutations of the stimuli, the same in all windows "
+            "(Maris & Oostenveld 2007): runs of windows above the 95% quantile of the permutations, the mass of a run "
+            "against the largest mass of every permutation. p is corrected over the windows of one layer and target, "
+            "not over layers and targets. A significant cluster shows that there is an effect, not that it begins "
+            "where the cluster does (Sassenhagen & Draschkow 2019). The onset is the first window of the first cluster "
+            "with p <= .05, the peak the highest window (Cichy et al. 2014)"
+            + ("; their intervals are from the same in every resample." if draws else ".")
+        )
+        cited += ["Maris & Oostenveld 2007", "Sassenhagen & Draschkow 2019", "Cichy et al. 2014"]
+    text.append(f"Reliability and noise ceilings: {attrs.get('teacher_ceiling') or 'not known'}.")
+    if score.generalisation is not None:
+        text.append(f"Temporal generalisation (King & Dehaene 2014): {score.generalisation.attrs['definition']}.")
+        cited.append("King & Dehaene 2014")
+    return " ".join(text), sorted(set(cited))
+
+
+def _targets(score: "TimeScore") -> str:
+    names = joined(score.targets, 9)
+    source = score.attrs.get("teacher_source")
+    return f"{names} of {score.teacher}" + (f" ({source})" if source else "")
+
+
+def settings_of(score: "TimeScore", settings: Mapping[str, Any]) -> dict[str, Any]:
+    """What to state under "Reproduce"."""
+    facts = {**settings, **score.attrs, **{str(key): value for key, value in score.table.attrs.items()}}
+    return {key: value for key, value in facts.items() if value not in (None, "")}
