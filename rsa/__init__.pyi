@@ -63,5 +63,6 @@ from .similarity.table import SIMILARITIES as SIMILARITIES
 from .similarity.table import compare_all_features as compare_all_features
 from .similarity.table import compare_features as compare_features
 from .similarity.without_rdms import bootstrap_features as bootstrap_features
+from .subjects_over_time import compare_subjects_over_time as compare_subjects_over_time
 from .teacher import Teacher as Teacher
 from .time_score import TimeScore as TimeScore

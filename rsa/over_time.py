@@ -8,8 +8,8 @@ import numpy as np
 from .errors import RSAError, naming
 from .inference.bootstrap import bootstrap as resample
 from .inference.clusters import cluster_test, permuted_similarities
-from .inference.intervals import interval, spread, standard_error
-from .inference.latency import latency
+from .inference.intervals import at_standard_error, interval
+from .inference.latency import Latency, latency
 from .rdm.comparison import compare_all
 from .rdm.rdm import RDM
 from .time_score import COURSES, LATENCIES, TimeScore
@@ -90,16 +90,9 @@ def compare_over_time(
         with naming(f"window {start:g}-{end:g} ms"):
             found.append(_compared(layers, varied, method, bootstrap, permutations, groups, seed, facts))
         progress(1)
-    if len(spans) < 2:
-        raise RSAError(f"{len(spans)} window is no course over time; at least 2 are needed")
-    times = np.array(spans).mean(axis=1)
-    if (np.diff(times) <= 0).any():
-        raise RSAError("windows are not in the order of time")
+    times = middles(spans)
     names = [target for target in order if any(target in one for one in found)]
-    shape = (len(layers), len(names), len(spans))
-    columns = {key: np.full(shape, np.nan) for key in COURSES}
-    columns |= {key: np.full(shape[:2], np.nan) for key in LATENCIES}
-    drawn = {key: np.full((*shape[:2], bootstrap), np.nan) for key in ("onset", "peak") if bootstrap and permutations}
+    columns, drawn = empty_columns(len(layers), len(names), len(spans), bootstrap if permutations else 0)
     for k, target in enumerate(names):
         here = [one.get(target) for one in found]
         for key in ("similarity", "low", "high"):
@@ -112,12 +105,8 @@ def compare_over_time(
             draws = _stacked(here, "draws", i, bootstrap) if bootstrap else None
             read = latency(times, course, test, draws)
             columns["p"][i, k] = test.p
-            values = (read.onset, *read.onset_interval, read.peak, *read.peak_interval)
-            for key, value in zip(LATENCIES, values, strict=True):
-                columns[key][i, k] = value
-            if read.onset_draws is not None and read.peak_draws is not None:
-                drawn["onset"][i, k], drawn["peak"][i, k] = read.onset_draws, read.peak_draws
-    table = _dataset(columns, list(layers), names, spans).assign_attrs(
+            put_latency(columns, drawn, (i, k), read)
+    table = time_dataset(columns, list(layers), names, spans).assign_attrs(
         {"bootstrap": bootstrap, "permutations": permutations, "seed": seed, **facts}
     )
     return TimeScore(table, method, by, name, draws=drawn)
@@ -144,11 +133,7 @@ def _compared(
     if draws:
         sample = resample(layers, rdms, method=method, n=draws, groups=groups, seed=seed)
         facts |= {key: sample.attrs[key] for key in ("resampled", "about", "units")}
-        (low, high), error = interval(sample), standard_error(sample).to_numpy()
-        values, drawn = sample.to_numpy(), np.sqrt(spread(sample.to_numpy()))
-        scale = np.divide(error, drawn, out=np.zeros_like(error), where=drawn > 0)
-        centre = np.nanmean(values, axis=-1, keepdims=True)
-        corrected = table.to_numpy()[..., None] + scale[..., None] * (values - centre)
+        (low, high), corrected = interval(sample), at_standard_error(sample)
         for k, target in enumerate(rdms):
             found[target] |= {"low": low.to_numpy()[:, k], "high": high.to_numpy()[:, k], "draws": corrected[:, k]}
     if permutations:
@@ -163,9 +148,36 @@ def _stacked(here: "Sequence[dict[str, Array] | None]", key: str, layer: int, n:
     return np.stack([np.full(n, np.nan) if one is None else one[key][layer] for one in here], axis=1)
 
 
-def _dataset(
+def middles(spans: Sequence[tuple[float, float]]) -> Array:
+    """The middles of windows. Raises RSAError for fewer than 2, and where they do not rise."""
+    if len(spans) < 2:
+        raise RSAError(f"{len(spans)} window is no course over time; at least 2 are needed")
+    times: Array = np.array(spans, np.float64).mean(axis=1)
+    if (np.diff(times) <= 0).any():
+        raise RSAError("windows are not in the order of time")
+    return times
+
+
+def empty_columns(layers: int, targets: int, times: int, draws: int) -> tuple[dict[str, Array], dict[str, Array]]:
+    """The columns of a `TimeScore`, and the draws of its latencies (none for 0), not yet known."""
+    columns = {key: np.full((layers, targets, times), np.nan) for key in COURSES}
+    columns |= {key: np.full((layers, targets), np.nan) for key in LATENCIES}
+    return columns, {key: np.full((layers, targets, draws), np.nan) for key in ("onset", "peak") if draws}
+
+
+def put_latency(columns: dict[str, Array], drawn: dict[str, Array], at: tuple[int, int], read: Latency) -> None:
+    """Write onset and peak of one layer and target into the columns, and their draws."""
+    values = (read.onset, *read.onset_interval, read.peak, *read.peak_interval)
+    for key, value in zip(LATENCIES, values, strict=True):
+        columns[key][at] = value
+    if read.onset_draws is not None and read.peak_draws is not None:
+        drawn["onset"][at], drawn["peak"][at] = read.onset_draws, read.peak_draws
+
+
+def time_dataset(
     columns: Mapping[str, Array], layers: list[str], targets: list[str], spans: list[tuple[float, float]]
 ) -> "xarray.Dataset":
+    """Columns (layer, target[, time]) with their coordinates."""
     import xarray
 
     dims = ("layer", "target", "time")

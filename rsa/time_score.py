@@ -41,6 +41,8 @@ class TimeScore:
         `onset` and `peak` (layer, target, draw) of the resamples; empty without these.
     generalisation : xarray.DataArray, optional
         What `temporal_generalisation` returned for the targets' RDMs.
+    subjects : xarray.DataArray, optional
+        Similarity of single subjects ("subject", "layer", "target", "time"), where `similarity` is their mean.
     """
 
     table: "xarray.Dataset"
@@ -51,6 +53,7 @@ class TimeScore:
     attrs: Mapping[str, Attr] = field(default_factory=dict)
     draws: Mapping[str, Array] = field(default_factory=dict)
     generalisation: "xarray.DataArray | None" = None
+    subjects: "xarray.DataArray | None" = None
 
     @property
     def layers(self) -> list[str]:
@@ -184,7 +187,12 @@ class TimeScore:
         """Return everything as JSON-able values."""
         values = {str(name): column.to_numpy().tolist() for name, column in self.table.data_vars.items()}
         dims = {str(name): list(map(str, column.dims)) for name, column in self.table.data_vars.items()}
-        square = {} if self.generalisation is None else {"generalisation": self.generalisation.to_numpy().tolist()}
+        extra: dict[str, Any] = {}
+        if self.generalisation is not None:
+            extra["generalisation"] = self.generalisation.to_numpy().tolist()
+        if self.subjects is not None:
+            extra["subjects"] = list(map(str, self.subjects.indexes["subject"]))
+            extra["by_subject"] = self.subjects.to_numpy().tolist()
         differences = {kind: self.latency_differences(kind).to_dict("records") for kind in self.draws}
         return {
             "model": self.model,
@@ -199,7 +207,7 @@ class TimeScore:
             "best_layer": self.best_layer,
             "dims": dims,
             **values,
-            **square,
+            **extra,
             "latency_differences": differences,
             "attrs": dict(self.attrs),
         }

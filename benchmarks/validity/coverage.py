@@ -5,7 +5,7 @@ which stands for what the systems disagree about and for measurement noise. RDMs
 stimuli differ in strength (their patterns are scaled by a lognormal factor) squared Euclidean ones, which show it. The
 truth is the similarity over all pairs of an infinite population, from 400,000 independent pairs; with groups (objects),
 over pairs within and between groups in the sample's shares. Intervals over sampled pairs are about these stimuli alone:
-their truth is the similarity over all pairs of them.
+their truth is the similarity over all pairs of them. Latencies are of movies of such RDMs (`latencies`).
 """
 
 import json
@@ -33,6 +33,7 @@ from ...rsa import (
 )
 from ...rsa.types import Array
 from ..report import Columns
+from .latencies import STRENGTHS, latency_intervals, true_latency
 
 Method = Literal["pearson", "spearman", "cosine", "rho-a", "tau-a"]
 
@@ -51,13 +52,13 @@ class Case:
     """What is estimated, and from which samples.
 
     what: "similarity" of one layer, "difference" of two that are equally good (the share of intervals without the
-    truth, zero, is the test's false-positive rate), "tg" of several layers, or the similarity of one layer over
-    "sampled pairs" of the stimuli. layers, target: how much of their own the systems have. size: stimuli per group.
-    strength: standard deviation of the logarithm of the factor by which stimuli differ. singly: stimuli are resampled
-    one by one although they come in groups.
+    truth, zero, is the test's false-positive rate), "tg" of several layers, the similarity of one layer over "sampled
+    pairs" of the stimuli, or "onset" or "peak" over time. layers, target: how much of their own the systems have. size:
+    stimuli per group. strength: standard deviation of the logarithm of the factor by which stimuli differ. singly:
+    stimuli are resampled one by one although they come in groups.
     """
 
-    what: Literal["similarity", "difference", "tg", "sampled pairs"]
+    what: Literal["similarity", "difference", "tg", "sampled pairs", "onset", "peak"]
     kind: str
     method: Method
     n: int
@@ -72,7 +73,7 @@ def cases(
     methods: Sequence[Method] = ("pearson", "spearman", "cosine"), sizes: Sequence[int] = (20, 50, 100, 200)
 ) -> list[Case]:
     """Similarities by method, number of stimuli and truth; of stimuli of uneven strength; in groups of 4; in 8
-    categories, resampled whole and singly; differences; TG; and similarities over sampled pairs."""
+    categories, resampled whole and singly; differences; TG; similarities over sampled pairs; and onsets and peaks."""
     found = [
         Case("similarity", kind, method, n, noises[:1], noises[1])
         for method in methods
@@ -91,9 +92,11 @@ def cases(
     found += [Case("difference", kind, method, n, a[:1] * 2, a[1]) for kind, a in _NOISES.items() for n in larger]
     found += [Case("tg", kind, method, n, layers, 0.7) for kind, layers in _LAYERS.items() for n in larger]
     ranks: tuple[Method, ...] = ("spearman", "rho-a", "tau-a")
-    return found + [
-        Case("sampled pairs", kind, method, _OF, a[:1], a[1]) for method in ranks for kind, a in _NOISES.items()
-    ]
+    found += [Case("sampled pairs", kind, method, _OF, a[:1], a[1]) for method in ranks for kind, a in _NOISES.items()]
+    layer, target = _NOISES["middle"]
+    timed: list[tuple[Literal["onset", "peak"], str]] = [("onset", kind) for kind in STRENGTHS]
+    timed.append(("peak", "rise and fall"))
+    return found + [Case(what, kind, method, n, (layer,), target) for what, kind in timed for n in sizes if n <= 100]
 
 
 def _what(row: dict[str, Any]) -> str:
@@ -106,7 +109,8 @@ COLUMNS: Columns = (
     ("95% interval of", _what),
     ("method", "{method}"),
     ("stimuli", "{n}"),
-    ("truth", "{truth:.3f}"),
+    ("truth", lambda row: f"{row['truth']:.0f} ms" if "found" in row else f"{row['truth']:.3f}"),
+    ("found", lambda row: f"{100 * row['found']:.0f} %" if "found" in row else "-"),
     ("plain", lambda row: f"{100 * row['plain']:.1f} %"),
     ("corrected", lambda row: f"{100 * row['corrected']:.1f} %"),
     ("width, plain", "{plain width:.3f}"),
@@ -122,6 +126,9 @@ def measure(
     progress: Callable[[int], object] = lambda steps: None,
 ) -> list[dict[str, Any]]:
     """One row per case: shares of `repeats` samples whose intervals contain the truth, and their mean widths.
+
+    Of latencies the shares are of the samples with a significant cluster, themselves a share `found`, and widths are
+    medians, since an interval may have no end.
 
     `plain` is the percentile interval of the draws, `corrected` what `interval`, `layer_differences` and
     `best_layer_interval` give. Over sampled pairs `plain` is Fisher's z with the variances for normal variables,
@@ -150,6 +157,7 @@ def _key(row: dict[str, Any], repeats: int) -> str:
 
 
 def _coverage(case: Case, repeats: int) -> dict[str, float]:
+    timed = case.what in ("onset", "peak")
     rng = np.random.default_rng(zlib.crc32(_key(asdict(case), 0).encode()))
     threads = numba.get_num_threads()
     numba.set_num_threads(1)  # samples are small
@@ -159,22 +167,35 @@ def _coverage(case: Case, repeats: int) -> dict[str, float]:
             truth = compare(sides[0].rdm(), sides[1].rdm(), method=case.method)
             ends = np.array([_of_sample(case, sides, seed) for seed in range(repeats)])
         else:
-            truth = population(case if case.size > 1 else replace(case, n=2))
+            truth = _truth(case)
             ends = np.array([_intervals(case, rng, seed) for seed in range(repeats)])
     finally:
         numba.set_num_threads(threads)
-    held = ((ends[:, :, 0] <= truth) & (truth <= ends[:, :, 1])).mean(axis=0)
-    width = (ends[:, :, 1] - ends[:, :, 0]).mean(axis=0)
-    names = ("plain", "corrected")
-    return {"truth": truth, **dict(zip(names, held, strict=True))} | {
-        f"{name} width": float(value) for name, value in zip(names, width, strict=True)
-    }
+    found = ends[~np.isnan(ends).any(axis=(1, 2))]  # of a latency, where there is a significant cluster
+    held = ((found[:, :, 0] <= truth) & (truth <= found[:, :, 1])).mean(axis=0).tolist()
+    widths = found[:, :, 1] - found[:, :, 0]
+    width = (np.median(widths, axis=0) if timed else widths.mean(axis=0)).tolist()
+    row = {"truth": truth, "plain": held[0], "corrected": held[1]} | ({"found": len(found) / repeats} if timed else {})
+    return row | {"plain width": width[0], "corrected width": width[1]}
+
+
+def _truth(case: Case) -> float:
+    if case.what in ("onset", "peak"):
+        return true_latency(case.what, case.kind)
+    return population(case if case.size > 1 else replace(case, n=2))
 
 
 def _intervals(case: Case, rng: np.random.Generator, seed: int) -> list[tuple[float, float]]:
     """The plain and the corrected interval from one sample."""
     shared = _shared(rng, case.n, case.size, case.strength)
     groups = None if case.singly else [f"{i // case.size:04d}" for i in range(case.n)]
+    if case.what in ("onset", "peak"):
+        layer = _rdm(_own(rng, shared, case.layers[0]), case)
+
+        def target_at(strength: float) -> RDM:
+            return _rdm(_own(rng, strength * shared, case.target), case)
+
+        return latency_intervals(case.what, case.kind, case.method, layer, target_at, DRAWS, seed)
     layers = {f"layer {i}": _rdm(_own(rng, shared, noise), case) for i, noise in enumerate(case.layers)}
     target = {"target": _rdm(_own(rng, shared, case.target), case)}
     draws = bootstrap(layers, target, method=case.method, n=DRAWS, seed=seed, groups=groups)

@@ -39,6 +39,18 @@ Permutations = Annotated[
     ),
 ]
 
+Over = Annotated[
+    str | None,
+    typer.Option(
+        help="With --over-time: what intervals and tests generalise to, new stimuli or new subjects (animals).",
+        show_default="stimuli",
+    ),
+]
+Subjects = Annotated[
+    str | None,
+    typer.Option(help="With --over subjects: column of neuroids that names subjects.", show_default="animal"),
+]
+
 
 def show_course(score: "TimeScore") -> None:
     """Print latencies by target and layer, and the windows of every target's best layer."""
@@ -80,17 +92,15 @@ def _window(score: "TimeScore", target: str, t: int) -> str:
 
 
 def _notes(score: "TimeScore") -> list[str]:
-    from ...rsa.report.time_words import differences_text, reasons
+    from ...rsa.report.time_words import differences_text, intervals_from, reasons, tested_by
 
     table, facts = score.table.attrs, dict(score.attrs)
     notes = ["* in the first column: the layer that is highest; in a window: in a cluster with p <= .05"]
     if table["permutations"]:
-        of = f"{table['permutations']} permutations of the stimuli, corrected over the windows of one layer and target"
+        of = f"{tested_by(score)}, corrected over the windows of one layer and target"
         notes.append(f"clusters: {of}; onset: first window of one; times are the middles of windows")
-    if table["bootstrap"]:
-        notes.append(
-            f"[95% interval] from {table['bootstrap']} resamples of {table['resampled']}, about {table['about']}"
-        )
+    if table["bootstrap"] or score.subjects is not None:
+        notes.append(f"[95% interval] from {intervals_from(score)}, about {table['about']}")
         notes += [f"{kind}, differences in ms: {apart}" for kind, apart in differences_text(score).items()]
     notes += reasons(score.table)
     known = {key.removeprefix("teacher_"): value for key, value in facts.items() if value not in (None, "")}

@@ -21,7 +21,7 @@ from .options import (
     kept_layers,
     takes_layout,
 )
-from .over_time import Bins, OverTime, Permutations, show_course
+from .over_time import Bins, Over, OverTime, Permutations, Subjects, show_course
 
 if TYPE_CHECKING:
     from ...rsa import TeacherScore
@@ -117,6 +117,8 @@ def score(
     over_time: OverTime = False,
     bins: Bins = None,
     permutations: Permutations = None,
+    over: Over = None,
+    subjects: Subjects = None,
     missing: Annotated[
         str | None,
         typer.Option(
@@ -221,6 +223,7 @@ def score(
             raise RSAError(f"--over-time compares RDMs in windows, and --similarity {similarity} compares features")
         width, step = bins or (None, None)
         shape: dict[str, Any] = {"width": width, "step": step, "between": window, "permutations": permutations}
+        shape |= {key: value for key, value in (("over", over), ("subjects", subjects)) if value is not None}
         course = score_over_time(model, teacher, stimuli, **shape, generalise=report is not None, **common)
         if json is not None:
             write_json(json, {"model": model, "weights": weights and str(weights), **course.to_dict()})
@@ -231,8 +234,9 @@ def score(
             write_time_report(report, course, settings=settings, command=_command())
         show_course(course)
         return
-    if bins is not None or permutations is not None:
-        raise RSAError(f"--{'bins' if bins is not None else 'permutations'} is for --over-time")
+    for option, value in {"bins": bins, "permutations": permutations, "over": over, "subjects": subjects}.items():
+        if value is not None:
+            raise RSAError(f"--{option} is for --over-time")
     result = scoring.score(model, teacher, stimuli, similarity=similarity, window=window, **common)
     settings = {"model": model, "weights": weights and str(weights), "similarity": similarity}
     if json is not None:

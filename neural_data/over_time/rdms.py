@@ -236,6 +236,27 @@ def course(
     return xarray.Dataset(columns, {"target": list(targets), **time_axis([window for window, *_ in found])})
 
 
+def mean_over_subjects(table: "xarray.Dataset", people: Mapping[str, Mapping[str, str]]) -> "xarray.Dataset":
+    """What `course` made of single subjects, by target: the mean of their numbers, and why some have no RDM.
+
+    people: target -> subject -> its name in the table.
+    """
+    import xarray
+
+    parts = []
+    for target, own in people.items():
+        here = table.sel(target=list(own.values()))
+        part = here[[*NUMBERS[:2]]].mean("target", skipna=False)
+        part["neuroids"] = here["neuroids"].sum("target", skipna=False)
+        named = [
+            "; ".join(f"{who}: {why}" for who, why in zip(own, column, strict=True) if why)
+            for column in here["reason"].to_numpy().T.tolist()
+        ]
+        part["reason"] = ("time", np.array(named))
+        parts.append(part.expand_dims(target=[target]))
+    return xarray.concat(parts, "target")
+
+
 def _attrs(recording: "xarray.DataArray", settings: RegionSettings) -> dict[str, Any]:
     stated = {key: recording.attrs[key] for key in ("identifier", "source", "note") if key in recording.attrs}
     return {**stated, **settings.attrs()}

@@ -5,8 +5,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ...rsa import RDM, Features, RSAError, Teacher, TimeScore, compare_over_time
-from ...rsa.errors import listing, near
+import numpy as np
+
+from ...rsa import RDM, Features, RSAError, Teacher, TimeScore, compare_over_time, compare_subjects_over_time
+from ...rsa.errors import check_known, listing, near
 from ...rsa.inference.bootstrap import LEAST
 from ...rsa.inference.intervals import PERMUTED
 from ...rsa.networks.readout import N_FEATURES
@@ -18,7 +20,7 @@ from ..scoring import bar, score
 from ..settings import GUESSED, SPLITS, Layout, RegionSettings
 from ..teacher import is_model_name, publishes_rdms, stimuli_of
 from .generalisation import HALVES, possible_halves, temporal_generalisation
-from .rdms import WindowRDMs, about, course, each_window, said
+from .rdms import WindowRDMs, about, course, each_window, mean_over_subjects, said
 from .windows import Window, time_windows
 
 if TYPE_CHECKING:
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from ...rsa.networks.models import Preprocess
 
 DRAWS = 1000  # resamples, and permutations, of the stimuli
+FLIPS = 10_000  # of subjects
 _STATED = ("source", "unit", "selected", "read_as", "left_out", "note")
 
 
@@ -55,6 +58,8 @@ def score_over_time(
     n_features: int | None = N_FEATURES,
     bootstrap: int | None = None,
     permutations: int | None = None,
+    over: str = "stimuli",
+    subjects: str = "animal",
     generalise: bool = False,
     groups: str | None = None,
     seed: int = 0,
@@ -89,7 +94,12 @@ def score_over_time(
         Resamples of the stimuli behind intervals; 1000 for 5 or more conditions by default, 0 for none.
     permutations : int, optional
         Permutations of the stimuli behind cluster tests and latencies; 1000 by default where the method allows them, 0
-        for none.
+        for none. Over subjects, sign flips; 10,000 by default.
+    over : {"stimuli", "subjects"}
+        What intervals and tests generalise to: new stimuli, with the neuroids of all subjects together, or new
+        subjects with the same stimuli, from an RDM of each (`compare_subjects_over_time`).
+    subjects : str
+        The column of neuroids that names subjects.
     generalise : bool
         Also compare the RDMs of every two windows (`temporal_generalisation`): between random halves of the
         presentations, at most 10 and no more than `splits`, or of all presentations where few stimuli have repeats.
@@ -103,7 +113,8 @@ def score_over_time(
     Raises
     ------
     TGSageError
-        As `score`, `time_windows` and `rdms_over_time` do, and for RDMs or models in place of a recording.
+        As `score`, `time_windows`, `rdms_over_time` and `compare_subjects_over_time` do, for RDMs or models in place of
+        a recording, and over subjects for `groups`, a column that does not exist and targets with one subject.
 
     Examples
     --------
@@ -122,17 +133,25 @@ def score_over_time(
     loaded, name = _recording(recording, data_dir, layout, where, settings.by, stimuli)
     chosen = time_windows(loaded, width=width, step=step, between=between, windows=windows)
     wanted = _targets(loaded, settings.level, targets)
+    check_known("over is 'stimuli' or 'subjects', not", over, ("stimuli", "subjects"))
+    people = _people(loaded, settings.level, wanted, subjects) if over == "subjects" else {}
+    if people and groups is not None:
+        raise RSAError("groups of stimuli are resampled over stimuli, and here subjects are")
     resampling = {"bootstrap": bootstrap, "permutations": permutations, "splits": splits}
     for key, value in resampling.items():
         if value is not None and value < 0:
             raise RSAError(f"{key} is a whole number from 0, got {value}")
     method = method or "pearson"
-    if permutations is None:
+    if people:
+        permutations = FLIPS if permutations is None else permutations
+    elif permutations is None:
         permutations = DRAWS if method in PERMUTED else 0
     elif permutations and method not in PERMUTED:
         raise RSAError(f"cluster tests are for {', '.join(PERMUTED)}, not {method!r}; permutations 0 goes without")
     splits = SPLITS if splits is None else splits
-    shown = _some_window(loaded, chosen, settings, wanted)
+    single = [name for own in people.values() for name in own.values()]  # an RDM of each subject
+    read = replace(settings, level=f"{settings.level}+{subjects}") if people else settings
+    shown = _some_window(loaded, chosen, read, single or wanted)
     teacher = Teacher.from_rdms(name, shown.rdms, method=method, **stimuli_of(loaded, settings.by))
     made = score(
         model,
@@ -156,34 +175,44 @@ def score_over_time(
         cache=cache,
     )
     if bootstrap is None:
-        bootstrap = DRAWS if groups is not None or len(next(iter(shown.rdms.values()))) >= LEAST else 0
+        bootstrap = DRAWS if people or groups is not None or len(next(iter(shown.rdms.values()))) >= LEAST else 0
     model_name, model_attrs = made.model, made.attrs
     compared: Any = made.layers
     del shown, teacher, made  # RDMs of many stimuli are large, and the windows bring their own
+    needed = {"stimulus_id", "repetition", "trials", settings.by, groups}
+    columns = {str(key) for key, column in loaded.coords.items() if column.dims == ("presentation",)}
+    loaded = loaded.drop_vars(columns - needed)  # every window would look for what is constant within a stimulus
     seen: list[Any] = []
 
     def rdms() -> Iterator[tuple[Window, Mapping[str, RDM]]]:
-        every = each_window(loaded, chosen, settings, targets=wanted, splits=splits, seed=seed, method=method)
+        every = each_window(loaded, chosen, read, targets=single or wanted, splits=splits, seed=seed, method=method)
         for one in every:
-            seen.append(about(one, wanted))
+            seen.append(about(one, single or wanted))
             yield one.window, one.rdms
+
+    def by_subject() -> Iterator[tuple[Window, Mapping[str, Mapping[str, RDM]]]]:
+        for window, known in rdms():
+            yield (
+                window,
+                {
+                    target: {who: known[name] for who, name in own.items() if name in known}
+                    for target, own in people.items()
+                },
+            )
 
     label = f"{name}: {len(compared)} layers against {len(wanted)} targets"
     with bar(progress, label, len(chosen), "windows") as done:
-        found = compare_over_time(
-            compared,
-            rdms(),
-            targets=wanted,
-            method=method,
-            bootstrap=bootstrap,
-            permutations=permutations,
-            groups=groups,
-            seed=seed,
-            name=name,
-            progress=done,
-        )
-    known = course(seen, wanted).sel(target=found.targets)
+        how: dict[str, Any] = {"targets": wanted, "method": method, "bootstrap": bootstrap}
+        how |= {"permutations": permutations, "seed": seed, "name": name, "progress": done}
+        if people:
+            found = compare_subjects_over_time(compared, by_subject(), **how)
+        else:
+            found = compare_over_time(compared, rdms(), groups=groups, **how)
+    known = course(seen, single or wanted)
+    known = (mean_over_subjects(known, people) if people else known).sel(target=found.targets)
     stated = _attrs(loaded, settings, chosen, splits, seed)
+    if people:
+        stated |= {"subjects": subjects, "ceiling": f"{stated['ceiling']}; mean over subjects"}
     attrs = {**model_attrs, **{f"teacher_{key}": value for key, value in stated.items()}}
     table = found.table.assign({str(key): column for key, column in known.data_vars.items()})
     square = None
@@ -239,6 +268,23 @@ def _targets(recording: "xarray.DataArray", level: str, targets: str | Sequence[
     if unknown:
         raise RSAError(f"the recording has no target {unknown[0]!r}{near(unknown[0], known)}")
     return wanted or known
+
+
+def _people(
+    recording: "xarray.DataArray", level: str, targets: Sequence[str], column: str
+) -> dict[str, dict[str, str]]:
+    """Target -> subject -> the name of what this subject's neuroids of the target are a target of their own as."""
+    regions, known = region_neuroids(recording, level), region_neuroids(recording, column)
+    found = {
+        target: {who: f"{target} {who}" for who, own in known.items() if len(np.intersect1d(own, regions[target]))}
+        for target in targets
+    }
+    for target, own in found.items():
+        if len(own) < 2:
+            raise RSAError(
+                f"target {target} has one {column}, {listing(own)}; inference over subjects needs at least 2"
+            )
+    return found
 
 
 def _some_window(

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import xarray
 
 LEVEL = 0.05  # of a cluster, and of a single time that may belong to one
+LEAST_SUBJECTS = 5  # whose sign flips can reach it
 _ROUNDING = 1e-6  # of a cluster's mass: what RDMs in single precision leave of equal ones
 _ORDERS = 64  # permutations in work at once
 
@@ -161,7 +162,7 @@ def sign_flip_test(values: npt.ArrayLike, *, form: float = LEVEL, n: int = 10_00
     import scipy.special
 
     x = np.asarray(values, np.float64)
-    if x.ndim != 2 or len(x) < 5 or not np.isfinite(x).all():
+    if x.ndim != 2 or len(x) < LEAST_SUBJECTS or not np.isfinite(x).all():
         raise RSAError(f"similarities (subjects, times) of 5 subjects or more are needed, without gaps, got {x.shape}")
     if not 0 < form < 0.5:
         raise RSAError(f"form is a probability between 0 and .5, got {form}")
@@ -171,11 +172,24 @@ def sign_flip_test(values: npt.ArrayLike, *, form: float = LEVEL, n: int = 10_00
     else:
         drawn = np.random.default_rng(resampling.seed).choice((1.0, -1.0), (n - 1, subjects))
         flips = np.vstack([np.ones(subjects), drawn])
-    mean = flips @ x / subjects
-    variance = ((x**2).sum(axis=0) - subjects * mean**2) / (subjects - 1)
-    t = np.divide(mean, np.sqrt(np.maximum(variance, 0) / subjects), out=np.zeros_like(mean), where=variance > 0)
+    t = _t(flips @ x / subjects, (x**2).sum(axis=0) / subjects, subjects)
     threshold = np.full(x.shape[1], float(scipy.special.stdtrit(subjects - 1, 1 - form)))
     return _tested(t, threshold, np.zeros(x.shape[1]), np.ones(x.shape[1]))
+
+
+def t_values(values: npt.ArrayLike, counts: npt.ArrayLike | None = None) -> Array:
+    """Student's t of subjects' values (subjects, times); of resamples, how often they hold each (draws, subjects)."""
+    x: Array = np.asarray(values, np.float64)
+    shares = np.full(len(x), 1 / len(x)) if counts is None else np.asarray(counts, np.float64) / len(x)
+    return _t(shares @ x, shares @ x**2, len(x))
+
+
+def _t(mean: Array, squares: Array, subjects: int) -> Array:
+    """Student's t from means of values and of their squares; 0 without variance."""
+    variance = np.maximum(squares - mean**2, 0) / (subjects - 1)  # of the mean
+    varied = variance > 1e-15 * np.maximum(squares, 1e-300)  # rounding leaves a little of none
+    t: Array = np.divide(mean, np.sqrt(variance), out=np.zeros_like(mean), where=varied)
+    return t
 
 
 def _tested(courses: Array, threshold: Array, centre: Array, spread: Array) -> ClusterTest:

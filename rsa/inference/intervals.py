@@ -134,6 +134,19 @@ def _mean(draws: Array) -> Array:
     return mean
 
 
+def at_standard_error(draws: "xarray.DataArray") -> Array:
+    """Draws (layer, target, draw) about their estimates, with their `standard_error` as standard deviation.
+
+    Plain resamples vary more than new samples of stimuli do.
+    """
+    values, error = draws.to_numpy(), standard_error(draws).to_numpy()
+    drawn = np.sqrt(spread(values))
+    scale = np.divide(error, drawn, out=np.zeros_like(error), where=drawn > 0)
+    centre = np.nanmean(values, axis=-1, keepdims=True)
+    moved: Array = draws["estimate"].to_numpy()[..., None] + scale[..., None] * (values - centre)
+    return moved
+
+
 def spread(draws: Array) -> Array:
     """Variance over the draws (..., draw) that are defined; NaN where none is."""
     return _mean(_centred_draws(draws) ** 2)

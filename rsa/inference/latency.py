@@ -33,7 +33,13 @@ class Latency:
 
 
 def latency(
-    time: npt.ArrayLike, course: npt.ArrayLike, test: ClusterTest, draws: npt.ArrayLike | None = None
+    time: npt.ArrayLike,
+    course: npt.ArrayLike,
+    test: ClusterTest,
+    draws: npt.ArrayLike | None = None,
+    *,
+    heights: npt.ArrayLike | None = None,
+    height_draws: npt.ArrayLike | None = None,
 ) -> Latency:
     """Find when a course first is significant and when it is highest.
 
@@ -46,6 +52,10 @@ def latency(
         What `cluster_test` returned for the course.
     draws : array (draws, times), optional
         The course in resamples of the stimuli or subjects, for intervals.
+    heights : array (times,), optional
+        What the peak is the highest of, where the course is of another statistic, such as t; the course by default.
+    height_draws : array (draws, times), optional
+        The same in the resamples.
 
     Returns
     -------
@@ -83,20 +93,24 @@ def latency(
     if values.shape != times.shape or times.shape != test.p.shape:
         raise RSAError(f"times, course and test are of {times.shape}, {values.shape} and {test.p.shape} times")
     first = next(((start, stop) for start, stop, _, p in test.clusters if p <= LEVEL), (0, 0))
-    onset, peak = _read(times, values[None], test, first)
+    own = values if heights is None else np.asarray(heights, np.float64)
+    onset, peak = _read(times, values[None], own[None], test, first)
     if draws is None:
         return Latency(float(onset[0]), float(peak[0]))
     resampled = np.asarray(draws, np.float64)
     if resampled.ndim != 2 or resampled.shape[1] != len(times):
         raise RSAError(f"draws have shape (draws, {len(times)}), got {resampled.shape}")
-    onsets, peaks = _read(times, resampled, test, first)
+    again = resampled if height_draws is None else np.asarray(height_draws, np.float64)
+    onsets, peaks = _read(times, resampled, again, test, first)
     if np.isnan(onset[0]):
         return Latency(np.nan, np.nan, onset_draws=onsets, peak_draws=peaks)
     return Latency(float(onset[0]), float(peak[0]), ends(onsets), ends(peaks), onsets, peaks)
 
 
-def _read(times: Array, courses: Array, test: ClusterTest, first: tuple[int, int]) -> tuple[Array, Array]:
-    """Onsets and peaks of courses (n, times), each of the clusters that share a time with the course's `first`."""
+def _read(
+    times: Array, courses: Array, heights: Array, test: ClusterTest, first: tuple[int, int]
+) -> tuple[Array, Array]:
+    """Onsets of courses (n, times), of the clusters that share a time with the course's `first`; peaks of heights."""
     inside = test.significant(courses)
     begins = np.zeros(inside.shape, np.int64)
     for t in range(1, len(times)):
@@ -105,7 +119,7 @@ def _read(times: Array, courses: Array, test: ClusterTest, first: tuple[int, int
     some = shared.any(axis=1)
     where = first[0] + shared.argmax(axis=1) if shared.size else np.zeros(len(courses), np.int64)
     onsets = np.where(some, times[begins[np.arange(len(courses)), where]], np.nan)
-    highest = np.where(np.isfinite(courses), courses, -np.inf).argmax(axis=1)
+    highest = np.where(np.isfinite(heights), heights, -np.inf).argmax(axis=1)
     return onsets, np.where(some, times[highest], np.nan)
 
 

@@ -68,6 +68,8 @@ def draw_course(axes: "Axes", score: "TimeScore", target: str) -> None:
             None if many and not chosen else " " + printable(shortened(layer)) + (" (best)" if chosen else "")
         )  # matplotlib hides _names
         axes.plot(time, here["similarity"].sel(layer=layer), color=_colour(i, len(score.layers)), **style)
+    for person in [] if score.subjects is None else score.subjects.sel(layer=best, target=target):
+        axes.plot(time, person, color=_colour(score.layers.index(best), len(score.layers)), linewidth=0.6, alpha=0.6)
     own, colour = here.sel(layer=best), _colour(score.layers.index(best), len(score.layers))
     axes.fill_between(time, own["low"], own["high"], color=colour, alpha=0.18, linewidth=0)
     if "ceiling" in here and np.isfinite(here["ceiling"]).any():
@@ -126,10 +128,13 @@ def _words(score: "TimeScore", shown: int) -> str:
     lines = [
         f"Each line: one layer in {table.sizes['time']} windows, {conditions(table.attrs.get('n', '?'), score.by)}."
     ]
-    if table.attrs.get("bootstrap"):
+    if score.subjects is not None:
+        lines[0] += " Thin: single subjects, the best layer. Shade: 95% interval of their mean."
+    elif table.attrs.get("bootstrap"):
         lines[0] += f" Shade: 95% interval of the best layer ({table.attrs['bootstrap']} resamples)."
     if table.attrs.get("permutations"):
-        tested = f"bar: clusters of the best layer, p <= .05 over time ({table.attrs['permutations']} permutations)"
+        how = "permutations" if score.subjects is None else "sign flips"
+        tested = f"bar: clusters of the best layer, p <= .05 over time ({table.attrs['permutations']} {how})"
         lines.append(f"At the bottom, {tested}; > onset and v peak with their 95% intervals.")
     if shown < len(score.best_layer):
         lines.append(f"The first {shown} of {len(score.best_layer)} targets.")

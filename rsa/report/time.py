@@ -70,8 +70,10 @@ def _context(score: "TimeScore", settings: Mapping[str, Any], command: str) -> d
         "question": printable(words.question(model, score)),
         "answer": [tuple(map(printable, pair)) for pair in words.answer(score)],
         "latencies": _latencies(score),
-        "tested": bool(score.table.attrs.get("permutations")),
-        "draws": score.table.attrs.get("bootstrap", 0),
+        "tested": any(words.tested(score, target) for target in score.best_layer),
+        "by_subject": score.subjects is not None,
+        "intervals": bool(np.isfinite(score.table["low"]).any()),
+        "draws": bool(score.draws),
         "similarity": MEASURES.get(score.method, score.method),
         "courses": [_course(score, k, target) for k, target in enumerate(shown)],
         "maps": [_map(score, k, target) for k, target in enumerate(shown)] if several else [],
@@ -98,9 +100,9 @@ def _latencies(score: "TimeScore") -> list[dict[str, Any]]:
     for target, best in score.best_layer.items():
         for layer in score.layers:
             here = score.table.sel(layer=layer, target=target)
-            latencies = {kind: words.latency_text(here, kind) for kind in ("onset", "peak")}
+            latencies: dict[str, Any] = {kind: words.latency_text(here, kind) for kind in ("onset", "peak")}
             highest = f"{float(here['similarity'].max()):.3f}"
-            names = {"target": printable(target), "layer": printable(layer), "best": layer == best}
+            names: dict[str, Any] = {"target": printable(target), "layer": printable(layer), "best": layer == best}
             rows.append({**names, "highest": highest, **latencies, "clusters": words.clusters_text(here)})
     return rows
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..inference.clusters import LEVEL
+from ..inference.clusters import LEAST_SUBJECTS, LEVEL
 from .literature import CITED, MEASURES, METRICS
 from .words import between_ends, conditions, counted, features_of, joined, scaling
 
@@ -56,7 +56,7 @@ def reasons(table: "xarray.Dataset") -> list[str]:
 
 def differences_text(score: "TimeScore") -> dict[str, str]:
     """Of onsets and of peaks: the differences between the best layers of the first ten pairs of targets."""
-    found = {}
+    found: dict[str, str] = {}
     for kind in score.draws:
         apart = "; ".join(
             f"{row['second']} - {row['first']} {row['difference']:+g} [{row['low']:+g}, {row['high']:+g}]"
@@ -65,6 +65,28 @@ def differences_text(score: "TimeScore") -> dict[str, str]:
         )
         found |= {kind: apart} if apart else {}
     return found
+
+
+def intervals_from(score: "TimeScore") -> str:
+    """What the intervals are from."""
+    facts = score.table.attrs
+    if score.subjects is None:
+        return f"{facts['bootstrap']:,} resamples of {facts['resampled']}"
+    text = f"Student's t over {facts['units']} subjects or more"
+    again = f"{facts['bootstrap']:,} resamples of the subjects" if score.draws else ""
+    return f"{text}, of latencies {again}" if again else text
+
+
+def tested_by(score: "TimeScore") -> str:
+    """What clusters are tested by."""
+    permutations = f"{score.table.attrs['permutations']:,}"
+    if score.subjects is None:
+        return f"{permutations} permutations of the stimuli, the same in all windows"
+    if score.table.attrs["units"] < LEAST_SUBJECTS:
+        return (
+            f"none of targets with fewer than {LEAST_SUBJECTS} subjects; else at most {permutations} sign flips of them"
+        )
+    return f"at most {permutations} sign flips of the subjects"
 
 
 def question(model: str, score: "TimeScore") -> str:
@@ -87,8 +109,7 @@ def answer(score: "TimeScore") -> list[tuple[str, str]]:
         of = f"is the highest of {len(score.layers)} layers" if len(score.layers) > 1 else "is highest"
         text = f"{layer} {of}: {value:.3f}{between_ends(low, high)} at {_span(there)}{_of_ceiling(value, there)}."
         if math.isnan(float(here["onset"])):
-            tested = score.table.attrs.get("permutations")
-            text += " No window lies in a significant cluster." if tested else " Nothing was tested."
+            text += " No window lies in a significant cluster." if tested(score, target) else " Nothing was tested."
         else:
             onset, peak = (latency_text(here, kind) for kind in ("onset", "peak"))
             text += f" It is above chance from {onset} ms on, and highest at {peak} ms."
@@ -98,6 +119,14 @@ def answer(score: "TimeScore") -> list[tuple[str, str]]:
     for kind, text in differences_text(score).items():
         found.append((f"{kind.capitalize()}s", f"differences between the best layers in ms: {text}."))
     return found
+
+
+def tested(score: "TimeScore", target: str) -> bool:
+    """Whether a target's clusters were tested."""
+    if score.subjects is None or not score.table.attrs.get("permutations"):
+        return bool(score.table.attrs.get("permutations"))
+    known = np.isfinite(score.subjects.sel(target=target).to_numpy()).any(axis=(1, 2))
+    return int(known.sum()) >= LEAST_SUBJECTS
 
 
 def _span(here: "xarray.Dataset") -> str:
@@ -120,7 +149,7 @@ def _windows(score: "TimeScore") -> str:
 def methods(model: str, score: "TimeScore") -> tuple[str, list[str]]:
     """A paragraph for a paper, from the settings of this score, and the works it cites."""
     attrs, table = score.attrs, score.table
-    n, draws, permutations = (int(table.attrs.get(key, 0)) for key in ("n", "bootstrap", "permutations"))
+    n, draws = (int(table.attrs.get(key, 0)) for key in ("n", "bootstrap"))
     measure, source = MEASURES.get(score.method, score.method), CITED.get(score.method)
     own, theirs = (METRICS.get(str(attrs.get(key)), str(attrs.get(key))) for key in ("metric", "teacher_metric"))
     metric = own if own == theirs else f"{own} (model) and {theirs} (targets)"
@@ -134,21 +163,20 @@ def methods(model: str, score: "TimeScore") -> tuple[str, list[str]]:
         "of conditions.",
     ]
     cited = ["Kriegeskorte et al. 2008", *([source] if source else [])]
-    if draws:
+    if score.subjects is not None:
+        text.append("Each subject's RDMs were compared, and similarities are means over subjects.")
+    if draws or score.subjects is not None:
+        text.append(f"95% intervals are from {intervals_from(score)}, and are about {table.attrs['about']}.")
+        cited += ["Nili et al. 2014"] if score.subjects is None else []
+    if any(tested(score, target) for target in score.targets):
+        chance, again = ("Student's t", "flip") if score.subjects is not None else ("the permutations", "permutation")
         text.append(
-            f"95% intervals are from {draws:,} bootstrap resamples of {table.attrs['resampled']}, the same in all "
-            f"windows, and are about {table.attrs['about']} (Nili et al. 2014)."
-        )
-        cited.append("Nili et al. 2014")
-    if permutations:
-        text.append(
-            f"Clusters of windows were tested by {permutations:,} permutations of the stimuli, the same in all windows "
-            "(Maris & Oostenveld 2007): runs of windows above the 95% quantile of the permutations, the mass of a run "
-            "against the largest mass of every permutation. p is corrected over the windows of one layer and target, "
-            "not over layers and targets. A significant cluster shows that there is an effect, not that it begins "
-            "where the cluster does (Sassenhagen & Draschkow 2019). The onset is the first window of the first cluster "
-            "with p <= .05, the peak the highest window (Cichy et al. 2014)"
-            + ("; their intervals are from the same in every resample." if draws else ".")
+            f"Clusters of windows were tested by {tested_by(score)} (Maris & Oostenveld 2007): runs of windows above "
+            f"the 95% quantile of {chance}, the mass of a run against the largest mass of every {again}. p is "
+            "corrected over the windows of one layer and target, not over layers and targets. A significant cluster "
+            "shows that there is an effect, not that it begins where the cluster does (Sassenhagen & Draschkow 2019). "
+            "The onset is the first window of the first cluster with p <= .05, the peak the highest window (Cichy et "
+            "al. 2014)" + ("; their intervals are from the same in every resample." if draws else ".")
         )
         cited += ["Maris & Oostenveld 2007", "Sassenhagen & Draschkow 2019", "Cichy et al. 2014"]
     text.append(f"Reliability and noise ceilings: {attrs.get('teacher_ceiling') or 'not known'}.")

@@ -29,6 +29,15 @@ def test_few_stimuli_of_uneven_strength_are_held_nearly_as_often() -> None:
     assert 0.89 <= row["corrected"] <= 0.99
 
 
+def test_onsets_and_peaks_are_held_where_there_is_a_cluster() -> None:
+    onset = Case("onset", "step", "pearson", 30, (1.2,), 0.7)
+    rows = measure([onset, replace(onset, what="peak", kind="rise and fall")], repeats=20)
+    assert [row["truth"] for row in rows] == [45, 65]
+    assert all(row["found"] > 0.8 for row in rows)
+    assert all(row["corrected"] > 0.75 for row in rows)
+    assert all(row["corrected width"] <= row["plain width"] for row in rows)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("method", ["pearson", "spearman", "cosine"])
 def test_corrected_intervals_hold_the_truth_in_93_to_98_of_100_samples(method: coverage.Method) -> None:
@@ -73,8 +82,8 @@ def test_the_truth_is_the_mean_over_large_samples(case: Case) -> None:
 def test_the_command_resumes_and_prints_every_row(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    few = [case for case in cases(["spearman"], [50]) if case.kind in ("low", "tied")]
-    assert {case.what for case in few} == {"similarity", "difference", "tg", "sampled pairs"}
+    few = [case for case in cases(["spearman"], [50]) if case.kind in ("low", "tied", "step")]
+    assert {case.what for case in few} == {"similarity", "difference", "tg", "sampled pairs", "onset"}
     monkeypatch.setattr(coverage, "cases", lambda: few)
     monkeypatch.setattr(coverage, "PAIRS", 20_000)
     file = tmp_path / "coverage.json"

@@ -1,6 +1,8 @@
 """RDMs, reliability, similarity and generalisation over time, against the functions for one window and plain loops."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -158,6 +160,31 @@ def test_windows_without_an_rdm_are_gaps_that_say_why(recording: xarray.DataArra
         score_over_time(LAYERS, gaps * np.nan, labels=IMAGES)
 
 
+def test_over_subjects_each_has_an_rdm_of_its_own(recording: xarray.DataArray) -> None:
+    people = recording.assign_coords(animal=("neuroid", np.tile(["Ann", "Bob"], 14)))
+    settings: dict[str, Any] = {"labels": IMAGES, "splits": 3, "bootstrap": 40, "over": "subjects"}
+    found = score_over_time(LAYERS, people, **settings)
+    assert found.targets == ["V4", "IT"]
+    assert found.subjects is not None
+    assert found.subjects.indexes["subject"].tolist() == ["Ann", "Bob"]
+    rdms = {name: compute_rdm(values, labels=IMAGES) for name, values in LAYERS.items()}
+    targets = region_rdms(time_window(people, *BINS[6]), level="subregion+animal")
+    for target in found.targets:
+        each = [compare(rdms["late"], targets[f"{target} {who}"]) for who in ("Ann", "Bob")]
+        np.testing.assert_allclose(found.subjects.sel(layer="late", target=target).isel(time=6), each, atol=1e-10)
+        assert float(found.table["similarity"].sel(layer="late", target=target)[6]) == pytest.approx(np.mean(each))
+    halves = split_half(time_window(people, *BINS[6]), level="subregion+animal", splits=3)["reliability"]
+    mean = float(halves.sel(target=["V4 Ann", "V4 Bob"]).mean())
+    assert float(found.table["reliability"].sel(target="V4")[6]) == pytest.approx(mean)
+    assert found.table["neuroids"].to_numpy().tolist() == [[14.0] * 9] * 2
+    time_figure(found).canvas.draw()
+    alone = people.assign_coords(animal=("neuroid", ["Ann"] * 14 + ["Ann", "Bob"] * 7))
+    with pytest.raises(RSAError, match="target V4 has one animal, Ann; inference over subjects needs at least 2"):
+        score_over_time(LAYERS, alone, **settings)
+    with pytest.raises(RSAError, match="the neuroids have no column animal"):
+        score_over_time(LAYERS, recording, **settings)
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
@@ -167,6 +194,7 @@ def test_windows_without_an_rdm_are_gaps_that_say_why(recording: xarray.DataArra
             "cluster tests are for pearson, spearman, rho-a, cosine, not 'tau-a'",
         ),
         ({"permutations": 5}, "5 permutations cannot reach p = 0.05"),
+        ({"over": "both"}, "over is 'stimuli' or 'subjects', not 'both'"),
         ({"bootstrap": -1}, "bootstrap is a whole number from 0, got -1"),
         ({"recording": "kriegeskorte2008"}, "time bins of a recording, and kriegeskorte2008 holds RDMs"),
         ({"recording": "pixels"}, "time bins of a recording, and pixels is a model"),
@@ -207,12 +235,50 @@ def test_the_commands_print_and_write(
     for extra, words in (
         (["--bins", "40", "20"], "--bins is for --over-time"),
         (["--permutations", "5"], "--permutations is for --over-time"),
+        (["--over", "subjects"], "--over is for --over-time"),
         (["--over-time", "--similarity", "cka"], "--over-time compares RDMs in windows, and --similarity cka"),
     ):
         assert main([*command, *extra]) == 2
         assert words in capsys.readouterr().err
     assert main(["data", "describe", str(tmp_path / "toy.nc"), "--bins", "40", "20"]) == 2
     assert "--bins is for --over-time" in capsys.readouterr().err
+
+
+def test_the_command_takes_subjects(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rates = np.random.default_rng(7).normal(size=(12, 18, 5))
+    shape = np.random.default_rng(8).normal(size=(12, 18))
+    rates[:, :, 2:] += 2 * shape[:, :, None]
+    columns, bins = {"monkey": np.repeat([f"m{i}" for i in range(6)], 3)}, BINS[:5]
+    made = from_arrays(rates, stimulus_id=IMAGES[:12], region="IT", neuroid=columns, time_bins=bins)
+    save_recording(made, tmp_path / "rec.nc")
+    (tmp_path / "names.txt").write_text("\n".join(IMAGES[:12]))
+    np.savez(tmp_path / "model.npz", own=shape)
+    command = ["score", str(tmp_path / "model.npz"), "--teacher", str(tmp_path / "rec.nc"), "--over-time"]
+    command += ["--labels", str(tmp_path / "names.txt"), "--over", "subjects", "--splits", "0"]
+    written = [tmp_path / name for name in ("a.json", "a.html")]
+    extra = ["--subjects", "monkey", "--json", str(written[0]), "--report", str(written[1])]
+    assert main([*command, *extra]) == 0
+    shown = capsys.readouterr().out
+    assert "clusters: at most 10,000 sign flips of the subjects" in shown
+    assert "Student's t over 6 subjects or more, of latencies 1,000 resamples of the subjects" in shown
+    assert "40-100 (.016)" in shown  # one of 64 flips
+    found = json.loads(written[0].read_text())
+    assert found["subjects"] == [f"m{i}" for i in range(6)]
+    assert np.array(found["by_subject"]).shape == (6, 1, 1, 5)
+    assert "Thin lines of its colour are single subjects" in written[1].read_text()
+    assert main(command) == 2
+    assert "the neuroids have no column animal" in capsys.readouterr().err
+
+
+def test_ready_features_need_no_torch(tmp_path: Path, recording: xarray.DataArray) -> None:
+    """It would take half a gigabyte, and seconds."""
+    save_recording(recording, tmp_path / "toy.nc")
+    np.savez(tmp_path / "model.npz", **LAYERS)  # type: ignore[arg-type]
+    (tmp_path / "names.txt").write_text("\n".join(IMAGES))
+    command = ["score", "model.npz", "--teacher", "toy.nc", "--over-time", "--labels", "names.txt", "--splits", "0"]
+    command += ["--bootstrap", "0", "--permutations", "0"]
+    code = f"from tgsage.rsa.cli.app import main; main({command}); import sys; assert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True)
 
 
 def test_images_are_decoded_and_layers_kept_as_asked(

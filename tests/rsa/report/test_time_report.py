@@ -84,7 +84,7 @@ def test_without_resamples_permutations_and_several_layers_the_page_leaves_them_
     assert "Nothing was tested." in text
     assert "95%" not in text
     assert 'id="layers"' not in text
-    assert "Without permutations of the stimuli there are no clusters" in text
+    assert "Nothing was tested, so that there are no clusters" in text
     assert 'id="generalisation"' not in text
 
 
