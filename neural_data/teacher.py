@@ -11,6 +11,7 @@ from ..rsa import RDM, RSAError, Teacher
 from ..rsa.errors import check_whole
 from ..rsa.io.hdf5 import opened, read_text, reading
 from ..rsa.io.kinds import content_of
+from ..rsa.networks.models import is_model, similar_models
 from ..rsa.rdm.comparison import method_named
 from ..rsa.teacher import MOST
 from ..rsa.types import Attr
@@ -249,8 +250,6 @@ def is_model_name(name_or_path: str | Path) -> bool:
     try:
         find(name_or_path)
     except RSAError:
-        from ..rsa.networks.models import is_model, similar_models  # with torch, which recordings do not need
-
         asked, names = str(name_or_path), tuple(dataset.name for dataset in list_datasets())
         if is_model(asked):
             return True
