@@ -288,15 +288,24 @@ def cost_figure(results: Sequence[Result]) -> "Figure":
     if not found:
         raise RSAError("no cost against n to draw; bench speed --rows scaling measures it")
     tools = list(dict.fromkeys(tool for sides in found.values() for tool in sides))
-    styles = {tool: (COLOURS[i % len(COLOURS)], MARKERS[i % len(MARKERS)]) for i, tool in enumerate(tools)}
-    figure, grid = panels(4.2 * len(found), 7.6, 2, len(found), sharex=True)
+    styles = {
+        tool: (COLOURS[i % len(COLOURS)], MARKERS[i % len(MARKERS)], "-" if i < len(COLOURS) else "--")
+        for i, tool in enumerate(tools)
+    }
+    figure, grid = panels(4.2 * len(found), 7.6, 2, len(found), sharex="col")
     for column, (operation, sides) in zip(grid.T, found.items(), strict=True):
         for tool, points in sides.items():
             n, seconds, taken = np.array(points).T
-            colour, marker = styles[tool]
+            colour, marker, line = styles[tool]
             slope = slopes.get(operation, {}).get(tool)
             label = tool if slope is None else f"{tool}: n^{slope:.2f}"
-            look = {"color": colour, "marker": marker, "linewidth": 2.4 if tool == OURS else 1.3, "markersize": 5}
+            look = {
+                "color": colour,
+                "marker": marker,
+                "linestyle": line,
+                "linewidth": 2.4 if tool == OURS else 1.3,
+                "markersize": 5,
+            }
             column[0].plot(n, seconds, label=label, **look)
             taken[~(taken >= LEAST_MEGABYTES)] = np.nan
             column[1].plot(n, taken, **look)
