@@ -314,6 +314,22 @@ def models(
 
 
 @bench.command()
+def consistency(
+    repeats: Annotated[int, typer.Option(help="Simulated samples for every row.", min=10)] = 200, json: KeptRows = None
+) -> None:
+    """Measure how often intervals of the consistency of choices hold the truth, for every metric of behaviour."""
+    from ...rsa.cli.console import progress
+    from ..report import show
+    from ..validity.consistency import COLUMNS, DRAWS, cases, measure
+
+    chosen = cases()
+    with progress("consistency", len(chosen), "rows") as done:
+        rows = measure(chosen, repeats=repeats, file=json, progress=done)
+    notes = [f"Shares of {repeats} samples whose interval holds the truth that is beside them; {DRAWS} resamples each."]
+    show("Consistency of choices", COLUMNS, rows, notes)
+
+
+@bench.command()
 def gains(
     repeats: Annotated[int, typer.Option(help="Simulated pools for every row.", min=10)] = 200, json: KeptRows = None
 ) -> None:

@@ -9,6 +9,8 @@ import numpy.typing as npt
 from scipy.special import stdtrit
 
 from ..errors import RSAError, listing, near
+from ..inference.intervals import spread
+from ..inference.subjects import two_factor_error
 from ..labels import both_sides
 from ..types import Array, Attr
 from .kappa import kappa_between, kappa_with, right_of_model, right_of_trials
@@ -102,13 +104,15 @@ class BehaviorTest:
     -----
     Correlations are means over splits and halves of those with one half of the trials, divided by the geometric mean of
     both sides' split-half reliabilities (a model's is 1). All are about the same number of trials, so nothing is
-    extrapolated.
+    extrapolated. The variance over new images and subjects is that of Schutt et al. (2023) for two factors.
 
     References
     ----------
     Rajalingham, Issa, Bashivan, Kar, Schmidt & DiCarlo (2018), Large-scale, high-resolution comparison of the core
     visual object recognition behavior of humans, monkeys, and state-of-the-art deep artificial neural networks, Journal
     of Neuroscience 38(33).
+
+    Schutt et al. (2023), eLife 12:e82566.
     """
 
     def __init__(
@@ -170,13 +174,13 @@ class BehaviorTest:
         ours = _Trials(self, choices) if isinstance(choices, Behavior) else _Model(self.behavior, choices)
         known = [metric for metric in self.metrics if metric not in self.reasons]
         raw, value = self._values(ours, known, range(self.splits))
-        error = self._errors(ours, known, value, bootstrap, progress) if bootstrap else {}
+        reach = self._reach(ours, known, value, bootstrap, progress) if bootstrap else {}
         found: dict[str, Consistency] = {}
         for metric in self.metrics:
             if metric in self.reasons:
                 continue
-            ceiling, wide = self.ceilings[metric], self._reach * error.get(metric, np.nan)
-            low, high = (value[metric] - wide, value[metric] + wide) if metric in error else (None, None)
+            ceiling, wide = self.ceilings[metric], reach.get(metric, np.nan)
+            low, high = (value[metric] - wide, value[metric] + wide) if metric in reach else (None, None)
             entries = len(self.behavior.stimulus)
             if metric != KAPPA:
                 entries = int(np.isfinite(self._halves[0][0].patterns([metric])[metric]).sum())
@@ -186,13 +190,6 @@ class BehaviorTest:
         about |= {"bootstrap": bootstrap, "resampled": self.resampled if bootstrap else None}
         about |= {f"no {metric}": why for metric, why in self.reasons.items()}
         return BehaviorScore(self.behavior.name, found, ours.accuracy, about)
-
-    @property
-    def _reach(self) -> float:
-        """Standard errors of a 95% interval, of images that were resampled within objects."""
-        n = len(self.behavior.truth)
-        free = max(n - len(np.unique(self.behavior.truth)), 1)
-        return float(stdtrit(free, 0.975) * (n / free) ** 0.5)
 
     @property
     def ceilings(self) -> dict[str, float]:
@@ -242,12 +239,13 @@ class BehaviorTest:
             noise = float(r[0, 1]) * (float(r[2, 3]) if len(r) == 4 else 1.0)
             value[metric] = raw[metric] / noise**0.5 if noise > 0 else np.nan
         if KAPPA in metrics:
-            weights = None if images is None else images[self.behavior.stimulus]
-            weights = weights if trials is None or weights is None else trials * weights
+            weights = trials
+            if images is not None:
+                weights = images[self.behavior.stimulus] * (1.0 if trials is None else trials)
             raw[KAPPA] = value[KAPPA] = kappa_with(self.behavior, ours.right, weights)
         return {metric: raw[metric] for metric in metrics}, {metric: value[metric] for metric in metrics}
 
-    def _errors(
+    def _reach(
         self,
         ours: "_Model | _Trials",
         metrics: Sequence[str],
@@ -255,25 +253,36 @@ class BehaviorTest:
         draws: int,
         progress: Callable[[int], object],
     ) -> dict[str, float]:
-        """Standard errors of the values."""
-        rng, truth = np.random.default_rng((self.seed, draws)), self.behavior.truth
-        subjects = 0 if self.behavior.subject is None else int(self.behavior.subject.max()) + 1
+        """Half of the 95% intervals; over subjects as well by both variances and that of both at once."""
+        rng, truth, who = np.random.default_rng((self.seed, draws)), self.behavior.truth, self.behavior.subject
         members = [np.flatnonzero(truth == option) for option in np.unique(truth)]
-        found: dict[str, list[float]] = {metric: [] for metric in metrics if np.isfinite(values[metric])}
+        n, free = len(truth), max(len(truth) - len(members), 1)
+        if n < 2:
+            return {}
+        known = [metric for metric in metrics if np.isfinite(values[metric])]
+        found = np.full((len(known), 3, draws), np.nan)  # over images, subjects, both
         for draw in range(draws):
-            images = np.zeros(len(truth))
+            images, trials = np.zeros(n), None
             for rows in members:
                 images[rows] = rng.multinomial(len(rows), np.full(len(rows), 1 / len(rows)))
-            trials = None
-            if self.behavior.subjects > 1:
-                trials = rng.multinomial(subjects, np.full(subjects, 1 / subjects))[self.behavior.subject].astype(float)
             splits = sorted({(2 * draw + i) % self.splits for i in (0, 1)})
-            _, drawn = self._values(ours, list(found), splits, images, trials)
-            for metric, value in drawn.items():
-                found[metric].append(value)
+            tried: list[tuple[Array | None, Array | None]] = [(images, None)]
+            if who is not None and self.behavior.subjects > 1:
+                people = int(who.max()) + 1
+                trials = rng.multinomial(people, np.full(people, 1 / people))[who].astype(float)
+                tried += [(None, trials), (images, trials)]
+            for factor, weights in enumerate(tried):
+                drawn = self._values(ours, known, splits, *weights)[1]
+                found[:, factor, draw] = [drawn[metric] for metric in known]
             progress(1)
-        known = {metric: np.array(values)[np.isfinite(values)] for metric, values in found.items()}
-        return {metric: float(values.std(ddof=1)) for metric, values in known.items() if 2 * len(values) > draws}
+        if self.behavior.subjects > 1:
+            by_image, by_subject, by_both = found.transpose(1, 0, 2)
+            error = two_factor_error([by_subject, by_image, by_both], self.behavior.subjects, n / (n - free))
+            wide = stdtrit(min(self.behavior.subjects - 1, free), 0.975) * error
+        else:
+            wide = stdtrit(free, 0.975) * np.sqrt(spread(found[:, 0]) * draws / max(draws - 1, 1) * n / free)
+        enough = 2 * np.isfinite(found[:, 0]).sum(axis=1) > draws
+        return {metric: float(wide[i]) for i, metric in enumerate(known) if enough[i]}
 
 
 class _Model:

@@ -126,7 +126,7 @@ def subject_differences(result: "xarray.Dataset") -> "xarray.Dataset":
     return xarray.Dataset({key: ("pair", column) for key, column in columns.items()}, coords)
 
 
-def two_factor_error(draws: Sequence[Array], subjects: int, units: int, apart: Sequence[Array] = ()) -> Array:
+def two_factor_error(draws: Sequence[Array], subjects: int, units: float, apart: Sequence[Array] = ()) -> Array:
     """Standard errors from draws (..., draw) over subjects, over stimuli and over both (Schutt et al. 2023).
 
     apart: half the differences between two halvings of each of these draws, whose variance is taken out.
