@@ -97,6 +97,7 @@ experiments: $(VENV)/installed-bench
 	$(BIN)/tgsage bench page docs/experiments.md $(addprefix $(RESULTS)/,$(PAGE))
 
 # A tiny pool of candidates, some teachers, searches with one of them, and the page about all that.
+experiments-small: export OMP_NUM_THREADS = 1
 experiments-small: $(VENV)/installed-bench
 	@mkdir -p $(SMALL)
 	$(BIN)/tgsage bench pool $(SMALL)/pool --cells 24 --data digits --recipe digits --train 600 --valid 0 \
