@@ -4,6 +4,8 @@ BIN := $(VENV)/bin
 SMALL := .experiments/small
 FULL := .experiments
 RESULTS := benchmarks/results
+# Of pools over seeds what is known already; with MEMBERS=$(RESULTS) that of other machines, too, is not trained again.
+MEMBERS ?= $(FULL)
 WORKERS ?= 2
 # One thread for each worker: the threads of several wait for each other by spinning, which triples the time. Files in the
 # order of tests/conftest.py, the long ones first.
@@ -56,12 +58,13 @@ experiments: $(VENV)/installed-bench
 		--resume --json $(RESULTS)/resnet20.json
 	$(BIN)/tgsage train nasnet-a:1x8 --data cifar10-jpeg --recipe one-cycle --examples 54000 \
 		--out $(FULL)/nasnet-a.pt --resume --json $(RESULTS)/nasnet-a.json
-	for space in nasbench201 macro; do pool=$(FULL)/seeds/$$space; \
-		$(BIN)/tgsage bench pool $$pool --space $$space $(SEEDS) --workers $(WORKERS) && \
+	for space in nasbench201 macro; do pool=$(FULL)/seeds/$$space; known=$(MEMBERS)/members-$$space.h5; \
+		$(BIN)/tgsage bench pool $$pool --space $$space $(SEEDS) --workers $(WORKERS) \
+			$$(test ! -e $$known || echo --members $$known) && \
 		$(BIN)/tgsage bench teachers $$pool/teachers $$pool --network $(FULL)/resnet20.pt --layers auto \
 			--layers output && \
 		$(BIN)/tgsage teacher compare $$pool $$(printf -- '--teacher %s ' $$pool/teachers/*.h5) \
-			--network $(FULL)/resnet20.pt --members $(FULL)/members-$$space.h5 --bootstrap 200 \
+			--network $(FULL)/resnet20.pt --members $$known --bootstrap 200 \
 			--json $(RESULTS)/rivals-$$space.json && \
 		$(BIN)/tgsage bench screening $(FULL)/screening-$$space --pool $$pool --teacher-examples 180000 \
 			--teacher $$pool/teachers/resnet20-by-stimulus.h5 --json $(RESULTS)/screening-$$space.json || exit; done
