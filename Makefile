@@ -66,7 +66,7 @@ experiments: $(VENV)/installed-bench
 		$(BIN)/tgsage teacher compare $$pool $$(printf -- '--teacher %s ' $$pool/teachers/*.h5) \
 			--network $(FULL)/resnet20.pt --members $$known --bootstrap 200 \
 			--json $(RESULTS)/rivals-$$space.json && \
-		$(BIN)/tgsage bench screening $(FULL)/screening-$$space --pool $$pool --teacher-examples 180000 \
+		$(BIN)/tgsage bench screening $(FULL)/screening-$$space --pool $$known --teacher-examples 180000 \
 			--teacher $$pool/teachers/resnet20-by-stimulus.h5 --json $(RESULTS)/screening-$$space.json || exit; done
 	$(BIN)/tgsage bench gains --repeats 100 --json $(RESULTS)/gains.json
 	$(BIN)/tgsage bench pool $(FULL)/pool --cells 233 --workers $(WORKERS)
