@@ -14,6 +14,7 @@ from .timing import Result
 ROWS = {  # name of the row and of its function -> module
     "product": "rdms",
     "rdm": "rdms",
+    "reduced": "rdms",
     "comparison": "rdms",
     "hooks": "networks",
     "tg": "networks",
@@ -22,6 +23,7 @@ ROWS = {  # name of the row and of its function -> module
     "disk": "rdms",
     "ceilings": "ceilings",
     "models": "models",
+    "score": "second_run",
     "time": "over_time",
     "tvsd": "recordings",
     "search": "search",

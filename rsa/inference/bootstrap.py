@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 LEAST = 5  # stimuli or groups; with fewer, draws repeat each other
 BINS = 2**16  # with more different values neighbours count as ties: off by 4e-7 at 400 stimuli, less with more
 _CONSTANT = 1e-12  # share of its raw squares below which an RDM's centred squares are rounding
-_ROWS = 256  # rows of the matrices in work at once
+_ROWS = 128  # rows of the matrices in work at once
 _SAMPLE = 2**20  # values whose median stands for that of all
 
 

@@ -293,3 +293,30 @@ def test_names_of_bytes_and_tensors_are_names() -> None:
     x = np.random.default_rng(0).normal(size=(4, 6))
     assert compute_rdm(x, groups=[b"cat", b"dog", b"cat", b"cow"]).labels == ("cat", "dog", "cow")
     assert compute_rdm(x, labels=np.arange(4)).labels == compute_rdm(x, labels=torch.arange(4)).labels
+
+
+@pytest.mark.parametrize("metric", ["correlation", "cosine", "spearman"])
+@pytest.mark.parametrize("shared", [0.0, 1.0, 20.0])
+def test_products_in_bfloat16_are_off_by_what_is_stated(metric: str, shared: float) -> None:
+    rng = np.random.default_rng(3)
+    x = (rng.normal(size=(700, 2000)) + shared * rng.normal(size=2000)).astype(np.float32)
+    exact, reduced = (compute_rdm(x, metric=metric, reduced=way).values for way in (False, True))
+    assert reduced.dtype == np.float32
+    error = np.abs(reduced - exact) - 2.0**-8 * np.abs(1 - exact)
+    assert error.max() < 5e-4
+    assert np.abs(reduced - exact).max() > 1e-6  # it is another product
+    again = compute_rdm(x[::-1].copy(), metric=metric, reduced=True).square()[::-1, ::-1][np.triu_indices(700, 1)]
+    np.testing.assert_allclose(again, reduced, rtol=0, atol=2.0**-8)
+
+
+def test_products_in_bfloat16_are_refused_where_they_would_not_be_made() -> None:
+    x = np.random.default_rng(0).normal(size=(5, 30))
+    with pytest.raises(RSAError, match=r"reduced=True is for float32 features on the CPU, got float64 \(ndarray\)"):
+        compute_rdm(x, reduced=True)
+    for metric, missing in (("euclidean", "raise"), ("correlation", "pairwise")):
+        with pytest.raises(RSAError, match="reduced=True is for metrics correlation, spearman and cosine"):
+            compute_rdm(x.astype(np.float32), reduced=True, metric=metric, missing=missing)
+    bad = x.astype(np.float32)
+    bad[2] = 1
+    with pytest.raises(RSAError, match="2 has no variance"):
+        compute_rdm(bad, reduced=True)
