@@ -25,6 +25,7 @@ ROWS = {  # name of the row and of its function -> module
     "models": "models",
     "score": "second_run",
     "time": "over_time",
+    "columns": "columns",
     "tvsd": "recordings",
     "search": "search",
     "scaling": "scaling",

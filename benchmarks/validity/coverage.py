@@ -105,6 +105,10 @@ def _what(row: dict[str, Any]) -> str:
     return f"{row['what']}, {row['kind']}{groups}{singly}{', uneven strengths' if row['strength'] else ''}"
 
 
+def _width(width: float | None) -> str:
+    return "no end" if width is None or np.isinf(width) else f"{width:.3f}"
+
+
 COLUMNS: Columns = (
     ("95% interval of", _what),
     ("method", "{method}"),
@@ -113,8 +117,8 @@ COLUMNS: Columns = (
     ("found", lambda row: f"{100 * row['found']:.0f} %" if "found" in row else "-"),
     ("plain", lambda row: f"{100 * row['plain']:.1f} %"),
     ("corrected", lambda row: f"{100 * row['corrected']:.1f} %"),
-    ("width, plain", "{plain width:.3f}"),
-    ("corrected", "{corrected width:.3f}"),
+    ("width, plain", lambda row: _width(row["plain width"])),
+    ("corrected", lambda row: _width(row["corrected width"])),
 )
 
 

@@ -164,6 +164,9 @@ def split_half(
         except RSAError as error:
             reasons[name] = str(error)
 
+    if not halved:  # a recording of averages, which may be of very many neuroids
+        raise RSAError("; ".join(dict.fromkeys(reasons.values())))
+
     def one(split: int) -> tuple[Array, list[_Split | str]]:
         halves = trials.halves(seed, split)
         return _column_correlation(*halves), [region.split(halves, split) for region in halved.values()]

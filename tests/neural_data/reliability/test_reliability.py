@@ -286,6 +286,13 @@ def test_a_recording_of_averages_is_told_that_it_has_no_reliability(data_dir: Pa
         split_half(recording)
 
 
+def test_no_split_is_made_of_averages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of tens of thousands of neuroids a hundred of them would take minutes, for nothing."""
+    monkeypatch.setattr(Trials, "halves", lambda *given: pytest.fail("averages were split"))
+    with pytest.raises(RSAError, match="averages has no reliability"):
+        split_half(record(simulate(repeats=1)[1]))
+
+
 def test_session_210325_has_the_split_half_correlation_known_for_it(data_dir: Path) -> None:
     found = split_half(read_cowley(data_dir / "cowley_v4" / "responses_raw_210325.npy"))
     assert float(found["r"][0]) == pytest.approx(0.68, abs=0.01)
