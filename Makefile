@@ -7,9 +7,11 @@ RESULTS := benchmarks/results
 # Of pools over seeds what is known already; with MEMBERS=$(RESULTS) that of other machines, too, is not trained again.
 MEMBERS ?= $(FULL)
 WORKERS ?= 2
+DEPENDENCIES ?= newest
 # One thread for each worker: the threads of several wait for each other by spinning, which triples the time. Files in the
 # order of tests/conftest.py, the long ones first.
-PYTEST := OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadscope --no-loadscope-reorder
+# The oldest dependencies warn of what newer ones have settled, which is no error there.
+PYTEST := OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadscope --no-loadscope-reorder $(if $(filter lowest,$(DEPENDENCIES)),-W default)
 EFFICIENCY := --teacher $(FULL)/teachers/resnet20-by-stimulus.h5 --alpha 5 \
 	--teacher $(FULL)/teachers/resnet20-by-category.h5 --alpha 1 --teacher-examples 180000 --first-seed 1 --samples 50
 ITERATING := $(FULL)/seeds/nasbench201/seed0/pool.h5 --teacher $(FULL)/seeds/nasbench201/teachers/resnet20-by-category.h5 \
@@ -20,7 +22,7 @@ PAGE := rivals-nasbench201.json rivals-macro.json screening-nasbench201.json scr
 SEEDS := --seeds 0,1,2 --each 50 --train 0 --checkpoints 0,750,1500,3000,6000,12000 \
 	--recordings cowley2023/190923=stimulus,cowley2023/210325=stimulus,kriegeskorte2008=stimulus,simulated=object_name
 
-.PHONY: demo test test-slow test-all lint docs bench experiments experiments-small clean
+.PHONY: demo test test-slow test-all wheel lint docs bench experiments experiments-small clean
 
 # Scores a pretrained network against simulated V4, pIT and aIT sites.
 demo: $(VENV)/installed-demo
@@ -28,7 +30,8 @@ demo: $(VENV)/installed-demo
 	$(BIN)/tgsage score efficientnet_lite0 --teacher simulated --plot .demo/simulated.png --json .demo/simulated.json
 	@echo "picture: .demo/simulated.png"
 
-# The default suite; `make test-all` adds what takes longer. WORKERS test files at a time.
+# The default suite; `make test-all` adds what takes longer. WORKERS test files at a time. In an environment of another
+# kind: make test VENV=.venv-3.13 PYTHON=python3.13, make test VENV=.venv-lowest DEPENDENCIES=lowest.
 test: $(VENV)/installed-test
 	$(PYTEST) -m "not slow" $(PYTEST_ARGS)
 
@@ -37,6 +40,10 @@ test-slow: $(VENV)/installed-test
 
 test-all: $(VENV)/installed-test
 	$(PYTEST) $(PYTEST_ARGS)
+
+# Wheel and sdist in a temporary folder, checked, and the wheel tried with the dependencies of VENV.
+wheel: $(VENV)/installed-test
+	.ci/wheel $(VENV)
 
 lint: $(VENV)/installed-test
 	$(BIN)/ruff check .
@@ -134,6 +141,7 @@ $(VENV)/bin/python:
 
 $(VENV)/installed-%: pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --editable ".[demo,plot,search,$*]"
+	$(if $(filter lowest,$(DEPENDENCIES)),$(BIN)/python .ci/lowest.py | xargs $(BIN)/python -m pip install --quiet)
 	@touch $@
 
 clean:

@@ -1,6 +1,6 @@
 """Run from outside the checkout, in an environment with the wheel: is everything there, and does it score?
 
-Not collected by pytest; `.ci/run` calls it.
+Not collected by pytest; `make wheel` calls it.
 """
 
 import subprocess
