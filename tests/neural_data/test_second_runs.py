@@ -32,7 +32,9 @@ def images(tmp_path: Path) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("name", ["pixels", "torchvision:squeezenet1_1@untrained"])
+@pytest.mark.parametrize(
+    "name", ["pixels", pytest.param("torchvision:squeezenet1_1@untrained", marks=pytest.mark.slow)]
+)
 def test_neither_the_network_nor_torch_is_loaded_again(images: Path, tmp_path: Path, name: str) -> None:
     command = [sys.executable, "-c", WARM, str(images), str(tmp_path / "kept"), name]
     runs = [subprocess.run(command, capture_output=True, text=True, check=True).stdout.rsplit(" ", 1) for _ in "ab"]

@@ -43,7 +43,9 @@ def test_the_command_prints_every_row_and_writes_what_it_ran_on(
     assert {"numpy", "scipy", "numba", "torch"} <= set(found["versions"])
 
 
-@pytest.mark.parametrize("row", ["comparison", "hooks", "tg", "draws", "ceilings", "score", "reduced"])
+@pytest.mark.parametrize(
+    "row", ["comparison", "hooks", "tg", "draws", "ceilings", "reduced", pytest.param("score", marks=pytest.mark.slow)]
+)
 def test_rows_measure_something(row: str) -> None:
     for result in speed.measure([row], quick=True):
         assert result.row == row
