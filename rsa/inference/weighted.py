@@ -213,7 +213,8 @@ class Weighted:
     def _tried(self, train: Products, test: Products, people: npt.NDArray[np.bool_]) -> Array:
         """Mean similarities (penalties, ...) to people (..., subjects) of weights fitted to them on other stimuli."""
         scores = [test.scores(self._fit(train, people, penalty)) for penalty in PENALTIES]
-        mean: Array = (np.stack(scores) * people).sum(axis=-1) / people.sum(axis=-1)
+        with np.errstate(invalid="ignore"):  # subjects that are constant over few stimuli
+            mean: Array = (np.stack(scores) * people).sum(axis=-1) / people.sum(axis=-1)
         return mean
 
     def _penalty(self, quarters: Sequence[Products], people: npt.NDArray[np.bool_]) -> Array:

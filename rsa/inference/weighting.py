@@ -60,10 +60,10 @@ class Weighting:
         scale = np.sqrt(self._scale(np.einsum("...kk->...k", between)))
         with np.errstate(divide="ignore", invalid="ignore"):
             unit = np.where(scale > 0, 1 / scale, 0.0)
+            towards = to * unit  # not a number where a target is constant over few stimuli
         correlation = between * unit[..., None] * unit[..., None, :]
         own = np.eye(between.shape[-1])
         correlation = correlation + added * own if self.features else np.where(own > 0, 1.0 + added, correlation)
-        towards = to * unit
         defined = np.isfinite(correlation).all(axis=(-2, -1)) & np.isfinite(towards).all(axis=-1)
         weights = np.full(towards.shape, np.nan)
         if self.rule == "ridge":

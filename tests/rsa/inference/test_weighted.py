@@ -170,6 +170,15 @@ def test_partial_similarity_of_a_weighted_model_against_regression() -> None:
     assert value == pytest.approx(expected, abs=1e-7)
 
 
+def test_a_penalty_is_chosen_in_resamples_of_few_different_stimuli() -> None:
+    """Where a quarter of a resample has one pair of stimuli, the penalty is that of all stimuli; nothing warns."""
+    layers, people = ({name: one.subset(NAMES[:13]) for name, one in part.items()} for part in world())
+    comparer = Comparer(Targets("t", {"IT": people}), draws=200, splits=3)
+    comparer.add("m", layers, "ridge")
+    (row,) = comparer.finished(["m"]).rows
+    assert row["low"] < row["similarity"] < row["high"]
+
+
 def test_what_cannot_be_weighted_is_said_in_one_line() -> None:
     with pytest.raises(
         RSAError, match="weighted is nnls, ridge or ridge:PENALTY, or one of these after features-, not 'lasso'"
