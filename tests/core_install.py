@@ -203,6 +203,13 @@ CALLS: dict[str, Callable[[], object]] = {
     ),
     "RDM": rdm,
     "write_report": lambda: rsa.write_report(HERE / "report.html", score=scored(), teacher=TEACHER, rdms=RDMS),
+    "write_time_report": lambda: rsa.write_time_report(HERE / "time.html", over_time()),
+    "compare_subjects_over_time": lambda: rsa.compare_subjects_over_time(
+        RDMS,
+        [((10.0 * t, 10.0 * t + 10), {"IT": {"x": RDMS["a"], "y": RDMS["b"]}}) for t in range(4)],
+        bootstrap=10,
+        permutations=20,
+    ).to_dataframe(),
     "TeacherScore": scored,
     "pwcca": lambda: rsa.pwcca(*TALL),
     "svcca": lambda: rsa.svcca(*TALL),

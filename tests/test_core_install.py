@@ -15,7 +15,8 @@ PLOTS = "matplotlib is not installed: pip install 'tgsage[plot]'"
 TOOLBOX = "rsatoolbox is not installed: pip install 'tgsage[rsatoolbox]'"
 # Calls that end in a line: what an extra is for, and files that are not there.
 LINES = {
-    **dict.fromkeys(("RDM.plot", "TeacherScore.plot", "TimeScore.plot", "ModelComparison.plot", "write_report"), PLOTS),
+    **dict.fromkeys(("RDM.plot", "TeacherScore.plot", "TimeScore.plot", "ModelComparison.plot"), PLOTS),
+    **dict.fromkeys(("write_report", "write_time_report"), PLOTS),
     **dict.fromkeys(("to_rsatoolbox", "write_rsatoolbox"), TOOLBOX),
     "read_rsatoolbox": "them.h5: no such file",
     "load_rdms": "absent.mat is neither a file nor a data set of the catalogue",

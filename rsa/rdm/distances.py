@@ -126,8 +126,8 @@ def compute_rdm(
         and what is returned is what `RDM.load` makes of it.
     reduced : bool
         Multiply float32 features in bfloat16 (correlation, spearman, cosine), which is faster on CPUs that have
-        instructions for it and slower on others. Each dissimilarity d is then off by up to .004 |1 - d| + .0005, for a
-        thousand features or more; an RDM of little variance suffers most.
+        instructions for it and slower on others. Each dissimilarity d is then off by up to ``.004 |1 - d| + .0005``,
+        for a thousand features or more; an RDM of little variance suffers most.
 
     Raises
     ------

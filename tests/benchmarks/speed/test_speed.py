@@ -212,7 +212,7 @@ def test_targets_are_met_from_the_right_side() -> None:
 def test_unknown_rows_are_named(capsys: pytest.CaptureFixture[str]) -> None:
     code, _, error = run(["bench", "speed", "--rows", "comparisons"], capsys)
     assert code == 2
-    assert error.strip() == "tgsage: no row comparisons; did you mean comparison?"
+    assert error.strip() == "tgsage: no row comparisons; did you mean comparison or columns?"
 
 
 def test_a_missing_peer_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:

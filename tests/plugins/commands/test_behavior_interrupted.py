@@ -73,8 +73,9 @@ def test_a_search_is_stopped_within_a_candidate_and_ends_as_one_that_was_not(tol
     assert stopped[0]["seconds"] == left[0].evaluation.seconds  # it was not computed again
     for one, other in zip(stopped, whole, strict=True):
         assert one["score"] == pytest.approx(one["p"] + 0.5 * one["b"])
+        # another process may have another number of threads, which changes the last bits of what is trained
         for key in ("p", "b", "score", "behavior", "examples"):
-            assert one[key] == other[key], key
+            assert one[key] == pytest.approx(other[key], abs=1e-6), key
 
 
 def test_an_evaluation_is_stopped_while_it_computes_b_and_the_same_command_gives_the_whole(
