@@ -100,7 +100,7 @@ def _rank_run(packed, values, first, last, out):
 
 
 @njit()
-def _midranks(packed, values, start, end, out):
+def _midranks(packed, values, apart, start, end, out):
     low, high = np.uint64(0xFFFFFFFF), np.uint64(32)
     while 0 < start < end and packed[start] >> high == packed[start - 1] >> high:
         start += 1  # that run belongs to the part before
@@ -108,7 +108,7 @@ def _midranks(packed, values, start, end, out):
         key, stop, different = packed[start] >> high, start + 1, 0
         while stop < packed.size and packed[stop] >> high == key:
             stop += 1
-        if stop > start + 1:
+        if stop > start + 1 and not apart:
             value = values[packed[start] & low]
             for k in range(start + 1, stop):
                 different += values[packed[k] & low] != value
@@ -121,10 +121,13 @@ def _midranks(packed, values, start, end, out):
 
 
 @njit(parallel=True)
-def midranks(packed, values, out):
-    """Doubled mid-ranks (2, 4, ... without ties: whole numbers with them too) from sorted packed keys."""
+def midranks(packed, values, apart, out):
+    """Doubled mid-ranks (2, 4, ... without ties: whole numbers with them too) from sorted packed keys.
+
+    apart: whether different values have different keys, so that no value needs to be looked up.
+    """
     for part in prange(PARTS):
-        _midranks(packed, values, part * packed.size // PARTS, (part + 1) * packed.size // PARTS, out)
+        _midranks(packed, values, apart, part * packed.size // PARTS, (part + 1) * packed.size // PARTS, out)
 
 
 @njit(parallel=True)

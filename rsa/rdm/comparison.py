@@ -250,8 +250,15 @@ def ranks(values: Array) -> Array:
     keys, out = np.empty(values.size, np.uint64), np.empty(values.size, np.int32)
     if not _rank_kernels.rank_levels(values, low, (_rank_kernels.LEVELS - 1) * share, out):
         _rank_kernels.pack(values, low, (2**32 - 1) * share, keys)
-        _rank_kernels.midranks(_radix_sorted(keys, 32, 64), values, out)
+        apart = _least_step(values, low, high) * (2**32 - 1) * share > 1 + 1e-3
+        _rank_kernels.midranks(_radix_sorted(keys, 32, 64), values, apart, out)
     return out
+
+
+def _least_step(values: Array, low: float, high: float) -> float:
+    """What different values differ by at least: as much as neighbouring numbers of their type, nearest to 0."""
+    nearest = min(abs(low), abs(high)) if low * high > 0 else 0.0
+    return float(np.spacing(values.dtype.type(nearest))) if values.dtype.kind == "f" else 0.0
 
 
 def _radix_sorted(keys: Array, low: int, high: int) -> Array:

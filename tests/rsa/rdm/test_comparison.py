@@ -205,3 +205,14 @@ def test_the_size_of_the_values_does_not_matter(method: str, scale: float) -> No
 def test_values_over_the_whole_range_of_float64_are_ranked() -> None:
     values = np.array([-1.7e308, 1.7e308, 0.0, -1.0, 1.0, 1e-300])
     np.testing.assert_array_equal(ranks(values) / 2, scipy.stats.rankdata(values))
+
+
+@pytest.mark.parametrize(("low", "high"), [(0.5, 1.5), (-2.0, -0.25), (1e-30, 1.0), (-1e-3, 1.0), (1.0, 1e30)])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_neighbouring_numbers_are_ranked_apart(low: float, high: float, dtype: type[np.floating]) -> None:
+    """Single precision needs no look at values of equal keys, except where the range reaches down to small numbers."""
+    rng = np.random.default_rng(3)
+    near = dtype(low) + np.spacing(dtype(low)) * np.arange(40).astype(dtype)
+    values = np.concatenate([near, near, rng.uniform(low, high, 30_000), [high]]).astype(dtype)
+    rng.shuffle(values)
+    np.testing.assert_array_equal(ranks(values), 2 * scipy.stats.rankdata(values))
