@@ -9,6 +9,9 @@ from pathlib import Path
 
 project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())["project"]
 extras = project["optional-dependencies"]
-listed = [*project["dependencies"], *extras["plot"], *extras["search"], *extras["hyperopt"]]
+listed = [
+    *project["dependencies"],
+    *(one for name in ("plot", "search", "hyperopt", "parquet") for one in extras[name]),
+]
 beside = [requirement.partition(";")[0] for requirement in extras["test"] if "hyperopt" not in requirement]
 print("\n".join([*(requirement.replace(">=", "==") for requirement in listed), *beside, "pandas"]))
