@@ -1,7 +1,7 @@
 """What all experiments need for reporting: result files, tables for pages and terminals, panels of figures."""
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from operator import itemgetter
 from pathlib import Path
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from ..rsa import RSAError
-from ..rsa.cli.console import print_table
+from ..rsa.cli.console import print_table, write_json
 from ..rsa.errors import reason
 
 if TYPE_CHECKING:
@@ -42,6 +42,31 @@ def reading_results(path: str | Path, kind: str, what: str) -> Iterator[dict[str
         raise RSAError(f"{path}: {error.strerror or error}") from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise RSAError(f"{path} holds no {what}: {reason(error)}") from error
+
+
+def kept_rows(
+    cases: Sequence[Mapping[str, Any]],
+    make: Callable[[int], dict[str, Any]],
+    key: Callable[[Mapping[str, Any]], str],
+    *,
+    file: Path | None,
+    about: Mapping[str, Any],
+    progress: Callable[[int], object],
+) -> list[dict[str, Any]]:
+    """One row per case, `make(i)` of the i-th; those that a file holds by the same key are not made again.
+
+    file: JSON of `about` and the rows, written after every row. progress: called with 1 after every row.
+    """
+    kept: dict[str, dict[str, Any]] = {}
+    if file is not None and file.exists():
+        kept = {key(row): row for row in json.loads(file.read_text())["rows"]}
+    rows: list[dict[str, Any]] = []
+    for i, case in enumerate(cases):
+        rows.append(kept.get(key(case)) or make(i))
+        if file is not None:
+            write_json(file, {**about, "rows": rows})
+        progress(1)
+    return rows
 
 
 def packed(data: "xarray.Dataset") -> dict[str, Any]:

@@ -8,7 +8,7 @@ over very many images, trials and subjects.
 
 import json
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -19,7 +19,7 @@ import numpy as np
 from ...rsa import Behavior, BehaviorTest
 from ...rsa.behavior.consistency import BEHAVIOR_METRICS
 from ...rsa.types import Array
-from ..report import Columns
+from ..report import Columns, kept_rows
 
 REPEATS, DRAWS, SPLITS, OBJECTS = 200, 40, 4, 8
 METRICS = tuple(BEHAVIOR_METRICS)
@@ -62,22 +62,17 @@ def measure(
     progress: Callable[[int], object] = lambda steps: None,
 ) -> list[dict[str, Any]]:
     """One row per case. file: written after every row; rows that it holds from as many repeats are kept."""
-    from ...rsa.cli.console import write_json
-
-    kept: dict[str, dict[str, Any]] = {}
-    if file is not None and file.exists():
-        kept = {_key(row, row["repeats"]): row for row in json.loads(file.read_text())["rows"]}
-    rows: list[dict[str, Any]] = []
-    for case in chosen:
-        key = _key(asdict(case), repeats)
-        rows.append(kept.get(key) or simulated(case, repeats=repeats))
-        if file is not None:
-            write_json(file, {"draws": DRAWS, "splits": SPLITS, "rows": rows})
-        progress(1)
-    return rows
+    return kept_rows(
+        [asdict(case) | {"repeats": repeats} for case in chosen],
+        lambda i: simulated(chosen[i], repeats=repeats),
+        lambda row: _key(row, row["repeats"]),
+        file=file,
+        about={"draws": DRAWS, "splits": SPLITS},
+        progress=progress,
+    )
 
 
-def _key(row: dict[str, Any], repeats: int) -> str:
+def _key(row: Mapping[str, Any], repeats: int) -> str:
     return json.dumps([row[name] for name in Case.__dataclass_fields__] + [repeats])
 
 

@@ -11,7 +11,7 @@ their truth is the similarity over all pairs of them. Latencies are of movies of
 import json
 import math
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -32,7 +32,7 @@ from ...rsa import (
     layer_differences,
 )
 from ...rsa.types import Array
-from ..report import Columns
+from ..report import Columns, kept_rows
 from .latencies import STRENGTHS, latency_intervals, true_latency
 
 Method = Literal["pearson", "spearman", "cosine", "rho-a", "tau-a"]
@@ -139,24 +139,17 @@ def measure(
     `corrected` what `compare_sampled` gives. file: written after every row; rows that it holds from as many repeats are
     kept.
     """
-    from ...rsa.cli.console import write_json
-
-    kept: dict[str, dict[str, Any]] = {}
-    if file is not None and file.exists():
-        kept = {_key(row, row["repeats"]): row for row in json.loads(file.read_text())["rows"]}
-    rows: list[dict[str, Any]] = []
-    for case in chosen:
-        key = _key(asdict(case), repeats)
-        if key not in kept:
-            kept[key] = asdict(case) | {"repeats": repeats} | _coverage(case, repeats)
-        rows.append(kept[key])
-        if file is not None:
-            write_json(file, {"draws": DRAWS, "rows": rows})
-        progress(1)
-    return rows
+    return kept_rows(
+        [asdict(case) | {"repeats": repeats} for case in chosen],
+        lambda i: asdict(chosen[i]) | {"repeats": repeats} | _coverage(chosen[i], repeats),
+        lambda row: _key(row, row["repeats"]),
+        file=file,
+        about={"draws": DRAWS},
+        progress=progress,
+    )
 
 
-def _key(row: dict[str, Any], repeats: int) -> str:
+def _key(row: Mapping[str, Any], repeats: int) -> str:
     return json.dumps([row.get(name) for name in Case.__dataclass_fields__] + [repeats])
 
 

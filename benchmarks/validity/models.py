@@ -12,7 +12,7 @@ until its similarity to subjects is what the case says at these very stimuli.
 
 import json
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
@@ -30,7 +30,7 @@ from ...rsa.inference.weighted_features import Parts, weighted_features_sample
 from ...rsa.inference.weighting import FEATURES, Weighting
 from ...rsa.rdm.comparison import method_named
 from ...rsa.types import Array
-from ..report import Columns
+from ..report import Columns, kept_rows
 
 REPEATS, DRAWS, SPLITS, PAIRS, SUBJECTS = 200, 200, 30, 400_000, 300
 _SCALE = 1 / np.sqrt(np.arange(1, 21))
@@ -98,24 +98,17 @@ def measure(
     progress: Callable[[int], object] = lambda steps: None,
 ) -> list[dict[str, Any]]:
     """One row per case. file: written after every row; rows that it holds from as many repeats are kept."""
-    from ...rsa.cli.console import write_json
-
-    kept: dict[str, dict[str, Any]] = {}
-    if file is not None and file.exists():
-        kept = {_key(row) + str(row["repeats"]): row for row in json.loads(file.read_text())["rows"]}
-    rows: list[dict[str, Any]] = []
-    for case in chosen:
-        key = _key(asdict(case)) + str(repeats)
-        if key not in kept:
-            kept[key] = simulated(case, repeats=repeats)
-        rows.append(kept[key])
-        if file is not None:
-            write_json(file, {"draws": DRAWS, "splits": SPLITS, "rows": rows})
-        progress(1)
-    return rows
+    return kept_rows(
+        [asdict(case) | {"repeats": repeats} for case in chosen],
+        lambda i: simulated(chosen[i], repeats=repeats),
+        lambda row: _key(row) + str(row["repeats"]),
+        file=file,
+        about={"draws": DRAWS, "splits": SPLITS},
+        progress=progress,
+    )
 
 
-def _key(row: dict[str, Any]) -> str:
+def _key(row: Mapping[str, Any]) -> str:
     values = [row.get(name, "") for name in Case.__dataclass_fields__]
     return json.dumps(values if values[-1] else values[:-1])
 
