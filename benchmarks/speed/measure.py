@@ -16,6 +16,7 @@ ROWS = {  # name of the row and of its function -> module
     "rdm": "rdms",
     "reduced": "rdms",
     "comparison": "rdms",
+    "passes": "networks",
     "hooks": "networks",
     "tg": "networks",
     "memory": "networks",

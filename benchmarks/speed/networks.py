@@ -3,7 +3,8 @@
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from functools import partial
 from itertools import pairwise
 
@@ -16,12 +17,31 @@ from ...plugins.evaluation.evaluator import Evaluator
 from ...plugins.spaces import get_space
 from ...plugins.training import make_data
 from ...rsa import Guidance, Stimuli, Teacher, compute_rdm, extract, layer_rdms
+from ...rsa.networks.memory import memory_kept
 from .environment import peak_memory
-from .timing import Result, on_top
+from .timing import Result, faster, on_top
 
 BLOCKS = "layer?.?"  # the eight blocks of a ResNet-18
 FEATURES = 8192
 _BATCH = 32
+
+
+def passes(quick: bool) -> Iterator[Result]:
+    """Forward passes, and training, with the memory of earlier batches, against the same with new memory for each."""
+
+    def row(case: str, function: Callable[..., None], *arguments: object) -> Result:
+        ours, theirs = partial(function, *arguments), partial(function, *arguments, kept=False)
+        return faster("passes", case, ours, theirs, None, "new memory")
+
+    images = _images(*((16, 64) if quick else (128, 224)))
+    yield row(f"resnet18, {len(images)} images of {images.shape[-1]} px, by 16", _passes, _resnet18(), images, 16)
+    space = get_space("macro")
+    network = space.build({dimension.name: "mb5x5e6" for dimension in space.dimensions}, width=0.5)
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    images = _images(16 if quick else 2000, 32).contiguous(memory_format=torch.channels_last)
+    yield row(f"NAS-Bench-Macro, evaluation, {len(images)} images by 500", _passes, network, images, 500)
+    batch = images[:128]
+    yield row(f"NAS-Bench-Macro, training, 8 batches of {len(batch)}", _learn, network, batch)
 
 
 def hooks(quick: bool) -> Iterator[Result]:
@@ -101,10 +121,18 @@ def _images(n: int, size: int) -> Tensor:
     return torch.rand(n, 3, size, size, generator=torch.Generator().manual_seed(0))
 
 
-def _passes(model: nn.Module, images: Tensor) -> None:
-    with torch.no_grad():
-        for start in range(0, len(images), _BATCH):
-            model(images[start : start + _BATCH])
+def _passes(model: nn.Module, images: Tensor, size: int = _BATCH, *, kept: bool = True) -> None:
+    with torch.no_grad(), memory_kept() if kept else nullcontext():
+        for start in range(0, len(images), size):
+            model(images[start : start + size])
+
+
+def _learn(model: nn.Module, images: Tensor, *, kept: bool = True) -> None:
+    """Eight steps of training, without the weights' update."""
+    with memory_kept() if kept else nullcontext():
+        for _ in range(8):
+            model.zero_grad()
+            model(images).square().mean().backward()
 
 
 def _resnet18() -> nn.Module:

@@ -14,6 +14,7 @@ from torch.nn import functional
 from ...rsa import RSAError
 from ...rsa.errors import check_is, check_whole, reason
 from ...rsa.io.storage import check_writable
+from ...rsa.networks.memory import memory_kept
 from ..networks.recurrent import RecurrentNetwork
 from ..result import FAILED, OK
 from .batches import Batches
@@ -168,7 +169,7 @@ def train(
     where = place(data.shape, device, amp, channels_last)
     team = Team(where.device)
     loop: Loop | None = None
-    with torch.random.fork_rng(devices=[where.device] if where.device.type == "cuda" else []):
+    with memory_kept(), torch.random.fork_rng(devices=[where.device] if where.device.type == "cuda" else []):
         torch.manual_seed(seed + team.rank)
         try:
             where.move(model)

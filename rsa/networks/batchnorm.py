@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from ..errors import RSAError
+from .memory import memory_kept
 from .readout import check_batchnorm
 
 
@@ -60,7 +61,7 @@ def normalising(model: nn.Module, batchnorm: str, calibrate: Callable[[], object
     if batchnorm == "recalibrated" and calibrate is None:
         raise RSAError("batchnorm='recalibrated' needs calibrate=, which shows the model training images")
     layers = [m for m in model.modules() if isinstance(m, _BatchNorm) and m.running_mean is not None]
-    with evaluation_mode(model, alone=batchnorm != "running" and bool(layers)):
+    with memory_kept(), evaluation_mode(model, alone=batchnorm != "running" and bool(layers)):
         kept = [
             (layer, layer.running_mean, layer.running_var, layer.num_batches_tracked, layer.momentum)
             for layer in layers

@@ -20,6 +20,7 @@ from ..similarity.features import Features
 from ..types import Array
 from .batchnorm import batches_of, evaluation_mode
 from .collector import MEMORY_BUDGET, Collector
+from .memory import memory_kept
 from .models import Preprocess
 from .pictures import as_input, plain
 from .readout import N_FEATURES, Readout
@@ -233,7 +234,7 @@ def _evaluating(
     except (RuntimeError, TypeError) as error:
         raise RSAError(f"device {device} cannot be used: {reason(error)}") from error
     dtype = next((weight.dtype for weight in weights if weight.is_floating_point()), None)
-    with evaluation_mode(model, alone=target != home):
+    with memory_kept(), evaluation_mode(model, alone=target != home):
         try:
             if target != home:
                 try:

@@ -44,7 +44,17 @@ def test_the_command_prints_every_row_and_writes_what_it_ran_on(
 
 
 @pytest.mark.parametrize(
-    "row", ["comparison", "hooks", "tg", "draws", "ceilings", "reduced", pytest.param("score", marks=pytest.mark.slow)]
+    "row",
+    [
+        "comparison",
+        "passes",
+        "hooks",
+        "tg",
+        "draws",
+        "ceilings",
+        "reduced",
+        pytest.param("score", marks=pytest.mark.slow),
+    ],
 )
 def test_rows_measure_something(row: str) -> None:
     for result in speed.measure([row], quick=True):

@@ -1,0 +1,62 @@
+"""On CPUs, the memory that torch frees is kept for its next tensors, where the C library is glibc.
+
+glibc returns blocks of 32 MB and more to the system as soon as they are freed, and smaller ones soon after; the system
+then has to clear every page again for the next batch. Forward and backward passes that make the same tensors over and
+over spend up to half their time on that (`tgsage bench speed --rows passes`).
+"""
+
+import ctypes
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from typing import Any
+
+_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # malloc.h
+_KEPT = 2**30  # bytes: what is freed stays until so much of it lies at the end
+_USUAL = {_TRIM_THRESHOLD: 2**26, _MMAP_THRESHOLD: 2**25}  # what glibc itself comes to in a process with large blocks
+_OWN_CHOICE = ("MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_MAX_")
+
+_lock = threading.Lock()
+_blocks = 0
+
+
+@contextmanager
+def memory_kept() -> Iterator[None]:
+    """Inside the block freed memory stays with the process; afterwards it is returned to the system.
+
+    Blocks may be nested, and entered from several threads: the outermost counts. Without glibc, and where the
+    environment says how it allocates (MALLOC_TRIM_THRESHOLD_, GLIBC_TUNABLES), nothing is changed.
+    """
+    global _blocks
+    library = _glibc()
+    if library is None:
+        yield
+        return
+    with _lock:
+        _blocks += 1
+        if _blocks == 1:
+            library.mallopt(_MMAP_THRESHOLD, _KEPT)
+            library.mallopt(_TRIM_THRESHOLD, _KEPT)
+    try:
+        yield
+    finally:
+        with _lock:
+            _blocks -= 1
+            if _blocks == 0:
+                for option, value in _USUAL.items():
+                    library.mallopt(option, value)
+                library.malloc_trim(0)
+
+
+@cache
+def _glibc() -> Any:
+    """The C library of this process; None if it is not glibc, or is told by the environment how to allocate."""
+    if any(name in os.environ for name in _OWN_CHOICE) or "glibc.malloc" in os.environ.get("GLIBC_TUNABLES", ""):
+        return None
+    try:
+        library = ctypes.CDLL(None)
+        return library if library.gnu_get_libc_version and library.mallopt and library.malloc_trim else None
+    except (AttributeError, OSError, TypeError):
+        return None
