@@ -52,6 +52,9 @@ def pool(
         _CHECKPOINTS
     ),
     recordings: Recordings = _RECORDINGS,
+    tested: Annotated[
+        int, typer.Option(help="Test images whose logits are kept, for teachers that are behavior.", min=0)
+    ] = 1000,
     epochs: Annotated[
         float | None,
         typer.Option(
@@ -109,7 +112,7 @@ def pool(
         raise RSAError("--each draws from a published table, so that it goes without --search and --epochs")
     images: dict[str, Any] = {"data": data, "train": train or None, "valid": valid or None, "data_dir": data_dir}
     looks = _numbers(checkpoints, "checkpoints", _CHECKPOINTS, " of examples")
-    training: dict[str, Any] = {"recipe": recipe, "checkpoints": looks, "epochs": epochs}
+    training: dict[str, Any] = {"recipe": recipe, "checkpoints": looks, "epochs": epochs, "tested": tested}
     shown = recordings_of(recordings)
     fixed: list[Any] = []
     if each is not None:

@@ -20,7 +20,7 @@ from ...rsa import RSAError, Stimuli
 from ...rsa.errors import listing
 from ..validity.macro import MacroTable, read_macro
 from ..validity.nasbench201 import Table, accuracy, read_table
-from .making import Maker, Mature, Shown
+from .making import TESTED, Maker, Mature, Shown
 
 CHECKPOINTS = (0, 1500, 3000, 6000, 12000, 24000)
 TRAIN, VALID = 6000, 1000
@@ -76,6 +76,7 @@ def plan_pool(
     data_dir: Path | None = None,
     seed: int = 0,
     groups: Mapping[str, str] = MappingProxyType({}),
+    tested: int = TESTED,
 ) -> Maker:
     """Plan a pool.
 
@@ -103,6 +104,8 @@ def plan_pool(
         Of every training; the stimuli are the same for every seed.
     groups : mapping of str to str
         Of `thirds`.
+    tested : int
+        So many test images whose logits are kept.
 
     Returns
     -------
@@ -120,7 +123,7 @@ def plan_pool(
     )
     build = PUBLISHED[space].build if space in PUBLISHED else {}
     made = get_space(space), images, get_recipe(recipe), tuple(checkpoints), views, folder / CANDIDATES
-    return Maker(*made, mature=mature, epochs=epochs, build=build, seed=seed, groups=groups)
+    return Maker(*made, mature=mature, epochs=epochs, build=build, seed=seed, groups=groups, tested=tested)
 
 
 def published(space: str, data_dir: Path | None = None) -> Published | MacroTable:

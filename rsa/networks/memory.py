@@ -3,7 +3,7 @@
 glibc returns blocks of 32 MB and more to the system as soon as they are freed, and smaller ones soon after; the system
 then has to clear every page again for the next batch. Forward and backward passes that make the same tensors over and
 over spend up to half their time on that (`tgsage bench speed --rows passes`). The price is holes between what is in
-use: peak memory was 0 to 35% higher. Blocks of 256 MB and more are returned as ever, so that no hole is larger.
+use, which made peak memory 0 to 35% higher. Blocks of 256 MB and more are returned as ever.
 """
 
 import ctypes
