@@ -14,6 +14,7 @@ from ...plugins.evaluation.teacher_rules import RULES as RIVALS
 from ...plugins.evaluation.teacher_rules import teacher_rules
 from ...plugins.spaces import Architecture, get_space
 from ...plugins.training import load_data, load_network, make_network
+from ...plugins.training.placement import place
 from ...rsa import RSAError
 from ...rsa.cli.console import write_json
 from ...rsa.networks.cache import weights_digest
@@ -117,7 +118,10 @@ class _Kept:
                 data = data or load_data(str(about["data"]), data_dir=data_dir)
                 described = {"space": about["space"], "architecture": dict(architecture), "settings": about["build"]}
                 model = make_network(described, shape=data.shape, n_classes=data.n_classes, seed=about["seed"])
-                values = self.compute(model, *first_batch(data, about["images"]))
+                cpu = place(data.shape, "cpu", amp=False)
+                cpu.move(model)
+                images, labels = first_batch(data, about["images"])
+                values = self.compute(model, cpu.inputs(images), labels)
                 found[key] = {name: value if value == value else None for name, value in values.items()}
                 write_json(self.file, {"kind": self.kind, "about": about, self.key: found})
             progress(1)
