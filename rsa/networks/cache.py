@@ -9,9 +9,10 @@ damaged counts as missing and is written again.
 
 import hashlib
 import json
+import math
 import os
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,9 +20,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import RSAError
+from ..io.mapped import large, pieces
 from ..io.storage import make_folder, replacing
 from ..rdm.rdm import RDM
 from ..similarity.features import Features
+from ..types import Array
 from .readout import Layers, Readout
 from .stimuli import Stimuli
 
@@ -32,6 +35,7 @@ GIGABYTES = "TGSAGE_CACHE_GB"
 LIMIT = 10.0  # gigabytes of entries, by default
 _MAGIC = "tgsage-layer 1"
 _HEADER = 2**20  # bytes of an entry's first line, at most
+_ALIGNED = 64  # the numbers begin at a multiple of so many bytes
 
 
 def default_limit() -> float:
@@ -76,8 +80,11 @@ class LayerCache:
         return Layers(found, about["unusable"])
 
     def keep(self, key: str, readout: Readout, layers: Layers[Any]) -> None:
-        """Write layers. A full disk, or a folder that others have removed, is no error: they are computed again."""
-        if not self.limit:
+        """Write layers, unless the cache cannot hold all of them.
+
+        A full disk, or a folder that others have removed, is no error: they are computed again.
+        """
+        if sum(one.values.nbytes for one in layers.values()) > self.limit * 1e9:
             return
         with suppress(OSError, RSAError):
             written = [self._write(self._place(key, name), one) for name, one in layers.items()]
@@ -141,13 +148,15 @@ class LayerCache:
             "kind": type(one).__name__,
             "dtype": str(values.dtype),
             "shape": list(values.shape),
-            "crc": zlib.crc32(values.data),
+            "crc": _checksum(values),
             "metric": getattr(one, "metric", ""),
             "attrs": dict(one.attrs),
         }
+        line = json.dumps(about).encode() + b"\n"
         with replacing(place) as temporary, temporary.open("wb") as file:
-            file.write(json.dumps(about).encode() + b"\n")
-            file.write(values.data)
+            file.write(line.rjust(-(-len(line) // _ALIGNED) * _ALIGNED))  # numbers can be mapped
+            for rows in _parts(values):
+                file.write(values[rows].data)
         return place
 
     def _read(self, place: Path, name: str, conditions: Mapping[str, Any]) -> RDM | Features | None:
@@ -160,8 +169,11 @@ class LayerCache:
                     return None
                 if place.stat().st_size - file.tell() != size:
                     return None
-                values = np.fromfile(file, dtype).reshape(shape)
-            if zlib.crc32(values.data) != about["crc"]:
+                if large(size) and file.tell() % _ALIGNED == 0:
+                    values: Array = np.memmap(file, dtype, "r", file.tell(), shape)
+                else:
+                    values = np.fromfile(file, dtype).reshape(shape)
+            if _checksum(values) != about["crc"]:
                 return None
             values.flags.writeable = False
             os.utime(place)
@@ -223,6 +235,17 @@ def weights_digest(module: "torch.nn.Module") -> str:
         digest.update(f"{name} {tuple(plain.shape)} {plain.dtype}".encode())
         digest.update(plain.reshape(-1).view(torch.uint8).numpy().data if plain.numel() else b"")
     return digest.hexdigest()
+
+
+def _parts(values: Array) -> Iterator[slice]:
+    return pieces(values, n=len(values), width=max(1, math.prod(values.shape[1:])))
+
+
+def _checksum(values: Array) -> int:
+    crc = 0
+    for rows in _parts(values):
+        crc = zlib.crc32(values[rows].data, crc)
+    return crc
 
 
 def _crc(note: Any) -> int:

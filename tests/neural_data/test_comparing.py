@@ -137,6 +137,9 @@ def test_the_cache_stays_within_its_size(tmp_path: Path) -> None:
     for i in range(8):
         cache.keep(f"key {i}", Readout("auto"), Layers({"l": rdm}, {}))
     assert sum(file.stat().st_size for file in tmp_path.iterdir()) <= 1e4
+    before = sorted(tmp_path.iterdir())
+    cache.keep("more than it holds", Readout("auto"), Layers({f"l{i}": rdm for i in range(6)}, {}))
+    assert sorted(tmp_path.iterdir()) == before
     assert LayerCache(tmp_path, 0).limit == 0
     assert cache.note("key") is None
     for limit, kept in ((1e-5, {"a": [1.5, None]}), (0, None)):

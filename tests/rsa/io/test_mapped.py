@@ -6,8 +6,10 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
+from tgsage.rsa import Features, LayerCache, Stimuli, compute_rdm
 from tgsage.rsa.interop.layers import read_layers
 from tgsage.rsa.io.mapped import blocks, pieces
+from tgsage.rsa.networks.readout import Layers, Readout
 from tgsage.rsa.types import Array
 
 VALUES = np.random.default_rng(0).normal(size=(20, 30))
@@ -75,3 +77,24 @@ def test_arrays_of_matlab_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     (features,) = read_layers(tmp_path / "layers.h5").values()
     assert not is_mapped(features.values)
     np.testing.assert_array_equal(features.values, VALUES)
+
+
+def test_layers_that_are_kept_stay_in_their_files_where_they_are_large(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tgsage.rsa.io.mapped.PIECE", 90)
+    cache, stimuli = LayerCache(tmp_path, 1), Stimuli(np.zeros((20, 3, 2, 2), np.float32), {"stimulus_id": NAMES})
+    features, rdm = Features(VALUES, NAMES, name="a"), compute_rdm(VALUES, labels=NAMES, name="a")
+    for key, one in (("features", features), ("rdm", rdm)):
+        cache.keep(key, Readout("auto"), Layers({"a": one}, {}))
+        for most, large in ((2**28, False), (1000, True)):
+            monkeypatch.setattr("tgsage.rsa.io.mapped.MAPPED", most)
+            found = cache.load(key, Readout("auto"), stimuli, "stimulus")
+            assert found is not None
+            assert is_mapped(found["a"].values) == large
+            np.testing.assert_array_equal(found["a"].values, one.values)
+    for file in tmp_path.glob("*.layer"):
+        written = bytearray(file.read_bytes())
+        written[-1] ^= 1
+        file.write_bytes(written)
+    assert cache.load("features", Readout("auto"), stimuli, "stimulus") is None
