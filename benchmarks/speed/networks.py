@@ -37,7 +37,7 @@ def passes(quick: bool) -> Iterator[Result]:
     yield row(f"resnet18, {len(images)} images of {images.shape[-1]} px, by 16", _passes, _resnet18(), images, 16)
     space = get_space("macro")
     network = space.build({dimension.name: "mb5x5e6" for dimension in space.dimensions}, width=0.5)
-    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    network.to(memory_format=torch.channels_last)
     images = _images(16 if quick else 2000, 32).contiguous(memory_format=torch.channels_last)
     yield row(f"NAS-Bench-Macro, evaluation, {len(images)} images by 500", _passes, network, images, 500)
     batch = images[:128]
