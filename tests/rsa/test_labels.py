@@ -13,7 +13,7 @@ from tgsage.rsa import RDM, Features, Guidance, RSAError, Stimuli, Teacher, comp
 from tgsage.rsa.labels import as_text, beside, check_labels, check_names, named_rows, respelled, row_labels
 from tgsage.rsa.rdm.comparison import align
 
-GAPS: tuple[object, ...] = (None, np.nan, float("nan"), np.float32("nan"), pd.NA, pd.NaT, np.datetime64("NaT"))
+GAPS: tuple[object, ...] = (None, np.nan, float("nan"), np.float32("nan"), pd.NA, pd.NaT, np.datetime64("NaT", "s"))
 GAPS += (Decimal("NaN"), np.ma.masked, "", " \t", "nan", "None", "<NA>", "NaT", b"")
 
 
