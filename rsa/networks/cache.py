@@ -84,7 +84,7 @@ class LayerCache:
 
         A full disk, or a folder that others have removed, is no error: they are computed again.
         """
-        if sum(one.values.nbytes for one in layers.values()) > self.limit * 1e9:
+        if not self.limit or sum(one.values.nbytes for one in layers.values()) > self.limit * 1e9:
             return
         with suppress(OSError, RSAError):
             written = [self._write(self._place(key, name), one) for name, one in layers.items()]
