@@ -9,12 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from torch import Tensor
+
 from ...plugins.evaluation.predictors import BATCH, PREDICTORS, first_batch, free_predictors
 from ...plugins.evaluation.teacher_rules import RULES as RIVALS
 from ...plugins.evaluation.teacher_rules import teacher_rules
 from ...plugins.spaces import Architecture, get_space
-from ...plugins.training import load_data, load_network, make_network
-from ...plugins.training.placement import place
+from ...plugins.training import Data, load_data, load_network, make_network
+from ...plugins.training.placement import Placement, place
 from ...rsa import RSAError
 from ...rsa.cli.console import write_json
 from ...rsa.networks.cache import weights_digest
@@ -111,21 +113,26 @@ class _Kept:
     ) -> Free:
         """What the file holds, and of these architectures all."""
         found, about = self._read(), self.about
-        where, data = get_space(about["space"]), None
+        where, task = get_space(about["space"]), None
         for architecture in architectures:
             key = where.key(where.canonical(architecture))
             if set(found.get(key, ())) != set(self.names):
-                data = data or load_data(str(about["data"]), data_dir=data_dir)
+                data, cpu, images, labels = task = task or self._task(data_dir)
                 described = {"space": about["space"], "architecture": dict(architecture), "settings": about["build"]}
                 model = make_network(described, shape=data.shape, n_classes=data.n_classes, seed=about["seed"])
-                cpu = place(data.shape, "cpu", amp=False)
                 cpu.move(model)
-                images, labels = first_batch(data, about["images"])
-                values = self.compute(model, cpu.inputs(images), labels)
+                values = self.compute(model, images, labels)
                 found[key] = {name: value if value == value else None for name, value in values.items()}
                 write_json(self.file, {"kind": self.kind, "about": about, self.key: found})
             progress(1)
         return found
+
+    def _task(self, data_dir: Path | None) -> tuple[Data, Placement, Tensor, Tensor]:
+        """The data, where networks compute, and the batch that all of them see."""
+        data = load_data(str(self.about["data"]), data_dir=data_dir)
+        images, labels = first_batch(data, self.about["images"])
+        cpu = place(data.shape, "cpu", amp=False)
+        return data, cpu, cpu.inputs(images), labels
 
     def _read(self) -> Free:
         if not self.file.exists():

@@ -4,7 +4,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from itertools import pairwise
 
@@ -23,6 +23,7 @@ from .timing import Result, faster, on_top
 
 BLOCKS = "layer?.?"  # the eight blocks of a ResNet-18
 FEATURES = 8192
+Memory = Callable[[], AbstractContextManager[None]]
 _BATCH = 32
 
 
@@ -30,7 +31,7 @@ def passes(quick: bool) -> Iterator[Result]:
     """Forward passes, and training, with the memory of earlier batches, against the same with new memory for each."""
 
     def row(case: str, function: Callable[..., None], *arguments: object) -> Result:
-        ours, theirs = partial(function, *arguments), partial(function, *arguments, kept=False)
+        ours, theirs = partial(function, *arguments), partial(function, *arguments, memory=nullcontext)
         return faster("passes", case, ours, theirs, None, "new memory")
 
     images = _images(*((16, 64) if quick else (128, 224)))
@@ -121,15 +122,15 @@ def _images(n: int, size: int) -> Tensor:
     return torch.rand(n, 3, size, size, generator=torch.Generator().manual_seed(0))
 
 
-def _passes(model: nn.Module, images: Tensor, size: int = _BATCH, *, kept: bool = True) -> None:
-    with torch.no_grad(), memory_kept() if kept else nullcontext():
+def _passes(model: nn.Module, images: Tensor, size: int = _BATCH, *, memory: Memory = memory_kept) -> None:
+    with torch.no_grad(), memory():
         for start in range(0, len(images), size):
             model(images[start : start + size])
 
 
-def _learn(model: nn.Module, images: Tensor, *, kept: bool = True) -> None:
+def _learn(model: nn.Module, images: Tensor, *, memory: Memory = memory_kept) -> None:
     """Eight steps of training, without the weights' update."""
-    with memory_kept() if kept else nullcontext():
+    with memory():
         for _ in range(8):
             model.zero_grad()
             model(images).square().mean().backward()

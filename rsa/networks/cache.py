@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import RSAError
-from ..io.mapped import large, pieces
+from ..io.mapped import held, pieces
 from ..io.storage import make_folder, replacing
 from ..rdm.rdm import RDM
 from ..similarity.features import Features
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 GIGABYTES = "TGSAGE_CACHE_GB"
 LIMIT = 10.0  # gigabytes of entries, by default
-_MAGIC = "tgsage-layer 1"
+_MAGIC = "tgsage-layer 2"
 _HEADER = 2**20  # bytes of an entry's first line, at most
 _ALIGNED = 64  # the numbers begin at a multiple of so many bytes
 
@@ -169,10 +169,7 @@ class LayerCache:
                     return None
                 if place.stat().st_size - file.tell() != size:
                     return None
-                if large(size) and file.tell() % _ALIGNED == 0:
-                    values: Array = np.memmap(file, dtype, "r", file.tell(), shape)
-                else:
-                    values = np.fromfile(file, dtype).reshape(shape)
+                values = held(np.memmap(file, dtype, "r", file.tell(), shape))
             if _checksum(values) != about["crc"]:
                 return None
             values.flags.writeable = False

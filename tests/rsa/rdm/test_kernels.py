@@ -111,7 +111,7 @@ def test_a_packed_radix_sort_gives_midranks(size: int, levels: int) -> None:
             assert (np.diff(keys.astype(object)) > 0).all()
             top = (keys >> np.uint64(56)).astype(np.int64)
             np.testing.assert_array_equal(counts, np.bincount(top, minlength=256))
-            for apart in (False, True)[: 1 + (len(np.unique(keys >> np.uint64(32))) == len(np.unique(v)))]:
+            for apart in {False, len(np.unique(keys >> np.uint64(32))) == len(np.unique(v))}:
                 _rank_kernels.midranks(keys, v, apart, out)
                 np.testing.assert_array_equal(out, 2 * rankdata(v))
 
