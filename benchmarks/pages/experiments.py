@@ -13,8 +13,10 @@ from ..rivals.analysis import KIND as RIVALS
 from ..rivals.analysis import read_rivals
 from ..rivals.gains import COLUMNS
 from ..rivals.gains import KIND as GAINS
+from ..rivals.in_short import in_short
 from ..rivals.page import rivals_section
 from ..rivals.search import KIND as SEARCHES
+from ..rivals.search import read_searches
 from ..rivals.search_page import search_section
 from ..teachers.comparison import read_comparison
 from ..teachers.page import teachers_section
@@ -60,8 +62,9 @@ _TRAININGS: Columns = (
 def write_page(page: Path, results: Sequence[Path]) -> None:
     """Write a Markdown page of result files of `tgsage teacher compare`, `bench efficiency` and `train`.
 
-    First what is free against teachers, then comparisons of teachers, searches, and trainings. Pictures come into a
-    folder beside the page, and where there are several results the details, too, on a page for each.
+    First the answer in short and what is free against teachers, then comparisons of teachers, searches, and trainings.
+    Pictures come into a folder beside the page, and where there are several results the details, too, on a page for
+    each.
 
     Raises RSAError for a file that is missing or something else, and where the page cannot be written.
     """
@@ -87,7 +90,10 @@ def write_page(page: Path, results: Sequence[Path]) -> None:
     texts += [gains_section(path) for path in coverages]
     texts += [training_section(trainings)] if trainings else []
     method = [] if not found else [f"## How teachers are compared\n\n{_METHOD}"] if read else [_METHOD]
-    texts[len(read) : len(read)] = [*(search_section(path, folder) for path in searches), *method]
+    screened = [read_searches(path) for path in searches]
+    drawn = [search_section(path, one, folder) for path, one in zip(searches, screened, strict=True)]
+    texts[len(read) : len(read)] = [*drawn, *method]
+    texts[:0] = [in_short([one for _, one, _ in read], screened)] if read else []
     with replacing(page) as temporary:
         temporary.write_text("\n\n".join([f"# {title}", *texts]) + "\n", encoding="utf-8")
 

@@ -25,6 +25,7 @@ POPULATIONS = 3  # at most
 TOP = 0.2  # of a population: precision is the share of it among as many that a predictor chooses
 ALPHAS = (0.0, 1.0, 5.0)
 ANY, SIZE, P = "any", "parameters", "P"
+FREE_LEARNED, BOTH_LEARNED = "all that is free, learned", "all that is free and P, learned"
 QUESTIONS = {  # what TG is added to -> in words
     "size": "size",
     "P": "P",
@@ -205,9 +206,9 @@ class _Questions:
         for name, values in alone.items():
             self._one(name, values)
         free = np.stack(list(self.free.values()), axis=2)
-        self._one("all that is free, learned", self._learn(free).predictor)
+        self._one(FREE_LEARNED, self._learn(free).predictor)
         both = np.concatenate([free, self.p[..., None]], axis=2)
-        self._one("all that is free and P, learned", self._learn(both).predictor)
+        self._one(BOTH_LEARNED, self._learn(both).predictor)
 
     def _one(self, name: str, values: Array) -> None:
         spearman, low, high = self.resamples.interval(self.resamples.spearman(values, self.goal), correlation=True)

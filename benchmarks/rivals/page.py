@@ -10,14 +10,13 @@ import numpy as np
 
 from ...rsa.plots.figures import COLOURS, MARKERS, save_figure
 from ..report import Columns, legend_below, markdown, panels, texts
-from .analysis import ANY, CHOSEN, GIVEN, QUESTIONS, SIZE, TOP, P, Rivals
+from .analysis import ANY, BOTH_LEARNED, CHOSEN, FREE_LEARNED, GIVEN, QUESTIONS, SIZE, TOP, P, Rivals
 from .table import CHANGE, LEARNED, RULES
 
 if TYPE_CHECKING:
     import xarray
     from matplotlib.figure import Figure
 
-_FREE, _BOTH = "all that is free, learned", "all that is free and P, learned"
 _RULE = "deepest"
 _CHANGES = {f"{CHANGE}{rule}" for rule in ("paper", _RULE)}
 _CAPTIONS = {
@@ -66,6 +65,8 @@ def rivals_section(path: Path, found: Rivals, more: Mapping[str, Any], folder: P
 
 def _members(found: Rivals) -> str:
     seeds, counts = found.about["seeds"], found.about["members"]
+    if len({*counts}) == 1:
+        return f"{counts[0]} networks, {'seeds' if len(seeds) > 1 else 'seed'} {', '.join(map(str, seeds))}"
     each = ", ".join(f"{n} with seed {seed}" for seed, n in zip(seeds, counts, strict=True))
     return f"{each} trained so far"
 
@@ -84,8 +85,8 @@ def answer(found: Rivals) -> str:
         counts = found.about["populations"][name]
         lines.append(
             f"- **{name}** ({', '.join(map(str, counts))} members): size alone ranks them with "
-            f"{_value(last, SIZE)}, all that is free with {_value(last, _FREE)}, P {where} with {_value(last, P)}, "
-            f"free and P with {_value(last, _BOTH)}. P adds to what is free {_where(found, name, 'free', P)}. "
+            f"{_value(last, SIZE)}, all that is free with {_value(last, FREE_LEARNED)}, P {where} with {_value(last, P)}, "
+            f"free and P with {_value(last, BOTH_LEARNED)}. P adds to what is free {_where(found, name, 'free', P)}. "
             f"TG adds to size {_where(found, name, 'size', ANY)}; to P {_where(found, name, 'P', ANY)}; to all that is "
             f"free and P {_where(found, name, 'free + P', ANY)}; beside labels and pixels as teachers, too, "
             f"{_where(found, name, 'free + P + rivals', ANY)}. The {CHOSEN} chosen lie "
@@ -93,7 +94,7 @@ def answer(found: Rivals) -> str:
             f"{float(last['regret'].sel(predictor=P)):.2f} by P."
             if name != "equal size"
             else f"- **{name}** ({', '.join(map(str, counts))} members, three bands): all that is free ranks them with "
-            f"{_value(last, _FREE)}, P {where} with {_value(last, P)}. P adds to what is free "
+            f"{_value(last, FREE_LEARNED)}, P {where} with {_value(last, P)}. P adds to what is free "
             f"{_where(found, name, 'free', P)}. TG adds to P {_where(found, name, 'P', ANY)}; to all that is free and "
             f"P {_where(found, name, 'free + P', ANY)}; beside labels and pixels as teachers, too, "
             f"{_where(found, name, 'free + P + rivals', ANY)}."
@@ -200,7 +201,7 @@ def summary(found: Rivals) -> tuple[Columns, list[list[str]], list[str]]:
         for c in found.gain["checkpoint"].values:
             alone = found.single.sel(population=name, checkpoint=c)["spearman"]
             gain = found.gain.sel(population=name, checkpoint=c, teacher=ANY)
-            numbers = [f"{float(alone.sel(predictor=one)):.2f}" for one in (SIZE, _FREE, P, _BOTH)]
+            numbers = [f"{float(alone.sel(predictor=one)):.2f}" for one in (SIZE, FREE_LEARNED, P, BOTH_LEARNED)]
             gains = [interval_text(gain.sel(question=one)) for one in QUESTIONS]
             rows.append([name, f"{int(c):,}", *numbers, *gains])
     heads = ("members", "examples", "size", "free", "P", "free + P", *(f"TG over {one}" for one in QUESTIONS))
@@ -316,7 +317,7 @@ def predictors_figure(found: Rivals) -> "Figure":
         teachers = [str(one) for one in data["predictor"].values if str(one).endswith(f": {_RULE}")]
         given = [one for one in teachers if one.rpartition(":")[0] not in found.about["controls"]]
         best = max(given, key=lambda one: float(data.sel(predictor=one).mean())) if given else teachers[0]
-        lines = [SIZE, _FREE, P, _BOTH, best]
+        lines = [SIZE, FREE_LEARNED, P, BOTH_LEARNED, best]
         labels = [one for one in teachers if one.startswith("labels") and "stimulus" in one][:1]
         x = np.arange(len(data["checkpoint"]))
         for i, one in enumerate([*lines, *labels]):

@@ -9,7 +9,7 @@ import numpy as np
 from ...rsa.plots.figures import COLOURS, save_figure
 from ..report import Columns, legend_below, markdown, panels
 from .analysis import SIZE
-from .search import ALL, BOTH, FREE, OBJECTIVES, SEARCHES, SUMMED, P, curves, read_searches
+from .search import ALL, BOTH, FREE, OBJECTIVES, SEARCHES, SUMMED, P, curves
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -21,12 +21,8 @@ _CAPTION = (
 )
 
 
-def search_section(path: Path, folder: Path) -> str:
-    """Markdown of a file of `tgsage bench screening`; the picture comes into `folder`.
-
-    Raises RSAError for a file that is missing or something else.
-    """
-    found = read_searches(path)
+def search_section(path: Path, found: Mapping[str, Any], folder: Path) -> str:
+    """Markdown of what a file of `tgsage bench screening` holds; the picture comes into `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     picture = folder / f"{path.stem}.png"
     save_figure(search_figure(found), picture)
@@ -65,8 +61,8 @@ def answer(found: Mapping[str, Any]) -> str:
     for name, said in words.items():
         row = rows[name]
         there = "at no time" if row["to P"] is None else f"after {row['to P']:,} examples"
-        more = "" if name in (FREE, SIZE, SUMMED) else f", {_difference(row['over free'])} over what is free"
-        lines.append(f"- {said}: {_mean(row, 'top')}, {_difference(row['over P'])} over P{more}; at P's end {there}.")
+        more = "" if name in (FREE, SIZE, SUMMED) else f", {difference(row['over free'])} over what is free"
+        lines.append(f"- {said}: {_mean(row, 'top')}, {difference(row['over P'])} over P{more}; at P's end {there}.")
     return "\n".join(lines)
 
 
@@ -75,10 +71,11 @@ def _mean(row: Mapping[str, Any], key: str) -> str:
     return f"{row[key]:.2f}" + ("" if error is None else f" ± {error:.2f}")
 
 
-def _difference(values: "list[float] | None") -> str:
+def difference(values: "list[float] | None") -> str:
+    """A difference with its interval, bold above zero; nothing where there is none."""
     if values is None:
         return ""
-    mean, *bounds = values
+    mean, *bounds = (round(value, 2) + 0.0 for value in values)  # no -0.00
     text = f"{mean:+.2f}" + (f" [{bounds[0]:+.2f}, {bounds[1]:+.2f}]" if bounds else "")
     return f"**{text}**" if bounds and bounds[0] > 0 else text
 
@@ -98,8 +95,8 @@ COLUMNS: Columns = (
     ("top 5", lambda row: _mean(row, "top")),
     ("best of them", lambda row: _mean(row, "best")),
     ("regret", "{regret:.2f}"),
-    ("over P", lambda row: _difference(row["over P"])),
-    ("over free", lambda row: _difference(row["over free"])),
+    ("over P", lambda row: difference(row["over P"])),
+    ("over free", lambda row: difference(row["over free"])),
     ("to P", lambda row: "never" if row["to P"] is None else f"{row['to P']:,}"),
     ("examples", "{examples:,}"),
     ("alone", "{alone:,.0f}"),

@@ -1,0 +1,81 @@
+"""The first screen of the page: its counts are those of a plain loop over the results."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tgsage.benchmarks.pages.experiments import write_page
+from tgsage.benchmarks.rivals.analysis import ANY, FREE_LEARNED, Rivals, analyse, write_rivals
+from tgsage.benchmarks.rivals.in_short import in_short
+from tgsage.benchmarks.rivals.search import compare
+
+from .test_rivals import table
+from .test_search import result
+
+
+@pytest.fixture(scope="module")
+def found() -> Rivals:
+    return analyse(table(), draws=40)
+
+
+def cell(text: str, members: str, column: str) -> str:
+    """What the first table of a text says of some members."""
+    lines = [[part.strip() for part in line.split("|")] for line in text.splitlines() if line.startswith("|")]
+    (row,) = [line for line in lines if line[2].startswith(members)]
+    return row[lines[0].index(column)]
+
+
+def test_cases_are_counted_over_tables_members_and_checkpoints(found: Rivals) -> None:
+    counts = dict.fromkeys(("P", "size", "free", "free + P"), 0)
+    for question in counts:
+        for name in ("all", "best quarter"):
+            for checkpoint in (0, 100):
+                one = found.gain.sel(question=question, population=name, checkpoint=checkpoint, teacher=ANY)
+                counts[question] += float(one["low"]) > 0
+    assert counts["free + P"] > 0
+    text = in_short([found, found], [])
+    assert f"adds to P in {2 * counts['P']} of 8 cases" in text
+    assert f"to size in {2 * counts['size']}, to all that is free in {2 * counts['free']}" in text
+    assert f"to all that is free and P in {2 * counts['free + P']}," in text
+    assert "Chance alone would give 0.2" in text
+    assert "Random RDMs" not in text  # none among these teachers
+
+
+def test_the_table_shows_what_ranks_and_the_range_of_gains(found: Rivals) -> None:
+    text = in_short([found], [])
+    last = found.single["spearman"].sel(population="all", checkpoint=100)
+    assert cell(text, "all", "P after 100") == f"{float(last.sel(predictor='P')):.2f}"
+    assert cell(text, "all", "free") == f"{float(last.sel(predictor=FREE_LEARNED)):.2f}"
+    gain = found.gain.sel(population="all", question="free + P", teacher=ANY)
+    assert (gain["low"].values > 0).tolist() == [False, True]
+    assert cell(text, "all", "TG adds to free + P") == f"**1 of 2** ({float(gain['gain'][1]):+.2f})"
+
+
+def test_harm_and_random_rdms_are_named(found: Rivals) -> None:
+    gain = found.gain.copy(deep=True)
+    gain["low"].loc[{"teacher": ANY}] = -0.3
+    gain["high"].loc[{"teacher": ANY}] = -0.1
+    gain = gain.assign_coords(teacher=["noise 0" if one == "useless" else one for one in gain["teacher"].values])
+    gain["low"].loc[{"teacher": "noise 0", "question": "size", "population": "all"}] = 0.1
+    gain["low"].loc[{"teacher": "noise 0", "question": "size", "population": "best quarter"}] = -0.1
+    about = found.about | {"controls": ["noise 0"]}
+    text = in_short([Rivals(found.single, found.given, gain, found.summed, about)], [])
+    assert "where it does harm in 4" in text
+    assert cell(text, "all", "TG adds to free + P") == "0 of 2, harm 2"
+    assert "Random RDMs, which know nothing, seem to add as well: to size in 50%" in text
+
+
+def test_where_searches_end_stands_beside_it(found: Rivals, tmp_path: Path) -> None:
+    write_rivals(tmp_path / "rivals.json", found)
+    (tmp_path / "screening.json").write_text(json.dumps(result()))
+    write_page(tmp_path / "page.md", [tmp_path / "rivals.json", tmp_path / "screening.json"])
+    text = (tmp_path / "page.md").read_text()
+    assert text.index("## In short") < text.index("## What to choose networks by") < text.index("## Searches that begin")
+    made = result()
+    ends = {row["objective"]: row["top"] for row in compare(made["searches"], made["about"])}
+    assert f"ends at {ends['free']:.2f}%, one by P at {ends['P']:.2f}% after 100 examples" in text
+    assert f"| free | none | {ends['free']:.2f} |" in text
+    assert f"| P | 100 | {ends['P']:.2f} |" in text
+    assert "nan" not in text.partition("## What")[0]
+    assert np.isfinite(ends["P"])
