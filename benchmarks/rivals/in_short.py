@@ -34,8 +34,8 @@ def _sentences(rivals: Sequence[Rivals], searches: Sequence[Mapping[str, Any]]) 
     lines = [
         f"- A teacher adds to P in {added['P']} of {cases} cases (a case is a table, some of its members and a "
         f"checkpoint), to size in {added['size']}, to all that is free in {added['free']}, and to all that is free and "
-        f"P in {added['free + P']}, where it does harm in {harm}. P adds to what is free in {known}. Chance alone would "
-        f"give {_CHANCE * cases:.1f}."
+        f"P in {added['free + P']}, where it does harm in {harm}. P adds to what is free in {known}. Chance alone "
+        f"would give {_CHANCE * cases:.1f}."
     ]
     if rates := [(question, rate) for question in QUESTIONS if (rate := _noise(rivals, question)) is not None]:
         shares = ", ".join(f"to {QUESTIONS[question]} in {100 * rate:.0f}%" for question, rate in rates)
@@ -45,8 +45,8 @@ def _sentences(rivals: Sequence[Rivals], searches: Sequence[Mapping[str, Any]]) 
         end = rows[BY_P]["examples"]
         lines.append(
             f"- A search of {found['about']['space']} by what is free trains nothing and ends at "
-            f"{rows[FREE]['top']:.2f}%, one by P at {rows[BY_P]['top']:.2f}% after {end:,} examples, one by P + alpha TG "
-            f"at {rows[SUMMED]['top']:.2f}%; P and TG add {difference(rows[ALL]['over free'])} to what is free."
+            f"{rows[FREE]['top']:.2f}%, one by P at {rows[BY_P]['top']:.2f}% after {end:,} examples, one by P + alpha "
+            f"TG at {rows[SUMMED]['top']:.2f}%; P and TG add {difference(rows[ALL]['over free'])} to what is free."
         )
     return lines
 
@@ -64,7 +64,8 @@ def _below(found: Rivals, question: str, teacher: str) -> npt.NDArray[np.bool_]:
 
 def _noise(rivals: Sequence[Rivals], question: str) -> float | None:
     """Share of cases in which teachers that are random RDMs lie above zero."""
-    cases = [_above(one, question, name) for one in rivals for name in one.about["controls"] if name.startswith("noise")]
+    controls = [(one, name) for one in rivals for name in one.about["controls"] if name.startswith("noise")]
+    cases = [_above(one, question, name) for one, name in controls]
     return float(np.mean([case.mean() for case in cases])) if cases else None
 
 
@@ -105,5 +106,5 @@ def _ends(searches: Sequence[Mapping[str, Any]]) -> str:
         found = [next(row for row in one["rows"] if row["objective"] == name) for one in searches]
         trained = max(row["examples"] for row in found)
         rows.append([name, f"{trained:,}" if trained else "none", *(f"{row['top']:.2f}" for row in found)])
-    heads = ("objective of a search", "examples trained on", *(f"{one['about']['space']}: top 5 (%)" for one in searches))
-    return markdown(texts(*heads), rows)
+    columns = [f"{one['about']['space']}: top 5 (%)" for one in searches]
+    return markdown(texts("objective of a search", "examples trained on", *columns), rows)

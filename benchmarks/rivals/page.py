@@ -85,8 +85,8 @@ def answer(found: Rivals) -> str:
         counts = found.about["populations"][name]
         lines.append(
             f"- **{name}** ({', '.join(map(str, counts))} members): size alone ranks them with "
-            f"{_value(last, SIZE)}, all that is free with {_value(last, FREE_LEARNED)}, P {where} with {_value(last, P)}, "
-            f"free and P with {_value(last, BOTH_LEARNED)}. P adds to what is free {_where(found, name, 'free', P)}. "
+            f"{_value(last, SIZE)}, all that is free with {_value(last, FREE_LEARNED)}, P {where} with "
+            f"{_value(last, P)}, free and P with {_value(last, BOTH_LEARNED)}. P adds to what is free {_where(found, name, 'free', P)}. "
             f"TG adds to size {_where(found, name, 'size', ANY)}; to P {_where(found, name, 'P', ANY)}; to all that is "
             f"free and P {_where(found, name, 'free + P', ANY)}; beside labels and pixels as teachers, too, "
             f"{_where(found, name, 'free + P + rivals', ANY)}. The {CHOSEN} chosen lie "

@@ -71,7 +71,8 @@ def test_where_searches_end_stands_beside_it(found: Rivals, tmp_path: Path) -> N
     (tmp_path / "screening.json").write_text(json.dumps(result()))
     write_page(tmp_path / "page.md", [tmp_path / "rivals.json", tmp_path / "screening.json"])
     text = (tmp_path / "page.md").read_text()
-    assert text.index("## In short") < text.index("## What to choose networks by") < text.index("## Searches that begin")
+    heads = [line for line in text.splitlines() if line.startswith("## ")]
+    assert [head[:12] for head in heads] == ["## In short", "## What to c", "## Searches "]
     made = result()
     ends = {row["objective"]: row["top"] for row in compare(made["searches"], made["about"])}
     assert f"ends at {ends['free']:.2f}%, one by P at {ends['P']:.2f}% after 100 examples" in text
