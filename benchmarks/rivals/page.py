@@ -82,23 +82,24 @@ def answer(found: Rivals) -> str:
         alone = found.single.sel(population=name)
         last = alone.isel(checkpoint=-1)
         where = f"after {int(last['checkpoint']):,} examples"
-        counts = found.about["populations"][name]
-        lines.append(
-            f"- **{name}** ({', '.join(map(str, counts))} members): size alone ranks them with "
-            f"{_value(last, SIZE)}, all that is free with {_value(last, FREE_LEARNED)}, P {where} with "
-            f"{_value(last, P)}, free and P with {_value(last, BOTH_LEARNED)}. P adds to what is free {_where(found, name, 'free', P)}. "
-            f"TG adds to size {_where(found, name, 'size', ANY)}; to P {_where(found, name, 'P', ANY)}; to all that is "
-            f"free and P {_where(found, name, 'free + P', ANY)}; beside labels and pixels as teachers, too, "
-            f"{_where(found, name, 'free + P + rivals', ANY)}. The {CHOSEN} chosen lie "
-            f"{float(last['regret'].sel(predictor=SIZE)):.2f} points below the best by size, "
-            f"{float(last['regret'].sel(predictor=P)):.2f} by P."
-            if name != "equal size"
-            else f"- **{name}** ({', '.join(map(str, counts))} members, three bands): all that is free ranks them with "
-            f"{_value(last, FREE_LEARNED)}, P {where} with {_value(last, P)}. P adds to what is free "
-            f"{_where(found, name, 'free', P)}. TG adds to P {_where(found, name, 'P', ANY)}; to all that is free and "
-            f"P {_where(found, name, 'free + P', ANY)}; beside labels and pixels as teachers, too, "
-            f"{_where(found, name, 'free + P + rivals', ANY)}."
-        )
+        banded = name == "equal size"
+        counts = ", ".join(map(str, found.about["populations"][name]))
+        to = {question: _where(found, name, question, ANY) for question in QUESTIONS}
+        regret = {one: float(last["regret"].sel(predictor=one)) for one in (SIZE, P)}
+        sized = "" if banded else f"to size {to['size']}; "
+        words = [
+            f"- **{name}** ({counts} members{', three bands' if banded else ''}):",
+            "" if banded else f"size alone ranks them with {_value(last, SIZE)},",
+            f"all that is free {'ranks them ' if banded else ''}with {_value(last, FREE_LEARNED)}, P {where} with",
+            f"{_value(last, P)}." if banded else f"{_value(last, P)}, free and P with {_value(last, BOTH_LEARNED)}.",
+            f"P adds to what is free {_where(found, name, 'free', P)}.",
+            f"TG adds {sized}to P {to['P']}; to all that is free and P",
+            f"{to['free + P']}; beside labels and pixels as teachers, too, {to['free + P + rivals']}.",
+            ""
+            if banded
+            else f"The {CHOSEN} chosen lie {regret[SIZE]:.2f} points below the best by size, {regret[P]:.2f} by P.",
+        ]
+        lines.append(" ".join(filter(None, words)))
     lines += [_fixed(found, name) for name in _names(found, "population")]
     few = found.about["too few"]
     if few:
