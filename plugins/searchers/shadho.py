@@ -1,4 +1,4 @@
-"""SHADHO: several spaces for workers of different power (Kinnison et al. 2018, WACV), as the lecture writes it."""
+"""SHADHO: several spaces for workers of different power (Kinnison et al. 2018, WACV)."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -209,8 +209,7 @@ RECIPES = {
         # are in neither text: as for CIFAR, in proportion
         Recipe("imagenet64-search", epochs=1, schedule="constant", pad=8, **_IMAGENET),
         # after Elsken et al. 2018 (arXiv:1711.04528): every child for 17 epochs, SGD Nesterov .9, cosine from .05 to 0.
-        # The lecture has "short optimization runs of cosine annealing" only; these numbers are not checked.
-        # Batch size, L2 and augmentation as in `cifar-cell` here
+        # These numbers are not checked against the publication. Batch size, L2 and augmentation as in `cifar-cell` here
         Recipe("nash", epochs=170, lr=0.05, schedule="restarts", step=17, weight_decay=5e-4, pad=4, flip=True),
         # ours: the same idea for the digits
         Recipe("digits-restarts", epochs=20, lr=0.01, schedule="restarts", step=2, pad=1, **_DIGITS),
