@@ -9,14 +9,14 @@ from ...rsa.cli.options import DataDir, Json
 
 
 def behavior(
-    pool: Annotated[Path, typer.Argument(help="A pool of `tgsage bench pool`: its folder, or the file pool.h5.")],
+    pool: Annotated[Path, typer.Argument(help="A pool from `tgsage bench pool`: its folder, or the file pool.h5.")],
     behavior: Annotated[str, typer.Option(help="Choices about the pool's test images.")] = "cifar10h",
     bootstrap: Annotated[int, typer.Option(help="Resamples of the members for 95% intervals.", min=1)] = 1000,
     seed: Annotated[int, typer.Option(help="Seed of the resamples and of the halves of trials.", min=0)] = 0,
     data_dir: DataDir = None,
     json: Json = None,
 ) -> None:
-    """Correlate behavioural consistency after little training with mature performance: alone, given P, given size."""
+    """Correlate behavioural consistency after brief training with mature performance: alone, given P, given size."""
     from ...rsa.cli.console import progress, write_json
     from ..pool.making import collect
     from ..pool.plans import CANDIDATES

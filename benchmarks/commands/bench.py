@@ -39,11 +39,12 @@ def speed(
     ] = False,
     rows: Annotated[
         list[str] | None,
-        typer.Option(help=f"Of {', '.join(ROWS)}; repeat it, or separate with commas.", show_default="all of them"),
+        typer.Option(help=f"Any of {', '.join(ROWS)}; may be repeated or comma-separated.", show_default="all of them"),
     ] = None,
     json: Json = None,
     plot: Annotated[
-        Path | None, typer.Option(help="Also draw cost against n (.png, .svg, .pdf), of scaling.", callback=picture)
+        Path | None,
+        typer.Option(help="Also draw cost against n (.png, .svg, .pdf), for --rows scaling.", callback=picture),
     ] = None,
 ) -> None:
     """Time RDMs, their comparison and TG against rsatoolbox, bare matrix products and bare forward passes."""
@@ -119,12 +120,12 @@ def searchers(
         list[str] | None,
         typer.Option(
             "--searchers",
-            help="Of random, tpe, rl, evolution, nash, pnas; repeat it, or separate with commas.",
+            help="Any of random, tpe, rl, evolution, nash, pnas; may be repeated or comma-separated.",
             show_default="all of them",
         ),
     ] = None,
     seeds: Annotated[
-        int | None, typer.Option(help="Searches with each searcher.", min=1, show_default="20, or 200 where fast")
+        int | None, typer.Option(help="Searches with each searcher.", min=1, show_default="20, or 200 for fast ones")
     ] = None,
     data_dir: DataDir = None,
     json: Annotated[
@@ -135,7 +136,7 @@ def searchers(
     ] = None,
     plot: Plot = None,
 ) -> None:
-    """Let our searchers search a table of trained networks; on NAS-Bench-201 beside reference values."""
+    """Run our searchers on a table of trained networks; for NAS-Bench-201, beside reference values."""
     from ...rsa.cli.console import progress
     from ...rsa.plots.figures import save_figure
     from ..report import show
@@ -159,7 +160,7 @@ def fronts(
         list[str] | None,
         typer.Option(
             "--searchers",
-            help="Of random, nash, nsga2 (Optuna's), lemonade; repeat it, or separate with commas.",
+            help="Any of random, nash, nsga2 (Optuna's), lemonade; may be repeated or comma-separated.",
             show_default="all of them",
         ),
     ] = None,
@@ -193,9 +194,12 @@ def fronts(
 
 @bench.command()
 def iterating(
-    pool: Annotated[Path, typer.Argument(help="A pool's file (pool.h5) of `bench pool`.")],
+    pool: Annotated[Path, typer.Argument(help="A pool's file (pool.h5) from `bench pool`.")],
     teacher: Annotated[
-        list[Path], typer.Option(help="File of a fixed teacher over the pool's stimuli; repeat it, the same stimuli.")
+        list[Path],
+        typer.Option(
+            help="File of a fixed teacher over the pool's stimuli; may be repeated, each time over the same stimuli."
+        ),
     ],
     examples: Annotated[
         int, typer.Option(help="Training examples of a candidate: one of the pool's checkpoints.")
@@ -206,7 +210,7 @@ def iterating(
     seeds: Annotated[int, typer.Option(help="Random searches.", min=2)] = 200,
     json: Json = None,
 ) -> None:
-    """Search a pool with a teacher that the search finds itself, with fixed ones and with none."""
+    """Search a pool with a teacher that the search itself finds, with fixed teachers, and with none."""
     from ...rsa import Teacher
     from ...rsa.cli.console import write_json
     from ..efficiency.iterating import COLUMNS, look_up, measure
@@ -238,7 +242,7 @@ def predictors(
         ),
     ] = None,
 ) -> None:
-    """Compare free predictors' Spearman with the accuracy of NAS-Bench-201's cells with what others published."""
+    """Correlate free predictors with the accuracy of NAS-Bench-201's cells (Spearman), beside published values."""
     from ...rsa.cli.console import progress
     from ..report import show
     from ..validity.free_predictors import COLUMNS, NEAR, measure
@@ -267,7 +271,7 @@ def recurrent(
         ),
     ] = None,
 ) -> None:
-    """Rank cells of NAS-Bench-NLP by little training, an LSTM teacher and size, against their published losses."""
+    """Rank cells of NAS-Bench-NLP by brief training, an LSTM teacher and size, against their published losses."""
     from ...rsa.cli.console import progress
     from ..report import show
     from ..validity.nas_bench_nlp import COLUMNS, TEACHER, measure
@@ -285,7 +289,7 @@ def recurrent(
 def coverage(
     repeats: Annotated[int, typer.Option(help="Simulated samples for every row.", min=10)] = 400, json: KeptRows = None
 ) -> None:
-    """Measure how often 95% intervals, over resampled stimuli or sampled pairs, hold the truth of simulations."""
+    """Measure how often 95% intervals, over resampled stimuli or sampled pairs, contain the truth in simulations."""
     from ...rsa.cli.console import progress
     from ..report import show
     from ..validity.coverage import COLUMNS, DRAWS, cases, measure
@@ -301,7 +305,7 @@ def coverage(
 def models(
     repeats: Annotated[int, typer.Option(help="Simulated samples for every row.", min=10)] = 200, json: KeptRows = None
 ) -> None:
-    """Measure how often tests tell equally good models apart, and how often intervals hold the truth."""
+    """Measure how often tests tell equally good models apart, and how often intervals contain the truth."""
     from ...rsa.cli.console import progress
     from ..report import show
     from ..validity.models import COLUMNS, DRAWS, SPLITS, cases, measure
@@ -317,7 +321,7 @@ def models(
 def consistency(
     repeats: Annotated[int, typer.Option(help="Simulated samples for every row.", min=10)] = 200, json: KeptRows = None
 ) -> None:
-    """Measure how often intervals of the consistency of choices hold the truth, for every metric of behaviour."""
+    """Measure how often intervals for the consistency of choices contain the truth, for every metric of behaviour."""
     from ...rsa.cli.console import progress
     from ..report import show
     from ..validity.consistency import COLUMNS, DRAWS, cases, measure
@@ -333,7 +337,7 @@ def consistency(
 def gains(
     repeats: Annotated[int, typer.Option(help="Simulated pools for every row.", min=10)] = 200, json: KeptRows = None
 ) -> None:
-    """Measure how often the 95% interval of a teacher's held-out gain holds the truth, in pools with known gains."""
+    """Measure how often the 95% interval of a teacher's held-out gain contains the truth, in pools of known gain."""
     from ...rsa.cli.console import progress
     from ..report import show
     from ..rivals.gains import CASES, COLUMNS, DRAWS, measure

@@ -16,14 +16,18 @@ def efficiency(
     folder: Annotated[
         Path, typer.Argument(help="Folder of the study: its searches and the trained candidates that they share.")
     ],
-    teacher: Annotated[list[Path] | None, typer.Option(help="A teacher's file; repeat it.")] = None,
+    teacher: Annotated[list[Path] | None, typer.Option(help="A teacher's file; may be repeated.")] = None,
     alpha: Annotated[
         list[float] | None,
-        typer.Option(help="Weight of TG beside P, of all teachers or of each in turn.", show_default="1"),
+        typer.Option(
+            help="Weight of TG relative to P, one for all teachers or one for each in turn.", show_default="1"
+        ),
     ] = None,
     rule: Annotated[
         list[str] | None,
-        typer.Option(help="paper, depth, deep or partial, of all teachers or of each in turn.", show_default="paper"),
+        typer.Option(
+            help="paper, depth, deep or partial, one for all teachers or one for each in turn.", show_default="paper"
+        ),
     ] = None,
     teacher_examples: Annotated[
         list[int] | None, typer.Option(help="Examples that each teacher was trained on, shown beside its searches.")
@@ -31,9 +35,9 @@ def efficiency(
     samples: Annotated[int, typer.Option(help="Candidates per search.", min=1)] = 100,
     seeds: Annotated[int, typer.Option(help="Searches per searcher and score.", min=1)] = 5,
     first_seed: Annotated[
-        int, typer.Option(help="First of these seeds; the seed of a pool draws the pool's cells again.", min=0)
+        int, typer.Option(help="First of these seeds; a pool's own seed draws the pool's cells again.", min=0)
     ] = 0,
-    searchers: Annotated[str, typer.Option(help="Of random, tpe, rl, evolution.")] = "random,tpe,rl,evolution",
+    searchers: Annotated[str, typer.Option(help="Any of random, tpe, rl, evolution.")] = "random,tpe,rl,evolution",
     examples: Annotated[int, typer.Option(help="Training examples per candidate.", min=1)] = 3000,
     longer: Annotated[
         int, typer.Option(help="Also search by P after this longer training per candidate; 0 = do not.", min=0)
@@ -45,7 +49,7 @@ def efficiency(
         ),
     ] = None,
     pool: Annotated[
-        list[Path] | None, typer.Option(help="Folder of `bench pool` whose candidates are reused; repeat it.")
+        list[Path] | None, typer.Option(help="Folder of `bench pool` whose candidates are reused; may be repeated.")
     ] = None,
     data: DataName = "cifar10-jpeg",
     train: Train = 6000,
@@ -61,9 +65,9 @@ def efficiency(
 ) -> None:
     """Search NAS-Bench-201 by P and by P + alpha TG of teachers, and compare what is found at equal cost.
 
-    Mature performance is the published one. The same command continues after an interruption or a kill, and joins in
+    Mature performance is taken as published. The same command continues after an interruption or a kill, and joins in
     from another terminal; with another teacher, or more samples, it trains only what is new. --status estimates how
-    long the rest takes.
+    long the rest will take.
     """
     from ...rsa import Teacher
     from ...rsa.cli.console import progress

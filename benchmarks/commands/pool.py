@@ -24,10 +24,10 @@ _COLUMNS = (  # of the table about a pool
     ("-loss", "{spearman_loss:.3f}"),
     ("seconds", "{seconds:.1f}"),
 )
-DataName = Annotated[str, typer.Option(help="Data set, see: tgsage train.")]
+DataName = Annotated[str, typer.Option(help="Data set (see: tgsage train).")]
 Train = Annotated[int, typer.Option(help="Training images; 0 = all of them.", min=0)]
 Valid = Annotated[int, typer.Option(help="Validation images; 0 = all of them.", min=0)]
-RecipeName = Annotated[str, typer.Option(help="See: tgsage train.")]
+RecipeName = Annotated[str, typer.Option(help="Recipe (see: tgsage train).")]
 Recordings = Annotated[
     str, typer.Option(help="Also show the stimuli of these recordings, grouped by a column: NAME=BY,NAME=BY.")
 ]
@@ -37,12 +37,16 @@ def pool(
     folder: Annotated[
         Path, typer.Argument(help="Folder of the pool: pool.h5, the candidates, and the search behind them.")
     ],
-    cells: Annotated[int, typer.Option(help="Random architectures to draw; equal ones are trained once.", min=0)] = 200,
+    cells: Annotated[
+        int, typer.Option(help="Random architectures to draw; identical ones are trained once.", min=0)
+    ] = 200,
     search: Annotated[
         list[str] | None,
-        typer.Option(help="Also take the best so far of this search at intervals, STUDY@STORAGE; repeat it."),
+        typer.Option(help="Also take the best of this search so far, at intervals: STUDY@STORAGE; may be repeated."),
     ] = None,
-    every: Annotated[int, typer.Option(help="Samples of that search between two looks at its best five.", min=1)] = 100,
+    every: Annotated[
+        int, typer.Option(help="Samples of that search from one look at its best five to the next.", min=1)
+    ] = 100,
     space: Annotated[str, typer.Option(help="nasbench201, cnn10, cell, toy (see: tgsage space).")] = "nasbench201",
     data: DataName = "cifar10-jpeg",
     train: Train = 6000,
@@ -53,13 +57,13 @@ def pool(
     ),
     recordings: Recordings = _RECORDINGS,
     tested: Annotated[
-        int, typer.Option(help="Test images whose logits are kept, for teachers that are behavior.", min=0)
+        int, typer.Option(help="Test images whose logits are kept, for behaviour as the teacher.", min=0)
     ] = 1000,
     epochs: Annotated[
         float | None,
         typer.Option(
             help="Measure mature performance by training for this many epochs.",
-            show_default="that published for NAS-Bench-201",
+            show_default="the one published for NAS-Bench-201",
         ),
     ] = None,
     workers: Workers = 1,
@@ -67,30 +71,31 @@ def pool(
     seeds: Annotated[
         str | None,
         typer.Option(
-            help="Train all members once with each of these seeds, as 0,1,2, in FOLDER/seed0, FOLDER/seed1, ..."
+            help="Train all members once with each of these seeds, such as 0,1,2, in FOLDER/seed0, FOLDER/seed1, ..."
         ),
     ] = None,
     each: Annotated[
         int | None,
         typer.Option(
-            help="Instead of --cells: so many random members, so many of the table's best tenth and so many of three "
-            "narrow bands of size.",
+            help="Instead of --cells: this many random members, as many from the table's best tenth, and as many from "
+            "three narrow bands of size.",
             min=1,
         ),
     ] = None,
     members: Annotated[
         Path | None,
-        typer.Option(help="With --seeds: train none of those that this file of `tgsage teacher compare` knows."),
+        typer.Option(help="With --seeds: skip members already known to this file from `tgsage teacher compare`."),
     ] = None,
     allow_changes: Annotated[
-        bool,
-        typer.Option("--allow-changes", help="Go on with a pool that an older version began, which is noted in it."),
+        bool, typer.Option("--allow-changes", help="Continue a pool that an older version began; this is noted in it.")
     ] = False,
-    status: Annotated[bool, typer.Option("--status", help="Train nothing; write pool.h5 with what is done.")] = False,
+    status: Annotated[
+        bool, typer.Option("--status", help="Train nothing; write pool.h5 with what is done so far.")
+    ] = False,
     data_dir: DataDir = None,
     json: Json = None,
 ) -> None:
-    """Train random architectures a little and keep the RDMs of all their layers: a pool to try teachers on.
+    """Train random architectures briefly and keep the RDMs of all their layers: a pool to try teachers on.
 
     The same command continues after an interruption or a kill, and joins in from another terminal. pool.h5 is written
     at the end, after Ctrl-C, and by --status at any time.
@@ -226,14 +231,15 @@ def _show(made: "Pool", out: Path) -> dict[str, Any]:
 
 def teachers(
     folder: Annotated[Path, typer.Argument(help="Folder for the teachers' files.")],
-    pool: Annotated[Path, typer.Argument(help="The pool whose stimuli they are for, a file, or a folder of seeds.")],
+    pool: Annotated[Path, typer.Argument(help="The pool whose stimuli they are for: a file, or a folder of seeds.")],
     network: Annotated[
-        list[Path] | None, typer.Option(help="A checkpoint of `tgsage train` or `teacher train`; repeat it.")
+        list[Path] | None, typer.Option(help="A checkpoint from `tgsage train` or `teacher train`; may be repeated.")
     ] = None,
     model: Annotated[
         list[str] | None,
         typer.Option(
-            help="A model as `tgsage score` takes it; repeat it.", show_default="efficientnet_lite0, efficientnet_lite1"
+            help="A model, as for `tgsage score`; may be repeated.",
+            show_default="efficientnet_lite0, efficientnet_lite1",
         ),
     ] = None,
     untrained: Annotated[
@@ -274,7 +280,8 @@ def teachers(
 def page(
     out: Annotated[Path, typer.Argument(help="The page to write (.md), with a folder of pictures beside it.")],
     results: Annotated[
-        list[Path], typer.Argument(help="Files of `teacher compare`, `bench efficiency` and `train` with --json.")
+        list[Path],
+        typer.Argument(help="Files that `teacher compare`, `bench efficiency` and `train` wrote with --json."),
     ],
 ) -> None:
     """Write the page about the claims from result files alone."""

@@ -13,16 +13,19 @@ def screening(
     pool: Annotated[
         Path,
         typer.Option(
-            help="Rules are learned on it: the folder of a pool over seeds, or its file of `teacher compare --members`."
+            help="Where rules are learned: the folder of a pool over seeds, or its file from `teacher compare "
+            "--members`."
         ),
     ],
     teacher: Annotated[Path, typer.Option(help="A teacher's file.")],
     teacher_examples: Annotated[
-        int | None, typer.Option(help="Examples that the teacher was trained on, for what a search costs.", min=0)
+        int | None, typer.Option(help="Examples that the teacher was trained on, for the cost of a search.", min=0)
     ] = None,
     proposals: Annotated[int, typer.Option(help="Random networks per search.", min=5)] = 60,
-    samples: Annotated[int, typer.Option(help="Of them are trained.", min=5)] = 12,
-    examples: Annotated[int, typer.Option(help="Training examples of each; a checkpoint of the pool.", min=1)] = 1500,
+    samples: Annotated[int, typer.Option(help="How many of them are trained.", min=5)] = 12,
+    examples: Annotated[
+        int, typer.Option(help="Training examples for each; one of the pool's checkpoints.", min=1)
+    ] = 1500,
     seeds: Annotated[int, typer.Option(help="Searches per objective.", min=1)] = 10,
     data_dir: DataDir = None,
     json: Annotated[
@@ -31,9 +34,9 @@ def screening(
 ) -> None:
     """Search by P, by P + alpha TG, by what is free, and by combinations of these, at equal cost.
 
-    P and the paper's P + alpha TG train random proposals. What is free ranks all of them without training; the other
-    searches train those that it puts first. Rules are learned on a pool's members, which are never proposed. The same
-    command continues after an interruption.
+    Searches by P and by the paper's P + alpha TG train random proposals. What is free ranks all of them without
+    training; the other searches train those that it puts first. Rules are learned on a pool's members, which are never
+    proposed. The same command continues after an interruption.
     """
     from ...rsa import Teacher
     from ...rsa.cli.console import progress

@@ -20,38 +20,40 @@ def compare(
     pool: Annotated[
         Path,
         typer.Argument(
-            help="A pool of `tgsage bench pool`: its file, or the folder of a pool over seeds; or a file of --members."
+            help="A pool from `tgsage bench pool`: its file, or the folder of a pool over seeds; or a --members file."
         ),
     ],
     teacher: Annotated[
         list[str] | None,
         typer.Option(
-            help="A teacher's file, a recording (z-scored) whose stimuli the pool was shown, or a model; repeat it.",
-            show_default="those of a file of --members",
+            help="A teacher's file, a recording (z-scored) whose stimuli the pool was shown, or a model; may be "
+            "repeated.",
+            show_default="those of a --members file",
         ),
     ] = None,
     alpha: Annotated[
-        list[float] | None, typer.Option(help="Weight of TG beside P; repeat it.", min=0, show_default="0, 1, 5")
+        list[float] | None,
+        typer.Option(help="Weight of TG relative to P; may be repeated.", min=0, show_default="0, 1, 5"),
     ] = None,
     by: Annotated[
         str | None,
         typer.Option(
-            help="Only teachers by this column: stimulus, category_name, object_name, ...", show_default="any"
+            help="Only teachers with RDMs by this column: stimulus, category_name, object_name, ...", show_default="any"
         ),
     ] = None,
     rule: Annotated[
         list[str] | None,
         typer.Option(
-            help="paper, depth, deep, partial, target, layer, weights; repeat it.", show_default="all but weights"
+            help="paper, depth, deep, partial, target, layer, weights; may be repeated.", show_default="all but weights"
         ),
     ] = None,
     weights: Annotated[
-        bool, typer.Option("--weights", help="Also learn weights of the targets on half of the pool.")
+        bool, typer.Option("--weights", help="Also learn weights for the targets on half of the pool.")
     ] = False,
     method: Annotated[
         list[str] | None,
         typer.Option(
-            help="Similarity of RDMs: pearson, spearman, cosine, pearson-whitened, cosine-whitened; repeat it.",
+            help="Similarity of RDMs: pearson, spearman, cosine, pearson-whitened, cosine-whitened; may be repeated.",
             show_default="pearson",
         ),
     ] = None,
@@ -59,15 +61,15 @@ def compare(
     network: Annotated[
         Path | None,
         typer.Option(
-            help="Of a pool over seeds: a network of `tgsage train` as the teacher of RMI-NAS and DisWOT, which are "
-            "shown among the rivals then (kept in rival-rules.json)."
+            help="For a pool over seeds: a network from `tgsage train` as the teacher of RMI-NAS and DisWOT, which are "
+            "then shown among the rivals (kept in rival-rules.json)."
         ),
     ] = None,
     members: Annotated[
         Path | None,
         typer.Option(
-            help="Of a pool over seeds: a small file of all that is known of its members. Those that it holds already "
-            "join the pool's. Later, or on another machine, it stands for the pool.",
+            help="For a pool over seeds: a small file with all that is known about its members. Members already in it "
+            "are added to those of the pool. Later, or on another machine, it can stand in for the pool.",
             callback=writable,
         ),
     ] = None,
@@ -85,10 +87,10 @@ def compare(
     The table shows gains in rank correlation with mature performance. Held out: alpha and rule were chosen on one half
     of the architectures and tested on the other.
 
-    On the folder of a pool over seeds: what do teachers add to what is free (parameters, NASWOT, synflow, ...) and to
+    For the folder of a pool over seeds: what do teachers add to what is free (parameters, NASWOT, synflow, ...) and to
     P, among random members, among good ones and among equally large ones? Members that are not trained yet are left
-    out. Free predictors are computed once and kept in free.json in that folder. --members keeps what is known of the
-    members, without their RDMs; `tgsage bench pool --members` does not train these again, so that a pool can be made
+    out. Free predictors are computed once and kept in free.json in that folder. --members keeps what is known about the
+    members, without their RDMs; `tgsage bench pool --members` does not train these members again, so a pool can be made
     on several machines, one after the other.
     """
     from ...rsa import RSAError

@@ -20,26 +20,27 @@ _CAPTION = (
     "means over seeds with one standard error; dotted: where P alone ends."
 )
 _METHOD = """\
-Each search proposes cells, trains each for so many examples, and is told P or P + alpha TG. Its current top 5 are the
-five different cells with the highest such score so far, whatever their mature performance, which no search sees. Every
-sample costs its examples, a repeated cell as well. A seed is the searcher's and that of all its candidates' trainings,
-so differences to P are between searches that begin alike. Intervals are Student's t over seeds; p is exact, by flipping
-the signs of the seeds' differences. One comparison was named before the searches: the top 5 by the first teacher, all
-searchers together. It alone is printed bold where it lies above zero, and there is no verdict below six seeds, where p
-cannot reach .05; among the other rows some lie above zero by chance. Area is the mean height of the curve over the
-examples trained. TPE and evolution begin with 20 random proposals: a search of no more samples is a random one, and one
-of few samples has most of them among its top 5. A pool on which a teacher was chosen has the first cells of the random
-searches with its own seed; other seeds are new to the teacher."""
+Each search proposes cells, trains each on a fixed number of examples, and is told P or P + alpha TG. Its current top 5
+are the five different cells with the highest such score so far, whatever their mature performance, which no search
+sees. Every sample costs its examples, even for a repeated cell. One seed serves the searcher and the training of all
+its candidates, so differences from P are between searches that begin alike. Intervals are Student's t over seeds; p is
+exact, by flipping the signs of the seeds' differences. One comparison was named before the searches: the top 5 by the
+first teacher, over all searchers together. Only this one is printed in bold where it lies above zero, and there is no
+verdict below six seeds, where p cannot reach .05; among the other rows, some lie above zero by chance. Area is the mean
+height of the curve over the examples trained on. TPE and evolution begin with 20 random proposals: a search with no
+more samples than that is a random one, and in one with few samples most of the top 5 are such proposals. A pool on
+which a teacher was chosen contains the first cells of the random searches with the pool's own seed; other seeds are new
+to the teacher."""
 _TABLE_1 = (
     "Final top 5: the mean of their mature performance, and the best of them, in %, with standard errors over seeds; "
-    "differences to P with the same seed in percentage points with 95% intervals, and p of the first of them. Ranks: "
-    "Spearman of score and mature performance over a search's cells; random searches with one seed have the same cells "
-    "whatever their score, so there it compares the scores as predictors, over training seeds."
+    "differences from P with the same seed, in percentage points with 95% intervals, and p for the first of these. "
+    "Ranks: Spearman correlation of score and mature performance over a search's cells; random searches with the same "
+    "seed have the same cells whatever their score, so there it compares the scores as predictors, over training seeds."
 )
 _TABLE_2 = (
-    "Cost of one search; seconds are those of the median evaluation, with its RDMs, times the samples. To P's end: the "
-    "examples after which the mean curve stays where P alone ends or above, and how many of the searches end there. "
-    "The teacher's own training comes on top."
+    "Cost of one search; seconds are those of the median evaluation, including its RDMs, times the number of samples. "
+    "To P's end: the examples after which the mean curve stays at or above where P alone ends, and how many of the "
+    "searches end there. The teacher's own training comes on top."
 )
 
 
@@ -69,19 +70,19 @@ def efficiency_section(path: Path, folder: Path, page: Path) -> tuple[str, str]:
 
 def answer(found: Results, rows: Sequence[Row]) -> str:
     """In words: what each goal gains over P, for all searchers together; a verdict on the one that was named before."""
-    lines = ["Does the search find better cells at the same cost than one by P alone?", ""]
+    lines = ["At the same cost, does the search find better cells than one by P alone?", ""]
     for place, goal in enumerate(found.goals):
         mine = [row for row in rows if row["goal"] == place and row["top gain"] is not None]
         if not mine:
             continue
         whole = mine[-1]  # all searchers, or the only one
         plain = next(row for row in rows if (row["searcher"], row["goal"]) == (whole["searcher"], found.base))
-        there = "at no time" if whole["reached"] is None else f"after {whole['reached']:,.0f}"
+        there = "never stays" if whole["reached"] is None else f"stays, from {whole['reached']:,.0f} examples on,"
         p = "" if whole["top p"] is None else f", p {whole['top p']:.2f}"
         lines.append(
             f"- {label(goal)}: {_verdict(found, whole)}{_gain(whole, 'top')} points{p} ({whole['searcher']}, "
-            f"{whole['seeds']} seeds). It stays where P alone ends (after {plain['examples']:,} examples) or above "
-            f"{there}."
+            f"{whole['seeds']} seeds). It {there} at or above where P alone ends (after {plain['examples']:,} "
+            "examples)."
         )
     return "\n".join(lines)
 
@@ -99,11 +100,11 @@ def _above(row: Row) -> bool:
 
 def _verdict(found: Results, row: Row) -> str:
     if not _named(found, row):
-        return "not named before, "
+        return "not named beforehand, "
     if row["seeds"] < _LEAST_SEEDS:
         return f"no verdict below {_LEAST_SEEDS} seeds, "
     harm = row["top high"] < 0 and row["top p"] <= _LEVEL
-    return "yes, " if _above(row) else "no, harm, " if harm else "not shown, "
+    return "yes, " if _above(row) else "no, harm, " if harm else "not established, "
 
 
 def table_1(found: Results) -> Columns:
@@ -118,12 +119,12 @@ def table_1(found: Results) -> Columns:
         ("seeds", "{seeds}"),
         ("top 5", lambda row: _mean(row, "top")),
         ("best of them", lambda row: _mean(row, "best")),
-        ("difference to P", top),
+        ("difference from P", top),
         ("p", lambda row: "" if row["top p"] is None else f"{row['top p']:.2f}"),
         ("of the best", lambda row: _gain(row, "best")),
         ("of the area", lambda row: _gain(row, "area")),
         ("ranks", lambda row: _mean(row, "rank", 1)),
-        ("difference to P", lambda row: _gain(row, "rank", 1)),
+        ("difference from P", lambda row: _gain(row, "rank", 1)),
     )
 
 

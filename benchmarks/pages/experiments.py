@@ -25,27 +25,28 @@ from ..validity.free_predictors import KIND as PREDICTORS
 
 TRAINING = "training"
 _METHOD = """\
-Every member of a pool is trained for a little while and looked at several times. P is its accuracy on the validation
-images, TG how similar its layers' RDMs are to a teacher's, mature performance how good it becomes. A predictor is
-good when it ranks the members as mature performance does (Spearman). Gains are over the better of P and chance:
-where P ranks the members backwards, any noise that is added to it gains, and that is no knowledge of a teacher's;
-the teacher "noise" shows what chance gives. Intervals hold 95% of resamples of the architectures, the same resamples
-for P and P + alpha TG. "Held out" means that alpha, and whatever else is open, was chosen on a random half of the
-pool and tested on the other half, both ways; the mean of both is shown. Of many rows some lie above zero by chance:
-the row of "any" teacher and rule, chosen on the other half as well, is the one to go by. All members begin with the
-same seed of weights and batches, whose luck they share and no interval holds."""
+Every member of a pool is trained for a short while and evaluated several times along the way. P is its accuracy on
+the validation images, TG is how similar its layers' RDMs are to a teacher's, and mature performance is how good it
+becomes. A predictor is good if it ranks the members as mature performance does (Spearman). Gains are over the better
+of P and chance: where P ranks the members backwards, adding any noise to it is a gain, which owes nothing to what a
+teacher knows; the teacher "noise" shows what chance gives. Intervals contain 95% of resamples of the architectures,
+the same resamples for P and P + alpha TG. "Held out" means that alpha, and whatever else is open, was chosen on a
+random half of the pool and tested on the other half, both ways; the mean of the two is shown. Among many rows, some
+lie above zero by chance: the row to go by is that of "any" teacher and rule, which are chosen on the other half as
+well. All members begin with the same seed for weights and batches; they share its luck, which no interval covers."""
 
 _TRAINED = (
-    "Accuracy in % on images that they were not trained on. Seconds of the training, on the device named with them."
+    "Accuracy in % on images that the networks were not trained on. Seconds are those of the training, on the device "
+    "named beside them."
 )
 _FREE = (
-    "Spearman with accuracy on NAS-Bench-201; intervals over cells, none where all cells were taken. Many of the "
-    "table's 15,625 cells are the same network with other dead edges; different networks: each of 9,445 once. "
-    "Networks are built without dead edges here."
+    "Spearman correlation with accuracy on NAS-Bench-201; intervals are over cells, and there are none where all cells "
+    "were taken. Many of the table's 15,625 cells are the same network with different dead edges; different networks: "
+    "each of the 9,445 counted once. Networks are built without dead edges here."
 )
 _COVERAGE = """\
-Pools drawn from a known population, in which TG adds nothing or .1 to what is free and P: how often the 95% interval
-holds the true gain of what is learned from a pool of this size."""
+For pools drawn from a known population, in which TG adds either nothing or .1 to what is free and P: how often the
+95% interval contains the true gain of what is learned from a pool of this size."""
 _TRAININGS: Columns = (
     ("name", "{name}"),
     ("network", "{network}"),

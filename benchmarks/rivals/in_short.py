@@ -14,10 +14,10 @@ from .search_page import difference
 
 _CHANCE = 0.025  # of intervals that hold 95%, so many lie above a true zero
 _NOTE = """\
-Spearman with mature performance. Free: what an untrained network tells (parameters, multiply-adds, depth, NASWOT,
-synflow, jacob_cov, grad_norm, SNIP), weighted together. Gains are held out: teacher and weights are chosen on other
-members. "3 of 6" counts the checkpoints at which the 95% interval lies above zero, "harm" those at which it lies
-below."""
+Size, free and P: Spearman correlation with mature performance. Free: what an untrained network tells (parameters,
+multiply-adds, depth, NASWOT, synflow, jacob_cov, grad_norm, SNIP), combined with learned weights. Gains are held out:
+teacher and weights are chosen on other members. "3 of 6" counts the checkpoints at which the 95% interval lies above
+zero, "harm" those at which it lies below."""
 
 
 def in_short(rivals: Sequence[Rivals], searches: Sequence[Mapping[str, Any]]) -> str:
@@ -32,9 +32,9 @@ def _sentences(rivals: Sequence[Rivals], searches: Sequence[Mapping[str, Any]]) 
     harm = sum(int(_below(found, "free + P", ANY).sum()) for found in rivals)
     known = sum(int(_above(found, "free", P).sum()) for found in rivals)
     lines = [
-        f"- A teacher adds to P in {added['P']} of {cases} cases (a case is a table, some of its members and a "
-        f"checkpoint), to size in {added['size']}, to all that is free in {added['free']}, and to all that is free and "
-        f"P in {added['free + P']}, where it does harm in {harm}. P adds to what is free in {known}. Chance alone "
+        f"- A teacher adds to P in {added['P']} of {cases} cases (a case is one table, one group of its members and "
+        f"one checkpoint), to size in {added['size']}, to all that is free in {added['free']}, and to all that is free "
+        f"and P in {added['free + P']}, where it does harm in {harm}. P adds to what is free in {known}. Chance alone "
         f"would give {_CHANCE * cases:.1f}."
     ]
     if rates := [(question, rate) for question in QUESTIONS if (rate := _noise(rivals, question)) is not None]:

@@ -20,26 +20,27 @@ if TYPE_CHECKING:
 _RULE = "deepest"
 _CHANGES = {f"{CHANGE}{rule}" for rule in ("paper", _RULE)}
 _CAPTIONS = {
-    "predictors": "Spearman with mature performance against training examples: what is free, P, and TG of the teacher "
-    "whose deepest-layer rule is best on average over the checkpoints.",
-    "gains": "Held-out gain of a learned combination when TG is added, the teacher chosen on other members as well; "
+    "predictors": "Spearman correlation with mature performance against training examples: what is free, P, and TG of "
+    "the teacher whose deepest-layer rule is best on average over the checkpoints.",
+    "gains": "Held-out gain when TG is added to a learned combination, with the teacher, too, chosen on other members; "
     "95% intervals over members and seeds.",
     "given": "Partial correlation of TG (the candidate's deepest layer against the teacher's deep stages) with mature "
     "performance given size, at the last checkpoint, with 95% intervals: brains beside networks, labels and pixels.",
 }
 _METHOD = f"""\
-Members of a pool are trained with several seeds and looked at several times. What is free: the predictors of an
-untrained network (parameters, multiply-adds, depth, NASWOT, synflow, jacob_cov, grad_norm, SNIP). RMI-NAS and DisWOT
-compare a network with a trained one on one batch; the first trains it on that batch for 150 steps. A combination is a
-ridge regression of the ranks of mature performance on the ranks of its predictors; weights, penalty and, in the row
-"any", the teacher are chosen on other members (five folds, ten divisions). Of a teacher a combination has four numbers:
-the similarity of its deep stages to the best layer and to the deepest one, how the latter changed since the network was
-untrained, and the deepest layer's resemblance to the pixels. Intervals hold over members (drawn with replacement) and
-seeds (left out in turn); `tgsage bench gains` measures their coverage. Random: drawn from the whole space. Best tenth:
-from the published table's best 10%. Equal size: of three narrow bands of size, all values ranked within a band.
-Precision: the share of the best {100 * TOP:.0f}% among as many chosen. Regret: how far the {CHOSEN} chosen lie below
-the {CHOSEN} best on average, in points of accuracy. Gains are over
-the better of the other combination and chance; of many rows some lie above zero by chance."""
+The members of a pool are trained with several seeds and evaluated several times along the way. What is free: the
+predictors of an untrained network (parameters, multiply-adds, depth, NASWOT, synflow, jacob_cov, grad_norm, SNIP).
+RMI-NAS and DisWOT compare a network with a trained one on a single batch; RMI-NAS trains the network on that batch for
+150 steps. A combination is a ridge regression of the ranks of mature performance on the ranks of its predictors;
+weights, penalty and, in the row "any", the teacher are chosen on other members (five folds, ten divisions). From a
+teacher, a combination takes four numbers: the similarity of the teacher's deep stages to the network's best layer and
+to its deepest one, how the latter has changed since the network was untrained, and the deepest layer's resemblance to
+the pixels. Intervals are over members (drawn with replacement) and seeds (left out in turn); `tgsage bench gains`
+measures their coverage. Random: drawn from the whole space. Best tenth: from the published table's best 10%. Equal
+size: from three narrow bands of size, with all values ranked within a band. Precision: when as many members are chosen
+as make up the best {100 * TOP:.0f}%, the share of those best among them. Regret: how far the {CHOSEN} chosen lie below
+the {CHOSEN} best on average, in points of accuracy. Gains are over the better of chance and the combination without the
+addition; among many rows, some lie above zero by chance."""
 
 
 def rivals_section(path: Path, found: Rivals, more: Mapping[str, Any], folder: Path, page: Path) -> tuple[str, str]:
@@ -86,18 +87,19 @@ def answer(found: Rivals) -> str:
         counts = ", ".join(map(str, found.about["populations"][name]))
         to = {question: _where(found, name, question, ANY) for question in QUESTIONS}
         regret = {one: float(last["regret"].sel(predictor=one)) for one in (SIZE, P)}
-        sized = "" if banded else f"to size {to['size']}; "
+        sized = "" if banded else f"to size: {to['size']}; "
         words = [
             f"- **{name}** ({counts} members{', three bands' if banded else ''}):",
-            "" if banded else f"size alone ranks them with {_value(last, SIZE)},",
-            f"all that is free {'ranks them ' if banded else ''}with {_value(last, FREE_LEARNED)}, P {where} with",
+            "" if banded else f"size alone ranks them with a correlation of {_value(last, SIZE)},",
+            f"all that is free {'ranks them with a correlation of' if banded else 'with'}",
+            f"{_value(last, FREE_LEARNED)}, P {where} with",
             f"{_value(last, P)}." if banded else f"{_value(last, P)}, free and P with {_value(last, BOTH_LEARNED)}.",
-            f"P adds to what is free {_where(found, name, 'free', P)}.",
-            f"TG adds {sized}to P {to['P']}; to all that is free and P",
-            f"{to['free + P']}; beside labels and pixels as teachers, too, {to['free + P + rivals']}.",
+            f"P adds to what is free: {_where(found, name, 'free', P)}.",
+            f"TG adds {sized}to P: {to['P']}; to all that is free and P:",
+            f"{to['free + P']}; to these plus labels and pixels as teachers: {to['free + P + rivals']}.",
             ""
             if banded
-            else f"The {CHOSEN} chosen lie {regret[SIZE]:.2f} points below the best by size, {regret[P]:.2f} by P.",
+            else f"The {CHOSEN} chosen by size lie {regret[SIZE]:.2f} points below the best; by P, {regret[P]:.2f}.",
         ]
         lines.append(" ".join(filter(None, words)))
     lines += [_fixed(found, name) for name in _names(found, "population")]
@@ -106,10 +108,10 @@ def answer(found: Rivals) -> str:
         lines.append(f"- Too few members so far: {', '.join(f'{name} ({n})' for name, n in few.items())}.")
     lines += _rival_rules(found) + _pixels(found)
     if len(found.about["seeds"]) < 2:
-        lines.append("- Only one seed so far: its luck, which all of its networks share, is in no interval.")
+        lines.append("- Only one seed so far: no interval covers its luck, which all of its networks share.")
     lines.append(
-        "\nSpearman correlations with mature performance; what TG adds is held out, teacher and weights chosen on "
-        'other members; "nowhere": at no checkpoint does the 95% interval lie above zero.'
+        "\nThe correlations are Spearman's, with mature performance; what TG adds is held out, with teacher and "
+        'weights chosen on other members; "nowhere": the 95% interval lies above zero at no checkpoint.'
     )
     return "\n".join(lines)
 
@@ -131,11 +133,11 @@ def _fixed(found: Rivals, population: str) -> str:
     spread = ""
     if noise:
         given = found.given["r"].sel(population=population, given="size", predictor=noise)
-        spread = f"; given size alone noise correlates with {float(given.min()):.2f} to {float(given.max()):.2f}"
+        spread = f"; given size alone, noise has correlations of {float(given.min()):.2f} to {float(given.max()):.2f}"
     return (
-        f"- One teacher fixed, {population}: added to free, P, labels and pixels the interval lies above zero for "
-        f"{'; '.join(words) or 'none'}. Noise, random RDMs that know nothing, lies above zero in so many of {rows} "
-        f"rows: {chance}{spread}."
+        f"- One teacher fixed (members: {population}): when it is added to free, P, labels and pixels, the interval "
+        f"lies above zero for {'; '.join(words) or 'none'}. Noise (random RDMs, which know nothing) lies above zero in "
+        f"this many of {rows} rows: {chance}{spread}."
     )
 
 
@@ -150,12 +152,12 @@ def _rival_rules(found: Rivals) -> list[str]:
         given = found.given.sel(population=name, given="size").isel(checkpoint=0)
         words = [
             f"{rule} {_value(alone, rule)} (given size {interval_text(given.sel(predictor=rule), 'r')}; it adds to all "
-            f"that is free {_where(found, name, 'free', rule)})"
+            f"that is free: {_where(found, name, 'free', rule)})"
             for rule in rules
         ]
         each.append(f"{name}: {', '.join(words)}")
     network = found.about["rivals"]["network"]
-    return [f"- Rules of others that also have a teacher ({network}) and one batch, no training: {'; '.join(each)}."]
+    return [f"- Others' rules that also use a teacher ({network}), with one batch, no training: {'; '.join(each)}."]
 
 
 def _rivals(found: Rivals) -> list[str]:

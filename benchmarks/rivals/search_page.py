@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _DASHES = ("-", "--", "-.")  # equal lines lie on each other
 _CAPTION = (
     "Mature performance of the top 5 against the examples that a search has trained on; means over seeds with one "
-    "standard error; dotted: where P ends. Lines without training are level."
+    "standard error; dotted: where P ends. The lines of searches without training are level."
 )
 
 
@@ -27,12 +27,15 @@ def search_section(path: Path, found: Mapping[str, Any], folder: Path) -> str:
     picture = folder / f"{path.stem}.png"
     save_figure(search_figure(found), picture)
     about, plan = found["about"], found["about"]["plan"]
+    name, by = about["teacher"]["name"], f"by {about['teacher']['by']}"
+    teacher = name if name.endswith(by) else f"{name}, {by}"
     kinds = "\n".join(f"- {name}: {what}" for name, what in OBJECTIVES.items())
     details = (
         f"Each search draws {plan['proposals']} random networks and trains {plan['samples']} of them on "
-        f"{plan['examples']:,} examples. Weights were learned on {about['members']} members of a pool, which are never "
-        f"proposed, at {about['learned at seeds']} other training seed(s), whose mature performance is published; "
-        f"teacher: {about['teacher']['name']}, by {about['teacher']['by']}; alpha {about['alpha']:g}.\n\n{kinds}"
+        f"{plan['examples']:,} examples each. Weights were learned on {about['members']} members of a pool, trained "
+        f"with {about['learned at seeds']} other seed(s), whose mature performance is published and which are never "
+        f"proposed; teacher: {teacher}; alpha {about['alpha']:g}."
+        f"\n\n{kinds}"
     )
     return "\n\n".join(
         [
@@ -60,9 +63,9 @@ def answer(found: Mapping[str, Any]) -> str:
     lines = [f"P ends at {_mean(rows[P], 'top')} after {end:,} examples ({rows[P]['regret']:.2f} points of regret)."]
     for name, said in words.items():
         row = rows[name]
-        there = "at no time" if row["to P"] is None else f"after {row['to P']:,} examples"
+        there = "never reached" if row["to P"] is None else f"reached after {row['to P']:,} examples"
         more = "" if name in (FREE, SIZE, SUMMED) else f", {difference(row['over free'])} over what is free"
-        lines.append(f"- {said}: {_mean(row, 'top')}, {difference(row['over P'])} over P{more}; at P's end {there}.")
+        lines.append(f"- {said}: {_mean(row, 'top')}, {difference(row['over P'])} over P{more}; P's end {there}.")
     return "\n".join(lines)
 
 
@@ -83,10 +86,11 @@ def difference(values: "list[float] | None") -> str:
 def notes(found: Mapping[str, Any]) -> list[str]:
     """What the table's columns are."""
     return [
-        f"Accuracy in % of the final top 5, mean and best, means over {len(found['searches'])} seeds with standard "
-        "errors; regret to the best network of the table; differences with the same seed and their 95% intervals.",
-        "To P: examples after which the mean curve stays where P ends. Alone, shared: examples with the teacher's own "
-        f"training, by one search or by {SEARCHES} that share it; what the pool cost is not counted.",
+        f"Accuracy in % of the final top 5, their mean and the best of them: means over {len(found['searches'])} seeds "
+        "with standard errors; regret relative to the best network of the table; differences between searches with the "
+        "same seed, and their 95% intervals.",
+        "To P: examples after which the mean curve stays where P ends, or above. Alone, shared: examples including the "
+        f"teacher's own training, for one search or for {SEARCHES} that share it; the cost of the pool is not counted.",
     ]
 
 

@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _CAPTIONS = {
-    "predictors": "Rank correlation with mature performance against training examples, of P, -loss, and every teacher.",
+    "predictors": "Rank correlation with mature performance against training examples: P, -loss, and every teacher.",
     "alphas": "Gain of P + alpha TG over the better of P and chance, with 95% intervals over architectures.",
     "teachers": "Held-out gain of every teacher: rule and alpha chosen on one half of the pool, tested on the other.",
-    "scatter": "Each point an architecture: mature performance against P and against P + alpha TG.",
+    "scatter": "Each point is an architecture: mature performance against P and against P + alpha TG.",
 }
 _RULES = (
     "For every rule: how many of the teachers have a held-out gain whose interval lies above / below zero, and the "
@@ -55,9 +55,9 @@ def teachers_section(path: Path, found: Comparison, more: dict[str, Any], folder
         "### Held out\n\nGain with its 95% interval, rule and alpha chosen on the other half.",
         _held_out(found),
         f"### Rules\n\n{_RULES}\n\n{_rules(found)}",
-        "### What was chosen\n\nLayers count from 1; weights are of P and of every target.",
+        "### What was chosen\n\nLayers are counted from 1; weights are those of P and of every target.",
         _chosen(found),
-        f"### Single targets\n\nSpearman of each target alone, its most similar layer.\n\n{_targets(found)}",
+        f"### Single targets\n\nSpearman of each target alone, with its most similar layer.\n\n{_targets(found)}",
     )
     return "\n\n".join(short), "\n\n".join(long)
 
@@ -70,9 +70,9 @@ def answer(found: Comparison) -> str:
     for checkpoint in held["checkpoint"].values:
         one = overall.sel(checkpoint=checkpoint)
         unknown = (
-            "no verdict, since P ranks no better than chance in some half and this file has no interval of that gain"
+            "no verdict, as P ranks no better than chance in some half and this file has no interval for that gain"
         )
-        known = "yes" if one["low"] > 0 else "no, harm" if one["high"] < 0 else "not shown"
+        known = "yes" if one["low"] > 0 else "no, harm" if one["high"] < 0 else "not established"
         verdict = unknown if np.isnan(one["low"]) else known
         lines.append(f"- after {int(checkpoint):,} examples: {verdict}. {_sentence(one)}")
     sure = _named(held.sel(rule=ANY), lambda one: one["low"] > 0)
@@ -80,18 +80,18 @@ def answer(found: Comparison) -> str:
     alpha = float(found.table["alpha"].values[-1])
     head = (
         "Does P + alpha TG rank unseen architectures better than P at the same checkpoint, and better than chance, "
-        "with teacher, rule and alpha chosen on others?"
+        "with teacher, rule and alpha chosen on other architectures?"
     )
     tail = [
-        f"One teacher fixed, rule and alpha chosen: the interval lies above zero for {sure or 'none'}.",
-        f'By the rule "{found.table["rule"].values[0]}" at alpha {alpha:g} TG does harm with {harmful or "none"}.',
+        f"With one teacher fixed, and rule and alpha chosen, the interval lies above zero for {sure or 'none'}.",
+        f'By the rule "{found.table["rule"].values[0]}" at alpha {alpha:g}, TG does harm with {harmful or "none"}.',
     ]
     return "\n".join([head, "", *lines, "", *tail])
 
 
 def _sentence(one: "xarray.Dataset") -> str:
     p, score = float(one["p"]), float(one["score"])
-    return f"Spearman {p:.2f} to {score:.2f}, gain {_interval(one)}"
+    return f"Spearman from {p:.2f} to {score:.2f}, gain {_interval(one)}"
 
 
 def _named(data: "xarray.Dataset", wanted: Callable[["xarray.Dataset"], Any]) -> str:
@@ -115,7 +115,7 @@ def _settings(found: Comparison, more: dict[str, Any], path: Path, page: Path) -
         f"- numbers: `{os.path.relpath(path, page.parent)}`",
         f"- command: `{more['command']}`" if "command" in more else "",
         f"- pool: `{pool['command']}`" if "command" in pool else "",
-        f"- members: {about['members']} ({about['left_out']} left out, which have no RDM)",
+        f"- members: {about['members']} ({about['left_out']} left out, as they have no RDM)",
         f"- mature performance: {mature}",
         f"- training: {pool.get('train', '-')} images, recipe {recipe}, seed {pool.get('seed', '-')}; P on "
         f"{pool.get('valid', '-')} validation images; {about['seconds']:.0f} s for the median member",

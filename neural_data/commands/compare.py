@@ -19,34 +19,34 @@ def compare(
         list[str] | None,
         typer.Argument(
             metavar="MODEL...",
-            help="Any that tgsage score takes: names, FILE.py:FACTORY, files of features or RDMs; "
+            help="Any model that tgsage score takes: names, FILE.py:FACTORY, files of features or RDMs; also "
             "category:COLUMN[,COLUMN] of the stimuli; @FILE lists more.",
             show_default=False,
         ),
     ] = None,
     teacher: Annotated[
-        list[str] | None, typer.Option(help="As of tgsage score; repeat it.", show_default="simulated")
+        list[str] | None, typer.Option(help="As for tgsage score; may be repeated.", show_default="simulated")
     ] = None,
     models_file: Annotated[
         list[Path] | None,
         typer.Option(
             "--models",
-            help="A file with a model on every line, and name=, weights=, layers=a,b or weighted=nnls after it where "
-            "wanted.",
+            help="A file with one model per line, optionally followed by name=, weights=, layers=a,b or weighted=nnls.",
         ),
     ] = None,
     weights: Annotated[
         list[str] | None,
         typer.Option(
-            help="Weights for the one MODEL: files, or a quoted glob ('epoch_*.pt'); each is a model, in natural order."
+            help="Weights for a single MODEL: files, or a quoted glob ('epoch_*.pt'); each counts as a model, in "
+            "natural order."
         ),
     ] = None,
     weighted: Annotated[
         str,
         typer.Option(
-            help="Combine a model's layers with weights that are fitted on other stimuli, in place of choosing one: "
-            "nnls (none negative), ridge:PENALTY, or ridge with a penalty chosen by nested crossvalidation; "
-            "features-nnls and features-ridge weigh its features (at most 50 principal components of them). For some "
+            help="Combine a model's layers with weights fitted on other stimuli, instead of choosing one layer: "
+            "nnls (no negative weights), ridge:PENALTY, or ridge with a penalty chosen by nested cross-validation; "
+            "features-nnls and features-ridge weight its features (at most 50 principal components of them). For some "
             "models only: weighted= in a file of models.",
             show_default="choose a layer",
         ),
@@ -57,28 +57,31 @@ def compare(
     subjects: Annotated[
         str,
         typer.Option(
-            help='Column of a recording that names subjects, for --over; "targets" where the targets are its subjects.'
+            help='Column of a recording that names subjects, for --over; "targets" if the targets are its subjects.'
         ),
     ] = "animal",
     beyond: Annotated[
         list[str] | None,
         typer.Option(
-            help="Also say what each model explains beyond this one (pixels, say): partial similarity and shares of "
+            help="Also show what each model explains beyond this one (pixels, say): partial similarity and shares of "
             "variance; repeat it for several at once."
         ),
     ] = None,
     correction: Annotated[
-        str, typer.Option(help="For the number of tests: fdr (Benjamini-Hochberg), holm or max (family-wise), or none.")
+        str,
+        typer.Option(
+            help="Correction for the number of tests: fdr (Benjamini-Hochberg), holm or max (family-wise), or none."
+        ),
     ] = "fdr",
     layers: Annotated[
         list[str] | None,
         typer.Option(
-            help='Layers among which other stimuli choose: names, globs or "auto"; repeat it, or separate with commas.'
+            help='Layers to choose from, on other stimuli: names, globs or "auto"; may be repeated or comma-separated.'
         ),
     ] = None,
     by: By = None,
     target: Annotated[
-        list[str] | None, typer.Option(help="Compare with this target only; repeat it.", show_default="all")
+        list[str] | None, typer.Option(help="Compare with this target only; may be repeated.", show_default="all")
     ] = None,
     level: Level = None,
     scale: Scale = None,
@@ -95,12 +98,15 @@ def compare(
     bootstrap: Annotated[int, typer.Option(help="Resamples behind intervals and tests.", min=1)] = 1000,
     halvings: Annotated[int, typer.Option(help="Random halvings behind the choice of layers.", min=1)] = 100,
     groups: Annotated[
-        str | None, typer.Option(help="Column of the stimuli whose groups are resampled, and halved, together.")
+        str | None, typer.Option(help="Column of the stimuli whose groups stay together in resamples and halves.")
     ] = None,
     window: Window = None,
     missing: Annotated[
         str | None,
-        typer.Option(help="Neuroids that lack a response to some stimulus: raise, or drop.", show_default="raise"),
+        typer.Option(
+            help="What to do with neuroids that lack a response to some stimulus: raise (an error), or drop (them).",
+            show_default="raise",
+        ),
     ] = None,
     splits: Splits = None,
     where: Where = None,
@@ -111,7 +117,7 @@ def compare(
     labels: Annotated[
         str | None,
         typer.Option(
-            help="Names of the rows of files of features: a file of them, or order for the order of the stimuli.",
+            help='Names of the rows of files of features: a file of names, or "order" for the order of the stimuli.',
             show_default="those in the file",
         ),
     ] = None,
@@ -124,7 +130,7 @@ def compare(
         typer.Option(help="Images per forward pass.", min=1, show_default="64, on CPUs fewer of large images"),
     ] = None,
     loaders: Loaders = 1,
-    device: Annotated[str | None, typer.Option(help='Where models run, such as "cuda:0".')] = None,
+    device: Annotated[str | None, typer.Option(help='Device that models run on, such as "cuda:0".')] = None,
     cache: CacheFolder = None,
     cache_gb: CacheSize = None,
     json: Json = None,
@@ -147,12 +153,12 @@ def compare(
         Path | None, typer.Option(help="Also write a page (.html) with tables and pictures.", callback=web_page)
     ] = None,
 ) -> None:
-    """Compare models: which is most like which brain region (or teacher), and how sure is that.
+    """Compare models: which is most like which brain region (or teacher), and how certain is that?
 
-    Each model is compared at the layer that other stimuli choose, so that more layers are no advantage, and tested
-    against every other one, zero and the ceiling. Layers of models that were shown the same images before come from a
-    cache; an interrupted run goes on with the same command. A model that fails is a row with the reason; the exit code
-    is then 1, and 0 where all models were compared.
+    Each model is compared at the layer that is chosen on other stimuli, so that having more layers is no advantage, and
+    is tested against every other model, zero and the ceiling. Layers of models that were shown the same images before
+    come from a cache; the same command continues an interrupted run. A model that fails gets a row with the reason; the
+    exit code is then 1, and it is 0 if all models were compared.
     """
     import shlex
     import sys

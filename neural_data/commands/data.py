@@ -114,7 +114,7 @@ def describe(
 
 @data.command()
 def fetch(
-    name: Annotated[str, typer.Argument(help="A name of: tgsage data list")],
+    name: Annotated[str, typer.Argument(help="A name from: tgsage data list")],
     data_dir: DataDir = None,
     json: Json = None,
 ) -> None:
@@ -142,7 +142,7 @@ def fetch(
 @data.command()
 @takes_layout
 def convert(
-    source: Annotated[str, typer.Argument(metavar="IN", help="A name of: tgsage data list, or a file.")],
+    source: Annotated[str, typer.Argument(metavar="IN", help="A name from: tgsage data list, or a file.")],
     out: Annotated[Path, typer.Argument(metavar="OUT", help="The netCDF file to write.", callback=writable)],
     where: Where = None,
     layout: Layout = GUESSED,

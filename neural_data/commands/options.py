@@ -27,8 +27,8 @@ Level = Annotated[
     typer.Option(
         "--level",
         "--target-by",
-        help="Targets of a recording: subregion, region, paper, or any column of neuroids: animal, arr, depth:5 "
-        "(groups of equal size), depth:0,500,1000 (edges), region+arr (both).",
+        help="How a recording is divided into targets: subregion, region, paper, or any column of neuroids, such as "
+        "animal, arr, depth:5 (groups of equal size), depth:0,500,1000 (edges) or region+arr (both).",
         show_default=RegionSettings.level,
     ),
 ]
@@ -57,8 +57,8 @@ Window = Annotated[
 Where = Annotated[
     list[str] | None,
     typer.Option(
-        help="Only what meets this condition on a column of neuroids, presentations or images (quote < and >): "
-        "variation=6, region=V4,IT, object_name=!car, 'reliability>.4'; repeat it for several.",
+        help="Use only what meets this condition on a column of neuroids, presentations or images (quote < and >): "
+        "variation=6, region=V4,IT, object_name=!car, 'reliability>.4'; repeat it for several conditions.",
         show_default="everything",
     ),
 ]
@@ -70,15 +70,15 @@ def _of_layout(text: str, default: str | bool = "guessed by name") -> Any:
 
 _LAYOUT = {
     "part": _of_layout(
-        "Part of a file that holds several: a netCDF group; a sheet; trials, averaged or binned (HvM).", False
+        "Which part of a file that holds several: a netCDF group; a sheet; trials, averaged or binned (HvM).", False
     ),
     "responses": _of_layout("Variable, or column of values, that holds the responses."),
-    "stimulus_ids": _of_layout("Column, variable or file that names what was shown; order numbers it."),
+    "stimulus_ids": _of_layout('Column, variable or file that names what was shown; "order" numbers it.'),
     "neuroid_ids": _of_layout(
-        "Column or variable that names neuroids; of a table with one column for each, these (unit*)."
+        "Column or variable that names neuroids; for a table with one column per neuroid, these columns (unit*)."
     ),
     "repetition": _of_layout("Column or variable that numbers repeats or trials."),
-    "region": _of_layout("Column or variable that names regions, or the region of all."),
+    "region": _of_layout("Column or variable that names regions, or the one region of all neuroids."),
     "dims": _of_layout("Axes of an array of responses, such as stimulus,repetition,neuroid.", "by the names"),
 }
 
@@ -110,9 +110,9 @@ CacheFolder = Annotated[
 CacheSize = Annotated[
     float | None,
     typer.Option(
-        help="Gigabytes to keep there; what has not been used for longest goes first. 0: keep nothing.",
+        help="Gigabytes to keep there; what has gone unused the longest is removed first. 0: keep nothing.",
         min=0,
-        show_default="$TGSAGE_CACHE_GB, then 10",
+        show_default="$TGSAGE_CACHE_GB, else 10",
     ),
 ]
 

@@ -19,14 +19,14 @@ OverTime = Annotated[
     bool,
     typer.Option(
         "--over-time",
-        help="In every time bin of a recording: similarity with ceiling, clusters, onset and peak. --window is then "
-        "where the windows lie.",
+        help="For every time bin of a recording: similarity with ceiling, clusters, onset and peak. --window then "
+        "says where the windows lie.",
     ),
 ]
 Bins = Annotated[
     tuple[float, float] | None,
     typer.Option(
-        help="With --over-time: width and step of the windows in ms, whole bins of the recording.",
+        help="With --over-time: width and step of the windows in ms, made of whole bins of the recording.",
         show_default="its bins",
     ),
 ]

@@ -38,22 +38,22 @@ def score(
         typer.Argument(
             help="efficientnet_lite0, efficientnet_lite1, pixels, timm:NAME, hf:ORG/NAME, open_clip:ARCH/WEIGHTS, "
             "torchvision:NAME or torchvision:NAME@WEIGHTS, or FILE.py:FACTORY; NAME@untrained for random weights, "
-            "NAME@FILE for those of a file. Or a file of features or RDMs by layer: .npz, .npy, HDF5, a table, a "
-            "folder of thingsvision."
+            "NAME@FILE for weights from a file. Or a file of features or RDMs by layer: .npz, .npy, HDF5, a table, or "
+            "a folder from thingsvision."
         ),
     ],
     teacher: Annotated[
         str,
         typer.Option(
             help="A recording or published RDMs (see: tgsage data list), a file of these, a teacher file, or a model "
-            "whose layers over --stimuli are the targets; a name of several is taken in this order."
+            "whose layers over --stimuli are the targets; a name that fits several is taken in this order."
         ),
     ] = "simulated",
     behavior: Annotated[
         str | None,
         typer.Option(
-            help="Instead of a teacher: choices of people or animals, with which the model's are compared: cifar10h, "
-            "rajalingham2018, or a file of trials (CSV, Parquet, Excel, netCDF of Brain-Score). The model chooses by a "
+            help="Instead of a teacher: choices of people or animals to compare the model's with: cifar10h, "
+            "rajalingham2018, or a file of trials (CSV, Parquet, Excel, Brain-Score's netCDF). The model chooses by a "
             "logistic readout of its last features (or of --layers), fitted on other images.",
             show_default="none",
         ),
@@ -61,29 +61,33 @@ def score(
     column: Annotated[
         list[str] | None,
         typer.Option(
-            help="Of a file of trials: ROLE=COLUMN with role stimulus, choice, truth, distractor, subject; repeat it.",
+            help="For a file of trials: ROLE=COLUMN, where ROLE is stimulus, choice, truth, distractor or subject; may "
+            "be repeated.",
             show_default="by their names",
         ),
     ] = None,
     most_stimuli: Annotated[
-        int, typer.Option(help="With --behavior: at most so many images, drawn by the seed; 0 = all.", min=0)
+        int, typer.Option(help="With --behavior: at most this many images, drawn by the seed; 0 = all.", min=0)
     ] = 2000,
     layers: Annotated[
         list[str] | None,
-        typer.Option(help='Names, globs ("layer*.1") or "auto" (the stages); repeat it, or separate with commas.'),
+        typer.Option(help='Names, globs ("layer*.1") or "auto" (the stages); may be repeated or comma-separated.'),
     ] = None,
     by: By = None,
     target: Annotated[
         list[str] | None,
-        typer.Option(help="Compare with this target (of a model: layer) only; repeat it.", show_default="all"),
+        typer.Option(
+            help="Compare with this target only (if the teacher is a model: this layer); may be repeated.",
+            show_default="all",
+        ),
     ] = None,
     similarity: Annotated[
         str,
         typer.Option(
-            help="rdm compares RDMs. Of features: cka, cka-unbiased, cka-rbf, cka-rbf-unbiased, svcca, pwcca, "
-            "procrustes, ridge (the target predicted from the layer); by a column, features are averaged over it. "
-            "As rdm with that method, without making RDMs, for thousands of stimuli: rsa-pearson, rsa-cosine, "
-            "rsa-pearson-whitened, rsa-cosine-whitened."
+            help="rdm compares RDMs. For features: cka, cka-unbiased, cka-rbf, cka-rbf-unbiased, svcca, pwcca, "
+            "procrustes, ridge (predicts the target from the layer); with --by a column, features are averaged over "
+            "it. The same as rdm with that method, but without making RDMs, for thousands of stimuli: rsa-pearson, "
+            "rsa-cosine, rsa-pearson-whitened, rsa-cosine-whitened."
         ),
     ] = "rdm",
     level: Level = None,
@@ -109,8 +113,8 @@ def score(
     groups: Annotated[
         str | None,
         typer.Option(
-            help="Resample these together (object_name, ...), or keep them in one fold of ridge, since their images "
-            "are not independent."
+            help="Column (object_name, ...) whose groups are resampled together, or kept in one fold of ridge, because "
+            "their images are not independent."
         ),
     ] = None,
     window: Window = None,
@@ -122,7 +126,8 @@ def score(
     missing: Annotated[
         str | None,
         typer.Option(
-            help="Neuroids of a recording that lack a response to some stimulus: raise, or drop them.",
+            help="What to do with neuroids of a recording that lack a response to some stimulus: raise (an error), or "
+            "drop (them).",
             show_default="raise",
         ),
     ] = None,
@@ -136,8 +141,8 @@ def score(
     labels: Annotated[
         str | None,
         typer.Option(
-            help="Names of the rows of a file of features: a file with a name per line, or order for the order of the "
-            "teacher's stimuli.",
+            help='Names of the rows of a file of features: a file with one name per line, or "order" for the order of '
+            "the teacher's stimuli.",
             show_default="those in the file",
         ),
     ] = None,
@@ -150,7 +155,7 @@ def score(
         typer.Option(help="Images per forward pass.", min=1, show_default="64, on CPUs fewer of large images"),
     ] = None,
     loaders: Loaders = 1,
-    device: Annotated[str | None, typer.Option(help='Where the model runs, such as "cuda:0".')] = None,
+    device: Annotated[str | None, typer.Option(help='Device that the model runs on, such as "cuda:0".')] = None,
     cache: CacheFolder = None,
     cache_gb: CacheSize = None,
     json: Json = None,
@@ -160,7 +165,7 @@ def score(
         typer.Option(help="Also write a page (.html): answer, intervals, tests, RDMs, methods.", callback=web_page),
     ] = None,
 ) -> None:
-    """Score MODEL against a teacher: which layer is most like which brain region, and how near the noise ceiling.
+    """Score MODEL against a teacher: which layer is most like which brain region, and how close to the noise ceiling.
 
     Prints similarities (layer x target, the best layer of every target marked), the ceilings, and TG, the mean over
     targets of the best layer's similarity. With --behavior it prints the consistency of choices instead.

@@ -26,7 +26,7 @@ def build(
     recording: Annotated[
         str,
         typer.Argument(
-            help="A name (see: tgsage data list) or a file, of responses or RDMs; or a model, as for `tgsage score`."
+            help="A name (see: tgsage data list) or file of responses or RDMs; or a model, as for `tgsage score`."
         ),
     ],
     out: Annotated[Path, typer.Argument(help="The teacher file to write (HDF5).", callback=writable)],
@@ -40,13 +40,13 @@ def build(
         ),
     ] = None,
     method: Annotated[
-        str | None, typer.Option(help="The comparison it is meant for, also of its ceilings.", show_default="pearson")
+        str | None, typer.Option(help="Comparison it is meant for, also used for its ceilings.", show_default="pearson")
     ] = None,
     window: Window = None,
     missing: Annotated[
         str | None,
         typer.Option(
-            help="Neuroids that lack a response to some stimulus: raise, or drop them.",
+            help="What to do with neuroids that lack a response to some stimulus: raise (an error), or drop (them).",
             show_default=RegionSettings.missing,
         ),
     ] = None,
@@ -63,12 +63,12 @@ def build(
     stimuli: Annotated[
         str | None,
         typer.Option(
-            help="Images to show a model, or of a recording: a folder, an archive, or a data set's name.",
+            help="Images to show to a model, or those of a recording: a folder, an archive, or a data set's name.",
             show_default="a recording's own",
         ),
     ] = None,
     layers: Annotated[
-        list[str] | None, typer.Option(help='Of a model: names, globs or "auto"; repeat it, or separate with commas.')
+        list[str] | None, typer.Option(help='For a model: names, globs or "auto"; may be repeated or comma-separated.')
     ] = None,
     tokens: Tokens = "all",
     loaders: Loaders = 1,

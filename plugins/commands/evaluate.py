@@ -22,7 +22,7 @@ By = Annotated[
     str | None,
     typer.Option(
         help="RDMs by stimulus, category_name, ...",
-        show_default="the teacher's own: category_name of a network, stimulus of a recording",
+        show_default="the teacher's own: category_name for a network, stimulus for a recording",
     ),
 ]
 Alpha = Annotated[float, typer.Option(help="The score is P + alpha TG + beta B.")]
@@ -50,7 +50,7 @@ Layers = Annotated[
 BatchNorm = Annotated[
     str | None,
     typer.Option(
-        help="BN while testing: batch, running or recalibrated.",
+        help="BN statistics while testing: batch, running or recalibrated.",
         show_default="batch, as in a search; running for the checkpoint of a finished recipe",
     ),
 ]
@@ -59,7 +59,7 @@ Predictors = Annotated[
     typer.Option("--predictors", help="Also show what is free: size, NASWOT, synflow and others, before any training."),
 ]
 MostStimuli = Annotated[
-    int, typer.Option(help="By stimulus: at most so many of the teacher's, drawn by the seed; 0 = all.", min=0)
+    int, typer.Option(help="By stimulus: at most this many of the teacher's, drawn by the seed; 0 = all.", min=0)
 ]
 
 
@@ -67,7 +67,7 @@ def evaluate(
     network: Annotated[
         str,
         typer.Argument(
-            help="A file of `tgsage space`, a network's name as for `tgsage train`, or a checkpoint (.pt) of it."
+            help="A file from `tgsage space`, a network's name as for `tgsage train`, or a network's checkpoint (.pt)."
         ),
     ],
     data: DataName = "digits",
@@ -79,9 +79,9 @@ def evaluate(
     behavior_metric: BehaviorMetric = "i2n",
     recipe: RecipeName = "digits",
     epochs: Annotated[
-        float | None, typer.Option(help="Train it first, for so many epochs of the recipe.", min=0, show_default="0")
+        float | None, typer.Option(help="Train it first, for this many epochs of the recipe.", min=0, show_default="0")
     ] = None,
-    examples: Annotated[int | None, typer.Option(help="Train it first, on so many images instead.", min=0)] = None,
+    examples: Annotated[int | None, typer.Option(help="Train it first, on this many images instead.", min=0)] = None,
     layers: Layers = None,
     most_stimuli: MostStimuli = 1000,
     set_: Set = None,
@@ -94,7 +94,7 @@ def evaluate(
     device: Device = None,
     json: Json = None,
 ) -> None:
-    """Score NETWORK as a search would: after --epochs of training (none without it), by P + alpha TG + beta B.
+    """Score NETWORK as a search would: after --epochs of training (none if not given), by P + alpha TG + beta B.
 
     A checkpoint is evaluated as it is, premature or mature, on images of the size and classes that it was made for.
     """

@@ -14,16 +14,16 @@ if TYPE_CHECKING:
 def report(
     storage: Annotated[str, typer.Argument(help="SQLite file or database URL, as for `tgsage search`.")],
     study: Annotated[
-        str | None, typer.Option(help="Name of the search.", show_default="the only one of the storage")
+        str | None, typer.Option(help="Name of the search.", show_default="the only one in the storage")
     ] = None,
     html: Annotated[
-        Path | None, typer.Option(help="Write a page with everything, for people.", callback=web_page)
+        Path | None, typer.Option(help="Write a page with everything, for people to read.", callback=web_page)
     ] = None,
     csv: Annotated[Path | None, typer.Option(help="Write a row per candidate.", callback=writable)] = None,
     objective: Annotated[
         list[str] | None,
         typer.Option(
-            help="Show the front of these: score, error, loss, parameters, multiply-adds, latency; repeat it.",
+            help="Show the front of these: score, error, loss, parameters, multiply-adds, latency; may be repeated.",
             show_default="those of the search",
         ),
     ] = None,
@@ -37,7 +37,7 @@ def report(
     ] = None,
     json: Json = None,
 ) -> None:
-    """The best candidates of a search, the choices that matter, failures and cost; also while it runs."""
+    """Show the best candidates of a search, the choices that matter, failures and cost, even while it runs."""
     from ...rsa import RSAError
     from ...rsa.cli.console import write_json
     from ...rsa.io.storage import replacing

@@ -30,9 +30,9 @@ def search(
     space: Annotated[
         list[str] | None,
         typer.Option(
-            help="cnn10, cnn20, cell, nasbench201, macro, toy; of text rnn-tree, nas-bench-nlp (see: tgsage space); "
-            "repeat it for several, which shadho hands to workers by complexity and priority, and in each of which the "
-            "searcher proposes.",
+            help="cnn10, cnn20, cell, nasbench201, macro, toy; for text, rnn-tree, nas-bench-nlp (see: tgsage space). "
+            "Repeat it for several: shadho then hands them to workers by complexity and priority, and the searcher "
+            "proposes within each.",
             show_default="toy",
         ),
     ] = None,
@@ -40,14 +40,15 @@ def search(
         str, typer.Option(help="random, tpe, rl, evolution, nash, lemonade, pnas, shadho, or a plug-in's name.")
     ] = "tpe",
     set_: Annotated[
-        list[str] | None, typer.Option("--set", help="Another setting of the searcher, as temperature=2; repeat it.")
+        list[str] | None,
+        typer.Option("--set", help="Another value for a searcher's setting, such as temperature=2; may be repeated."),
     ] = None,
     objective: Annotated[
         list[str] | None,
         typer.Option(
             "--objective",
-            help="Of which the report shows the front, and which lemonade weighs: score, error, loss, parameters, "
-            "multiply-adds, latency; repeat it.",
+            help="An objective whose front the report shows and which lemonade weighs: score, error, loss, parameters, "
+            "multiply-adds, latency; may be repeated.",
             show_default="score; for lemonade also parameters",
         ),
     ] = None,
@@ -57,7 +58,8 @@ def search(
         typer.Option(
             help="A teacher file, a recording (see: tgsage data list), a network to be trained first (resnet:1, "
             "nasnet-a:2x16, ...), a model with its weights as for `tgsage score`, or none: the score is P. "
-            "iterate:EVERY:FIRST replaces FIRST, any of these, after every EVERY candidates by the best so far.",
+            "iterate:EVERY:FIRST begins with FIRST, which is any of these, and replaces it with the best candidate so "
+            "far after every EVERY candidates.",
             show_default="resnet:1 for digits, else none",
         ),
     ] = None,
@@ -67,7 +69,7 @@ def search(
     beta: Beta = 1.0,
     behavior_metric: BehaviorMetric = "i2n",
     recipe: RecipeName = "digits",
-    epochs: Annotated[float, typer.Option(help="Training of every candidate, in epochs.", min=0)] = 2.0,
+    epochs: Annotated[float, typer.Option(help="Epochs of training for every candidate.", min=0)] = 2.0,
     samples: Annotated[int, typer.Option(help="Candidates to finish, failed ones included.", min=1)] = 40,
     successes: Annotated[
         bool, typer.Option("--successes", help="Count only successful evaluations as samples.")
@@ -77,14 +79,19 @@ def search(
         bool, typer.Option("--params", help="Also store Optuna's parameters, for optuna-dashboard (slower).")
     ] = False,
     enqueue: Annotated[
-        list[str] | None, typer.Option(help="Try this architecture next, or these: JSON, or a file of it; repeat it.")
+        list[str] | None,
+        typer.Option(help="Architecture or architectures to try next: JSON, or a JSON file; may be repeated."),
     ] = None,
     fix: Annotated[
         list[str] | None,
-        typer.Option(help="Propose only networks with this choice, as n_layers=2, where they have it; repeat it."),
+        typer.Option(
+            help="Propose only networks with this choice, such as n_layers=2, where they have that dimension; may be "
+            "repeated."
+        ),
     ] = None,
     checkpoint_candidates: Annotated[
-        Path | None, typer.Option(help="Folder in which a running candidate's training is kept, to go on after a kill.")
+        Path | None,
+        typer.Option(help="Folder in which a running candidate's training is kept, to be continued after a kill."),
     ] = None,
     storage: Annotated[
         str, typer.Option(help="SQLite file, or URL such as postgresql://USER:PASSWORD@HOST/NAME.")
@@ -92,43 +99,47 @@ def search(
     study: Annotated[
         str | None, typer.Option(help="Name of this search in the storage.", show_default="SPACE-SEARCHER")
     ] = None,
-    workers: Annotated[int, typer.Option(help="Processes (with Ray: tasks).", min=1)] = 1,
+    workers: Annotated[int, typer.Option(help="Number of processes (with Ray: tasks).", min=1)] = 1,
     devices: Annotated[
-        str, typer.Option(help="Devices for the workers in turn, as cuda:0,cuda:1.", show_default="any")
+        str, typer.Option(help="Devices for the workers in turn, such as cuda:0,cuda:1.", show_default="any")
     ] = "",
     power: Annotated[
         str,
         typer.Option(
-            help="How much each worker can do, as 10,1: with several spaces the most powerful get what asks for most.",
+            help="How much each worker can do, such as 10,1: with several spaces, the most powerful workers get the "
+            "most demanding ones.",
             show_default="all the same",
         ),
     ] = "",
     timeout: Annotated[
-        float | None, typer.Option(help="Seconds after which a candidate has failed.", show_default="none")
+        float | None, typer.Option(help="Seconds after which a candidate counts as failed.", show_default="none")
     ] = None,
-    reuse: Annotated[bool, typer.Option(help="Train no architecture again that succeeded before.")] = True,
-    engine: Annotated[str, typer.Option(help="Who runs the workers: local or ray.")] = "local",
+    reuse: Annotated[bool, typer.Option(help="Do not train an architecture again that succeeded before.")] = True,
+    engine: Annotated[str, typer.Option(help="What runs the workers: local or ray.")] = "local",
     address: Annotated[
         str | None, typer.Option(help="Address of a Ray cluster.", show_default="$RAY_ADDRESS, else this machine")
     ] = None,
     gpus: Annotated[float, typer.Option(help="With Ray: GPUs for each worker; fractions share one.", min=0)] = 0.0,
-    patience: Annotated[float, typer.Option(help="Seconds to wait for a database that went away.")] = 300.0,
+    patience: Annotated[float, typer.Option(help="Seconds to wait for a database that has gone away.")] = 300.0,
     seed: Annotated[int, typer.Option(help="Seed of searcher and training.", min=0)] = 0,
     data_dir: DataDir = None,
     download: Download = False,
     loaders: Loaders = None,
     finalists: Annotated[
         int,
-        typer.Option(help="Train so many of the best longer, and the winner by the whole recipe (paper: 10).", min=0),
+        typer.Option(
+            help="Train this many of the best for longer, and the winner by the whole recipe (paper: 10).", min=0
+        ),
     ] = 0,
     finalist_epochs: Annotated[
         float | None,
-        typer.Option(help="How long they are trained (paper: 300).", min=0, show_default="the whole recipe"),
+        typer.Option(help="Epochs of training for each finalist (paper: 300).", min=0, show_default="the whole recipe"),
     ] = None,
     allow_changes: Annotated[
         bool,
         typer.Option(
-            "--allow-changes", help="Go on with other settings than the study was begun with; they are noted in it."
+            "--allow-changes",
+            help="Continue with settings other than those the study was begun with; they are noted in it.",
         ),
     ] = False,
     html: Annotated[
@@ -141,11 +152,11 @@ def search(
     ] = None,
     json: Json = None,
 ) -> None:
-    """Search for the architecture with the highest P + alpha TG + beta B after little training.
+    """Search for the architecture with the highest P + alpha TG + beta B after brief training.
 
-    Without options it is a small search of a few minutes: small networks on scikit-learn's digits, guided by a small
-    ResNet that is trained once, first, and kept with the study. For other data a teacher has to be named, or the score
-    is P.
+    Without options, this is a small search that takes a few minutes: small networks on scikit-learn's digits, guided by
+    a small ResNet that is trained once, at the start, and kept with the study. For other data, name a teacher;
+    otherwise the score is P.
 
     The same command continues a search that was interrupted or killed; on another machine, with the same storage URL,
     it joins in. `tgsage report STORAGE` tells more about it, and `optuna-dashboard sqlite:///tgsage.db` shows it live.

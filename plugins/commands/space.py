@@ -19,25 +19,25 @@ def space(
     name: Annotated[
         str | None, typer.Argument(metavar="NAME", help="A space or a known cell; without one, all are listed.")
     ] = None,
-    sample: Annotated[int, typer.Option(help="Show so many random architectures.", min=0)] = 0,
+    sample: Annotated[int, typer.Option(help="Show this many random architectures.", min=0)] = 0,
     seed: Annotated[int, typer.Option(help="Seed of the random architectures.", min=0)] = 0,
     predictors: Annotated[
-        bool, typer.Option("--predictors", help="Also compute free predictors of them, from images of --data.")
+        bool, typer.Option("--predictors", help="Also compute free predictors for them, from images of --data.")
     ] = False,
     data: Annotated[str | None, typer.Option(help="Data set of the predictors' images.", show_default="digits")] = None,
     data_dir: DataDir = None,
-    architecture: Annotated[Path | None, typer.Option(help="Show the architecture of this JSON file.")] = None,
-    draw: Annotated[bool, typer.Option("--draw", help="Draw it: --out NAME.png, in this folder.")] = False,
+    architecture: Annotated[Path | None, typer.Option(help="Show the architecture in this JSON file.")] = None,
+    draw: Annotated[bool, typer.Option("--draw", help="Draw it, as --out NAME.png in the current folder.")] = False,
     out: Annotated[
         list[Path] | None,
         typer.Option(
-            help="Write it to this file, as JSON or (.png, .svg, .pdf) a picture; several are numbered: cell-1.json, "
-            "... Repeat it for more files."
+            help="Write it to this file, as JSON or as a picture (.png, .svg, .pdf); several architectures are "
+            "numbered: cell-1.json, ... Repeat it for more files."
         ),
     ] = None,
     json: Json = None,
 ) -> None:
-    """Describe a search space, and show architectures of it: random ones, one of a file, or a known cell."""
+    """Describe a search space, and show architectures of it: random ones, one from a file, or a known cell."""
     from ...rsa import RSAError
     from ...rsa.cli.console import print_table, write_json
     from ...rsa.plots.figures import PICTURES

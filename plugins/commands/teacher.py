@@ -12,12 +12,13 @@ from .train import DataName, Download, Epochs, Loaders, RecipeName, Seed, Set
 def train(
     out: Annotated[
         Path,
-        typer.Argument(help="Teacher file to write (HDF5); its checkpoint lies beside it (.pt).", callback=writable),
+        typer.Argument(help="Teacher file to write (HDF5); its checkpoint goes beside it (.pt).", callback=writable),
     ],
     network: Annotated[
         str,
         typer.Option(
-            help="resnet:N (the paper's: resnet:9), nasnet-a, torchvision:NAME, lstm or gru, a file of `tgsage space`."
+            help="resnet:N (the paper's: resnet:9), nasnet-a, torchvision:NAME, lstm, gru, or a file from "
+            "`tgsage space`."
         ),
     ] = "resnet:9",
     data: DataName = "cifar10-jpeg",
@@ -27,11 +28,12 @@ def train(
         str | None,
         typer.Option(
             help="RDMs by category_name, by another column of the images, or by stimulus.",
-            show_default="category_name; of text stimulus",
+            show_default="category_name; for text, stimulus",
         ),
     ] = None,
     limit: Annotated[
-        int | None, typer.Option(help="Random validation images at most.", min=3, show_default="all; 1000 by stimulus")
+        int | None,
+        typer.Option(help="At most this many random validation images.", min=3, show_default="all; 1000 by stimulus"),
     ] = None,
     layers: Annotated[
         list[str] | None, typer.Option(help='Targets: names, globs or "auto" (L1, L2, L3); "output" is the logits.')
@@ -50,8 +52,8 @@ def train(
 ) -> None:
     """Train NETWORK and write its layers' RDMs over the validation images as a teacher.
 
-    The checkpoint is written after every epoch: after Ctrl-C the same command goes on there. With --epochs 0 the
-    teacher is an untrained network.
+    The checkpoint is written after every epoch: after Ctrl-C the same command continues from there. With --epochs 0
+    the teacher is an untrained network.
     """
     from ...neural_data.commands.teacher import summary as describe
     from ...rsa import RSAError

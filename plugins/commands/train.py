@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 Network = Annotated[
     str,
     typer.Argument(
-        help="A file of `tgsage space`, resnet:N (CIFAR ResNet; resnet:3 is ResNet-20), nasnet-a, pnasnet-5 or "
-        "amoebanet-a (nasnet-a:2x16: 2 cells per stage, 16 filters), or torchvision:NAME; of text lstm or gru "
+        help="A file from `tgsage space`, resnet:N (CIFAR ResNet; resnet:3 is ResNet-20), nasnet-a, pnasnet-5 or "
+        "amoebanet-a (nasnet-a:2x16: 2 cells per stage, 16 filters), or torchvision:NAME; for text, lstm or gru "
         "(lstm:2x256: 2 layers, 256 wide); always with random weights."
     ),
 ]
@@ -29,26 +29,28 @@ DataName = Annotated[
 RecipeName = Annotated[
     str,
     typer.Option(
-        help="cifar-cnn, cifar-cell, imagenet-cell, imagenet64-search (the paper's), one-cycle or digits; of text: "
+        help="cifar-cnn, cifar-cell, imagenet-cell, imagenet64-search (the paper's), one-cycle or digits; for text: "
         "text or nas-bench-nlp."
     ),
 ]
 Set = Annotated[
-    list[str] | None, typer.Option("--set", help="Another value for a field of the recipe, as lr=0.05; repeat it.")
+    list[str] | None,
+    typer.Option("--set", help="Another value for a field of the recipe, such as lr=0.05; may be repeated."),
 ]
 Epochs = Annotated[
-    float | None, typer.Option(help="Stop after so many epochs of the recipe.", min=0, show_default="the recipe's own")
+    float | None,
+    typer.Option(help="Stop after this many epochs of the recipe.", min=0, show_default="the recipe's own"),
 ]
-Examples = Annotated[int | None, typer.Option(help="Stop after so many training images instead.", min=0)]
+Examples = Annotated[int | None, typer.Option(help="Stop after this many training images instead.", min=0)]
 Seed = Annotated[int, typer.Option(help="Seed of weights, order and augmentation.", min=0)]
-Download = Annotated[bool, typer.Option("--download", help="Fetch cifar10 or cifar100 where the folder lacks it.")]
+Download = Annotated[bool, typer.Option("--download", help="Fetch cifar10 or cifar100 if the folder lacks it.")]
 Loaders = Annotated[
     int | None, typer.Option(help="Threads that decode image files.", min=1, show_default="one for each core")
 ]
 BatchNorm = Annotated[
     str | None,
     typer.Option(
-        help="BN while testing: batch, running or recalibrated.",
+        help="BN statistics while testing: batch, running or recalibrated.",
         show_default="running for a finished recipe, batch before",
     ),
 ]
@@ -62,9 +64,9 @@ def train(
     examples: Examples = None,
     whole: Annotated[bool, typer.Option("--whole", help="Train on the validation images as well.")] = False,
     out: Annotated[Path | None, typer.Option(help="Checkpoint to write after every epoch.", callback=writable)] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on from OUT, if it is there.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue from OUT, if it is there.")] = False,
     keep: Annotated[
-        list[float] | None, typer.Option(help="Keep OUT as it is at this epoch, as OUT@EPOCH; repeat it.")
+        list[float] | None, typer.Option(help="Keep OUT as it is at this epoch, as OUT@EPOCH; may be repeated.")
     ] = None,
     set_: Set = None,
     batchnorm: BatchNorm = None,
@@ -75,10 +77,10 @@ def train(
     device: Device = None,
     json: Json = None,
 ) -> None:
-    """Train NETWORK and test it: loss and accuracy of every epoch, then of the validation and test images.
+    """Train NETWORK and test it: loss and accuracy of every epoch, then on the validation and test images.
 
-    Ctrl-C leaves the last epoch in OUT; the same command with --resume goes on there. `torchrun --nproc-per-node N
-    $(which tgsage) train ...` divides every batch among N processes.
+    Ctrl-C leaves the last epoch in OUT; the same command with --resume continues from there. `torchrun
+    --nproc-per-node N $(which tgsage) train ...` divides every batch among N processes.
     """
     from ...rsa import RSAError
     from ...rsa.cli.console import is_first, write_json

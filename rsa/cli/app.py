@@ -39,7 +39,7 @@ def build() -> typer.Typer:
     @app.callback()
     def frame(
         show_version: Annotated[
-            bool, typer.Option("--version", help="Print the version and end.", is_eager=True, callback=_version)
+            bool, typer.Option("--version", help="Print the version and exit.", is_eager=True, callback=_version)
         ] = False,
     ) -> None:
         pass

@@ -39,15 +39,15 @@ DataDir = Annotated[
     Path | None, typer.Option(help="Folder of data sets and recordings.", show_default="$TGSAGE_DATA, then the cache")
 ]
 Device = Annotated[
-    str | None, typer.Option(help='Where networks are computed, such as "cuda:0".', show_default="a GPU if any")
+    str | None, typer.Option(help='Device that networks run on, such as "cuda:0".', show_default="a GPU if any")
 ]
 NFeatures = Annotated[
-    int, typer.Option(help="Random features per layer, drawn by seed and layer name; 0 = all of them.", min=0)
+    int, typer.Option(help="Features drawn at random per layer, by seed and layer name; 0 = all of them.", min=0)
 ]
 Tokens = Annotated[
-    str, typer.Option(help="Of a transformer's layers: all tokens, the class token (cls), or the mean over tokens.")
+    str, typer.Option(help="For a transformer's layers: all tokens, the class token (cls), or the mean over tokens.")
 ]
 Loaders = Annotated[
-    int, typer.Option(help="Threads that decode images while the model runs; results do not depend on it.", min=1)
+    int, typer.Option(help="Threads that decode images while the model runs; results do not depend on how many.", min=1)
 ]
-Workers = Annotated[int, typer.Option(help="Processes.", min=1)]
+Workers = Annotated[int, typer.Option(help="Number of processes.", min=1)]

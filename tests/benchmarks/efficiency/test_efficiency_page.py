@@ -78,8 +78,8 @@ def test_the_answer_and_the_table_say_what_interval_and_p_say(found: Results) ->
     rows = compare(found)
     for low, high, p, seeds, said in (
         (0.01, 0.02, 0.03, 6, "yes"),
-        (0.01, 0.02, 0.06, 6, "not shown"),
-        (-0.02, 0.02, 0.5, 6, "not shown"),
+        (0.01, 0.02, 0.06, 6, "not established"),
+        (-0.02, 0.02, 0.5, 6, "not established"),
         (-0.02, -0.01, 0.03, 6, "no, harm"),
         (0.01, 0.02, 0.06, 5, "no verdict below 6 seeds"),
     ):
@@ -87,7 +87,7 @@ def test_the_answer_and_the_table_say_what_interval_and_p_say(found: Results) ->
         other, named = answer(found, changed).splitlines()[2:]
         assert named.startswith(f"- P + TG, good, after 100: {said}, ")
         assert f"p {p:.2f} (all, {seeds} seeds)" in named
-        assert other.startswith("- P, after 800: not named before, ")
+        assert other.startswith("- P, after 800: not named beforehand, ")
         lines = map("".join, cells(table_1(found), changed))
         bold = [(row["searcher"], row["goal"]) for row, line in zip(rows, lines, strict=True) if "**" in line]
         assert bold == ([("all", 2)] if said == "yes" else [])

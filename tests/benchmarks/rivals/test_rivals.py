@@ -110,7 +110,7 @@ def test_a_result_file_gives_back_what_was_found_and_makes_the_page(found: Rival
     write_page(page, [result])
     text = page.read_text()
     one = found.gain.sel(population="all", question="free + P", teacher=ANY, checkpoint=100)
-    assert f"to all that is free and P after 100 ({float(one['gain']):+.2f})" in text
+    assert f"to all that is free and P: after 100 ({float(one['gain']):+.2f})" in text
     assert f"**{float(one['gain']):+.2f} [{float(one['low']):+.2f}, {float(one['high']):+.2f}]**" in text
     assert "60 with seed 0, 50 with seed 1 trained so far" in text
     assert "one batch, no training: all: rmi-nas 1.00 [1.00, 1.00]" in text

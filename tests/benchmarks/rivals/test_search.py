@@ -145,7 +145,7 @@ def test_the_page_says_what_was_found(tmp_path: Path) -> None:
     assert "4 seeds" in text
     assert "What is free: 93." in text
     assert "The number of parameters alone: 9" in text
-    assert "at P's end at no time" in text
+    assert "P's end never reached" in text
     assert "nan" not in text
     assert (tmp_path / "page" / "screening.png").stat().st_size > 5000
     path.write_text(json.dumps({"kind": KIND, "about": {}}))
