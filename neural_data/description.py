@@ -231,7 +231,7 @@ def _images(recording: "xarray.DataArray", data_dir: str | Path | None) -> dict[
     """Which images a model has to be shown, and whether they are there."""
     ids = list(dict.fromkeys(recording["stimulus_id"].values.tolist()))
     source = str(recording.attrs.get("images", recording.attrs.get("identifier", "")))
-    folder = f"a folder of files named by stimulus_id ({listing(ids)}), as --stimuli of tgsage score"
+    folder = f"a folder of files named by stimulus_id ({listing(ids)}), to be given as --stimuli of tgsage score"
     if "images" not in recording.attrs and source not in {dataset.name for dataset in list_datasets()}:
         return {"images": f"{len(ids)} are needed: {folder}"}
     try:
@@ -239,8 +239,8 @@ def _images(recording: "xarray.DataArray", data_dir: str | Path | None) -> dict[
             warnings.simplefilter("ignore")  # of names that are spelled differently
             match_images(recording, images(source, data_dir=data_dir))
     except RSAError as error:
-        return {"images": f"{len(ids)} are needed, of {source}, and they are not there: {error}"}
-    return {"images": f"all {len(ids)} are there, of {source}"}
+        return {"images": f"{len(ids)} of {source} are needed, but they are not there: {error}"}
+    return {"images": f"all {len(ids)} of {source} are there"}
 
 
 def _facts(recording: "xarray.DataArray") -> dict[str, Any]:

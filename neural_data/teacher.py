@@ -102,7 +102,7 @@ def as_teacher(
         stated |= {key: one.attrs[key] for key in _STATED if key in one.attrs}
     ceilings: dict[str, tuple[float, float]] = {}
     if not few:
-        stated["ceiling"] = f"none: of more than {MOST:,} conditions no RDMs are made"
+        stated["ceiling"] = f"none: no RDMs are made of more than {MOST:,} conditions"
     elif splits == 0:
         stated["ceiling"] = "none: not asked for"
     else:
@@ -287,7 +287,7 @@ def by_of(name_or_path: str | Path) -> str:
 def _published(name_or_path: str | Path, data_dir: str | Path | None, method: str) -> Teacher:
     rdms = load_rdms(name_or_path, data_dir=data_dir)
     ceilings: dict[str, tuple[float, float]] = {}
-    attrs: dict[str, Attr] = {"ceiling": "none: of these RDMs neither repeats nor subjects are compared"}
+    attrs: dict[str, Attr] = {"ceiling": "none: neither repeats nor subjects are compared for these RDMs"}
     if str(name_or_path) == "kriegeskorte2008":
         try:
             subjects = load_rdms("kriegeskorte2008/subjects", data_dir=data_dir)

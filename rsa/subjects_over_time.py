@@ -118,7 +118,7 @@ def compare_subjects_over_time(
             columns["p"][i, k] = test.p
             put_latency(columns, drawn, (i, k), read)
     attrs = {"bootstrap": bootstrap, "permutations": permutations, "seed": seed, "n": n, "over": "subjects"}
-    attrs |= {"units": min(map(len, seen.values()), default=0), "about": "new subjects, the same stimuli"}
+    attrs |= {"units": min(map(len, seen.values()), default=0), "about": "new subjects, with the same stimuli"}
     table = time_dataset(columns, list(layers), names, spans).assign_attrs(attrs)
     single = time_dataset({"similarity": each[0]}, list(layers), names, spans)["similarity"]
     subjects = single.expand_dims(subject=every_one).copy(data=each)

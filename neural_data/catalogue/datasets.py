@@ -423,7 +423,7 @@ DATASETS = (
     Dataset(
         "bashivan2019",
         "recording",
-        "macaque V4, 233 neuroids, 640 natural images; parts of synthesised images, single trials",
+        "macaque V4, 233 neuroids, 640 natural images; further parts with synthesised images; single trials",
         "https://github.com/dicarlolab/npc",
         "none stated",
         "Bashivan, Kar & DiCarlo 2019, Neural population control via deep image synthesis, Science 364",

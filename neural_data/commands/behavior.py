@@ -94,7 +94,7 @@ def _show(model: str, found: "BehaviorScore") -> None:
         rows.append([f"{metric}: {BEHAVIOR_METRICS[metric]}", *numbers])
     facts = dict(found.attrs)
     notes = [
-        "consistency = raw / ceiling, the raw number of a perfect model; of kappa the ceiling is that between subjects",
+        "consistency = raw / ceiling, the raw number of a perfect model; kappa is not divided by its ceiling",
         f"accuracy of the model's choices: {found.accuracy:.3f}",
     ]
     if facts["bootstrap"]:

@@ -248,7 +248,7 @@ def _show(found: "ModelComparison") -> None:
     facts = {key: value for key, value in found.settings.items() if value not in (None, "") and "_said" not in key}
     notes = [
         *found.words(),
-        "Models that share a letter cannot be told from each other.",
+        "Models that share a letter cannot be told apart.",
         ", ".join(f"{key} {value}" for key, value in facts.items()),
     ]
     for target in found.targets:

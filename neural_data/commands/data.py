@@ -35,7 +35,7 @@ def list_(data_dir: DataDir = None, json: Json = None) -> None:
     ]
     notes = [
         f"Data folder: {folder}",
-        "tgsage data describe NAME shows source and citation; - is a size that is not known.",
+        "tgsage data describe NAME shows the source and the citation; - means that the size is not known.",
     ]
     if json is not None:
         listed = [{**_registered(item), "on_disk": _presence(item, folder)} for item in datasets]
@@ -191,7 +191,8 @@ def _access(dataset: "Dataset") -> str:
     if not dataset.files:
         return "made here"
     fetched = all(file.url for file in dataset.files)
-    return ("public, by tgsage data fetch" if fetched else "public, by hand") if dataset.public else "not public"
+    how = "with tgsage data fetch" if fetched else "to be downloaded by hand"
+    return f"public, {how}" if dataset.public else "not public"
 
 
 def _registered(dataset: "Dataset") -> dict[str, Any]:

@@ -95,12 +95,12 @@ def _notes(score: "TimeScore") -> list[str]:
     from ...rsa.report.time_words import differences_text, intervals_from, reasons, tested_by
 
     table, facts = score.table.attrs, dict(score.attrs)
-    notes = ["* in the first column: the layer that is highest; in a window: in a cluster with p <= .05"]
+    notes = ["* in the first column: the layer with the highest similarity; in a window: part of a cluster (p <= .05)"]
     if table["permutations"]:
         of = f"{tested_by(score)}, corrected over the windows of one layer and target"
-        notes.append(f"clusters: {of}; onset: first window of one; times are the middles of windows")
+        notes.append(f"clusters: {of}; onset: first window of the first cluster; times are the middles of windows")
     if table["bootstrap"] or score.subjects is not None:
-        notes.append(f"[95% interval] from {intervals_from(score)}, about {table['about']}")
+        notes.append(f"[95% interval] from {intervals_from(score)}, generalising to {table['about']}")
         notes += [f"{kind}, differences in ms: {apart}" for kind, apart in differences_text(score).items()]
     notes += reasons(score.table)
     known = {key.removeprefix("teacher_"): value for key, value in facts.items() if value not in (None, "")}

@@ -288,16 +288,17 @@ def _show(model: str, result: "TeacherScore") -> None:
     notes = [f"TG = {result.tg:.4f}{between}, the mean over targets of the best layer (marked *)"]
     if result.tg_crossvalidated is not None:
         notes.append(
-            f"TG with layers chosen on one half of the stimuli, scored on the other = {result.tg_crossvalidated:.4f}"
+            f"TG with layers chosen on one half of the stimuli and scored on the other = {result.tg_crossvalidated:.4f}"
         )
     if result.draws is not None:
         drawn = result.draws.attrs
         if wide:
             ends = (f"{target} {low:.2f} to {high:.2f}" for target, (low, high) in result.best_interval.items())
-            notes.append(f"best layer of each target: {', '.join(ends)}")
-        sampled = f"{result.draws.sizes['draw']} resamples of {drawn['resampled']}, about {drawn['about']}"
-        notes.append(f"[95% interval] from {sampled}; at * it allows for the choice of the best")
-        notes.append("~ not different from the best (p >= .05, Benjamini-Hochberg over the pairs of each target)")
+            notes.append(f"95% interval of each target's best layer: {', '.join(ends)}")
+        sampled = f"{result.draws.sizes['draw']} resamples of {drawn['resampled']}"
+        allowing = "at *, it allows for the choice of the best layer"
+        notes.append(f"[95% interval] from {sampled}, generalising to {drawn['about']}; {allowing}")
+        notes.append("~ not different from the best layer (p >= .05, Benjamini-Hochberg over the pairs of each target)")
     facts = {key.removeprefix("teacher_"): value for key, value in result.attrs.items() if value not in (None, "")}
     notes += filter(None, [caution(result.method)])
     notes += [

@@ -116,11 +116,11 @@ def temporal_generalisation(
         raise RSAError(f"no target has an RDM in two windows: {reason}")
     axis = time_axis(chosen)
     coords = {"target": wanted, **axis, "other": ("other", axis["time"][1], {"units": "ms"})}
-    halves = f"random halves of each stimulus' presentations, {splits} splits"
-    how = halves if splits else "all presentations, so that noise they share counts"
+    halves = f"from random halves of the presentations of each stimulus, {splits} splits"
+    how = halves if splits else "from all presentations, so that the noise they share counts"
     sides = ("one half", "the other half") if splits else ("all presentations", "all presentations")
     attrs = {"method": method, "splits": splits, "seed": seed, **settings.attrs()}
-    attrs |= {"first": sides[0], "second": sides[1], "definition": f"RDMs of two times compared by {method}: {how}"}
+    attrs |= {"first": sides[0], "second": sides[1], "definition": f"RDMs at two times compared by {method}, {how}"}
     return xarray.DataArray(found, coords, ("target", "time", "other"), "similarity", attrs)
 
 

@@ -34,9 +34,9 @@ if TYPE_CHECKING:
 
 LEAST = 0.2  # reliability below which there is no ceiling
 DEFINITION = (
-    "reliability = m r / (1 + (m - 1) r) of split halves, m times as noisy as all repeats (2 for even numbers),"
-    " corrected for noise that does not fall as 1 / repeats; ceiling = sqrt(reliability), none below .2;"
-    " ceiled score = similarity / ceiling"
+    "reliability = m r / (1 + (m - 1) r), with r from split halves that are m times as noisy as all repeats (m = 2 for"
+    " even numbers of repeats), corrected for noise that does not fall as 1 / repeats; ceiling = sqrt(reliability),"
+    " none for a reliability below .2; ceiled score = similarity / ceiling"
 )
 _MOST_THREADS = 8  # each holds two halves of all responses
 _CORRECTED_ON = 10  # splits behind the correction of Spearman-Brown: it varies little between them

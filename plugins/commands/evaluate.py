@@ -186,7 +186,10 @@ def show_predictors(title: str, found: "dict[str, Predicted]") -> None:
     }
     rows = [[name, PREDICTORS[name].source, *written] for name, written in values.items()]
     reasons = {name: why for one in found.values() for name, why in one.unusable.items()}
-    notes = ["Higher is expected to become better.", *(f"{name}: {why}" for name, why in reasons.items())]
+    notes = [
+        "Networks with higher values are expected to become better.",
+        *(f"{name}: {why}" for name, why in reasons.items()),
+    ]
     print_table(title, ["predictor", "source", *found], rows, notes)
 
 
@@ -216,9 +219,9 @@ def _show(title: str, found: "Evaluation", evaluator: Any) -> None:
         taught = f"; teacher {evaluator.teacher.name}" if found.tg is not None else ""
         notes.append(f"score = {' + '.join(['P', *terms])} = {found.score:.4f}{taught}")
     if found.attrs.get("trained_on_validation"):
-        notes.append(f"It was trained on the validation {unit} too, so P is no validation accuracy")
+        notes.append(f"The network was trained on the validation {unit} too, so P is not a validation accuracy")
     if found.attrs.get("unusable"):
-        notes.append(f"without an RDM, and left out: {found.attrs['unusable']}")
+        notes.append(f"left out, since they have no RDM: {found.attrs['unusable']}")
     spent = ", ".join(f"{phase} {seconds:.1f} s" for phase, seconds in found.seconds.items())
     notes.append(f"{found.examples:,} training examples, {found.parameters:,} parameters; {spent}")
     if rows:

@@ -84,7 +84,7 @@ def _show(found: "SearchReport") -> None:
         largest = list(found.importance.items())[:5]
         notes.append("Choices that matter: " + ", ".join(f"{name} {share:.2f}" for name, share in largest))
     else:
-        notes.append(f"Which choices matter is estimated from {LEAST} successes on.")
+        notes.append(f"Which choices matter is estimated once there are {LEAST} successes.")
     if found.searcher:
         said = (f"{name} {figure(points[-1][1])}" for name, points in found.searcher.items())
         notes.append(f"The searcher at the end: {', '.join(said)}")

@@ -361,9 +361,9 @@ def _table(found: "SearchResult", space: "Space", storage: str, page: Path | Non
         f"{sum(sum(e.seconds.values()) for e in done):,.0f} s"
     ]
     if found.exhausted:
-        notes.append(f"The search has ended: all networks of {space.name} were tried")
+        notes.append(f"The search has ended: all networks of {space.name} have been tried")
     if found.architecture is not None:
-        notes += ["The best:", space.describe(found.architecture)]
+        notes += ["The best architecture:", space.describe(found.architecture)]
     finished, best = [c.score for c in found.candidates], float("-inf")
     curve = []
     for number, score in enumerate(finished, 1):
@@ -427,7 +427,7 @@ def _finals(
     measured = "test accuracy" if images.unit == "images" else "minus the test loss"
     tested = f"{measured} {winner.test:.4f}" if winner.test is not None else f"failed: {winner.evaluation.reason}"
     notes = [
-        f"The first, trained by the whole recipe on all training {images.unit}: {tested}",
+        f"The first, trained with the whole recipe on all training {images.unit}: {tested}",
         f"Cost M1 E1 + M2 E2: {e1:,} examples of {m1} candidates + {e2:,} of {m2} finalists = {cost:,}",
         f"{folder / 'best.json'}: the architecture; {checkpoint}: its checkpoint",
     ]

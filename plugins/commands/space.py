@@ -177,9 +177,9 @@ def _describe(space: "Space") -> tuple[dict[str, Any], Tables]:
     rows = [[kind, str(count), first, listing(choices, 8)] for kind, count, first, choices in found]
     table = [dict(zip(columns, row, strict=True)) for row in found]
     about = next(iter((type(space).__doc__ or "").splitlines()), "")
-    notes = [about, f"{len(space.dimensions)} dimensions; {space.size()} choices of them."]
+    notes = [about, f"{len(space.dimensions)} dimensions; {space.size()} combinations of choices."]
     options = "--sample 3 --predictors" if space.reads == "images" else "--sample 3"
-    notes.append(f"tgsage space {space.name} {options} shows networks of it.")
+    notes.append(f"tgsage space {space.name} {options} shows networks from it.")
     result = {
         "name": space.name,
         "about": about,

@@ -61,7 +61,7 @@ class Front:
         volume = self.volumes[-1][1] if self.volumes else 0.0
         return (
             f"Hypervolume of the front of {len(self.members)}: {volume:.4f} of the box between the best and the worst "
-            f"of each objective, the reference point ({box})."
+            f"value of each objective; the worst values are the reference point ({box})."
         )
 
 
@@ -103,7 +103,7 @@ def draw_front(axes: "Axes", front: Front, second: int = 1) -> None:
         part = values[: max(1, int(np.ceil(share * len(values))))]
         best = part[pareto_front(losses(part, names))]
         best = best[np.argsort(best[:, 1])]
-        label = f"front of {len(part)}"
+        label = f"front after {len(part)}"
         axes.plot(best[:, 1], best[:, 0], "o-", color=colour, markersize=4, drawstyle="steps-post", label=label)
     axes.set_xlabel(_with_direction(names[1]))
     axes.set_ylabel(_with_direction(names[0]))
@@ -118,7 +118,7 @@ def draw_front(axes: "Axes", front: Front, second: int = 1) -> None:
 
 
 def _with_direction(name: str) -> str:
-    return printable(f"{name} (more is better)" if OBJECTIVES[name] else f"{name} (less is better)")
+    return printable(f"{name} (higher is better)" if OBJECTIVES[name] else f"{name} (lower is better)")
 
 
 def front_figure(front: Front) -> "Figure":

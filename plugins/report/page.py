@@ -67,11 +67,11 @@ def answer(report: SearchReport) -> list[str]:
     if report.top:
         best = f"The best is candidate {report.top[0]['number']}: {numbers_of(report.top[0])}."
     tried = (
-        f"{counts[OK] + counts[FAILED]} candidates are finished: {counts[OK]} succeeded "
-        f"({counts['reused']} of them an architecture seen before, not trained again), {counts[FAILED]} failed."
+        f"{counts[OK] + counts[FAILED]} candidates have finished: {counts[OK]} succeeded ({counts['reused']} of them "
+        f"had an architecture seen before and were not trained again) and {counts[FAILED]} failed."
     )
     going = counts["running"] + counts["interrupted"]
-    unfinished = [f"{going} more are running or were interrupted; the same search goes on with them."] if going else []
+    unfinished = [f"{going} more are running or were interrupted; the same search continues them."] if going else []
     each = cost["examples"] / cost["trained"] if cost["trained"] else 0
     spent = (
         f"Cost M1 E1: {cost['trained']:,.0f} candidates trained on {each:,.0f} examples on average, "

@@ -79,9 +79,10 @@ def _draw_models(figure: "Figure", comparison: "ModelComparison") -> None:
             str(comparison.settings.get("over", "stimuli"))
         ]
     )
+    corrected = "" if comparison.settings.get("correction") == "none" else " corrected"
     figure.supxlabel(
         f"95% intervals {said}; grey band, or dashed line: noise ceiling. Squares: the row's model is better (dark)\n"
-        "or worse (light) than the numbered one, p < .05 corrected; open points: not above zero.",
+        f"or worse (light) than the column's, p < .05{corrected}; open points: not above zero.",
         fontsize="small",
     )
 
@@ -236,7 +237,7 @@ def _draw_maps(figure: "Figure", comparison: "ModelComparison") -> None:
         known = [model for model in models if (model, targets[0]) in comparison.rdms]
         if len(known) + len(targets) < 3:
             axes.set_axis_off()
-            axes.set_title("a map needs 3 RDMs", fontsize="small")
+            axes.set_title("a map needs at least 3 RDMs", fontsize="small")
             continue
         places, stress = planar_map(comparison.distances(known, targets))
         for i, (x, y) in enumerate(places[: len(known)]):

@@ -184,9 +184,7 @@ def draw_map(axes: "Axes", score: "TeacherScore") -> None:
             text = f"{values[row, column]:.2f}".replace("0.", ".")
             axes.text(column, row, text, ha="center", va="center", fontsize="xx-small", color=colour)
     of = f"layer of {printable(score.teacher)}, from input to output"
-    axes.set_xlabel(
-        of if "teacher_network" in score.attrs else f"target{f', every {every}th named' if every > 1 else ''}"
-    )
+    axes.set_xlabel(of if "teacher_network" in score.attrs else f"target{f', 1 in {every} named' if every > 1 else ''}")
     axes.set_ylabel(f"layer of {printable(score.model or 'model')}")
 
 
@@ -226,19 +224,19 @@ def _map_figure(score: "TeacherScore", figure: "Figure") -> "Figure":
     figure.suptitle(printable(f"{score.model or 'model'} against {score.teacher}"), fontsize=14, fontweight="bold")
     draw_map(figure.subplots(), score)
     what = conditions(score.table.attrs["n"], score.by)
-    tg = f"TG = mean over columns of the best layer = {score.tg:.3f}."
+    tg = f"TG = mean over columns of the best layer's similarity = {score.tg:.3f}."
     figure.supxlabel(f"Similarity over {what}; red: the best layer of each column.\n{tg}", fontsize="small")
     literal(figure)
     return figure
 
 
 def _method_line(score: "TeacherScore") -> str:
-    shade = "" if score.draws is None else "shade: 95% interval, at the best layer that of a choice; "
+    shade = "" if score.draws is None else "shading: 95% interval (at the best layer, allowing for the choice); "
     of = "the RDM of " if score.compared == "RDM" else "the features of "
     what = conditions(score.table.attrs["n"], score.by)
     return (
         f"Each point: {score.method} similarity between {of}one layer and {of}one target, {what}; "
-        f"{shade}ring: best layer.\nTG = mean over targets of the best layer = {score.tg:.3f}."
+        f"{shade}ring: best layer.\nTG = mean over targets of the best layer's similarity = {score.tg:.3f}."
     )
 
 

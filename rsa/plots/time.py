@@ -129,13 +129,14 @@ def _words(score: "TimeScore", shown: int) -> str:
         f"Each line: one layer in {table.sizes['time']} windows, {conditions(table.attrs.get('n', '?'), score.by)}."
     ]
     if score.subjects is not None:
-        lines[0] += " Thin: single subjects, the best layer. Shade: 95% interval of their mean."
+        lines[0] += " Thin lines: single subjects, for the best layer. Shading: 95% interval of their mean."
     elif table.attrs.get("bootstrap"):
-        lines[0] += f" Shade: 95% interval of the best layer ({table.attrs['bootstrap']} resamples)."
+        lines[0] += f" Shading: 95% interval of the best layer ({table.attrs['bootstrap']} resamples)."
     if table.attrs.get("permutations"):
         how = "permutations" if score.subjects is None else "sign flips"
-        tested = f"bar: clusters of the best layer, p <= .05 over time ({table.attrs['permutations']} {how})"
-        lines.append(f"At the bottom, {tested}; > onset and v peak with their 95% intervals.")
+        tested = f"clusters of the best layer, p <= .05 corrected over time ({table.attrs['permutations']} {how})"
+        ends = ", with their 95% intervals" if score.draws else ""
+        lines.append(f"Bar at the bottom: {tested}; > marks the onset and v the peak{ends}.")
     if shown < len(score.best_layer):
         lines.append(f"The first {shown} of {len(score.best_layer)} targets.")
     note = str(score.attrs.get("teacher_note") or "")
@@ -163,7 +164,8 @@ def generalisation_figure(table: "xarray.DataArray", title: str = "", figure: "F
     for axes, target in zip(grid.flat, targets, strict=False):
         image = draw_generalisation(axes, table.sel(target=target), most)
         axes.set_title(printable(shortened(target)), fontsize=10)
-    figure.colorbar(image, ax=grid, shrink=0.7, label=f"similarity of two times ({table.attrs.get('method', '')})")
+    label = f"similarity of RDMs at two times ({table.attrs.get('method', '')})"
+    figure.colorbar(image, ax=grid, shrink=0.7, label=label)
     figure.supxlabel(printable(str(table.attrs.get("definition", ""))), fontsize="small", wrap=True)
     literal(figure)
     return figure

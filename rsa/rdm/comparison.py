@@ -87,7 +87,7 @@ def caution(name: str) -> str:
     """What to say of similarities by this name over different numbers of stimuli; empty where they compare."""
     if name not in _REGISTRY or not _REGISTRY[name].sized:
         return ""
-    return f"{name} is higher for fewer stimuli: compare equal numbers only (or pearson-whitened)"
+    return f"{name} is higher for fewer stimuli: compare scores over equal numbers only (or use pearson-whitened)"
 
 
 def compare(a: RDM, b: RDM, *, method: str = "pearson", allow_subset: bool = False) -> float:

@@ -260,10 +260,10 @@ def _map(score: TeacherScore, layers: Mapping[str, RDM], targets: Mapping[str, R
     known = {str(i): rdm.subset(labels) for i, rdm in enumerate(rdms)}
     method = score.method if score.method in METHODS else "pearson"
     places, stress = planar_map(1 - compare_all(known, known, method=method).to_numpy())
-    sampled = "" if len(labels) == len(rdms[0]) else f", over {_MAPPED} of the conditions drawn at random (seed 0)"
-    quality = "good" if stress < 0.1 else "fair" if stress < 0.2 else "poor: single distances mislead"
+    sampled = "" if len(labels) == len(rdms[0]) else f", over {_MAPPED} of the conditions, drawn at random (seed 0)"
+    quality = "good" if stress < 0.1 else "fair" if stress < 0.2 else "poor: individual distances are misleading"
     said = (
-        f"Distances between points approach 1 - similarity ({method}) between RDMs{sampled}; classical "
+        f"Distances between points approximate 1 - similarity ({method}) between RDMs{sampled}; classical "
         f"multidimensional scaling, Kruskal's stress-1 {stress:.3f} ({quality})."
     )
     near = [

@@ -32,20 +32,23 @@ def in_words(comparison: "ModelComparison") -> list[str]:
         "both": f"{said.get('draws')} resamples of subjects and of {said.get('resampled', 'stimuli')}, their variances "
         f"combined after Schütt et al. 2023 ({scope})",
     }
-    choice = "half of the stimuli choose a model's layer and the other half scores it"
+    choice = "half of the stimuli are used to choose a model's layer and the other half to score it"
     if over == "subjects":
-        choice = "half of the subjects choose a model's layer and the others score it"
+        choice = "half of the subjects are used to choose a model's layer and the others to score it"
     elif over == "both":
-        choice = "half of the stimuli and of the subjects choose a model's layer and the others score it"
+        choice = "half of the stimuli and of the subjects are used to choose a model's layer and the others to score it"
+    over_what = "" if said.get("correction") == "none" else ", over the tests of one kind with one target"
     lines = [
-        f"Similarity: {choice}, over {said.get('splits')} halvings both ways, so that more layers are no advantage.",
-        f"[95% interval] and tests are about {_OVER[over]}: from {how[over]}. Intervals reach "
-        "as high as that of the highest layer on all data; tests take the model that is behind at its highest layer.",
-        f"Tests: between models two-sided and paired; above zero (0) and below the lower ceiling (c) one-sided; "
-        f"p < {LEVEL:g} after correction over the tests of one kind with one target: {said.get('correction_said')}.",
+        f"Similarity: {choice}, for {said.get('splits')} halvings, each used both ways, so that having more layers "
+        "is no advantage.",
+        f"[95% interval] and tests generalise to {_OVER[over]}; they are from {how[over]}. Intervals extend as high as "
+        "the interval of the layer that is highest on all data; in tests between models, the one that is behind is "
+        "taken at its highest layer.",
+        f"Tests: two-sided and paired between models; one-sided for above zero (0) and below the lower ceiling (c); "
+        f"p < {LEVEL:g}, {said.get('correction_said')}{over_what}.",
     ]
     if said.get("correction") == "max":
-        lines[-1] = lines[-1].removesuffix(".") + "; single models by Holm."
+        lines[-1] = lines[-1].removesuffix(".") + "; for single models, Holm."
     fixed = [row for row in comparison.rows if row["ceiling_high"] is not None]
     if fixed and over == "stimuli" and str(said.get("subjects", "1")) == "1":
         lines.append("Ceilings are estimates from the repeats; the tests take them as fixed numbers.")
@@ -53,15 +56,15 @@ def in_words(comparison: "ModelComparison") -> list[str]:
         lines.append("Ceilings: each subject against the mean of the others (lower) and of all (upper).")
     if any(row.get("weighted") for row in comparison.rows):
         lines.append(
-            f"Weighted models: weights of {_weighed(comparison)} are fitted on one half"
+            f"Weighted models: the weights of {_weighed(comparison)} are fitted on one half"
             + (" and tested on the other" if over == "stimuli" else " of stimuli and subjects and tested on the others")
-            + ", anew in every resample; variances less that of the halvings (Schütt et al. 2023). The layer and share "
-            "are of the largest weight."
+            + ", anew in every resample; the variance due to the halvings is subtracted (Schütt et al. 2023). The "
+            "layer and share shown are those of the largest weight."
         )
     if comparison.beyond:
         lines.append(
             f"Beyond {comparison.beyond[0]['beyond']}: partial similarity, and the shares of a target's variance "
-            "that the model explains alone, in common with the controls, and that the controls explain alone."
+            "explained by the model alone, by the model and the controls in common, and by the controls alone."
         )
     return lines
 

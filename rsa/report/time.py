@@ -146,7 +146,7 @@ def _course(score: "TimeScore", k: int, target: str) -> Picture:
 
 def _map(score: "TimeScore", k: int, target: str) -> Picture:
     title = f"Similarity of all layers to {target} over time"
-    said = f"Rows are the {len(score.layers)} layers, columns windows; the numbers are in the table of {target}."
+    said = f"Rows are the {len(score.layers)} layers, columns the windows; the numbers are in the table of {target}."
 
     def draw(axes: "Axes") -> None:
         image = draw_layer_map(axes, score, target)
@@ -177,6 +177,7 @@ def _square(table: "xarray.DataArray", k: int, target: str, most: float) -> Pict
         axes.figure.colorbar(image, cax=axes.inset_axes((1.03, 0.0, 0.04, 1.0)))
         axes.set_title(printable(target), loc="left", fontweight="bold")
 
-    said = f"A matrix of {table.sizes['time']} by {table.sizes['time']} windows; similarities are at most {most:.3f}."
-    title = f"Similarity of {target}'s RDMs of two times"
+    n = table.sizes["time"]
+    said = f"A matrix of {n} by {n} windows, in colours from {-most:.3f} to {most:.3f}."
+    title = f"Similarity of {target}'s RDMs at two times"
     return picture(f"square{k}", title, said, (250, 250), (62, 62, 34, 46), draw)

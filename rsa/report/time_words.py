@@ -15,6 +15,12 @@ if TYPE_CHECKING:
 
     from ..time_score import TimeScore
 
+_SCALE = "Student's t on Fisher's z scale, with standard errors "
+_LATENCIES = (
+    "their intervals come from reading both in every resample, the onset from the cluster that shares a time with the "
+    "first one of all data; a resample without such a cluster counts as later than any"
+)
+
 
 def latency_text(here: "xarray.Dataset", kind: str) -> str:
     """Onset or peak (ms) of one layer and target with its interval; "-" without a significant cluster."""
@@ -72,9 +78,9 @@ def intervals_from(score: "TimeScore") -> str:
     facts = score.table.attrs
     if score.subjects is None:
         return f"{facts['bootstrap']:,} resamples of {facts['resampled']}"
-    text = f"Student's t over {facts['units']} subjects or more"
+    text = f"Student's t over at least {facts['units']} subjects"
     again = f"{facts['bootstrap']:,} resamples of the subjects" if score.draws else ""
-    return f"{text}, of latencies {again}" if again else text
+    return f"{text} (for latencies, from {again})" if again else text
 
 
 def tested_by(score: "TimeScore") -> str:
@@ -83,17 +89,16 @@ def tested_by(score: "TimeScore") -> str:
     if score.subjects is None:
         return f"{permutations} permutations of the stimuli, the same in all windows"
     if score.table.attrs["units"] < LEAST_SUBJECTS:
-        return (
-            f"none of targets with fewer than {LEAST_SUBJECTS} subjects; else at most {permutations} sign flips of them"
-        )
+        return f"at most {permutations} sign flips of the subjects, only for targets with {LEAST_SUBJECTS} or more"
     return f"at most {permutations} sign flips of the subjects"
 
 
 def question(model: str, score: "TimeScore") -> str:
     """What is asked, in one sentence."""
     return (
-        f"Over {conditions(score)}, when after onset is the representational geometry of {model} similar to that of "
-        f"{joined(score.targets, 9)} (teacher: {score.teacher}), how similar, and when does that begin? "
+        f"Over {conditions(score)}, when after stimulus onset is the representational geometry of {model} similar to "
+        f"that of {joined(score.targets, 9)} (teacher: {score.teacher}), how similar is it, and when does the "
+        "similarity begin? "
         f"{_windows(score)} were compared."
     )
 
@@ -106,18 +111,19 @@ def answer(score: "TimeScore") -> list[tuple[str, str]]:
         at = int(np.nanargmax(here["similarity"].to_numpy()))
         there = here.isel(time=at)
         value, low, high = (float(there[key]) for key in ("similarity", "low", "high"))
-        of = f"is the highest of {len(score.layers)} layers" if len(score.layers) > 1 else "is highest"
+        several = len(score.layers) > 1
+        of = f"has the highest similarity of {len(score.layers)} layers" if several else "has its highest similarity"
         text = f"{layer} {of}: {value:.3f}{between_ends(low, high)} at {_span(there)}{_of_ceiling(value, there)}."
         if math.isnan(float(here["onset"])):
             text += " No window lies in a significant cluster." if tested(score, target) else " Nothing was tested."
         else:
             onset, peak = (latency_text(here, kind) for kind in ("onset", "peak"))
-            text += f" It is above chance from {onset} ms on, and highest at {peak} ms."
+            text += f" The first significant cluster begins at {onset} ms, and the similarity is highest at {peak} ms."
         found.append((target, text))
     missing = [target for target in score.targets if target not in score.best_layer]
     found += [(target, "no window has an RDM.") for target in missing]
     for kind, text in differences_text(score).items():
-        found.append((f"{kind.capitalize()}s", f"differences between the best layers in ms: {text}."))
+        found.append((f"{kind.capitalize()}s", f"differences between the targets' best layers, in ms: {text}."))
     return found
 
 
@@ -159,24 +165,26 @@ def methods(model: str, score: "TimeScore") -> tuple[str, list[str]]:
         f"{counted(len(score.layers), 'layer')} of {model} ({features_of(attrs)}) and of {_targets(score)} in "
         f"{_windows(score)} were computed over {conditions(score)}{computed}.",
         *scaling({"scale": attrs.get("teacher_scale")}),
-        f"They were compared by {f'{measure} ({source})' if source else measure} over the {n * (n - 1) // 2:,} pairs "
-        "of conditions.",
+        f"The RDMs were compared by {f'{measure} ({source})' if source else measure} over the {n * (n - 1) // 2:,} "
+        "pairs of conditions.",
     ]
     cited = ["Kriegeskorte et al. 2008", *([source] if source else [])]
     if score.subjects is not None:
-        text.append("Each subject's RDMs were compared, and similarities are means over subjects.")
+        text.append("Each subject's RDMs were compared separately, and similarities are means over subjects.")
     if draws or score.subjects is not None:
-        text.append(f"95% intervals are from {intervals_from(score)}, and are about {table.attrs['about']}.")
+        scale = _SCALE if score.subjects is None else ""
+        text.append(f"95% intervals are {scale}from {intervals_from(score)}, and generalise to {table.attrs['about']}.")
         cited += ["Nili et al. 2014"] if score.subjects is None else []
     if any(tested(score, target) for target in score.targets):
         chance, again = ("Student's t", "flip") if score.subjects is not None else ("the permutations", "permutation")
         text.append(
-            f"Clusters of windows were tested by {tested_by(score)} (Maris & Oostenveld 2007): runs of windows above "
-            f"the 95% quantile of {chance}, the mass of a run against the largest mass of every {again}. p is "
-            "corrected over the windows of one layer and target, not over layers and targets. A significant cluster "
-            "shows that there is an effect, not that it begins where the cluster does (Sassenhagen & Draschkow 2019). "
-            "The onset is the first window of the first cluster with p <= .05, the peak the highest window (Cichy et "
-            "al. 2014)" + ("; their intervals are from the same in every resample." if draws else ".")
+            f"Clusters of windows were tested by {tested_by(score)} (Maris & Oostenveld 2007): a cluster is a run of "
+            f"windows above the 95% quantile of {chance}, and its mass was compared with the largest mass in every "
+            f"{again}. p-values are corrected over the windows of one layer and target, not over layers and targets. "
+            "A significant cluster shows that there is an effect, not that the effect begins where the cluster does "
+            "(Sassenhagen & Draschkow 2019). The onset is the first window of the first cluster with p <= .05, and the "
+            "peak is the window with the highest similarity (Cichy et al. 2014)"
+            + (f"; {_LATENCIES}." if draws else ".")
         )
         cited += ["Maris & Oostenveld 2007", "Sassenhagen & Draschkow 2019", "Cichy et al. 2014"]
     text.append(f"Reliability and noise ceilings: {attrs.get('teacher_ceiling') or 'not known'}.")

@@ -50,19 +50,20 @@ def answer(score: TeacherScore, tests: PairTests) -> list[tuple[str, str]]:
         best = layers.index(score.best_layer[target])
         ends = score.best_interval.get(target, (None, None))
         value = float(score.table[best, k])
-        of = f"is the most similar of {len(layers)} layers" if len(layers) > 1 else "is the layer compared"
+        of = f"is the most similar of {len(layers)} layers" if len(layers) > 1 else "is the only layer compared"
         ceiling = _of_ceiling(value, score.ceilings.get(target))
         text = f"{layers[best]} {of}: {value:.3f}{between_ends(*ends)}, {ceiling}."
-        if ends[0] is not None and ends[0] <= 0:
-            text += " The interval includes zero: no similarity is shown."
+        if ends[0] is not None and ends[1] is not None and ends[0] <= 0:
+            where = "includes" if ends[1] >= 0 else "lies below"
+            text += f" The interval {where} zero, so no similarity has been shown."
         equal = [layers[i] for i in tests.equal(k, best)]
         if equal:
-            text += f" The test cannot tell it from {joined(equal)}."
+            text += f" The test cannot distinguish it from {joined(equal)}."
         elif tests:
             text += " It differs from every other layer."
         found.append((target, text))
     tg_ends = between_ends(score.tg_low, score.tg_high)
-    tg = f"the best layers' similarities, averaged over targets, are {score.tg:.3f}{tg_ends}."
+    tg = f"the similarity of the best layer, averaged over targets, is {score.tg:.3f}{tg_ends}."
     return [*found, ("TG", tg + _crossvalidated(score))]
 
 
@@ -82,8 +83,8 @@ def _crossvalidated(score: TeacherScore) -> str:
     if score.tg_crossvalidated is None:
         return ""
     return (
-        " The highest of many layers is biased upwards: with layers chosen on one half of the stimuli and scored on "
-        f"the other, TG is {score.tg_crossvalidated:.3f}."
+        " The highest similarity of many layers is biased upwards; with layers chosen on one half of the stimuli and "
+        f"scored on the other, TG is {score.tg_crossvalidated:.3f}."
     )
 
 
@@ -107,7 +108,7 @@ def methods(
             f"Representational dissimilarity matrices (RDMs; Kriegeskorte et al. 2008) of {compared} and of "
             f"{_targets(score, targets)} were computed over {conditions(score)} as {metric}.",
             *scaling(target.attrs),
-            f"They were compared by {by} over the {n * (n - 1) // 2:,} pairs of conditions.",
+            f"The RDMs were compared by {by} over the {n * (n - 1) // 2:,} pairs of conditions.",
         ]
         cited.append("Kriegeskorte et al. 2008")
     else:
@@ -154,9 +155,10 @@ def scaling(attrs: Mapping[str, Attr]) -> list[str]:
         "max": "each neuroid was divided by its highest response",
         "none": "neuroids were not scaled",
     }
-    window = f"over {attrs['window']}, " if attrs.get("window") else ""
+    window = f"in the window {attrs['window']}, " if attrs.get("window") else ""
     how = scaled.get(str(attrs.get("scale")))
-    return [f"Responses are means over repeats{', ' + window.rstrip(', ') if window else ''}; {how}."] if how else []
+    averaged = f"Responses were averaged over repeats{', ' + window.rstrip(', ') if window else ''}"
+    return [f"{averaged}; {how}."] if how else []
 
 
 def _inference(score: TeacherScore) -> str:
@@ -165,15 +167,16 @@ def _inference(score: TeacherScore) -> str:
     what = str(facts.get("resampled", "stimuli"))
     unit = what if what in ("stimuli", "groups") else f"whole groups by {what}"
     text = (
-        f"95% confidence intervals are Student's t on Fisher's z scale, with standard errors from "
-        f"{score.draws.sizes['draw']:,} bootstrap resamples of {unit} (seed {facts['seed']}; Nili et al. 2014), the "
-        "excess variance that resampled pairs bring taken out, and the longer side by its acceleration (Efron 1987). "
-        f"They are about {facts.get('about', 'new stimuli')}."
+        f"95% confidence intervals are based on Student's t on Fisher's z scale, with standard errors from "
+        f"{score.draws.sizes['draw']:,} bootstrap resamples of {unit} (seed {facts['seed']}; Nili et al. 2014), after "
+        "removal of the excess variance due to resampled pairs. Each interval is lengthened by the acceleration on the "
+        "side towards which the sampling distribution leans (Efron 1987). "
+        f"The intervals generalise to {facts.get('about', 'new stimuli')}."
     )
     if score.table.sizes["layer"] > 1:
         text += (
-            " Those of best layers and of TG allow for the choice of the layers by the same data. Layers were"
-            " compared by paired differences over the same resamples, two-sided t tests with the false "
-            "discovery rate controlled over the pairs of each target (Benjamini & Hochberg 1995)."
+            " Those for the best layers and for TG allow for the layers having been chosen on the same data. Layers"
+            " were compared by two-sided t tests of paired differences over the same resamples, with the false "
+            "discovery rate controlled over the pairs of layers for each target (Benjamini & Hochberg 1995)."
         )
     return text

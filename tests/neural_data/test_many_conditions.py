@@ -69,7 +69,7 @@ def test_a_score_without_any_rdm_is_that_of_rdms(
     xarray.testing.assert_allclose(without.table, made.table, atol=1e-5)
     assert made.ceilings != {}
     assert without.ceilings == {}
-    assert "of more than 20 conditions no RDMs are made" in str(without.attrs["teacher_ceiling"])
+    assert "no RDMs are made of more than 20 conditions" in str(without.attrs["teacher_ceiling"])
 
 
 @pytest.mark.usefixtures("few")
@@ -154,7 +154,7 @@ def test_the_command_builds_and_scores_without_rdms(
         return result.output
 
     shown = run("build", tmp_path / "rec.nc", tmp_path / "t.h5", "--features", "--json", tmp_path / "t.json")
-    assert "of more than 20 conditions no RDMs are made" in " ".join(shown.split())
+    assert "no RDMs are made of more than 20 conditions" in " ".join(shown.split())
     shown = run("score", tmp_path / "model.npz", "--teacher", tmp_path / "t.h5", "--similarity", "rsa-pearson")
     assert "layer1" in shown
 

@@ -215,4 +215,4 @@ def _regions(file: "h5py.File", units: dict[str, Array], layout: Layout) -> tupl
         if places.min() < 0 or places.max() >= len(electrodes[column]):
             raise RSAError("units name electrodes that do not exist")
         return electrodes[column][places].astype(str), f"regions from {column} of the electrodes"
-    return (wanted, f"region {wanted} of all, as given") if wanted else (None, "no region is stated")
+    return (wanted, f"region {wanted} for all neuroids, as given") if wanted else (None, "no region is stated")

@@ -124,7 +124,7 @@ def _long(frame: "pandas.DataFrame", roles: dict[str, str], layout: Layout) -> "
     read_as = [f"one row per value: {roles['responses']} is the response, {roles['stimulus_ids']} the stimulus"]
     read_as += [f"{neuroids} the neuroid", how, said]
     read_as += [_also("presentations", of_presentations), _also("neuroids", of_sites)]
-    read_as += [f"left out, since they differ inside both: {listing(left, 12)}"] if left else []
+    read_as += [f"left out, as they vary within both presentations and neuroids: {listing(left, 12)}"] if left else []
     return from_arrays(
         responses if binned else responses[:, :, 0],
         stimulus_id=stimulus[first_row],
@@ -185,14 +185,14 @@ def _wide(frame: "pandas.DataFrame", roles: dict[str, str], layout: Layout) -> "
     said = ""
     matches = [_REGION.fullmatch(name) for name in sites]
     if layout.region and layout.region not in names:
-        region, said = layout.region, f"region {layout.region} of all, as given"
+        region, said = layout.region, f"region {layout.region} for all neuroids, as given"
     elif roles["region"]:
         values = np.unique(frame[roles["region"]].to_numpy(str))
         if len(values) > 1:
             raise RSAError(
                 f"column {roles['region']} differs between rows, which are trials here; --region NAME is for all"
             )
-        region, said = str(values[0]), f"region {values[0]} of all, from {roles['region']}"
+        region, said = str(values[0]), f"region {values[0]} for all neuroids, from {roles['region']}"
     elif all(matches):
         region, said = [match[1] for match in matches if match], "regions from the names of the columns"
     repetition = _whole(frame, roles["repetition"]) if roles["repetition"] else None
@@ -276,7 +276,7 @@ def _region(
 ) -> tuple[Any, str]:
     if roles["region"]:
         return plain_column(frame[roles["region"]]).astype(str)[first], f"region from {roles['region']}"
-    return layout.region or None, f"region {layout.region} of all, as given" if layout.region else ""
+    return layout.region or None, f"region {layout.region} for all neuroids, as given" if layout.region else ""
 
 
 def _row_numbers(frame: "pandas.DataFrame", name: str) -> bool:

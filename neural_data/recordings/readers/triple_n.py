@@ -173,7 +173,7 @@ def image_names(path: Path, part: str) -> tuple[Array, list[str]]:
     if found is None:
         ids = [f"shared{i + 1:04d}" for i in range(NSD)]
         return np.array(ids), [
-            f"images are named by their order: {table} of Brain-Score, beside the file, has their nsd_ names"
+            f"images are named by their order: {table} of Brain-Score, which has the nsd_ names, is not beside the file"
         ]
     try:
         names = {int(row["tn_index"]): str(row["stimulus_id"]) for row in _rows(found)}

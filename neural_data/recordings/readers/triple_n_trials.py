@@ -177,7 +177,7 @@ def _known(path: Path, n_units: int, position: Array | None) -> tuple[dict[str, 
     place = next((folder / name for folder in folders if (folder / name).is_file()), None)
     if place is not None:
         return unit_columns(place, n_units), []
-    missing = [f"what is known about units is not: {name} is not beside the file"]
+    missing = [f"nothing is known about the units: {name} is not beside the file"]
     return ({}, missing) if position is None else ({"pos": position}, [])
 
 

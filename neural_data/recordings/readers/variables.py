@@ -57,7 +57,7 @@ def _read(file: ArrayFile, layout: Layout) -> "xarray.DataArray":
         columns["region"], region = _column(file, region), ""
         said.append(f"regions from {layout.region or 'the file'}")
     elif region:
-        said.append(f"region {region} of all, as given")
+        said.append(f"region {region} for all neuroids, as given")
     repetition = layout.repetition or (_guess(file, "repetition", 1) if "repetition" not in dims else "")
     bins = _time_bins(file) if "time_bin" in dims else None
     return from_arrays(

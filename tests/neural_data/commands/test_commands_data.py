@@ -147,7 +147,7 @@ def test_a_data_set_that_is_not_here_is_described_by_the_catalogue(
 ) -> None:
     assert main(["data", "describe", "li2026", "--data-dir", str(tmp_path)]) == 2
     told = capsys.readouterr()
-    assert all(part in told.out for part in ("47,503 units", "public, by tgsage data fetch", "Nature Neuroscience"))
+    assert all(part in told.out for part in ("47,503 units", "public, with tgsage data fetch", "Nature Neuroscience"))
     assert "`tgsage data fetch li2026` downloads it" in told.err
     (tmp_path / "images").mkdir()
     (tmp_path / "images" / "a.png").touch()

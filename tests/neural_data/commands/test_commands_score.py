@@ -100,7 +100,7 @@ def test_a_score_by_rdms_has_intervals_ceilings_and_a_picture(folder: Path, tmp_
         low, high = (f"{end:.2f}".replace("0.", ".") for end in found["best_interval"][target])
         value = found["table"][layer][target]
         assert f"* {value:.4f} [{low}, {high}]" in shown
-    assert "about new stimuli of the same 6 object_name (set groups for new ones)" in " ".join(shown.split())
+    assert "generalising to new stimuli of the same 6 object_name (set groups for new ones)" in " ".join(shown.split())
     with Image.open(tmp_path / "s.png") as picture:
         assert picture.size[0] > 1000
 

@@ -226,7 +226,7 @@ def test_the_commands_print_and_write(
     assert found["windows"][0] == [20.0, 60.0]
     assert np.array(found["similarity"]).shape == (3, 2, 7)
     assert np.array(found["generalisation"]).shape == (2, 7, 7)
-    assert "random halves of each stimulus&#39; presentations, 2 splits" in written["a.html"].read_text()
+    assert "random halves of the presentations of each stimulus, 2 splits" in written["a.html"].read_text()
     asked = ["--over-time", "--splits", "2", "--json", str(written["b.json"]), "--plot", str(written["b.png"])]
     assert main(["data", "describe", str(tmp_path / "toy.nc"), *asked]) == 0
     assert "160-180" in capsys.readouterr().out
@@ -260,7 +260,7 @@ def test_the_command_takes_subjects(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert main([*command, *extra]) == 0
     shown = capsys.readouterr().out
     assert "clusters: at most 10,000 sign flips of the subjects" in shown
-    assert "Student's t over 6 subjects or more, of latencies 1,000 resamples of the subjects" in shown
+    assert "Student's t over at least 6 subjects (for latencies, from 1,000 resamples of the subjects)" in shown
     assert "40-100 (.016)" in shown  # one of 64 flips
     found = json.loads(written[0].read_text())
     assert found["subjects"] == [f"m{i}" for i in range(6)]

@@ -51,7 +51,7 @@ def test_a_wide_table_is_a_recording(suffix: str, tmp_path: Path) -> None:
     read_as = one.attrs["read_as"]
     assert "image_id is the stimulus" in read_as
     assert "6 columns (unit1 to unit6) the neuroids" in read_as
-    assert "region V4 of all, as given" in read_as
+    assert "region V4 for all neuroids, as given" in read_as
     assert "object, variation" in read_as
 
 

@@ -110,7 +110,7 @@ def test_p_on_images_that_a_network_was_trained_on_is_called_so(
     kept = str(tmp_path / "model.pt")
     assert main(["train", "resnet:1", "--whole", "--epochs", "1", "--out", kept]) == 0
     assert main(["evaluate", kept]) == 0
-    assert "P is no validation accuracy" in capsys.readouterr().out
+    assert "P is not a validation accuracy" in capsys.readouterr().out
 
 
 def test_a_teachers_rdms_are_not_taken_for_others(teacher: str, capsys: pytest.CaptureFixture[str]) -> None:

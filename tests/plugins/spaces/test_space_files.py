@@ -120,7 +120,7 @@ def test_the_command_lists_spaces_and_known_cells(capsys: pytest.CaptureFixture[
 def test_the_command_tells_what_a_space_is(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["space", "cnn20"]) == 0
     text = capsys.readouterr().out
-    assert f"330 dimensions; {get_space('cnn20').size()} choices of them." in text
+    assert f"330 dimensions; {get_space('cnn20').size()} combinations of choices." in text
     assert "layer1/kernel_width" in text
 
 

@@ -68,7 +68,7 @@ def test_the_interval_of_the_best_of_tied_layers_is_that_of_a_choice(tmp_path: P
     assert models.low is not None
     np.testing.assert_allclose(models.low, [[low], [low]])
     (methods,) = [text for _, text in page.all("p") if text.startswith("Representational dissimilarity matrices")]
-    assert "They are about new stimuli of the same 4 category_name" in methods
+    assert "The intervals generalise to new stimuli of the same 4 category_name" in methods
 
 
 def test_the_crossvalidated_choice_is_reported_beside_the_maximum(tmp_path: Path) -> None:

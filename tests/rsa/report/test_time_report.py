@@ -72,9 +72,9 @@ def test_the_answer_names_latencies_and_the_ceiling(tmp_path: Path) -> None:
     answers = [answer for _, answer in page.all("li")]
     (first,) = [answer for answer in answers if answer.startswith("T0:")]
     value = float(score.table["similarity"].sel(layer="layer<0>", target="T0").max())
-    assert f"T0: layer<0> is the highest of 3 layers: {value:.3f} (95% interval" in first
+    assert f"T0: layer<0> has the highest similarity of 3 layers: {value:.3f} (95% interval" in first
     assert f"{100 * value / 0.81:.0f}% of the ceiling there (0.810)" in first
-    assert "It is above chance from 25 [" in first
+    assert "The first significant cluster begins at 25 [" in first
     (row,) = score.latency_differences().to_dict("records")
     assert f"T1 - T0 {row['difference']:+g} [{row['low']:+g}, {row['high']:+g}]" in " ".join(answers)
 
@@ -84,7 +84,7 @@ def test_without_resamples_permutations_and_several_layers_the_page_leaves_them_
     assert "Nothing was tested." in text
     assert "95%" not in text
     assert 'id="layers"' not in text
-    assert "Nothing was tested, so that there are no clusters" in text
+    assert "Nothing was tested, so there are no clusters" in text
     assert 'id="generalisation"' not in text
 
 
