@@ -77,29 +77,30 @@ class ModelComparison:
     Attributes
     ----------
     rows : list of dict
-        One per model and target: `similarity` of the layer that other stimuli choose, its 95% interval, `p_zero`
-        (one-sided, of a similarity above zero), `p_ceiling` (one-sided, of one below the lower ceiling), both adjusted
-        over the models of a target; `ceiled`, the similarity divided by the upper ceiling; `layer`, the one that was
-        chosen most often, and in which `share` of the halvings, of how many `layers`; `best_layer` of all stimuli and
-        its similarity, which is biased upwards; `weighted`, how the layers (or features) of a model were combined
-        ("nnls", "ridge:0.1", "features-nnls"; where no penalty was given, with that chosen on all stimuli), whose
-        `layer` is the one with the largest `share` of the weights, each times the spread of its RDM; and, of a model
-        that failed, the `reason`.
+        One per model and target: `similarity`, that of the layer chosen on other stimuli (and, for inference over
+        subjects, on other subjects), and its 95% interval;
+        `p_zero` (one-sided, for a similarity above zero) and `p_ceiling` (one-sided, for one below the lower ceiling),
+        both adjusted over the models of a target; `ceiled`, the similarity divided by the upper ceiling; `layer`, the
+        one chosen most often, the `share` of the halvings in which it was chosen, and the number of `layers` to choose
+        from; `best_layer`, the best one on all stimuli, and its similarity, which is biased upwards; `weighted`, how
+        the layers (or features) of a model were combined ("nnls", "ridge:0.1", "features-nnls"; where no penalty was
+        given, with the one chosen on all stimuli), in which case `layer` is the one with the largest `share` of the
+        weights, each multiplied by the spread of its layer's RDM; and, for a model that failed, the `reason`.
     pairs : list of dict
         One per target and pair of models: `difference` (first - second), its `standard_error` and 95% interval, `p`
         (two-sided) and `p_adjusted` over the pairs of the target.
     beyond : list of dict
-        One per model and target, where controls were given: the partial similarity given the controls, with interval
-        and adjusted p-value of being above zero; and the shares of the target's variance that are the model's alone
-        (`unique`), `common`, and the controls' alone (`control`).
+        One per model and target, where controls were given: the partial similarity given the controls, with its
+        interval and the adjusted p-value for its being above zero; and the shares of the target's variance that are the
+        model's alone (`unique`), common to both (`common`), and the controls' alone (`control`).
     models, targets : tuple of str
-        In the order of the pictures.
+        In the order in which figures show them.
     settings : dict
-        What was chosen.
+        The settings that were chosen.
     profiles : dict
-        (model, target) -> layer -> similarity, of all layers.
+        (model, target) -> layer -> similarity, for all layers.
     rdms : dict
-        Target, and (model, target), -> RDM, of the most often chosen layer.
+        Target -> its RDM, and (model, target) -> the RDM of the layer chosen most often.
     """
 
     rows: Sequence[Mapping[str, Any]]
@@ -130,7 +131,7 @@ class ModelComparison:
         Raises
         ------
         RSAError
-            For another table.
+            For any other table.
         """
         import pandas
 
@@ -175,12 +176,13 @@ class ModelComparison:
         return in_words(self)
 
     def distances(self, models: Sequence[str], targets: Sequence[str]) -> Array:
-        """Return 1 - similarity between the RDMs of models, at the layers chosen for the first target, and of targets.
+        """Return 1 - similarity between all RDMs of models (at the layers chosen for the first target) and of targets.
 
         Parameters
         ----------
         models, targets : sequence of str
-            Targets over the same conditions. Of more than 400 conditions 400 are drawn (seed 0).
+            The targets must be over the same conditions. If there are more than 400 conditions, 400 of them are drawn
+            (seed 0).
 
         Returns
         -------
@@ -204,7 +206,7 @@ class ModelComparison:
         ----------
         kind : {"models", "profiles", "map", "rdms"}
             Models with intervals, ceilings and tests; similarity over layers; a map of models and targets by the
-            similarity of their RDMs; these RDMs.
+            similarity of their RDMs; the RDMs themselves.
 
         Returns
         -------

@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 
 class TGSageError(ValueError):
-    """Wrong input; the message says in one line what was expected, what came and what to do.
+    """Wrong input; the message says in one line what was expected, what was given and what to do.
 
     `tgsage.rsa.RSAError` is the same class.
     """

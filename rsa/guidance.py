@@ -40,7 +40,7 @@ def p_plus_tg(p: float, tg: float, alpha: float = 1.0) -> float:
     Raises
     ------
     RSAError
-        Unless `p` is in [0, 1] and `tg` is finite.
+        Unless `p` is in [0, 1] and `tg` and `alpha` are finite.
 
     Examples
     --------
@@ -55,31 +55,31 @@ def p_plus_tg(p: float, tg: float, alpha: float = 1.0) -> float:
 
 
 class Guidance:
-    """A teacher and its stimuli, ready to score networks inside anybody's own training or search loop.
+    """A teacher and its stimuli, ready to score networks inside a training or search loop of your own.
 
     `guidance(module)` shows the module every stimulus that the teacher's RDMs are about and returns a `TeacherScore`,
-    whose `tg` goes into `p_plus_tg`. Layers that cannot be compared (dead ones, and those to which all conditions are
+    whose `tg` goes into `p_plus_tg`. Layers that cannot be compared (dead ones, and those for which all conditions are
     alike) are left out and named in `score.attrs["unusable"]`. The module's mode, averages, device and gradients are
     left as they were.
 
     Parameters
     ----------
     teacher : Teacher or str
-        The name of a model (see `load_model`) stands for its layers over the stimuli, by stimulus and in its own
-        preprocessing; other teachers by name come from `load_teacher` of `tgsage.neural_data`.
+        The name of a model (see `load_model`) stands for that model's layers over the stimuli, by stimulus and with its
+        own preprocessing; to load other teachers by name, use `load_teacher` of `tgsage.neural_data`.
     stimuli : Stimuli, tensor (n, C, H, W), or list of images
-        The images that the teacher is about, among others if need be.
+        The images that the teacher is about; there may be others among them.
     layers, n_features, seed, preprocess, device, tokens, loaders
         As in `layer_rdms`.
     metric, method : str, optional
-        Of the module's RDMs and of their comparison; by default the teacher's own.
+        The metric of the module's RDMs and the method of comparing them; by default the teacher's own.
     similarity : str
         "rdm", or one that compares features, which the teacher must then hold (see `Teacher.score`).
     batchnorm : {"batch", "running", "recalibrated"}
-        See `normalising`. "batch" suits candidates after few steps; give "running" for mature networks. With "batch"
-        the stimuli are shown in an order mixed by `seed`.
+        See `normalising`. "batch" suits candidates after a few training steps; use "running" for mature networks. With
+        "batch" the stimuli are shown in an order shuffled by `seed`.
     calibrate : callable, optional
-        For "recalibrated": called with the module, which it shows training images.
+        For "recalibrated": a function that is called with the module and shows it training images.
     batch_size : int, optional
         By default 500 with batchnorm="batch", whose statistics need large batches, else as in `extract`.
 
@@ -87,8 +87,8 @@ class Guidance:
     ------
     RSAError
         When the stimuli lack a condition of the teacher or are not the images it was made with, for a teacher without
-        the features that the similarity compares, and for method= or metric= with such a similarity. A call raises it
-        when no layer can be compared.
+        the features that the similarity compares, and for method= or metric= with such a similarity. Calling the object
+        raises it when no layer can be compared.
 
     Examples
     --------
@@ -154,7 +154,7 @@ class Guidance:
 
     @property
     def metric(self) -> str:
-        """Of the module's RDMs."""
+        """Metric of the module's RDMs."""
         return self.readout.metric
 
     def __call__(self, module: "torch.nn.Module") -> "TeacherScore":
@@ -170,18 +170,19 @@ class Guidance:
     def layers(
         self, module: "torch.nn.Module", *, progress: "Progress | None" = None
     ) -> Layers[RDM] | Layers[Features]:
-        """Return what the similarity compares of the module: `rdms` or `features`.
+        """Return what the similarity compares: the `rdms` or the `features` of the module.
 
         Parameters
         ----------
         module : torch.nn.Module
         progress : callable, optional
-            Called with the number of images of every batch done.
+            Called after every batch with the number of its images.
 
         Returns
         -------
         Layers
-            Mapping of layer -> RDM or Features; its `unusable` maps the layers that were left out to the reason.
+            Mapping of layer -> RDM or Features; its attribute `unusable` maps each layer that was left out to the
+            reason.
         """
         return (self.rdms if self.similarity == "rdm" else self.features)(module, progress=progress)
 

@@ -32,41 +32,42 @@ def compare_over_time(
     name: str = "RDMs over time",
     progress: Callable[[int], object] = lambda steps: None,
 ) -> TimeScore:
-    """Compare layers with targets in one window after the other.
+    """Compare layers with targets in one time window after another.
 
     Parameters
     ----------
     layers : mapping of str to RDM
     windows : iterable of ((start, end), mapping of str to RDM)
-        In the order of time, in ms; targets may be missing in some of them. One is held at a time.
+        In order of time, in ms; targets may be missing from some of them. Only one is held in memory at a time.
     targets : sequence of str
-        The order of the targets; that of their appearance by default.
+        The order of the targets; by default that in which they first appear.
     method : str
         As in `compare`.
     bootstrap : int
-        Resamples of the stimuli, the same in all windows, behind intervals of similarities and latencies; 0 for none.
+        Number of resamples of the stimuli, the same in all windows, for intervals of similarities and latencies; 0 for
+        none.
     permutations : int
-        Permutations of the stimuli, the same in all windows, behind cluster tests and latencies; 0 for none.
+        Number of permutations of the stimuli, the same in all windows, for cluster tests and latencies; 0 for none.
     groups, seed
         As in `bootstrap`.
     name : str
-        Of what the RDMs are.
+        Name of what the RDMs are of.
     progress : callable
         Called with 1 after each window.
 
     Returns
     -------
     TimeScore
-        Its p-values are corrected over the windows of one layer and target, and not over layers and targets.
+        Its p-values are corrected over the windows of one layer and target, but not over layers and targets.
 
     Raises
     ------
     RSAError
-        Naming the window; as `compare_all`, `bootstrap` and `permuted_similarities` do; for fewer than two windows.
+        As `compare_all`, `bootstrap` and `permuted_similarities` do, naming the window; and for fewer than two windows.
 
     Notes
     -----
-    Draws of similarities are brought to their standard error (`standard_error`) before latencies are read from them,
+    Draws of similarities are rescaled to their standard error (`standard_error`) before latencies are read from them,
     since plain resamples vary more than new samples of stimuli do.
 
     Examples

@@ -51,7 +51,7 @@ class TeacherScore:
     ceilings : dict
         Target -> (lower, upper), where known.
     method, by, teacher : str
-        The comparison, what the RDMs are by, and the teacher's name.
+        The method of comparison, the `by` of the RDMs, and the teacher's name.
     attrs : dict
         How the candidate's and the teacher's RDMs were made; "unusable" names layers that were left out.
     draws : DataArray ("layer", "target", "draw"), optional
@@ -59,7 +59,8 @@ class TeacherScore:
     crossvalidated : DataArray, optional
         What `crossvalidated_choice` returned.
     model, layers, targets
-        The model's name, what was compared of its layers, and the targets' RDMs; `tgsage.score` keeps them for figures.
+        The model's name, the RDMs or features of its layers that were compared, and the targets' RDMs; `tgsage.score`
+        keeps them for figures.
     """
 
     table: "xarray.DataArray"
@@ -81,7 +82,7 @@ class TeacherScore:
 
     @cached_property
     def best_layer(self) -> dict[str, str]:
-        """The most similar layer for every target."""
+        """Target -> its most similar layer."""
         layers = self.table.indexes["layer"]
         best = np.argmax(self.table.to_numpy(), axis=0)
         return {str(target): str(layers[i]) for target, i in zip(self.table.indexes["target"], best, strict=True)}
@@ -97,24 +98,24 @@ class TeacherScore:
 
     @property
     def low(self) -> "xarray.DataArray | None":
-        """Lower ends of 95% intervals, each of a layer named beforehand; None without draws."""
+        """Lower ends of 95% intervals, each for a layer named beforehand; None without draws."""
         return self._ends[0]
 
     @property
     def high(self) -> "xarray.DataArray | None":
-        """Upper ends, as `low`."""
+        """Upper ends of the same intervals as `low`."""
         return self._ends[1]
 
     @cached_property
     def best_interval(self) -> dict[str, tuple[float, float]]:
-        """Target -> 95% interval of its best layer, allowing for its choice by the same similarities."""
+        """Target -> 95% interval of its best layer, allowing for its having been chosen by the same similarities."""
         if self.draws is None:
             return {}
         return {target: best_layer_interval(self.draws.sel(target=[target])) for target in self.best_layer}
 
     @cached_property
     def shown(self) -> "tuple[xarray.DataArray, xarray.DataArray] | tuple[None, None]":
-        """Ends as tables and figures show them: `low` and `high`, at every target's best layer `best_interval`."""
+        """Ends shown in tables and figures: `low` and `high`, but `best_interval` at every target's best layer."""
         if self.low is None or self.high is None:
             return None, None
         low, high = self.low.copy(), self.high.copy()
@@ -134,12 +135,12 @@ class TeacherScore:
 
     @property
     def tg_high(self) -> float | None:
-        """Upper end, as `tg_low`."""
+        """Upper end of the same interval as `tg_low`."""
         return self._tg_ends[1]
 
     @property
     def tg_crossvalidated(self) -> float | None:
-        """TG with layers chosen on other stimuli than they are scored on; `tg` gains from every layer's noise."""
+        """TG with layers scored on other stimuli than they were chosen on; `tg` gains from every layer's noise."""
         return None if self.crossvalidated is None else float(self.crossvalidated.mean())
 
     @cached_property
@@ -154,8 +155,9 @@ class TeacherScore:
         Returns
         -------
         pandas.DataFrame
-            Columns `layer`, `target`, `similarity`, `low` and `high` (95% interval, at the best layer that of a
-            choice), `ceiling` (upper), `ceiled` (similarity / ceiling) and `best`; NaN where something is not known.
+            Columns `layer`, `target`, `similarity`, `low` and `high` (95% interval; at a target's best layer, its
+            `best_interval`), `ceiling` (upper), `ceiled` (similarity / ceiling) and `best`; NaN where something is not
+            known.
         """
         import pandas
 
@@ -180,13 +182,14 @@ class TeacherScore:
         Parameters
         ----------
         ax : matplotlib.axes.Axes, optional
-            Where to draw the layers alone. By default a new pyplot figure, the picture of `tgsage score --plot`: with
-            the RDMs of targets and best layers beside it where the score keeps them (`layers` and `targets`).
+            Where to draw the layers alone. By default a new pyplot figure, the one that `tgsage score --plot` draws:
+            with the RDMs of targets and best layers beside the layers, where the score keeps them (`layers` and
+            `targets`).
 
         Returns
         -------
         matplotlib.figure.Figure
-            That which was drawn on.
+            The figure that was drawn on.
         """
         from .plots.figures import literal, pyplot
         from .plots.scores import score_axes, score_figure

@@ -28,21 +28,21 @@ def compare_subjects_over_time(
     name: str = "RDMs over time",
     progress: Callable[[int], object] = lambda steps: None,
 ) -> TimeScore:
-    """Compare layers with the RDMs of single subjects in one window after the other, for inference over subjects.
+    """Compare layers with the RDMs of single subjects in one time window after another, for inference over subjects.
 
     Parameters
     ----------
     layers : mapping of str to RDM
     windows : iterable of ((start, end), mapping of target to mapping of subject to RDM)
-        In the order of time, in ms. A window in which one of a target's subjects has no RDM is a gap of that target.
+        In order of time, in ms. A window in which one of a target's subjects has no RDM is a gap for that target.
     targets : sequence of str
         As in `compare_over_time`.
     method : str
         As in `compare`.
     bootstrap : int
-        Resamples of the subjects behind the intervals of latencies; 0 for none.
+        Number of resamples of the subjects for the intervals of latencies; 0 for none.
     permutations : int
-        Sign flips of the subjects behind cluster tests (`sign_flip_test`); 0 for none.
+        Number of sign flips of the subjects for cluster tests (`sign_flip_test`); 0 for none.
     seed : int
     name, progress
         As in `compare_over_time`.
@@ -50,18 +50,19 @@ def compare_subjects_over_time(
     Returns
     -------
     TimeScore
-        `similarity` is the mean over subjects, `subjects` holds each one's. `low` and `high` are Student's t over
-        subjects, on Fisher's z scale. With fewer than 5 subjects there are no clusters, onsets and peaks.
+        `similarity` is the mean over subjects, `subjects` holds each one's. `low` and `high` are from Student's t over
+        subjects, on Fisher's z scale. With fewer than 5 subjects there are no clusters, onsets or peaks.
 
     Raises
     ------
     RSAError
-        Naming the window, as `compare_all` does; for fewer than two windows, and a target with fewer than 2 subjects.
+        As `compare_all` does, naming the window; for fewer than two windows, and for a target with fewer than 2
+        subjects.
 
     Notes
     -----
     Intervals and tests are about new subjects who see the same stimuli. The onset is that of clusters of t-values, the
-    peak that of the mean; both are found again in every resample of the subjects (Cichy et al. 2014).
+    peak that of the mean; both are found anew in every resample of the subjects (Cichy et al. 2014).
 
     References
     ----------

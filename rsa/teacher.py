@@ -43,8 +43,8 @@ class Teacher:
     ----------
     name : str
     rdms : dict of str to RDM
-        Target -> RDM, all over the same conditions and `by` the same. Empty where there are features of so many
-        conditions that no RDM is made of them.
+        Target -> RDM, all over the same conditions and with the same `by`. Empty where there are features of so many
+        conditions that no RDMs are made from them.
     ceilings : dict
         Target -> (lower, upper) similarity that the target's noise allows; targets may lack one.
     method : str
@@ -58,7 +58,7 @@ class Teacher:
     features : dict of str to Features
         Empty, or the features of every target over the conditions of its RDM, for similarities that compare features.
     members : dict of str to str
-        Of RDMs of groups, where known: stimulus -> its group, for images that come without this column.
+        For RDMs of groups, where known: stimulus -> its group, for images that come without this column.
 
     Raises
     ------
@@ -147,7 +147,7 @@ class Teacher:
         features: Mapping[str, Features] | None = None,
         members: Mapping[str, str] | None = None,
     ) -> "Teacher":
-        """Make a teacher of RDMs.
+        """Make a teacher from RDMs.
 
         Parameters
         ----------
@@ -157,7 +157,7 @@ class Teacher:
         Raises
         ------
         RSAError
-            As the class.
+            As the class does.
         """
         optional = (as_mapping(ceilings, "ceilings"), method, stimuli, checksum, attrs or {}, tuple(stimulus_ids))
         last = (as_mapping(features, "features"), as_mapping(members, "members"))
@@ -183,16 +183,16 @@ class Teacher:
         loaders: int = 1,
         progress: "Progress | None" = None,
     ) -> "Teacher":
-        """Make a teacher of a network's layers, with the checksum of its stimuli.
+        """Make a teacher from a network's layers, with the checksum of its stimuli.
 
         Parameters
         ----------
         name : str
         model : torch.nn.Module or str
-            A name is one that `load_model` knows: it brings its own preprocessing, and layers that cannot be compared,
-            such as dead ones, are left out and named in `attrs["unusable"]`.
+            A module, or a name that `load_model` knows. A model given by name brings its own preprocessing, and its
+            layers that cannot be compared, such as dead ones, are left out and named in `attrs["unusable"]`.
         features : bool
-            Also keep the features behind the RDMs; of more than 10,000 conditions features alone.
+            Also keep the features behind the RDMs; for more than 10,000 conditions, keep the features alone.
         stimuli, layers, by, preprocess, metric, n_features, seed, batch_size, device, tokens, loaders, progress
             As in `layer_rdms`.
 
@@ -268,7 +268,7 @@ class Teacher:
 
     @property
     def metric(self) -> str:
-        """The dissimilarity that the RDMs were made by; of features alone "correlation"."""
+        """The metric that the RDMs were computed with; "correlation" for features alone."""
         return next((rdm.metric for rdm in self.rdms.values()), "correlation")
 
     def select(self, stimuli: Images) -> Stimuli:
@@ -293,7 +293,7 @@ class Teacher:
         return shown.select(self.by, self.labels)
 
     def keep(self, targets: Iterable[str]) -> "Teacher":
-        """Return the teacher with some targets only.
+        """Return the teacher with only some of its targets.
 
         Parameters
         ----------
@@ -316,7 +316,7 @@ class Teacher:
         )
 
     def with_method(self, method: str) -> "Teacher":
-        """Return the teacher meant for another comparison, without the ceilings, which are for its own.
+        """Return the teacher meant for another comparison, without its ceilings, which are for its own.
 
         Parameters
         ----------
@@ -326,7 +326,7 @@ class Teacher:
         Returns
         -------
         Teacher
-            The teacher itself where the method is its own.
+            The teacher itself if the method is already its own.
 
         Raises
         ------
@@ -387,14 +387,15 @@ class Teacher:
         method : str, optional
             How RDMs are compared; by default the teacher's own, the only one to which its ceilings belong.
         bootstrap : int
-            Number of resamples of the stimuli for intervals; 0 for none. They also bring the TG with layers chosen on
-            other stimuli than they are scored on (`crossvalidated_choice`; not of "cosine-whitened", which is higher on
-            half of the stimuli). For RDMs, made or not ("rsa-pearson", ...; see `bootstrap_features`): of other
-            similarities resamples are full of copies of stimuli, which make any features alike.
+            Number of resamples of the stimuli for intervals; 0 for none. With RDMs of several layers the TG with layers
+            scored on other stimuli than they were chosen on is computed, too (`crossvalidated_choice`; not for
+            "cosine-whitened", which is higher on half of the stimuli, and not where halves have too few conditions).
+            Only for RDMs, whether computed or not ("rsa-pearson", ...; see `bootstrap_features`): resamples are full of
+            copies of stimuli, which under other similarities make any features alike.
         groups : str or sequence, optional
             Stimuli that are resampled together, see `bootstrap`; with "ridge" those that stay in one fold.
         seed : int
-            Of the resamples, and of the folds of "ridge".
+            Seed of the resamples, and of the folds of "ridge".
         allow_subset : bool
             Compare the common conditions only.
 
@@ -492,7 +493,7 @@ class Teacher:
         Raises
         ------
         RSAError
-            Naming the file, when it is missing, truncated or something else.
+            When the file is missing, truncated or not a teacher; the message names it.
         """
         from .io.hdf5 import read_column, read_json, read_text, reading
 

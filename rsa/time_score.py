@@ -29,7 +29,7 @@ class TimeScore:
     Attributes
     ----------
     table : xarray.Dataset
-        Over ("layer", "target", "time"): `similarity`, `low` and `high` (95%, of a layer and a time named beforehand),
+        Over ("layer", "target", "time"): `similarity`, `low` and `high` (95%, for a layer and a time named beforehand),
         and `p` of the cluster that a window belongs to, NaN outside clusters. Over ("target", "time"), where known:
         `reliability`, `ceiling`, `neuroids`, and `reason`, why there is no RDM. Over ("layer", "target"): `onset` and
         `peak` with their intervals, `onset_low`, `onset_high`, `peak_low`, `peak_high`. `time` is the middle of a
@@ -72,7 +72,7 @@ class TimeScore:
 
     @property
     def best_layer(self) -> dict[str, str]:
-        """The layer that reaches the highest similarity at any time, for every target that has an RDM."""
+        """Target -> the layer that reaches the highest similarity at any time, for targets that have an RDM."""
         highest = self.table["similarity"].max("time")
         return {
             target: str(self.layers[int(np.nanargmax(values))])
@@ -81,7 +81,7 @@ class TimeScore:
         }
 
     def latency_differences(self, kind: str = "onset") -> "pandas.DataFrame":
-        """Compare the latencies of all pairs of targets, each of its best layer.
+        """Compare the latencies of all pairs of targets, each at its best layer.
 
         Parameters
         ----------
@@ -91,13 +91,15 @@ class TimeScore:
         Returns
         -------
         pandas.DataFrame
-            `first`, `second`, `difference` (second - first, in ms), `low`, `high` (95%, from paired resamples) and `p`
-            (two-sided: twice the share of resamples on the other side of zero; not corrected for the number of pairs).
+            `first`, `second`, `difference` (second - first, in ms), `low`, `high` (95%, from paired resamples; NaN
+            where an end lies beyond all latencies) and `p` (two-sided, from the share of resamples on the other side of
+            zero, those at zero included; not corrected for the number of pairs). In a resample, a target without a
+            significant cluster counts as later than any; one in which both have none is left out.
 
         Raises
         ------
         RSAError
-            For another kind, and without resamples.
+            For any other kind, and without resamples.
         """
         import pandas
 
@@ -113,8 +115,7 @@ class TimeScore:
         }
         for first, second in combinations(at, 2):
             values = self.table[kind].to_numpy()
-            apart = self.draws[kind][at[second]] - self.draws[kind][at[first]]
-            apart = apart[np.isfinite(apart)]
+            apart = _apart(self.draws[kind][at[first]], self.draws[kind][at[second]])
             low, high, p = np.nan, np.nan, np.nan
             if len(apart):
                 low, high = ends(apart)
@@ -130,8 +131,8 @@ class TimeScore:
         Returns
         -------
         pandas.DataFrame
-            Columns `layer`, `target`, `time`, `window_start`, `window_end`, `similarity`, `low`, `high`, `p`,
-            `reliability`, `ceiling` and `neuroids`; NaN where something is not known.
+            Columns `layer`, `target`, `time`, `window_start`, `window_end`, `similarity`, `low`, `high` and `p`, NaN
+            where something is not known; and of `reliability`, `ceiling` and `neuroids` those that the table has.
         """
         wanted = [*COURSES, *(name for name in ("reliability", "ceiling", "neuroids") if name in self.table)]
         frame = self.table[wanted].to_dataframe(dim_order=("layer", "target", "time")).reset_index()
@@ -144,7 +145,7 @@ class TimeScore:
         -------
         pandas.DataFrame
             Columns `layer`, `target`, `onset`, `onset_low`, `onset_high`, `peak`, `peak_low`, `peak_high` (ms) and
-            `highest`, the similarity at the peak.
+            `highest`, the highest similarity at any time, which is given without a peak, too.
         """
         frame = (
             self.table[list(LATENCIES)]
@@ -211,6 +212,12 @@ class TimeScore:
             "latency_differences": differences,
             "attrs": dict(self.attrs),
         }
+
+
+def _apart(first: Array, second: Array) -> Array:
+    """Second - first in paired draws: infinite where one has no latency, left out where both have none."""
+    known = ~(np.isnan(first) & np.isnan(second))
+    return np.where(np.isnan(second), np.inf, second)[known] - np.where(np.isnan(first), np.inf, first)[known]
 
 
 def _ms(here: "xarray.Dataset", kind: str) -> str:

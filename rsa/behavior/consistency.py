@@ -58,11 +58,12 @@ class BehaviorScore:
     Attributes
     ----------
     behavior : str
-        Name of what was compared with.
+        Name of the behaviour that the choices were compared with.
     metrics : mapping
         Metric -> Consistency.
     accuracy : float
-        Share of images for which the model's choice is right.
+        Share of images for which the model's choice is right; for other subjects' trials, the mean share of right ones
+        over images (and distractors).
     attrs : mapping
         Settings and counts.
     """
@@ -89,22 +90,24 @@ class BehaviorTest:
     ----------
     behavior : Behavior
     metrics : sequence of str, optional
-        Of `BEHAVIOR_METRICS`; all by default.
+        Names from `BEHAVIOR_METRICS`; all of them by default.
     splits : int
-        Random halves of the trials behind reliabilities.
+        Number of random splits of the trials into halves, for the reliabilities.
     seed : int
-        Of the halves and resamples.
+        Seed of the halves and of the resamples.
 
     Raises
     ------
     RSAError
-        For an unknown metric, and one of which the trials say nothing: halves that do not agree, or too few.
+        For an unknown metric, and for one that was asked for and about which the trials say nothing: their halves do
+        not agree, or there are too few of them. Without `metrics` such metrics are left out, and named in the `attrs`
+        of the score.
 
     Notes
     -----
-    Correlations are means over splits and halves of those with one half of the trials, divided by the geometric mean of
-    both sides' split-half reliabilities (a model's is 1). All are about the same number of trials, so nothing is
-    extrapolated. The variance over new images and subjects is that of Schutt et al. (2023) for two factors.
+    Correlations are computed with one half of the trials, averaged over splits and halves, and divided by the geometric
+    mean of both sides' split-half reliabilities (a model's is 1). All of these refer to the same number of trials, so
+    nothing is extrapolated. The variance over new images and subjects is that of Schutt et al. (2023) for two factors.
 
     References
     ----------
@@ -158,7 +161,7 @@ class BehaviorTest:
             A model's probabilities of the options, (n images, k options) in the order of the behaviour; or the trials
             of other subjects with the same images.
         bootstrap : int
-            Resamples of the images within each object, and of the subjects, behind intervals; 0 for none.
+            Number of resamples, of the images within each object and of the subjects, for the intervals; 0 for none.
         progress : callable
             Called with 1 after each resample.
 
@@ -169,7 +172,7 @@ class BehaviorTest:
         Raises
         ------
         RSAError
-            For probabilities of another shape or that are none, and for trials of other images.
+            For values of another shape or that are not probabilities, and for trials of other images.
         """
         ours = _Trials(self, choices) if isinstance(choices, Behavior) else _Model(self.behavior, choices)
         known = [metric for metric in self.metrics if metric not in self.reasons]
@@ -193,13 +196,13 @@ class BehaviorTest:
 
     @property
     def ceilings(self) -> dict[str, float]:
-        """Metric -> the raw number of a perfect model, without metrics that have none."""
+        """Metric -> the raw number of a perfect model; metrics that have none are left out."""
         known = {metric: value for metric, value in self.reliability.items() if metric not in self.reasons}
         return {metric: value if metric == KAPPA else value**0.5 for metric, value in known.items()}
 
     @property
     def resampled(self) -> str:
-        """What resamples are about."""
+        """What is resampled."""
         return "images within objects" + (" and subjects" if self.behavior.subjects > 1 else "")
 
     def _correlations(

@@ -12,24 +12,25 @@ _LARGEST = 10**8  # entries of the table of subjects by items
 
 
 def error_consistency(one: npt.ArrayLike, other: npt.ArrayLike, weights: npt.ArrayLike | None = None) -> float:
-    """Compute Cohen's kappa of which trials two observers got right.
+    """Compute Cohen's kappa between two observers, by which trials each of them got right.
 
     Parameters
     ----------
     one, other : array_like
-        Whether each trial was right, (n,): truth values, or rates from 0 to 1 at which it was.
+        Whether each observer got each trial right, (n,): truth values, or the rates, from 0 to 1, at which they did.
     weights : array_like, optional
-        Of the trials, (n,).
+        Weights of the trials, (n,).
 
     Returns
     -------
     float
-        1 for the same errors, 0 for errors that are independent, NaN where both are always right, or always wrong.
+        1 for the same errors, 0 for errors that are independent, NaN where both observers are always right, or both
+        always wrong.
 
     Raises
     ------
     RSAError
-        For arrays of different or other shapes, and values outside 0 to 1.
+        For arrays that differ in shape or are not of shape (n,), and for values outside 0 to 1.
 
     References
     ----------

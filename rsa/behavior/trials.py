@@ -31,13 +31,13 @@ class Behavior:
     stimulus, choice : numpy.ndarray
         The image and the chosen option of each trial, (trials,).
     distractor : numpy.ndarray, optional
-        The one other option that was on offer in each trial; None where all options were.
+        The one other option that was on offer in each trial; None if all options were on offer.
     subject : numpy.ndarray, optional
-        Who chose, counted from 0; None where it is not known.
+        The number, from 0, of the subject who chose in each trial; None where this is not known.
     stimuli : str
-        Where the images come from, as `images` takes it.
+        Where the images come from, in the form that `images` takes.
     attrs : mapping
-        What else to state.
+        Anything else to state about the trials.
     """
 
     name: str
@@ -118,15 +118,15 @@ class Behavior:
         subject: Iterable[object] | None = None,
         **known: Any,
     ) -> "Behavior":
-        """Make it of columns with one entry per trial.
+        """Make a behaviour from columns with one entry per trial.
 
         Parameters
         ----------
         name : str
         stimulus, choice, truth : iterable
-            Names of the image, of the option chosen and of the right one.
+            For each trial, the names of the image, of the option chosen and of the right option.
         distractor : iterable, optional
-            The other option, of trials that offered two.
+            The other option on offer, for trials that offered two.
         subject : iterable, optional
         **known
             Other attributes.
@@ -184,7 +184,7 @@ class Behavior:
         options: Sequence[str],
         **known: Any,
     ) -> "Behavior":
-        """Make it of how often each option was chosen for each image.
+        """Make a behaviour from counts of how often each option was chosen for each image.
 
         Parameters
         ----------
@@ -204,7 +204,7 @@ class Behavior:
         Raises
         ------
         RSAError
-            For counts of another shape, or that are no whole numbers from 0.
+            For counts of another shape, that are not whole numbers from 0 up, or of more than a billion trials in all.
         """
         table = np.asarray(counts)
         if table.shape != (len(stimulus_ids), len(options)):
@@ -230,7 +230,7 @@ class Behavior:
         Raises
         ------
         RSAError
-            For images that it has no trials of.
+            For images that the behaviour has no trials of.
         """
         known = {one: i for i, one in enumerate(self.stimulus_ids)}
         lacking = [one for one in stimulus_ids if one not in known]
@@ -256,17 +256,17 @@ class Behavior:
         Parameters
         ----------
         classes : sequence of str
-            Names of a model's classes; upper and lower case are the same.
+            Names of a model's classes; upper and lower case are not distinguished.
 
         Returns
         -------
         list of int
-            Place of each option.
+            Position of each option among the classes.
 
         Raises
         ------
         RSAError
-            For options that are no class.
+            For options that are not among the classes.
         """
         places = {name.casefold(): i for i, name in enumerate(classes)}
         lacking = [option for option in self.options if option.casefold() not in places]
@@ -283,12 +283,12 @@ class Behavior:
         return self.stimulus if self.distractor is None else self.stimulus * len(self.options) + self.distractor
 
     def half(self, seed: int, split: int) -> npt.NDArray[np.bool_]:
-        """Draw which trials make the first half: half of those of every image (and distractor).
+        """Draw which trials make the first half: half of the trials of every image (and distractor).
 
         Parameters
         ----------
         seed, split : int
-            What the draw depends on; of an odd number the last goes to a random half.
+            What the draw depends on. Of an odd number of trials, the last one goes to a random half.
 
         Returns
         -------
@@ -308,13 +308,13 @@ class Behavior:
     def tally(self, weights: Array | None = None) -> Array:
         """Count choices, (n, k): how often each option was chosen for each image.
 
-        Where pairs were on offer, how often the wrong one of each pair was, and the right one in the place of the
-        right option.
+        Where pairs were on offer, the entry of a wrong option is how often it was chosen from its pair, and the entry
+        of the right option is how often that was chosen.
 
         Parameters
         ----------
         weights : numpy.ndarray, optional
-            Of the trials, (trials,).
+            Weights of the trials, (trials,).
 
         Returns
         -------
@@ -324,16 +324,21 @@ class Behavior:
         return np.bincount(self.stimulus * k + self.choice, weights, n * k).reshape(n, k).astype(np.float64)
 
     def offered(self, weights: Array | None = None) -> Array:
-        """Count the trials of each image in which an option was the distractor, (n, k).
+        """Count, for each image, the trials in which each option was the distractor, (n, k).
 
         Parameters
         ----------
         weights : numpy.ndarray, optional
-            Of the trials, (trials,).
+            Weights of the trials, (trials,).
 
         Returns
         -------
         numpy.ndarray
+
+        Raises
+        ------
+        RSAError
+            Where all options were on offer.
         """
         if self.distractor is None:
             raise RSAError(f"{self.name} offered all options in every trial")

@@ -112,24 +112,25 @@ def bootstrap(
 ) -> "xarray.DataArray":
     """Resample the stimuli with replacement and compare the RDMs in every draw.
 
-    One seed gives the same draws for the same stimuli, whatever their order and the RDMs: differences are paired.
+    The same seed gives the same draws for the same stimuli, whatever their order and whatever the RDMs, so differences
+    are paired.
 
     Parameters
     ----------
     a, b : RDM or mapping of str to RDM
         Layers and targets, over the same stimuli in any order.
     method : str
-        As in `compare`. In the whitened forms copies of a stimulus keep their distance of zero to each other; in the
-        others such pairs are left out. "rho-a" and "tau-a", which ties would lower, do not count the copies of one
-        pair as tied with each other.
+        As in `compare`. With the whitened methods, copies of a stimulus keep their distance of zero from each other;
+        with the others, such pairs are left out. "rho-a" and "tau-a", which ties would lower, do not count the copies
+        of one pair as tied with each other.
     n : int
         Number of draws.
     seed : int
     groups : str or sequence, optional
-        Resample these together (a block bootstrap: images of one object are not independent): a descriptor of the
-        first RDM ("object_name"), or one value per stimulus in its order. Without groups the draws stand for new
-        stimuli of the same objects and categories; for claims about new objects or categories, intervals are then much
-        too narrow.
+        Stimuli to resample together (a block bootstrap: images of one object are not independent): a descriptor of the
+        first RDM ("object_name"), or one value per stimulus in the order of that RDM. Without groups the draws stand
+        for new stimuli of the same objects and categories; for claims about new objects or categories, intervals are
+        then much too narrow.
 
     Returns
     -------
@@ -138,7 +139,8 @@ def bootstrap(
         Coordinates, which `interval` and `layer_differences` need to correct the spread of the draws: `estimate`
         (layer, target), the similarity over all stimuli once; `linear` (layer, target, draw), the part of every draw
         that is a sum over single stimuli or groups; `dof` (layer, target), the degrees of freedom of its variance.
-        Attributes: `resampled`, what; `units`, how many of them; `about`, what new stimuli the draws stand for.
+        Attributes: `resampled`, what was resampled; `units`, how many of these there are; `about`, what new stimuli the
+        draws stand for.
 
     Raises
     ------

@@ -33,9 +33,9 @@ def noise_ceiling(rdms: Sequence[RDM] | Mapping[str, RDM], *, method: str = "pea
     Notes
     -----
     The average is the one that the method rewards most, as in rsatoolbox: of RDMs scaled to equal norm ("cosine",
-    "cosine-whitened"), of z-scored RDMs ("pearson", "pearson-whitened"), of rank-transformed RDMs ("spearman",
-    "rho-a", "tau-a"). For "tau-a" and the whitened measures it is close to the best average but not exactly it, so
-    that the upper bound is approximate.
+    "cosine-whitened"), of z-scored RDMs ("pearson", "pearson-whitened"), of rank-transformed RDMs ("spearman", "rho-a",
+    "tau-a"). For "tau-a" and the whitened measures it is close to the best average but not identical to it, so the
+    upper bound is approximate.
 
     References
     ----------

@@ -34,13 +34,13 @@ class ClusterTest:
     p : array (times,)
         The p-value of the cluster that a time belongs to, NaN outside clusters.
     clusters : tuple of (start, stop, mass, p)
-        In the order of time, as places: `stop` is the first place after the cluster.
+        In order of time. `start` and `stop` are indices of times: `stop` is the first index after the cluster.
     threshold : array (times,)
         What the course has to exceed to be in a cluster.
     centre, spread : array (times,)
-        By which courses are brought to the scores that are summed in a mass.
+        What is subtracted from a course, and what the rest is divided by, to get the scores that are summed to a mass.
     critical : float
-        Mass from which a cluster has p <= .05; infinite where chance alone has none so rare.
+        Mass from which on a cluster has p <= .05; infinite if no mass is that rare under chance alone.
     """
 
     p: Array
@@ -51,7 +51,7 @@ class ClusterTest:
     critical: float
 
     def significant(self, courses: npt.ArrayLike) -> npt.NDArray[np.bool_]:
-        """Which times of other courses, bootstrapped ones, say, lie in clusters of at least the critical mass.
+        """Return which times of other courses (bootstrapped ones, say) lie in clusters of at least the critical mass.
 
         Parameters
         ----------
@@ -73,12 +73,12 @@ def cluster_test(observed: npt.ArrayLike, null: npt.ArrayLike, *, form: float = 
     Parameters
     ----------
     observed : array (times,)
-        The time course; NaN belongs to no cluster.
+        The time course; times with NaN belong to no cluster.
     null : array (permutations, times)
         The course in each permutation, the same permutation at all times (see `permuted_similarities`).
     form : float
-        Probability by which a single time exceeds the threshold under permutation, below .5 (one-sided). It decides
-        which clusters there are, not how often chance alone has one.
+        Probability, below .5 (one-sided), with which a single time exceeds the threshold under permutation. It decides
+        which clusters there are, not how often chance alone produces one.
 
     Returns
     -------
@@ -87,15 +87,15 @@ def cluster_test(observed: npt.ArrayLike, null: npt.ArrayLike, *, form: float = 
     Raises
     ------
     RSAError
-        For shapes that do not fit, another `form`, and too few permutations to reach it.
+        For shapes that do not fit together, a `form` outside (0, .5), and too few permutations to reach it.
 
     Notes
     -----
-    A course is scored at each time by its distance from the mean over permutations, in their standard deviations. A
-    cluster is a run of neighbouring times that exceed the `1 - form` quantile of the permutations; its mass is the sum
-    of their scores. Its p-value is the share of permutations, the course itself among them, whose largest mass is at
-    least as large. A small p says that there is an effect within the course, and not that it begins where the cluster
-    does (Sassenhagen and Draschkow 2019).
+    At each time, the score of a course is its distance from the mean over permutations, the course itself among them,
+    in units of their standard deviation. A cluster is a run of neighbouring times that exceed the `1 - form` quantile
+    of the permutations; its mass is the sum of their scores. Its p-value is the share of permutations, the course
+    itself among them, whose largest mass is at least as large. A small p says that there is an effect within the
+    course, not that the effect begins where the cluster does (Sassenhagen and Draschkow 2019).
 
     References
     ----------
@@ -136,14 +136,15 @@ def sign_flip_test(values: npt.ArrayLike, *, form: float = LEVEL, n: int = 10_00
     values : array (subjects, times)
         A similarity, or a difference of similarities, of each subject or animal.
     form : float
-        As in `cluster_test`; here of Student's t.
+        As in `cluster_test`, here for Student's t.
     n, seed : int
-        Sign flips, the subjects' own signs among them; all of them where there are no more than `n`.
+        Number of sign flips, the subjects' own signs among them, and the seed they are drawn with; where there are no
+        more than `n` possible flips, all of them are used.
 
     Returns
     -------
     ClusterTest
-        Of the courses of t-values, to which `threshold` and `significant` belong.
+        The test of the course of t-values; `threshold` and `significant` refer to such courses.
 
     Raises
     ------
@@ -152,8 +153,8 @@ def sign_flip_test(values: npt.ArrayLike, *, form: float = LEVEL, n: int = 10_00
 
     Notes
     -----
-    Under the hypothesis a subject's course has either sign with equal probability. Clusters are runs of t-values above
-    the threshold, and masses their sums, as in the one-sample cluster test of MNE-Python.
+    Under the null hypothesis, a subject's course has either sign with equal probability. Clusters are runs of t-values
+    above the threshold, and masses their sums, as in the one-sample cluster test of MNE-Python.
 
     References
     ----------
@@ -226,8 +227,8 @@ def permuted_similarities(
 ) -> "xarray.DataArray":
     """Compare RDMs whose stimuli are matched at random.
 
-    One seed gives the same permutations for the same stimuli, whatever their order: the RDMs of one window after the
-    other are permuted alike, so that what neighbouring times have in common stays.
+    The same seed gives the same permutations for the same stimuli, whatever their order: the RDMs of successive windows
+    are permuted alike, which preserves what neighbouring times have in common.
 
     Parameters
     ----------
@@ -236,7 +237,7 @@ def permuted_similarities(
     method : str
         "pearson", "spearman", "rho-a" or "cosine".
     n, seed : int
-        Number of permutations, and what they are drawn from.
+        Number of permutations, and the seed they are drawn with.
 
     Returns
     -------
@@ -246,7 +247,7 @@ def permuted_similarities(
     Raises
     ------
     RSAError
-        For another method, and as `compare_all` does.
+        For any other method, and as `compare_all` does.
     """
     import xarray
 

@@ -47,14 +47,15 @@ def interval(draws: "xarray.DataArray", level: float = 0.95) -> tuple["xarray.Da
 
     Notes
     -----
-    The interval reaches t standard errors (`standard_error`) to either side on Fisher's z scale; t has the `dof` of the
-    draws. The side that the sampling distribution leans to is longer by the acceleration a (Efron 1987), by
-    which the standard error grows with the similarity: `t / (1 - abs(a) t)`. The other side is not shortened for it:
-    a is uncertain where stimuli are few or differ in strength.
+    The interval reaches t standard errors (`standard_error`) to either side on Fisher's z scale; t has the degrees of
+    freedom `dof` of the draws. On the side towards which the sampling distribution leans, it reaches further, `t / (1 -
+    abs(a) t)`, where the acceleration a (Efron 1987) is the rate at which the standard error grows with the similarity;
+    abs(a) t is limited to .3. The other side is not shortened in return, since a is uncertain where stimuli are few or
+    differ in strength.
 
-    Plain percentiles are too wide: a resample doubles stimuli in rows and in columns, so that noise of single pairs
-    comes in three times (with independent RDMs 95% percentile intervals hold the truth in 99.8% of samples).
-    `tgsage bench coverage` measures both.
+    Plain percentile intervals are too wide: a resample doubles stimuli in rows and in columns, so the noise of single
+    pairs is counted three times (with independent RDMs, 95% percentile intervals contain the true value in 99.8% of
+    samples). `tgsage bench coverage` measures both kinds of interval.
 
     References
     ----------
@@ -90,12 +91,12 @@ def standard_error(draws: "xarray.DataArray") -> "xarray.DataArray":
 
     Notes
     -----
-    It is not the standard deviation of the draws. Let s be the effect of single stimuli and d that of pairs beyond it.
-    The variance of a similarity is 4 s / n + 2 d / n^2. Draws vary by 4 s / n + 4 d / n^2 in the part that is linear in
-    the multiplicities and by 2 d / n^2 in the rest, so the variance is that of the linear part minus that of the rest.
-    It is at least that of the rest, since s is not negative, and at most that of the linear part, which the rest can
-    exceed only because of what copies do to ranks and to few stimuli. The linear part is widened by the
-    finite-sample factor of the jackknife (Efron and Stein 1981).
+    It is not the standard deviation of the draws. Let s be the effect of single stimuli and d what pairs of stimuli add
+    to it. The variance of a similarity is 4 s / n + 2 d / n^2. Draws vary by 4 s / n + 4 d / n^2 in the part that is
+    linear in the multiplicities and by 2 d / n^2 in the rest, so the variance is that of the linear part minus that of
+    the rest. It is taken to be at least that of the rest, since s is not negative, and at most that of the linear part,
+    which the rest can exceed only because of what copies do to ranks and to small numbers of stimuli. The linear part
+    is widened by the finite-sample factor of the jackknife (Efron and Stein 1981).
 
     References
     ----------
@@ -211,11 +212,11 @@ def best_layer_interval(draws: "xarray.DataArray", level: float = 0.95) -> tuple
 
     Notes
     -----
-    TG is biased upwards. The maximum is retaken in every draw, of similarities whose spread is corrected to
-    `standard_error`. The upper end is lowered by as much as these maxima exceed TG on average, which is too little
-    where layers are tied. The lower end subtracts the expected gain of the maximum over all layers that cannot be told
-    from the best one (paired, at this level), and lies as far below that as this maximum varies.
-    `crossvalidated_choice` errs less, and to the other side.
+    TG is biased upwards. In every draw the maximum is taken anew, over similarities whose spread is corrected to
+    `standard_error`. The upper end is lowered by the amount by which these maxima exceed TG on average, which is too
+    little where layers are tied. For the lower end, the expected gain of the maximum over all layers that cannot be
+    told apart from the best one (paired, at this level) is subtracted, and the end lies as far below that as this
+    maximum varies. `crossvalidated_choice` errs less, and in the other direction.
     """
     if not 0 < level < 1:
         raise RSAError(f"level is a probability between 0 and 1, got {level}")
@@ -256,8 +257,8 @@ def layer_differences(draws: "xarray.DataArray") -> "xarray.Dataset":
         Dims ("pair", "target"), coordinates `first` and `second` along "pair". `difference` (first - second);
         `standard_error` (of the paired difference, corrected as in `standard_error`); `low`, `high` (95%, in [-2, 2]);
         `p` (two-sided, Student's t); `p_adjusted` (Benjamini-Hochberg over the pairs of each target: the false
-        discovery rate is controlled for each target, not over all of them; a p-value of NaN stays NaN and counts as
-        no test).
+        discovery rate is controlled for each target, not over all of them; a p-value of NaN stays NaN and does not
+        count as a test).
 
     Raises
     ------
@@ -316,7 +317,7 @@ def permutation_test(
     method : str
         "pearson", "spearman", "rho-a" or "cosine".
     n : int
-        Permutations of the labels of one RDM.
+        Number of permutations of the labels of one RDM.
     seed : int
     allow_subset : bool
         As in `compare`.
@@ -324,12 +325,12 @@ def permutation_test(
     Returns
     -------
     similarity, p : float
-        p = (1 + how many permutations reach the similarity) / (1 + n).
+        p = (1 + number of permutations that reach the similarity) / (1 + n).
 
     Raises
     ------
     RSAError
-        For another method, and as `compare` does.
+        For any other method, and as `compare` does.
 
     References
     ----------

@@ -19,9 +19,10 @@ class Latency:
     onset, peak : float
         NaN where the course has no significant cluster.
     onset_interval, peak_interval : (float, float)
-        95%; an end of the onset is NaN where the draws have no onset there.
+        95% intervals; an end is NaN where the draws have no latency there.
     onset_draws, peak_draws : array (draws,)
-        Of the resamples; NaN where one has no significant cluster.
+        Onset and peak of every resample; NaN where it has no significant cluster that shares a time with the course's
+        first one.
     """
 
     onset: float
@@ -41,21 +42,22 @@ def latency(
     heights: npt.ArrayLike | None = None,
     height_draws: npt.ArrayLike | None = None,
 ) -> Latency:
-    """Find when a course first is significant and when it is highest.
+    """Find when a course first becomes significant and when it is highest.
 
     Parameters
     ----------
     time : array (times,)
-        In ms, rising: the middles of windows.
+        The middles of the windows in ms, in rising order.
     course : array (times,)
     test : ClusterTest
         What `cluster_test` returned for the course.
     draws : array (draws, times), optional
         The course in resamples of the stimuli or subjects, for intervals.
     heights : array (times,), optional
-        What the peak is the highest of, where the course is of another statistic, such as t; the course by default.
+        The values whose maximum is the peak, if the course is of another statistic, such as t; by default the course
+        itself.
     height_draws : array (draws, times), optional
-        The same in the resamples.
+        The heights in the resamples.
 
     Returns
     -------
@@ -69,11 +71,12 @@ def latency(
     Notes
     -----
     The onset is the first time of a cluster with p <= .05, the peak the time of the highest value (both as in Cichy et
-    al. 2014). Both are found again in every draw, with the thresholds and the critical mass of the test; the onset is
-    then that of the cluster which shares a time with the course's first one, since in a twentieth of the draws chance
-    has a cluster somewhere before. Intervals reach from 2.5% to 97.5% of the draws, in which a draw without such a
-    cluster counts as a later onset than any. Latencies are read at the windows given: they are no finer than the steps
-    of these, and an onset comes early by up to a window's width where windows are wider than their steps.
+    al. 2014). Both are found anew in every draw, with the thresholds and the critical mass of the test; a draw's onset
+    is then that of the cluster that shares a time with the course's first cluster, since in one draw in twenty chance
+    alone produces a cluster somewhere before it. Intervals reach from 2.5% to 97.5% of the draws; a draw without such a
+    cluster counts as having a later onset and peak than any other. Latencies are read off at the windows given: they
+    are no finer than the step between windows, and where windows are wider than their step, an onset comes out early by
+    up to a window's width.
 
     References
     ----------

@@ -25,7 +25,7 @@ def crossvalidated_choice(
 ) -> "xarray.DataArray":
     """Choose the best layer on half of the stimuli and compare it on the other half.
 
-    The maximum over layers is biased upwards, more with many layers or few stimuli; this estimate is not.
+    The maximum over layers is biased upwards, the more so with many layers or few stimuli; this estimate is not.
 
     Parameters
     ----------
@@ -34,15 +34,15 @@ def crossvalidated_choice(
     method : str
         As in `compare`; "cosine-whitened" is higher on half of the stimuli than on all.
     n : int
-        Random halvings of the stimuli; each serves both ways.
+        Number of random halvings of the stimuli; each is used both ways round.
     seed : int
     groups : str or sequence, optional
-        Halve whole groups, as in `bootstrap`.
+        Groups of stimuli to keep whole when halving, given as in `bootstrap`.
 
     Returns
     -------
     xarray.DataArray
-        Dims ("target", "split"), of 2n splits; coordinate `layer` (target, split), the choice.
+        Dims ("target", "split"), with 2n splits; coordinate `layer` (target, split), the layer chosen.
 
     Raises
     ------
@@ -51,8 +51,8 @@ def crossvalidated_choice(
 
     Notes
     -----
-    It is the similarity of the layer that half of the stimuli choose: where some layers are nearly as good as the
-    best, it is lower than the best's, by .02 to .08 with 8 such layers and 20 to 50 stimuli.
+    The estimate is the similarity of the layer that half of the stimuli choose: where some layers are nearly as good as
+    the best, it is lower than that of the best layer, by .02 to .08 with 8 such layers and 20 to 50 stimuli.
     """
     import xarray
 

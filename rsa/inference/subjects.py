@@ -30,7 +30,7 @@ def bootstrap_subjects(
     seed: int = 0,
     groups: str | Sequence[object] | None = None,
 ) -> "xarray.Dataset":
-    """Resample subjects, stimuli and both, for the mean similarity to the RDMs of single subjects or animals.
+    """Resample subjects, stimuli and both at once, for the mean similarity to the RDMs of single subjects or animals.
 
     Parameters
     ----------
@@ -87,7 +87,7 @@ def bootstrap_subjects(
 
 
 def subject_differences(result: "xarray.Dataset") -> "xarray.Dataset":
-    """Compare all pairs of layers, for new subjects and new stimuli.
+    """Compare all pairs of layers, with inference to new subjects and new stimuli.
 
     Parameters
     ----------
@@ -162,13 +162,13 @@ def bootstrap_neuroids(
     responses : array, tensor, DataFrame or DataArray (n_stimuli, n_neuroids)
         Mean rates of at least 5 neuroids.
     labels : iterable, optional
-        Names of the stimuli, where the responses bring none.
+        Names of the stimuli, if the responses come without any.
     metric : str
-        As in `compute_rdm`, one without folds and precision.
+        As in `compute_rdm`, but only one that needs neither folds nor a precision matrix.
     method : str
         As in `compare`.
     n, seed : int
-        Number of draws, each of which computes one RDM, and what they depend on.
+        Number of draws, each of which computes one RDM, and the seed they depend on.
 
     Returns
     -------
@@ -179,12 +179,12 @@ def bootstrap_neuroids(
     Raises
     ------
     RSAError
-        As `compute_rdm` and `compare` do.
+        As `compute_rdm` and `compare` do; for fewer than 5 neuroids, and for responses without names.
 
     Notes
     -----
-    A resample holds fewer different neuroids than the recording, so that the draws lie below the `estimate` from all
-    of them, on which intervals are centred.
+    A resample contains fewer different neuroids than the recording, so the draws lie below the `estimate` from all
+    neuroids, on which intervals are centred.
     """
     import xarray
 

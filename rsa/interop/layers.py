@@ -30,20 +30,21 @@ def read_layers(path: str | Path, *, labels: Iterable[object] | None = None) -> 
     ----------
     path : str or Path
         Arrays by layer in .npz, HDF5 or MATLAB, with the names of their rows as a variable (`stimulus_id`, `labels`,
-        `filenames`, ...); one array in .npy; a table (CSV, Parquet, Excel) with a row per stimulus; a folder of
-        thingsvision; RDMs of rsatoolbox, or of tgsage. Feature maps are flattened.
+        `filenames`, ...); one array in .npy; a table (CSV, Parquet, Excel) with a row per stimulus; a folder written by
+        thingsvision; RDMs written by rsatoolbox or by tgsage. Feature maps are flattened.
     labels : iterable, optional
         Names of the rows, in place of those in the file.
 
     Returns
     -------
     dict of str to Features, or of str to RDM
-        By layer. Symmetric matrices with a zero diagonal, of as many rows as there are names, are RDMs.
+        By layer. Symmetric matrices with a zero diagonal and as many rows as there are names are taken to be RDMs.
 
     Raises
     ------
     RSAError
-        For rows without names, for other files (with what they are), and for features beside RDMs.
+        For rows without names, for files of any other kind (the message says what they are), and for features and RDMs
+        in one file.
     """
     source = Path(path)
     kind = content_of(source)

@@ -78,7 +78,8 @@ def from_rsatoolbox(rdms: "RDMs", *, labels: str | None = None) -> dict[str, RDM
     rdms : rsatoolbox.rdm.RDMs
     labels : str, optional
         Pattern descriptor that names the conditions. Default: the one written by `to_rsatoolbox`, otherwise the only
-        one whose values are all different (of any type), otherwise "index".
+        one whose values are all different (columns of floats only where there is no other), and "index" where there is
+        no descriptor but it.
 
     Returns
     -------

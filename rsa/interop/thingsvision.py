@@ -24,8 +24,8 @@ def read_thingsvision(folder: str | Path, *, labels: Iterable[object] | None = N
     Parameters
     ----------
     folder : str or Path
-        Folder with features.npy, features.hdf5 or .h5, which is one layer, or with a folder of that kind per layer. A
-        layer may be in parts: features_01.npy, features_0-500.npy, or several data sets in one HDF5 file.
+        Folder with features.npy, features.hdf5 or features.h5, which holds one layer, or with one such folder per
+        layer. A layer may come in parts: features_01.npy, features_0-500.npy, or several data sets in one HDF5 file.
     labels : iterable, optional
         Names of the images. Default: the lines of file_names.txt, in the folder or the one above it, without suffix,
         and with their path where names repeat.

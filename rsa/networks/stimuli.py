@@ -51,7 +51,8 @@ class Stimuli:
     images : sequence of images, or any object with `len` and `[i]`
     table : mapping of str to n values, or DataFrame, optional
         Without a column `stimulus_id`, ids are the index of `images` or of the columns (Series, DataFrame, DataArray),
-        otherwise "0", "1", ... A column with an index is aligned to the images by it. Missing texts become empty.
+        otherwise "0", "1", ... A column with an index is aligned with the images by that index. Missing texts become
+        empty strings.
     reference : str
         Where the images come from; saved with what is computed from them.
 
@@ -63,7 +64,7 @@ class Stimuli:
     Raises
     ------
     RSAError
-        If a column has another length or another index than the images, and for missing or repeated ids.
+        If a column differs from the images in length or index, and for missing or repeated ids.
 
     Examples
     --------
@@ -101,7 +102,7 @@ class Stimuli:
         return self.images[index]
 
     def select(self, by: str, labels: Sequence[str]) -> "Stimuli":
-        """Select the stimuli of some conditions, in their own order.
+        """Select the stimuli of some conditions, keeping the order of the stimuli.
 
         Names that differ only in spelling (Unicode form, file suffix) are matched and renamed, with a warning.
 
@@ -220,12 +221,12 @@ class Stimuli:
 
     @classmethod
     def from_dataset(cls, dataset: Any, *, reference: str = "") -> "Stimuli":
-        """Make stimuli of a torchvision-style data set of (image, target) pairs; ids are positions.
+        """Make stimuli from a torchvision-style data set of (image, target) pairs; ids are positions.
 
         Parameters
         ----------
         dataset : sequence of (image, target)
-            Of a `torch.utils.data.Subset`, names are looked up in the whole data set.
+            For a `torch.utils.data.Subset`, names are looked up in the whole data set.
         reference : str
             Where the images come from.
 
@@ -239,12 +240,12 @@ class Stimuli:
         Raises
         ------
         RSAError
-            For other targets, and for targets that do not fit the names.
+            For targets of any other kind, and for targets that do not fit the names.
 
         Notes
         -----
-        Files that torchvision would open with its default loader, which turns 16-bit images white, are read as those of
-        image folders are.
+        Files that torchvision would open with its default loader, which turns 16-bit images white, are read in the same
+        way as those of image folders.
         """
         first = (None, None) if _opens_files(dataset) or not len(dataset) else dataset[0]
         if not (isinstance(first, tuple | list) and len(first) >= 2):

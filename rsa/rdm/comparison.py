@@ -93,19 +93,19 @@ def caution(name: str) -> str:
 def compare(a: RDM, b: RDM, *, method: str = "pearson", allow_subset: bool = False) -> float:
     """Compare two RDMs over their pairs of stimuli, matched by label.
 
-    RDMs that lie in files are gone through a part at a time by the methods without ranks. Ranks are sorted in memory,
-    with 20 to 24 bytes per pair (9 to 11 GB over 30,000 stimuli).
+    The methods without ranks go through RDMs that lie in files a part at a time. Ranks are sorted in memory, which
+    takes 20 to 24 bytes per pair (9 to 11 GB for 30,000 stimuli).
 
     Parameters
     ----------
     a, b : RDM
     method : str
-        "pearson"; "spearman" (mid-ranks); "tau-a" (Kendall, ties counted against: the choice of Nili et al. 2014 for
+        "pearson"; "spearman" (mid-ranks); "tau-a" (Kendall's, lowered by ties: the choice of Nili et al. 2014 for
         categorical models); "rho-a" (Spearman's rho expected under random breaking of ties, Schutt et al. 2023);
-        "cosine"; "cosine-whitened" and "pearson-whitened" (the covariance of entries that share a stimulus is taken
-        out, independent noise of equal variance assumed).
+        "cosine"; "cosine-whitened" and "pearson-whitened" (the covariance of entries that share a stimulus is removed,
+        assuming independent noise of equal variance).
     allow_subset : bool
-        Compare the common stimuli, at least 3, where the labels differ.
+        Where the labels differ, compare the stimuli that both have, at least 3.
 
     Returns
     -------
@@ -115,13 +115,13 @@ def compare(a: RDM, b: RDM, *, method: str = "pearson", allow_subset: bool = Fal
     Raises
     ------
     RSAError
-        For labels that only one RDM has (unless `allow_subset`), and for a constant RDM, of which the measure is
+        For labels that only one RDM has (unless `allow_subset`), and for a constant RDM, for which the measure is
         undefined.
 
     Notes
     -----
     "cosine-whitened" is the biased kernel alignment of the RDMs and therefore higher for fewer stimuli (.46, .24 and
-    .16 over 20, 100 and 1,500 of one population); "pearson-whitened" does not depend on their number.
+    .16 over 20, 100 and 1,500 stimuli of one population); "pearson-whitened" does not depend on their number.
 
     References
     ----------
@@ -151,7 +151,7 @@ def compare_all(
     a, b : mapping of str to RDM
         Layers and targets.
     method, allow_subset
-        As in `compare`; a subset is that of the stimuli which all RDMs have.
+        As in `compare`; the subset is the stimuli that all RDMs have.
 
     Returns
     -------

@@ -28,7 +28,8 @@ def noise_precision(x: npt.ArrayLike, groups: Iterable[object], method: str = "l
     x : array, DataFrame or DataArray (n, f)
         Single measurements.
     groups : iterable
-        The condition of every row, some of them repeated, in any numbers; matched by index where both have one.
+        The condition of every row; some conditions must repeat, any number of times. Matched with the rows by index
+        where both have one.
     method : str
         "ledoit-wolf", the covariance shrunk towards a multiple of the identity by the amount that is best on average,
         or "diagonal", the variances alone.

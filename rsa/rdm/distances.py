@@ -96,34 +96,37 @@ def compute_rdm(
     Parameters
     ----------
     features : array, tensor, DataFrame or DataArray (n, f)
-        float32 stays float32, half precision becomes float32, the rest float64. Masked and NA values are missing.
+        float32 stays float32, half precision becomes float32, everything else float64. Masked and NA values count as
+        missing.
     metric : str
         "correlation" 1 - Pearson r (paper, eq. 1); "spearman" 1 - Pearson r of each row's mid-ranks; "cosine";
         "euclidean"; "sqeuclidean"; "mahalanobis" (x_i - x_j)' P (x_i - x_j) / f, squared and per feature as in
-        rsatoolbox; "crossnobis" its crossvalidated form over `folds` (Walther et al. 2016), unbiased, may be negative;
-        "correlation-crossvalidated" 1 - the correlation without the noise, from products between `folds`.
+        rsatoolbox; "crossnobis" its crossvalidated form over `folds` (Walther et al. 2016), which is unbiased and may
+        be negative; "correlation-crossvalidated" 1 - the correlation without the noise, from products between `folds`.
     labels : iterable, optional
-        n unique names of the rows; "0", "1", ... by default. They may repeat the names that come with the features (the
-        index of a DataFrame, the coordinate of a DataArray); a Series indexed by those renames them; others are
-        refused. Row numbers (0, 1, ... in order) are no names.
+        n unique names of the rows; "0", "1", ... by default. They may be the same as the names that come with the
+        features (the index of a DataFrame, the coordinate of a DataArray), or a Series indexed by those, which renames
+        the rows; any others are refused. Row numbers (0, 1, ... in order) do not count as names.
     groups : iterable, optional
-        One per row: the RDM of the group means, in order of first appearance; labels are then the groups. Groups and
-        folds with an index of their own (Series) are matched by it.
+        One per row. The RDM is then that of the group means, in order of first appearance, and its labels are the
+        groups. Groups and folds with an index of their own (Series) are matched by it.
     folds : iterable, optional
-        One per row, for the crossvalidated metrics, with `groups` as the conditions; repeats may differ in number.
+        One per row, for the crossvalidated metrics, with `groups` as the conditions, which may differ in their number
+        of repeats.
     precision : array (f, f) or str, optional
-        Noise precision P (mahalanobis; crossnobis takes the identity without one), or how to estimate it from what
-        repeats of the `groups` differ by: "ledoit-wolf" or "diagonal", as in `noise_precision`.
+        Noise precision P (for mahalanobis, and for crossnobis, which takes the identity if none is given), or how to
+        estimate it from the differences between repeats of the `groups`: "ledoit-wolf" or "diagonal", as in
+        `noise_precision`.
     missing : str
         "raise", or "pairwise": correlation over the features that both rows have.
     by, name, descriptors, attrs
         Fields of the RDM.
     overwrite : bool
-        The array of features may be used as working memory, which saves a copy of it.
+        Whether the array of features may be used as working memory, which saves a copy of it.
     out : str or Path, optional
-        HDF5 file to compute a large RDM into, a strip of rows at a time: "correlation" and "cosine" within 0.5 GB of
-        memory beside the features, which may be mapped from a file themselves. It is written completely or not at all,
-        and what is returned is what `RDM.load` makes of it.
+        HDF5 file to compute a large RDM into, a strip of rows at a time: for "correlation" and "cosine", within 0.5 GB
+        of memory on top of the features, which may themselves be mapped from a file. The file is written completely or
+        not at all, and the RDM returned is what `RDM.load` reads from it.
     reduced : bool
         Multiply float32 features in bfloat16 (correlation, spearman, cosine), which is faster on CPUs that have
         instructions for it and slower on others. Each dissimilarity d is then off by up to ``.004 |1 - d| + .0005``,
@@ -132,9 +135,10 @@ def compute_rdm(
     Raises
     ------
     RSAError
-        Naming the row without variance, with NaN or infinity; for fewer than 2 rows, repeated or missing labels,
-        missing groups, an unknown metric, arguments that do not fit the metric, correlations over fewer than 3
-        features, which are 1 or -1 whatever these are, and a file that cannot be written.
+        For a row without variance, or with NaN or infinity, which the message names; for fewer than 2 rows, repeated or
+        missing labels, missing groups, an unknown metric, arguments that do not fit the metric, correlations over fewer
+        than 3 features, which are 1 or -1 whatever the features are, cosines over a single one, and a file that cannot
+        be written.
 
     Warns
     -----
@@ -143,7 +147,7 @@ def compute_rdm(
 
     Notes
     -----
-    Sums are made in float64 (correlation, spearman, cosine) or from centred columns (euclidean).
+    Sums are computed in float64 (correlation, spearman, cosine) or from centred columns (euclidean).
 
     References
     ----------

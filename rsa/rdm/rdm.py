@@ -31,16 +31,16 @@ class RDM(Labelled):
     ----------
     values : array (n(n-1)/2,)
         In the order of `scipy.spatial.distance.pdist`, float32 or float64, all finite. An array mapped from a file
-        (`numpy.memmap`, mode "r") stays there.
+        (`numpy.memmap`, mode "r") stays in that file.
     labels : tuple of str (n,)
         Unique names of the conditions.
     metric : str
     name : str
-        Of the layer or the brain region.
+        Name of the layer or the brain region.
     by : str
         "stimulus", or the column whose groups were averaged ("object_name", "category_name", ...).
     descriptors : mapping of str to array (n,)
-        Further columns, a category per stimulus, say.
+        Further columns, such as the category of every stimulus.
     attrs : mapping
         How it was made (number of features, scaling, ...), for the reader of a result.
 
@@ -117,8 +117,8 @@ class RDM(Labelled):
         Raises
         ------
         RSAError
-            Unless the matrix is symmetric (to 1e-6 of its range) with a zero diagonal, and where the names of rows and
-            columns, or these and `labels`, differ.
+            Unless the matrix is symmetric (to 1e-6 of its range) with a zero diagonal, and where the names of its rows
+            differ from those of its columns or from `labels`.
         """
         from scipy.spatial.distance import squareform
 
@@ -189,7 +189,7 @@ class RDM(Labelled):
         Returns
         -------
         pandas.DataFrame
-            Square, labels on both axes: `RDM.from_square` reads it. Or n(n-1)/2 rows.
+            Square, with the labels on both axes, as `RDM.from_square` reads it; or, with `pairs`, n(n-1)/2 rows.
 
         Examples
         --------
@@ -222,8 +222,8 @@ class RDM(Labelled):
         Returns
         -------
         RDM
-            In the order of the first, summed in float64; descriptors and attrs that all share, and `mean_of`, their
-            number.
+            In the order of the first RDM, summed in float64, with the descriptors and attrs that all RDMs share, and
+            their number as the attr `mean_of`.
 
         Raises
         ------
@@ -269,9 +269,10 @@ class RDM(Labelled):
         ax : matplotlib.axes.Axes, optional
             Where to draw; a new pyplot figure by default.
         title : str, optional
-            Name, size and order by default.
+            Name and order by default.
         ordered : bool
-            Put conditions of one category together or, where none is known, alike ones; else draw them as they are.
+            Put conditions of one category together or, where no category is known, similar ones; if False, draw
+            conditions in the order they are in.
         """
         from ..plots.figures import literal, new_axes
         from ..plots.rdms import display_order, draw_rdm
@@ -300,13 +301,13 @@ class RDM(Labelled):
     def load(cls, path: str | Path) -> Self:
         """Read a file that `save`, or `compute_rdm` with `out=`, wrote.
 
-        Values beyond 256 MB stay in the file, which must not be changed while they are in use (writing it anew is
-        safe). They are checked once, and mapped into memory a part at a time by what goes through them.
+        Values beyond 256 MB stay in the file, which must not be changed while they are in use (saving to the same path
+        again is safe). They are checked once, and mapped into memory a part at a time by whatever goes through them.
 
         Raises
         ------
         RSAError
-            For a file that is missing, truncated or something else.
+            For a file that is missing, truncated or not an RDM.
         """
         from ..io.hdf5 import reading
 

@@ -44,31 +44,32 @@ def write_report(
     command: str = "",
     others: Mapping[str, TeacherScore] | None = None,
 ) -> None:
-    """Write one HTML page that needs no other file and no network: everything that `score` says, for people.
+    """Write one HTML page that needs no other file and no network: everything that `score` says, for human readers.
 
     Parameters
     ----------
     path : str or Path
-        Ends in `.html`.
+        Must end in `.html` or `.htm`.
     score : TeacherScore
         What the page is about.
     model : str, optional
         Name of the model, `score.model` by default.
     teacher, rdms : Teacher and mapping, optional
-        The targets' RDMs and the model's by layer, those that the score was made from; by default what the score
-        keeps. Without them (`rdms={}`), and where features were compared, the page has no pictures of RDMs and no map.
+        The teacher, with the targets' RDMs, and the model's RDMs by layer: those that the score was made from. By
+        default what the score keeps. Without them (`rdms={}`), and where features were compared, the page has no
+        pictures of RDMs and no map.
     settings : mapping, optional
         What to state under "Reproduce".
     command : str, optional
-        The command line to repeat it.
+        The command line that repeats the analysis.
     others : mapping, optional
-        Other models' scores against the same teacher by model, for bars of several models; with the same resamples
-        (number and seed) these are tested in pairs.
+        The scores of other models against the same teacher, by model, for bars of several models; with the same
+        resamples (number and seed), the models are tested in pairs.
 
     Raises
     ------
     TGSageError
-        For RDMs that lack a layer or a target of the score, others that cannot be compared with it, a name that does
+        For RDMs that lack a layer or a target of the score, `others` that cannot be compared with it, a name that does
         not end in `.html`, where the file cannot be written, and where matplotlib is not installed.
     """
     place = check_report(path)

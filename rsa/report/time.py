@@ -38,12 +38,12 @@ def write_time_report(
     Parameters
     ----------
     path : str or Path
-        Ends in `.html`.
+        Must end in `.html` or `.htm`.
     score : TimeScore
     settings : mapping, optional
         What to state under "Reproduce".
     command : str, optional
-        The command line to repeat it.
+        The command line that repeats the analysis.
 
     Raises
     ------

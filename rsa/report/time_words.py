@@ -65,12 +65,17 @@ def differences_text(score: "TimeScore") -> dict[str, str]:
     found: dict[str, str] = {}
     for kind in score.draws:
         apart = "; ".join(
-            f"{row['second']} - {row['first']} {row['difference']:+g} [{row['low']:+g}, {row['high']:+g}]"
+            f"{row['second']} - {row['first']} {row['difference']:+g} "
+            f"[{_end(row['low'], 'earlier')}, {_end(row['high'], 'later')}]"
             for row in score.latency_differences(kind).to_dict("records")[:10]
-            if math.isfinite(row["difference"]) and math.isfinite(row["low"])
+            if math.isfinite(row["difference"]) and math.isfinite(row["p"])
         )
         found |= {kind: apart} if apart else {}
     return found
+
+
+def _end(value: float, beyond: str) -> str:
+    return beyond if math.isnan(value) else f"{value:+g}"
 
 
 def intervals_from(score: "TimeScore") -> str:

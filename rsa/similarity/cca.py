@@ -19,7 +19,7 @@ def svcca(x: npt.ArrayLike, y: npt.ArrayLike, *, variance: float = VARIANCE) -> 
     ----------
     x : array (n, f)
     y : array (n, g)
-        Rows are the same stimuli.
+        The rows of both are the same stimuli.
     variance : float
         Share of each side's variance that its components hold; 1 keeps all of them, which is plain CCA.
 
@@ -43,7 +43,7 @@ def svcca(x: npt.ArrayLike, y: npt.ArrayLike, *, variance: float = VARIANCE) -> 
 
 
 def pwcca(x: npt.ArrayLike, y: npt.ArrayLike, *, variance: float = VARIANCE) -> float:
-    """Weight the canonical correlations by how much of x each canonical variate accounts for (PWCCA).
+    """Compute the mean canonical correlation, weighted by how much of x each canonical variate accounts for (PWCCA).
 
     It is not symmetric: the weights `sum_j |<h_i, x_j>|` are over the features x_j, h_i being the variates of x.
 

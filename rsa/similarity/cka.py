@@ -22,11 +22,11 @@ def cka(
     ----------
     x : array (n, f)
     y : array (n, g)
-        Rows are the same stimuli.
+        The rows of both are the same stimuli.
     kernel : str
-        "linear", or "rbf": exp(-d^2 / 2 s^2) with s = `bandwidth` times the median distance of two stimuli.
+        "linear", or "rbf": exp(-d^2 / 2 s^2) with s = `bandwidth` times the median distance between two stimuli.
     unbiased : bool
-        Estimate HSIC as Song et al., with mean 0 for independent features; it may be slightly negative. The biased
+        Estimate HSIC as Song et al. do, with mean 0 for independent features; it may be slightly negative. The biased
         form approaches 1 when features outnumber stimuli (Murphy et al. 2024).
     bandwidth : float
 
@@ -38,7 +38,8 @@ def cka(
     Raises
     ------
     RSAError
-        For different numbers of rows, fewer than 3 (unbiased: 4), and constant features.
+        For different numbers of rows, fewer than 3 (unbiased: 4), and constant features; "rbf" where more than half of
+        the pairs are equal, and unbiased where all stimuli are equally distant.
 
     References
     ----------

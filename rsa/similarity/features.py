@@ -21,16 +21,16 @@ _CHECKED = 2**22  # numbers
 
 @dataclass(frozen=True, eq=False, repr=False, init=False)
 class Features(Labelled):
-    """Features of n stimuli or conditions with their names, so that permuted ones are never compared as they stand.
+    """Features of n stimuli or conditions with their names, so that reordered rows are never compared as they stand.
 
     Attributes
     ----------
     values : array (n, n_features)
-        float32 or float64, all finite; kept without a copy, and read-only from here.
+        float32 or float64, all finite; kept without a copy, and read-only through this object.
     labels : tuple of str (n,)
         Unique names; a DataFrame or DataArray brings its own.
     name : str
-        Of the layer or the brain region.
+        Name of the layer or the brain region.
     by : str
         "stimulus", or the column whose groups were averaged.
     descriptors : mapping of str to array (n,)

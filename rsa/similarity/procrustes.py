@@ -10,15 +10,16 @@ from .features import check_pair, compact
 
 
 def procrustes_distance(x: npt.ArrayLike, y: npt.ArrayLike) -> float:
-    """Compute min over rotations Q of ||X Q - Y||_F, both centred and of norm 1.
+    """Compute min over rotations and reflections Q of ||X Q - Y||_F, with both centred and scaled to norm 1.
 
-    A metric, blind to shifts, rotations and isotropic scaling (Ding et al. 2021 take its square).
+    This is a metric that ignores shifts, rotations, reflections and isotropic scaling (Ding et al. 2021 take its
+    square).
 
     Parameters
     ----------
     x : array (n, f)
     y : array (n, g)
-        Rows are the same stimuli; the narrower side is padded with zeros.
+        The rows of both are the same stimuli; the narrower side is padded with zeros.
 
     Returns
     -------
@@ -50,7 +51,7 @@ def procrustes_similarity(x: npt.ArrayLike, y: npt.ArrayLike) -> float:
     Returns
     -------
     float
-        From 0 to 1 for equal shapes.
+        From 0 to 1, the value for equal shapes.
 
     Raises
     ------

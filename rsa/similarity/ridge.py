@@ -23,7 +23,7 @@ def ridge_predictivity(
     seed: int = 0,
     ceilings: npt.ArrayLike | None = None,
 ) -> float:
-    """Predict responses to held-out stimuli by ridge regression; the median correlation over neuroids.
+    """Predict responses to held-out stimuli by ridge regression, and return the median correlation over neuroids.
 
     Parameters
     ----------
@@ -32,24 +32,25 @@ def ridge_predictivity(
     y : array, DataFrame or DataArray (n, n_neuroids)
         Responses to the same stimuli.
     groups : iterable, optional
-        One per stimulus; those of one group (an object) stay in one part.
+        One per stimulus; stimuli of one group (an object) stay in one part.
     folds : int
-        Parts of the stimuli. The map is fitted to the others; Pearson r over a part's stimuli is averaged over parts.
+        Number of parts that the stimuli are divided into. For each part the map is fitted to the others, and Pearson r
+        over the part's stimuli is averaged over parts.
     seed : int
-        Draws the parts.
+        Seed that the parts are drawn with.
     ceilings : array (n_neuroids,), optional
         The highest r that each neuroid's noise allows; r is divided by it.
 
     Raises
     ------
     RSAError
-        For fewer than 3 stimuli in a part, fewer groups than parts, constant neuroids and ceilings that are not
-        positive.
+        For fewer than 3 stimuli per part on average, fewer groups than parts, constant neuroids and ceilings that are
+        not positive.
 
     Notes
     -----
-    Each neuroid's penalty is the one of `ALPHAS` with the least generalised crossvalidation error (Golub et al. 1979)
-    among the training stimuli. Rows, groups and ceilings with an index of their own are matched by it.
+    Each neuroid's penalty is the one of `ALPHAS` with the lowest generalised crossvalidation error (Golub et al. 1979)
+    on the training stimuli. Rows, groups and ceilings with an index of their own are matched by it.
 
     References
     ----------

@@ -20,7 +20,7 @@ _LEAST = 100  # pairs
 
 @dataclass(frozen=True)
 class Sampled:
-    """A similarity of two RDMs over a sample of the pairs of their stimuli, and where it lies over all of them.
+    """The similarity of two RDMs over a sample of the pairs of their stimuli, and where that over all pairs lies.
 
     Attributes
     ----------
@@ -41,7 +41,8 @@ def compare_sampled(
 ) -> Sampled:
     """Compare the correlation RDMs of features by ranks, over pairs of stimuli that are drawn at random.
 
-    For stimuli whose RDM does not fit; `compare_features` with "rsa-pearson" and the like needs no sampling.
+    For so many stimuli that their RDM does not fit in memory; `compare_features` with "rsa-pearson" and the like needs
+    no sampling.
 
     Parameters
     ----------
@@ -50,7 +51,7 @@ def compare_sampled(
     method : str
         "spearman", "rho-a" or "tau-a", as in `compare`.
     pairs : int
-        Number of pairs drawn, with replacement. All are taken where there are no more.
+        Number of pairs drawn, with replacement. Where there are no more pairs than this, all of them are taken.
     seed : int
     level : float
         Coverage of the interval.
@@ -64,7 +65,7 @@ def compare_sampled(
     Raises
     ------
     RSAError
-        For another method, fewer than 100 pairs, a level outside (0, 1), labels that only one side has, and as
+        For any other method, fewer than 100 pairs, a level outside (0, 1), labels that only one side has, and as
         `compute_rdm` does.
 
     Notes

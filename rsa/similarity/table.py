@@ -68,12 +68,13 @@ def compare_all_features(
         The larger, the more alike: "cka", "cka-unbiased", "cka-rbf", "cka-rbf-unbiased" (see `cka`); "svcca" and
         "pwcca", which is weighted by the target (see `svcca`, `pwcca`); "procrustes" (see `procrustes_similarity`);
         "ridge", the target predicted from the layer (see `ridge_predictivity`); "rsa-pearson", "rsa-cosine",
-        "rsa-pearson-whitened" and "rsa-cosine-whitened", which `compare` gives of correlation RDMs, without making
-        these (see `bootstrap_features` for intervals).
+        "rsa-pearson-whitened" and "rsa-cosine-whitened", which are what `compare` gives for correlation RDMs, but
+        without computing these (see `bootstrap_features` for intervals).
     groups : iterable, optional
-        Of the first layer's stimuli, in its order; stays in one fold of "ridge", which alone takes it.
+        One per stimulus of the first layer, in its order; stimuli of one group stay in one fold of "ridge", the only
+        similarity that takes groups.
     seed : int
-        Draws the folds of "ridge".
+        Seed that the folds of "ridge" are drawn with.
     allow_subset : bool
         Compare the common stimuli where the labels differ.
 

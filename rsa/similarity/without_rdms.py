@@ -232,8 +232,8 @@ def bootstrap_features(
 ) -> "xarray.DataArray":
     """Compare the correlation RDMs of features, and resample the stimuli, without making an RDM.
 
-    For many stimuli: time grows with their number, not with its square, and so does memory. `interval`,
-    `best_layer_interval` and `layer_differences` take the result as they take that of `bootstrap`.
+    For many stimuli: time and memory grow with their number, not with its square. `interval`, `best_layer_interval` and
+    `layer_differences` take the result as they take that of `bootstrap`.
 
     Parameters
     ----------
@@ -242,17 +242,17 @@ def bootstrap_features(
     method : str
         "pearson", "cosine", "pearson-whitened" or "cosine-whitened", as in `compare`.
     n, seed, groups
-        As in `bootstrap`, whose draws these are.
+        As in `bootstrap`; the draws are the same.
 
     Returns
     -------
     xarray.DataArray
-        As `bootstrap` returns; the draws hold their linear part alone.
+        As from `bootstrap`, except that the draws hold their linear part alone.
 
     Raises
     ------
     RSAError
-        As `bootstrap` does; for another method, and for rows without variance.
+        As `bootstrap` does; for any other method, and for rows without variance.
 
     Notes
     -----

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from tgsage.neural_data.over_time import scoring
 from tgsage.rsa import RSAError, TimeScore, bootstrap, compare, compute_rdm, interval
 from tgsage.rsa.cli.app import main
 from tgsage.rsa.plots.time import generalisation_figure, time_figure
+from tgsage.rsa.report.time_words import differences_text
 
 IMAGES = [f"image{i:02d}" for i in range(16)]
 BINS = [(20.0 * t, 20.0 * t + 20) for t in range(9)]
@@ -98,6 +100,25 @@ def test_onsets_are_found_where_they_were_put_and_in_order(score: TimeScore) -> 
     assert row["p"] < 0.05
     with pytest.raises(RSAError, match="latencies are 'onset' and 'peak', not 'end'"):
         score.latency_differences("end")
+
+
+def test_a_resample_without_a_latency_counts_as_later_than_any(score: TimeScore) -> None:
+    draws = score.draws["onset"].copy()
+    v4, it = (draws[score.layers.index(score.best_layer[name]), score.targets.index(name)] for name in ("V4", "IT"))
+    v4[:], it[:] = 50, 90
+    it[: len(it) // 5] = np.nan
+    found = replace(score, draws={"onset": draws})
+    (row,) = found.latency_differences().to_dict("records")
+    assert row["low"] == 40
+    assert np.isnan(row["high"])
+    assert row["p"] == pytest.approx(2 / (1 + len(it)))
+    assert f"IT - V4 {row['difference']:+g} [+40, later]" in differences_text(found)["onset"]
+    v4[: len(v4) // 2] = np.nan  # both: such resamples say nothing; V4 alone: it comes last
+    (row,) = replace(score, draws={"onset": draws}).latency_differences().to_dict("records")
+    assert np.isnan(row["low"])
+    assert row["high"] == 40
+    late = len(v4) // 2 - len(v4) // 5
+    assert row["p"] == pytest.approx(min(1, 2 * (1 + late) / (1 + len(v4) - len(v4) // 5)))
 
 
 def test_tables_hold_every_window_and_pictures_can_be_drawn(score: TimeScore, tmp_path: Path) -> None:

@@ -96,7 +96,7 @@ def test_temporal_generalisation_is_drawn_and_said(tmp_path: Path) -> None:
     square = xarray.DataArray(values, coords, ("target", "time", "other"), attrs=attrs)
     text, _ = render(tmp_path, replace(score, generalisation=square))
     assert "halves. A square of high values" in text
-    assert "similarities are at most" in text
+    assert "A matrix of 6 by 6 windows, in colours from -" in text
     assert "King JR, Dehaene S (2014)" in text
     assert replace(score, generalisation=square).to_dict()["generalisation"] == values.tolist()
 
