@@ -89,15 +89,15 @@ def compare_models(
 ) -> ModelComparison:
     """Compare models with the targets of teachers, as `tgsage compare` does.
 
-    Every model is compared at the layer that other stimuli choose, so that more layers are no advantage.
+    Every model is compared at a layer chosen on other stimuli, so that having more layers is no advantage.
 
     Parameters
     ----------
     models : str, Path, sequence or mapping
-        What `score` takes as a model, several of it, or a mapping of names to it; `"@FILE"` is a file that lists
+        What `score` takes as a model, several of these, or a mapping of names to them; `"@FILE"` is a file that lists
         models, one a line, each with `name=`, `weights=`, `layers=` and `weighted=` of its own where these differ.
-        `"category:COLUMN"` is a model whose stimuli differ where this column of the stimuli does; of several columns,
-        `"category:COLUMN,COLUMN"`, each is a layer.
+        `"category:COLUMN"` is a model in which two stimuli differ where their values in this column of the stimuli do;
+        with several columns, `"category:COLUMN,COLUMN"`, each column is a layer.
     teachers : str, Path, Teacher, xarray.DataArray, Targets, or sequence of these
         What `score` takes as a teacher, or targets of several subjects.
     stimuli : str, Path or images, optional
@@ -111,36 +111,37 @@ def compare_models(
     beyond : str or sequence of str
         Names of models that are controlled for in partial similarities.
     correction : {"fdr", "holm", "max", "none"}
-        For the number of tests of one kind with one target: false discovery rate, family-wise (Holm, or the maximum
-        statistic of the pairs), or none.
+        Correction for the number of tests of one kind with one target: false discovery rate, family-wise (Holm, or the
+        maximum statistic of the pairs), or none.
     bootstrap : int
-        Resamples behind intervals and tests, at least 1.
+        Resamples for intervals and tests, at least 1.
     halvings : int
-        Random halvings behind the choice of layers.
+        Random halvings for the choice of layers.
     weights : str, Path or sequence, optional
         Files with state dicts for the one model given, or a glob of them: each is a model of its own.
     weighted : str or mapping of str to str
         Combine a model's layers with weights that are fitted on other stimuli, in place of choosing one: `"nnls"` (none
-        negative), `"ridge:PENALTY"` (in variances of a layer's RDM) or `"ridge"`, whose penalty is chosen by
-        crossvalidation within the stimuli that weights are fitted to. `"features-nnls"` and `"features-ridge"` weigh
-        the features of all its layers together instead, or where these are more than 50 their principal components.
-        For all models that have several layers (or features), or by the names of models.
+        negative), `"ridge:PENALTY"` (in units of the variance of a layer's RDM) or `"ridge"`, whose penalty is chosen
+        by crossvalidation within the stimuli that weights are fitted to. `"features-nnls"` and `"features-ridge"`
+        weight the features of all its layers together instead or, where there are more than 50 of these, their
+        principal components. One rule for all models that have several layers (or features), or a mapping of names of
+        models to rules.
     layers, targets, by, level, scale, window, missing, splits, where, layout, method, metric, n_features, groups, seed
         As in `score`.
     labels, data_dir, batch_size, device, tokens, loaders, cache, progress
         As in `score`.
     report : callable, optional
-        Called with a line when a model begins or has failed.
+        Called with a line of text when a model begins or has failed.
 
     Returns
     -------
     ModelComparison
-        A model that fails is a row with the reason.
+        A model that fails is a row that gives the reason.
 
     Raises
     ------
     TGSageError
-        For settings that cannot be, a teacher that cannot be loaded, two models of one name, and where all models fail.
+        For impossible settings, a teacher that cannot be loaded, two models of the same name, and when all models fail.
 
     References
     ----------

@@ -100,7 +100,7 @@ def describe(
     Returns
     -------
     Description
-        Neuroids that lack a response to some stimulus are left out of the RDMs and counted.
+        Neuroids that lack a response to some stimulus are left out of the RDMs, and their number is stated.
 
     Raises
     ------

@@ -47,8 +47,8 @@ def region_rdms(
     Returns
     -------
     dict of str to RDM
-        `attrs` state scale, window, number of neuroids, how many were left out and why, and mean repeats;
-        `descriptors` are the columns that are constant within a condition.
+        Their `attrs` state the scale, the window, the number of neuroids, how many were left out and why, and the mean
+        number of repeats; `descriptors` are the columns that are constant within a condition.
 
     Raises
     ------

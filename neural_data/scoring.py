@@ -70,34 +70,34 @@ def score(
     ----------
     model : str, Path, torch.nn.Module, RDM, Features or mapping
         A name that `load_model` knows, a network, a file or folder that `read_layers` reads, or RDMs, Features or
-        arrays by layer. RDMs are made of features where these are compared.
+        arrays by layer. Where RDMs are compared, they are made from features.
     teacher : str, Path, Teacher or xarray.DataArray
         A name or file that `load_teacher` knows, a teacher, a recording, or the name of a model (see `load_model`)
-        whose layers over `stimuli` are the targets. A name is one of the catalogue, else an existing file, else that of
-        a model.
+        whose layers over `stimuli` are the targets. A name is taken as one in the catalogue, else as an existing file,
+        else as a model.
     stimuli : str, Path or images, optional
         Images to show, or a name or path that `images` knows; those of the teacher by default.
     layers : str or sequence of str
         Names, globs (`"layer*.1"`) or `"auto"`, the stages of the network.
     targets : str or sequence of str
-        Targets of the teacher to compare with; all by default. Of a model, names or globs of layers.
+        Targets of the teacher to compare with; all by default. For a model as teacher, names or globs of its layers.
     similarity : str
         `"rdm"`, or one of `SIMILARITIES`, which compare features.
     by, level, scale, window, missing : optional
         How the RDMs of a recording are made, as in `as_teacher` and with its defaults; windows are in ms.
     splits : int, optional
-        Random split halves behind a recording's noise ceilings, 100 by default; 0 for no ceilings.
+        Random split halves for a recording's noise ceilings, 100 by default where RDMs are compared; 0 for no ceilings.
     where : str or iterable of str
         Conditions on the columns of a recording, see `select`: `"variation=6"`, `"region=V4,IT"`.
     layout : Layout
         What the columns of a table of responses or the variables of a file of arrays are.
     method, metric : str, optional
-        Comparison of RDMs, and dissimilarity of the model's; the teacher's own by default.
+        How RDMs are compared, and the dissimilarity for the model's RDMs; by default the teacher's own.
     n_features : int, optional
         Random features per layer, drawn by `seed` and the layer's name; None or 0 for all.
     bootstrap : int, optional
-        Resamples of the stimuli behind intervals and tests; 1000 for RDMs of 5 or more conditions by default, 0 for
-        none.
+        Resamples of the stimuli for intervals and tests; by default 1000 for RDMs of 5 or more conditions,
+        or with `groups`, and for the similarities "rsa-..."; 0 for none.
     groups : str, optional
         Column of the stimuli whose groups are resampled together, or stay in one fold of ridge.
     seed : int
@@ -105,10 +105,10 @@ def score(
     weights : str or Path, optional
         File with a state dict for a model given by name.
     labels : str, Path or sequence, optional
-        Names of the rows of features or RDMs that have none: themselves, a file of them, or `"order"` for rows in the
-        order of the teacher's stimuli.
+        Names for the rows of features or RDMs that have none: the names themselves, a file of them, or `"order"` for
+        rows in the order of the teacher's stimuli.
     preprocess : callable, optional
-        What makes an image a tensor for a network given as a module; a named model has its own.
+        Turns an image into a tensor, for a network given as a module; a model given by name has its own.
     data_dir : str or Path, optional
         Folder of recordings; `$TGSAGE_DATA`, then the cache, by default.
     batch_size, device
@@ -118,10 +118,10 @@ def score(
     loaders : int
         Threads that decode images; results are the same for any number.
     progress : bool
-        Show on stderr how far the work is.
+        Show on stderr how far the work has got.
     cache : LayerCache, optional
-        Where the layers of models given by name are kept, and taken from where the same model has been shown the same
-        images; and the split halves of recordings.
+        Keeps the layers of models given by name, and supplies them again when the same model has been shown the same
+        images before; also keeps the split halves of recordings.
 
     Returns
     -------

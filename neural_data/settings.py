@@ -20,7 +20,7 @@ _ALIASES = {"image": "stimulus", "repeat": "repetition", "neuron": "neuroid", "u
 
 @dataclass(frozen=True)
 class RegionSettings:
-    """Settings of the RDMs of regions, checked once; its defaults hold for every function and command.
+    """Settings for the RDMs of regions, checked once; the defaults here apply to every function and command.
 
     Attributes
     ----------
@@ -36,7 +36,7 @@ class RegionSettings:
     metric : str
         A dissimilarity of `compute_rdm`.
     missing : str
-        `"raise"`, or `"drop"` neuroids without a valid response to some stimulus.
+        What to do about neuroids without a valid response to some stimulus: `"raise"` an error, or `"drop"` them.
 
     Raises
     ------
@@ -83,20 +83,20 @@ class Layout:
     Attributes
     ----------
     responses : str
-        The variable of the responses, or the column of the values of a table with one row per value.
+        The variable that holds the responses or, in a table with one row per value, the column that holds the values.
     stimulus_ids : str
         The column or variable that names what was shown, or another file of names; "order" numbers the stimuli of an
         array.
     neuroid_ids : str
-        The column or variable that names the neuroids; of a table with one column per neuroid, the names of these
+        The column or variable that names the neuroids; for a table with one column per neuroid, the names of these
         columns, or globs of them ("unit*,mua*").
     repetition : str
         The column or variable that numbers the repetitions, or trials, of a stimulus.
     region : str
-        The column or variable that names each neuroid's region; any other text is the region of all of them.
+        The column or variable that names each neuroid's region; any other text is taken as the region of all of them.
     dims : tuple of str
-        The axes of `responses`, of "stimulus", "repetition", "presentation", "neuroid" and "time_bin"; a text is split
-        at its commas.
+        The axes of `responses`, chosen from "stimulus", "repetition", "presentation", "neuroid" and "time_bin"; a
+        single text is split at its commas.
     part : str
         Part of a file that holds several: a netCDF group, the sheet of a workbook, a table of intervals (NWB).
     window : (float, float), optional
@@ -122,7 +122,7 @@ class Layout:
 
     @property
     def given(self) -> list[str]:
-        """The fields that say what columns or variables are."""
+        """The fields set here that say what columns or variables are."""
         return [key for key in ("responses", *NAMED, "dims") if getattr(self, key)]
 
 

@@ -51,7 +51,7 @@ def as_teacher(
     progress: Callable[[int], object] = lambda steps: None,
     cache: "LayerCache | None" = None,
 ) -> Teacher:
-    """Make a teacher of a recording: the RDM of each region with its noise ceiling.
+    """Make a teacher from a recording: the RDM of each region with its noise ceiling.
 
     Parameters
     ----------
@@ -64,17 +64,17 @@ def as_teacher(
     splits, seed, method, progress
         As in `split_half`; `splits=0` makes no ceilings.
     name : str
-        Of the teacher; the recording's identifier by default.
+        Name of the teacher; by default the recording's identifier.
     features : bool
-        Also keep the responses behind the RDMs, for similarities that compare features. Of more than 10,000 conditions
-        they are kept alone, without RDMs and ceilings.
+        Also keep the responses behind the RDMs, for similarities that compare features. For more than 10,000 conditions
+        only the responses are kept, without RDMs and ceilings.
     cache : LayerCache, optional
-        Where the split halves of a recording of the same content and settings are noted.
+        Where the results of split halves are noted, for a recording of the same content and settings.
 
     Returns
     -------
     Teacher
-        Its `stimuli` are the recording's `attrs["images"]`, or its identifier if that is a name of the catalogue. The
+        Its `stimuli` are the recording's `attrs["images"]`, or its identifier if that is a name in the catalogue. The
         `attrs` of each RDM hold `reliability`, `ceiling` and `split_r`.
 
     Raises
@@ -179,8 +179,9 @@ def load_teacher(
     name_or_path : str or Path
         A name of the catalogue, or a file.
     by, level, scale, window, metric, missing, splits, seed, method : optional
-        As in `as_teacher`, with its defaults for a recording. For saved or published RDMs they must match what these
-        are; another `method` drops the ceilings, which are for the teacher's own, and `splits=0` changes nothing.
+        As in `as_teacher`, with its defaults for a recording. For saved or published RDMs they must match how these
+        were made; another `method` drops the ceilings, which hold for the teacher's own method, and `splits=0` changes
+        nothing.
     data_dir : str or Path, optional
         Folder of recordings.
     features : bool
@@ -190,7 +191,7 @@ def load_teacher(
     layout : Layout
         What the columns of a table or the variables of a file of arrays are.
     stimuli : str, Path or images, optional
-        Images of a recording, whose table has columns for `by` and `where`; those that it names by default.
+        Images of a recording, whose table has columns for `by` and `where`; by default those that the recording names.
     progress : callable, optional
         Called with the number of split halves done.
     cache : LayerCache, optional
@@ -199,13 +200,13 @@ def load_teacher(
     Raises
     ------
     RSAError
-        For an unknown name or file, for arguments that RDMs cannot follow, and as `load` and `as_teacher`.
+        For an unknown name or file, for arguments that finished RDMs cannot follow, and as `load` and `as_teacher`.
 
     Notes
     -----
     "kriegeskorte2008" has a ceiling for "hIT", the average of 4 subjects' RDMs: the reliability of an average of k
     subjects is k r / (1 + (k - 1) r), r the mean correlation of two subjects. Its `attrs` also hold the leave-one-out
-    bounds, which are about single subjects' RDMs and not about this average.
+    bounds, which apply to single subjects' RDMs and not to this average.
     """
     asked: dict[str, Any] = {"by": by, "level": level, "scale": scale, "window": window, "metric": metric}
     asked |= {"missing": missing, "splits": splits, "seed": seed, "method": method}

@@ -25,7 +25,7 @@ class Evaluation:
     status, reason : str
         "ok", or "failed" and why.
     p, loss : float or None
-        Accuracy (a fraction) and mean cross-entropy of the validation images; of text P is minus the loss.
+        Accuracy (a fraction) and mean cross-entropy of the validation images; for text, P is minus the loss.
     tg, score : float or None
         Teacher guidance (None without a teacher), and what a search maximises.
     b : float or None
@@ -39,11 +39,11 @@ class Evaluation:
     seconds : mapping
         Phase ("build", "train", "evaluate", "rdms") -> duration.
     parameters : int
-        Trainable ones.
+        Number of trainable parameters.
     costs : mapping
-        "multiply-adds" of an image and "latency" in milliseconds, where they were asked for.
+        "multiply-adds" for one image and "latency" in milliseconds, where they were asked for.
     attrs : mapping
-        The settings that made it.
+        What else is to be said of it: layers without an RDM, inherited weights, an evaluation that was reused.
     """
 
     status: str = OK
@@ -76,7 +76,7 @@ class Evaluation:
         return self.status == FAILED
 
     def row(self) -> dict[str, Any]:
-        """Return what a table has in one row: no mappings but `seconds`, summed over the phases."""
+        """Return what a table shows in one row: no mappings except `seconds`, which is summed over the phases."""
         fields = ("status", "score", "p", "tg", "b", "loss", "examples", "parameters", "reason")
         return {**{name: getattr(self, name) for name in fields}, "seconds": sum(self.seconds.values())}
 
@@ -86,7 +86,7 @@ class Evaluation:
         Returns
         -------
         dict
-            As far as they are known.
+            Those of them that are known.
         """
         error = None if self.p is None or self.p < 0 else 1 - self.p  # of text P is minus the loss
         known = {"error": error, "loss": self.loss, "parameters": self.parameters or None, **self.costs}

@@ -36,7 +36,7 @@ class _NoNetworks(Space):
 
 
 class ConditionalSpace(_NoNetworks):
-    """Everything a space can have: conditions two deep, a kind whose dimensions differ, connections, one choice only.
+    """Everything a space can have: conditions two deep, a kind whose dimensions differ, connections, a single choice.
 
     Architectures that differ in `beta/order` only are the same network where `beta/pair` is "equal".
     """
@@ -75,7 +75,7 @@ SPACES: dict[str, Callable[[], Space]] = {"toy": ToySpace, "conditional": Condit
 
 
 def pretend(space: Space, architecture: Architecture) -> float | None:
-    """Return a score that a searcher can learn from, the same everywhere; one trial in nine fails."""
+    """Return a score that a searcher can learn from, the same on every machine; one trial in nine fails."""
     code = zlib.crc32(space.key(architecture).encode())
     agreement = sum(choice == space.dimensions[0].choices[-1] for choice in architecture.values())
     return None if code % 9 == 0 else agreement + code % 1000 / 1000
@@ -104,7 +104,7 @@ def _refuses(call: Callable[..., object], *arguments: Any, error: type[RSAError]
 
 
 class SearcherContract:
-    """Tests of what every searcher guarantees; a subclass names the class, and settings with which it learns early."""
+    """Tests of what every searcher guarantees; subclasses name a searcher, and settings with which it learns early."""
 
     searcher: ClassVar[type[Searcher]]
     settings: ClassVar[Mapping[str, Any]] = {}

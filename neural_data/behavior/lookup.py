@@ -24,11 +24,11 @@ def load_behavior(
     Parameters
     ----------
     name_or_path : str or Path
-        "cifar10h" (Peterson et al. 2019), "rajalingham2018", or a file of trials: a table (CSV, Parquet, Excel) or
-        netCDF of Brain-Score, with columns for the image, the choice, the right option and, optionally, the distractor
-        and the subject.
+        "cifar10h" (Peterson et al. 2019), "rajalingham2018", or a file of trials: a table (CSV, Parquet, Excel) or a
+        netCDF file of Brain-Score, with columns for the image, the choice, the correct option and, optionally, the
+        distractor and the subject.
     columns : TrialColumns or iterable of str
-        Which column of a file is what, also as ROLE=COLUMN; names of columns tell where it is not given.
+        Which column of a file is what, also as ROLE=COLUMN pairs; where this is not given, the columns' names tell.
     data_dir : str or Path, optional
         As in `load`.
 
@@ -40,7 +40,7 @@ def load_behavior(
     Raises
     ------
     RSAError
-        For other names and files, and for columns that are missing or do not fit each other.
+        For any other name or file, and for columns that are missing or do not fit each other.
     """
     chosen = columns if isinstance(columns, TrialColumns) else TrialColumns.of(columns)
     known = [dataset.name for dataset in DATASETS if dataset.kind == "behavior"]
@@ -71,18 +71,18 @@ def behavior_images(
     ----------
     behavior : Behavior
     stimuli : str, Path or Stimuli, optional
-        Where they are, as `images` takes it; by default where the behaviour says.
+        Where they are, as for `images`; by default, where the behaviour says they are.
     data_dir : str or Path, optional
 
     Returns
     -------
     Stimuli
-        Those of the behaviour, in its order.
+        The images of the behaviour, in its order.
 
     Raises
     ------
     RSAError
-        When it does not say where its images are, and for images that are missing.
+        When the behaviour does not say where its images are, and for images that are missing.
     """
     where = stimuli if stimuli is not None else behavior.stimuli
     if not isinstance(where, Stimuli) and not where:

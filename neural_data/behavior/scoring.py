@@ -53,32 +53,33 @@ def score_behavior(
     model : str or torch.nn.Module
         A name that `load_model` knows, or a network.
     behavior : Behavior, str or Path
-        As `load_behavior` takes it.
+        The behaviour, or a name or file that `load_behavior` takes.
     stimuli : Stimuli, str or Path, optional
-        The images; by default where the behaviour says.
+        The images; by default, those that the behaviour names.
     layer : str, optional
-        Whose features choose; by default what the network gives to its last linear layer, or returns without one.
+        The layer whose features make the choices; by default what the network passes to its last linear layer or, if it
+        has none, what it returns.
     columns : TrialColumns or iterable of str
         Which column of a file is what.
     metrics : sequence of str, optional
-        Of `BEHAVIOR_METRICS`; all by default.
+        Names in `BEHAVIOR_METRICS`; all by default.
     most : int or None
-        At most so many images, drawn by `seed`; None for all.
+        At most this many images, drawn by `seed`; None for all.
     folds : int
-        Parts of the images; the readout of each is fitted on all others.
+        Parts into which the images are divided; the readout for each part is fitted on all the others.
     bootstrap, splits : int
-        Resamples behind intervals (0: none), and random halves of the trials.
+        Resamples for intervals (0: none), and random halvings of the trials.
     seed : int
-        Of everything that is drawn.
+        Seed of everything that is drawn.
     n_features, tokens, batch_size, device
         As in `extract`.
     weights : str or Path, optional
         File with a state dict for a model given by name.
     preprocess : callable, optional
-        What makes an image a tensor for a network given as a module.
+        Turns an image into a tensor, for a network given as a module.
     data_dir : str or Path, optional
     progress : bool
-        Show on stderr how far the work is.
+        Show on stderr how far the work has got.
 
     Returns
     -------
@@ -91,7 +92,7 @@ def score_behavior(
 
     Notes
     -----
-    A logistic regression on the features chooses among the options, each image by one that was fitted on other images
+    A logistic regression on the features chooses among the options, for each image one that was fitted on other images
     (`readout_probabilities`).
     """
     module: Any = model

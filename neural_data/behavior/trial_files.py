@@ -34,7 +34,7 @@ _NONE = ("", "na", "nan", "none")  # of choices: the subject did not answer
 
 @dataclass(frozen=True)
 class TrialColumns:
-    """Which column of a file of trials is what; "" for one that its name tells.
+    """Which column of a file of trials is what; "" where the column's name tells.
 
     Attributes
     ----------
@@ -52,7 +52,7 @@ class TrialColumns:
 
     @classmethod
     def of(cls, pairs: Iterable[str]) -> "TrialColumns":
-        """Read ROLE=COLUMN pairs, as of a command line.
+        """Read ROLE=COLUMN pairs, as given on a command line.
 
         Parameters
         ----------
@@ -65,7 +65,7 @@ class TrialColumns:
         Raises
         ------
         RSAError
-            For what is no pair, and for an unknown role.
+            For anything that is not such a pair, and for an unknown role.
 
         Examples
         --------

@@ -13,7 +13,7 @@ class DataFile:
     Attributes
     ----------
     path : str
-        Place under the data folder.
+        Path within the data folder.
     url : str
         `""` where the publisher offers no direct link.
     size : int
@@ -21,7 +21,7 @@ class DataFile:
     checksum : str
         `"sha256:..."` or `"sha1:..."`, `""` if none is published.
     older : tuple of str
-        Places where the file may lie under the names that it had before.
+        Paths at which the file may be found under its earlier names.
     """
 
     path: str
@@ -42,7 +42,7 @@ class Dataset:
         `"recording"`, `"rdms"` (published as RDMs only), `"simulation"` or `"behavior"` (choices).
     title, source, licence, citation : str
     file, images, table : DataFile, optional
-        Responses, RDMs or choices, the stimuli, and the columns of the stimuli.
+        The file of responses, RDMs or choices; that of the stimuli; and that of the columns of the stimuli.
     part : str
         Part of the file, see `load`.
     degrees : float, optional
@@ -54,9 +54,9 @@ class Dataset:
     images_at : str
         Where to get images that are not published with it.
     usual_filter : str
-        Condition on a column of neuroids that publications select by.
+        Condition on a column of neuroids, by which publications select neuroids.
     megabytes : float
-        About how large it is, where the size of a file is not known to the byte; 0 if unknown.
+        Approximate size, where the size of a file is not known to the byte; 0 if unknown.
     public : bool
         Whether anybody may get it.
     """
@@ -81,7 +81,7 @@ class Dataset:
 
     @property
     def authors(self) -> str:
-        """Whom to cite, as far as the year."""
+        """Whom to cite: the citation up to and including the year."""
         return _AFTER_YEAR.split(self.citation)[0]
 
     @property

@@ -32,12 +32,12 @@ def fetch(name: str, *, data_dir: str | Path | None = None, report: Report | Non
     Returns
     -------
     dict of Path to bool
-        Whether each file was downloaded now.
+        Whether each file was downloaded by this call.
 
     Raises
     ------
     RSAError
-        For an unknown name, a file without a public link, an existing file of other content, and failed downloads.
+        For an unknown name, a file without a public link, an existing file with other content, and failed downloads.
     """
     dataset = find(name)
     if dataset is None:

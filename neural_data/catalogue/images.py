@@ -37,8 +37,8 @@ def images(name_or_path: str | Path, *, data_dir: str | Path | None = None) -> S
     Returns
     -------
     Stimuli
-        Images are decoded when they are asked for, as RGB of 8 bits: upright (EXIF), transparent parts on grey (128),
-        16 bits scaled. Column `degrees` is their size in degrees of visual angle, if known.
+        Images are decoded on request, as 8-bit RGB: turned upright (EXIF), transparent parts on grey (128), 16-bit
+        values scaled. Column `degrees` is their size in degrees of visual angle, if known.
 
     Raises
     ------
@@ -47,7 +47,7 @@ def images(name_or_path: str | Path, *, data_dir: str | Path | None = None) -> S
 
     Notes
     -----
-    Ids are those of the recording. Of an archive or folder, they are file names without suffix, sorted
+    Ids are those of the recording. For an archive or folder, they are the file names without suffix, sorted
     ("SESSION/imageNNNN" for `images_SESSION` of Cowley et al.), or those listed in a `.csv` file of the same name
     beside it, whose columns are kept. Hidden files and folders are left out.
     """
@@ -108,7 +108,7 @@ def open_images(path: Path) -> Stimuli:
 
 
 def match_images(recording: "xarray.DataArray", stimuli: Stimuli) -> Stimuli:
-    """Select the images of a recording's stimuli, in order of first appearance and under its names.
+    """Select the images of a recording's stimuli, in order of first appearance and under the recording's names.
 
     Parameters
     ----------

@@ -58,18 +58,18 @@ def load(
         Conditions on columns, see `select`.
     responses, stimulus_ids, neuroid_ids, repetition, region, dims, window
         What the columns of a table or the variables of a file of arrays are, see `Layout`. What is not given is guessed
-        by name, where that leaves no doubt; `attrs["read_as"]` says what was taken for what.
+        from the names, where these leave no doubt; `attrs["read_as"]` says what was taken for what.
 
     Returns
     -------
     xarray.DataArray
-        See `check_recording`. Beyond 1 GiB it stays on disk and is read in blocks. `attrs["images"]` is the path of a
-        file that holds its images too, which `images` takes.
+        See `check_recording`. Beyond 1 GiB it stays on disk and is read in blocks. If the file holds its images as
+        well, `attrs["images"]` is the path of the file, which `images` takes.
 
     Raises
     ------
     RSAError
-        For a name or file that does not exist, a file that is no recording, and as the readers.
+        For a name or file that does not exist, a file that is not a recording, and as the readers do.
     """
     axes = check_axes(dims)
     layout = Layout(responses, stimulus_ids, neuroid_ids, repetition, region, axes, part, window)

@@ -56,27 +56,27 @@ def temporal_generalisation(
     splits : int
         Random halves of each stimulus' presentations, or 0 to compare RDMs of all presentations with each other.
     seed : int
-        What the halves are drawn from.
+        Seed from which the halves are drawn.
     progress : callable
         Called with 1 after each split.
 
     Returns
     -------
     xarray.DataArray
-        Dims ("target", "time", "other"), `time` and `other` the middles of windows in ms; NaN where a window has no
-        RDM. `attrs["definition"]` says which RDMs were compared.
+        Dims ("target", "time", "other"), where `time` and `other` are the middles of windows in ms; NaN where a window
+        has no RDM. `attrs["definition"]` says which RDMs were compared.
 
     Raises
     ------
     RSAError
-        As `rdms_over_time`; with splits, for a recording without repeats.
+        As `rdms_over_time`; with splits, also for a recording without repeats.
 
     Notes
     -----
-    The RDM at one time is made of one random half of each stimulus' presentations, that at the other time of the other
-    half, and the matrix is the mean over both ways round and all splits. Noise that neighbouring times share is then
-    in one half only and does not make them alike; on the diagonal is the split-half correlation of the RDM. A square
-    of high values means a geometry that lasts, a diagonal one that changes.
+    The RDM at one time is made from one random half of each stimulus' presentations, and the RDM at the other time from
+    the other half; the matrix is the mean over both ways round and over all splits. Noise that neighbouring times share
+    is then in one half only and does not make them alike; the diagonal holds the split-half correlation of the RDM. A
+    square of high values means a geometry that lasts; a diagonal of high values, one that changes.
 
     References
     ----------

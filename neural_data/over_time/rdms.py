@@ -31,7 +31,7 @@ class WindowRDMs:
     window : (float, float)
         Start and end in ms.
     rdms : mapping of str to RDM
-        By target, without those that have none here.
+        By target, without the targets that have no RDM here.
     reasons : mapping of str to str
         Why a target has no RDM here.
     halves : xarray.Dataset or None
@@ -65,20 +65,20 @@ def rdms_over_time(
     Parameters
     ----------
     recording : xarray.DataArray
-        With time bins. On disk it is read in pieces.
+        A recording with time bins. One on disk is read in pieces.
     width, step, between, windows
         As in `time_windows`.
     by, level, scale, metric, missing
         As in `region_rdms`.
     splits : int
-        Random split halves behind reliability and ceilings, the same presentations in every window; 0 for none.
+        Random split halves for reliability and ceilings, with the same presentations in every window; 0 for none.
     seed, method
         As in `split_half`.
 
     Yields
     ------
     WindowRDMs
-        A region without an RDM in a window, since its responses are missing or the same for all neuroids, is named
+        A region that has no RDM in a window, because its responses are missing or the same for all neuroids, is named
         with the reason.
 
     Raises
@@ -195,9 +195,9 @@ def reliability_over_time(
     Returns
     -------
     xarray.Dataset
-        Dims ("target", "time"), where `time` is the middle of a window in ms: `reliability` and `ceiling` as in
-        `split_half`, `neuroids`, and `reason`, why a target has no RDM there. `window_start` and `window_end` lie along
-        time.
+        Dims ("target", "time"), where `time` is the middle of a window in ms. It holds `reliability` and `ceiling` as
+        in `split_half`, `neuroids`, and `reason`, which says why a target has no RDM or no reliability there.
+        `window_start` and `window_end` lie along `time`.
 
     Raises
     ------

@@ -81,28 +81,31 @@ def score_over_time(
     model
         As in `score`.
     recording : str, Path or xarray.DataArray
-        With time bins: a name or file that `load` knows, or the recording. On disk it is read in pieces.
+        A recording with time bins: a name or file that `load` knows, or the recording itself. One on disk is read in
+        pieces.
     stimuli
         As in `score`.
     width, step, between, windows : optional
-        Windows in ms, see `time_windows`; by default every time bin is one.
+        Windows in ms, see `time_windows`; by default every time bin is a window.
     layers, targets, by, level, scale, missing, where, layout, method, metric, n_features
         As in `score`.
     splits : int, optional
-        Random split halves behind reliability and ceiling of every window, 100 by default; 0 for none.
+        Random split halves for the reliability and ceiling of every window, 100 by default; 0 for none.
     bootstrap : int, optional
-        Resamples of the stimuli behind intervals; 1000 for 5 or more conditions by default, 0 for none.
+        Resamples of the stimuli for intervals; by default 1000 for 5 or more conditions or with `groups`; 0 for none.
+        Over subjects, resamples of these, 1000 by default.
     permutations : int, optional
-        Permutations of the stimuli behind cluster tests and latencies; 1000 by default where the method allows them, 0
-        for none. Over subjects, sign flips; 10,000 by default.
+        Permutations of the stimuli for cluster tests and latencies; by default 1000 where the method allows them; 0 for
+        none. Over subjects, these are sign flips, 10,000 by default.
     over : {"stimuli", "subjects"}
-        What intervals and tests generalise to: new stimuli, with the neuroids of all subjects together, or new
-        subjects with the same stimuli, from an RDM of each (`compare_subjects_over_time`).
+        What intervals and tests generalise to: new stimuli, with the neuroids of all subjects together, or new subjects
+        with the same stimuli, from one RDM for each subject (`compare_subjects_over_time`).
     subjects : str
         The column of neuroids that names subjects.
     generalise : bool
-        Also compare the RDMs of every two windows (`temporal_generalisation`): between random halves of the
-        presentations, at most 10 and no more than `splits`, or of all presentations where few stimuli have repeats.
+        Also compare the RDMs of every two windows (`temporal_generalisation`): those of random halves of the
+        presentations (at most 10 splits, and no more than `splits`) or, where few stimuli have repeats, those of all
+        presentations.
     groups, seed, weights, labels, preprocess, data_dir, batch_size, device, tokens, loaders, progress, cache
         As in `score`.
 
@@ -113,8 +116,9 @@ def score_over_time(
     Raises
     ------
     TGSageError
-        As `score`, `time_windows`, `rdms_over_time` and `compare_subjects_over_time` do, for RDMs or models in place of
-        a recording, and over subjects for `groups`, a column that does not exist and targets with one subject.
+        As `score`, `time_windows`, `rdms_over_time` and `compare_subjects_over_time` do, and for RDMs or models in
+        place of a recording; over subjects, also for `groups`, for a column that does not exist and for targets with
+        one subject.
 
     Examples
     --------

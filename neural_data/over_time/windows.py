@@ -27,7 +27,7 @@ def time_windows(
     between: tuple[float, float] | None = None,
     windows: Iterable[tuple[float, float]] | None = None,
 ) -> list[tuple[float, float]]:
-    """Return the windows of a recording with time bins, in the order of time.
+    """Return the windows of a recording with time bins, in order of time.
 
     Parameters
     ----------
@@ -36,9 +36,10 @@ def time_windows(
     width : float, optional
         Length of each window in ms, a whole number of bins; by default every bin is a window.
     step : float, optional
-        From the start of one window to that of the next, in ms; `width` by default. With shorter steps windows overlap.
+        Time from the start of one window to that of the next, in ms; `width` by default. With shorter steps, windows
+        overlap.
     between : (float, float), optional
-        Start and end in ms; windows that reach beyond are left out.
+        Start and end in ms; windows that reach beyond them are left out.
     windows : iterable of (float, float), optional
         The windows themselves, in place of `width` and `step`.
 
@@ -50,8 +51,8 @@ def time_windows(
     Raises
     ------
     RSAError
-        For a recording without time bins or with one, windows that are not made of whole bins or lie outside the
-        recording, and fewer than two windows.
+        For a recording without time bins or with only one, for windows that are not made of whole bins or lie outside
+        the recording, and for fewer than two windows.
 
     Examples
     --------

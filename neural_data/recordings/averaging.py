@@ -25,13 +25,13 @@ def average_repetitions(recording: "xarray.DataArray") -> "xarray.DataArray":
     xarray.DataArray
         One presentation per stimulus, in order of first appearance, in the precision of the input (sums are float64).
         NaN where a neuroid has no valid repeat. Columns that are constant within a stimulus are kept.
-        `attrs["repeats"]` is the mean number of valid values behind a mean, `attrs["repeats_range"]` their range where
-        they differ.
+        `attrs["repeats"]` is the mean number of trials behind each mean, `attrs["repeats_range"]` the range of
+        these numbers where they differ.
 
     Raises
     ------
     RSAError
-        As `check_recording`, and for values that no response has.
+        As `check_recording`, and for values that no response can have.
     """
     averaged, counts = average_and_count(recording)
     return averaged.assign_attrs(state_repeats(counts))

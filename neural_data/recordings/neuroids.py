@@ -29,23 +29,23 @@ def region_neuroids(recording: "xarray.DataArray", level: str = "subregion") -> 
     ----------
     recording : xarray.DataArray
     level : str
-        `"subregion"`: V4, pIT, cIT, aIT as far as they exist (regions, without that column). `"region"`: V4, IT.
-        `"paper"`: V4, pIT, aIT as in Bashivan et al. 2019, with central IT as part of anterior IT (as in Hong et al.
-        2016, who recorded these sites). Otherwise any column of neuroids, such as `"animal"` or `"arr"`. A column of
-        numbers is divided by `"depth:5"` into 5 groups of about as many neuroids each, and by `"depth:0,500,1000"` at
-        these edges (from each to below the next, the last one included; neuroids beyond them are in no group). `+`
-        combines: `"region+depth:5"`.
+        `"subregion"`: those of V4, pIT, cIT, aIT that exist (regions, where there is no such column). `"region"`: V4,
+        IT. `"paper"`: V4, pIT, aIT as in Bashivan et al. 2019, with central IT as part of anterior IT (as in Hong et
+        al. 2016, who recorded these sites). Otherwise any column of neuroids, such as `"animal"` or `"arr"`. A column
+        of numbers is divided by `"depth:5"` into 5 groups of about the same number of neuroids, and by
+        `"depth:0,500,1000"` at these edges (from each edge to just below the next, with the last edge included;
+        neuroids beyond them are in no group). `+` combines columns: `"region+depth:5"`.
 
     Returns
     -------
     dict of str to array of int
-        Name -> indices of its neuroids; regions in the order of the ventral stream, numbers rising.
+        Name -> indices of its neuroids; regions in the order of the ventral stream, numbers in ascending order.
 
     Raises
     ------
     RSAError
         For a column that does not exist, neuroids without a value in it, numbers that no groups are made of, and edges
-        that do not rise or hold no neuroid.
+        that do not rise or have no neuroid between them.
 
     Examples
     --------
@@ -128,13 +128,13 @@ def _divided(values: Array, column: str, how: str) -> dict[str, npt.NDArray[np.i
 def reliable_neuroids(
     recording: "xarray.DataArray", reliability: "xarray.DataArray | npt.ArrayLike", *, at_least: float = 0.5
 ) -> "xarray.DataArray":
-    """Select the neuroids of sufficient reliability; an undefined one (NaN) is not.
+    """Select the neuroids of sufficient reliability; an undefined reliability (NaN) is not sufficient.
 
     Parameters
     ----------
     recording : xarray.DataArray
     reliability : array-like
-        One number per neuroid, in their order, or by name if it is a Series or DataArray.
+        One number per neuroid, in the order of the neuroids, or matched by name if it is a Series or DataArray.
     at_least : float
 
     Returns
@@ -174,7 +174,7 @@ def repeated_stimuli(recording: "xarray.DataArray", *, at_least: int = 2) -> "xa
     ----------
     recording : xarray.DataArray
     at_least : int
-        Number of presentations.
+        Smallest number of presentations.
 
     Returns
     -------

@@ -47,12 +47,13 @@ def check_recording(recording: "xarray.DataArray") -> "xarray.DataArray":
 
     Notes
     -----
-    Each coordinate lies along one dim. Required are `stimulus_id` (text) and `repetition` (int) of presentations,
-    `neuroid_id` (text, unique) of neuroids, and `time_bin_start` and `time_bin_end` (ms) of time bins. Others are free;
-    `region`, `subregion` and `animal` of neuroids, and `object_name`, `category_name` and `trials` (how many a
-    presentation is the mean of) of presentations have a meaning. `attrs` holds texts and numbers, among them what
-    results state: `identifier`, `source`, `unit`, `note`, `repeats` (trials behind each presentation), `window_start`
-    and `window_end` (ms), `degrees`. Values are checked when they are used, since they may still be on disk.
+    Each coordinate lies along one dim. Required are `stimulus_id` (text) and `repetition` (int) for presentations,
+    `neuroid_id` (text, unique) for neuroids, and `time_bin_start` and `time_bin_end` (ms) for time bins. Any others are
+    allowed; of these, `region`, `subregion` and `animal` of neuroids, and `object_name`, `category_name` and `trials`
+    (the number of trials that a presentation is the mean of) of presentations, have a fixed meaning. `attrs` holds
+    texts and numbers, among them those that results state: `identifier`, `source`, `unit`, `note`, `repeats` (trials
+    behind each presentation), `window_start` and `window_end` (ms), `degrees`. Values are checked when they are used,
+    since they may still be on disk.
     """
     import xarray
 
@@ -128,7 +129,7 @@ def from_arrays(
     neuroid: Mapping[str, Any] | None = None,
     attrs: Mapping[str, str | int | float] | None = None,
 ) -> "xarray.DataArray":
-    """Make a recording of plain arrays, or of a DataFrame or DataArray with names of its own.
+    """Make a recording from plain arrays, or from a DataFrame or DataArray with names of its own.
 
     Parameters
     ----------
@@ -137,11 +138,11 @@ def from_arrays(
         otherwise. Integers become float64, masked values NaN.
     dims : sequence of str, optional
         What the axes are, in any order: "neuroid", "presentation" or "stimulus" (with "repetition", if there are
-        several), and "time_bin". Repetitions of which every value is NaN were not shown.
+        several), and "time_bin". A repetition in which every value is NaN counts as not shown.
     stimulus_id : iterable, optional
         One per presentation, the same for each presentation of a stimulus; by default the index of a DataFrame or the
-        coordinate of a DataArray. With dims of "stimulus" it, and columns of `presentation`, have one entry per
-        stimulus.
+        coordinate of a DataArray. If "stimulus" is one of the `dims`, this and the columns of `presentation` have one
+        entry per stimulus instead.
     region : str or iterable of str, optional
         One per neuroid, or one for all.
     repetition : iterable of int, optional
@@ -152,7 +153,7 @@ def from_arrays(
         Start and end in ms.
     presentation, neuroid : mapping of str to columns, optional
         Further columns. A Series is matched to presentations or neuroids (or their ids) by its index, never by
-        position. A missing text is empty.
+        position. A missing text becomes an empty one.
     attrs : mapping, optional
         See `check_recording`.
 
@@ -163,8 +164,8 @@ def from_arrays(
     Raises
     ------
     RSAError
-        As `check_recording`, for names that are missing or contradict those of the responses, and for columns of
-        another length.
+        As `check_recording`, for names that are missing or contradict those of the responses, and for columns of the
+        wrong length.
 
     Examples
     --------

@@ -28,8 +28,9 @@ def select(recording: "xarray.DataArray", where: str | Iterable[str]) -> "xarray
     recording : xarray.DataArray
         Recordings on disk stay there.
     where : str or iterable of str
-        Each is a column, one of `=`, `!=` (or `=!`), `<`, `<=`, `>`, `>=`, and a value, or for `=` and `!=` several:
-        `"variation=6"`, `"region=V4,IT"`, `"reliability>.4"`, `"object_name=!car"`. A missing value meets none.
+        Each is a column, one of `=`, `!=` (or `=!`), `<`, `<=`, `>`, `>=`, and a value or, for `=` and `!=`, several
+        values: `"variation=6"`, `"region=V4,IT"`, `"reliability>.4"`, `"object_name=!car"`. A missing value meets no
+        condition.
 
     Returns
     -------
@@ -39,7 +40,7 @@ def select(recording: "xarray.DataArray", where: str | Iterable[str]) -> "xarray
     Raises
     ------
     RSAError
-        For a column or value that does not occur, for an order of texts, and when nothing is left.
+        For a column or value that does not occur, for `<` or `>` on a column of texts, and when nothing is left.
 
     Examples
     --------

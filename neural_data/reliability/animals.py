@@ -28,7 +28,7 @@ def leave_one_animal_out(
     metric: str = RegionSettings.metric,
     method: str = "pearson",
 ) -> "xarray.Dataset":
-    """Compute `noise_ceiling` over animals, for regions with two neuroids or more of at least two animals.
+    """Compute `noise_ceiling` over animals, for regions in which at least two animals have two or more neuroids each.
 
     Parameters
     ----------
@@ -42,12 +42,13 @@ def leave_one_animal_out(
     Returns
     -------
     xarray.Dataset
-        `lower`, `upper`, `animals` (how many) and `repeats` (presentations per stimulus) of each target.
+        `lower`, `upper`, `animals` (how many) and `repeats` (presentations per stimulus, of the first animal) of each
+        target.
 
     Raises
     ------
     RSAError
-        Without a column `animal`, when no region has two animals, and as `region_rdms`.
+        When there is no column `animal`, when no region has two animals, and as `region_rdms`.
     """
     import xarray
 

@@ -101,7 +101,7 @@ def split_half(
     splits : int
         Number of random splits.
     seed : int
-        With the number of a split, all that its halves depend on.
+        A split's halves depend only on this and on the number of the split.
     method : str
         Comparison of the halves' RDMs, see `compare`.
     progress : callable
@@ -110,12 +110,13 @@ def split_half(
     Returns
     -------
     xarray.Dataset
-        Per target (region): `r` of its RDM, mean over splits, and `split_half`, that of each split; `spearman_brown`,
-        `reliability` and `ceiling` of the RDM that `region_rdms` makes of all repeats; `repeats`, mean over stimuli
-        and neuroids; `stimuli` and `neuroids` used, and, as means over splits, `split_conditions` and
-        `split_neuroids`; `reason`, why a region has no ceiling (NaN), or "". Per neuroid, with the recording's
-        coordinates of other names: `neuroid_r` of its responses to the stimuli and `neuroid_reliability`, its
-        Spearman-Brown (NaN for one that does not vary).
+        For each target (region): `r` of its RDM as a mean over splits, and `split_half`, the r of each split;
+        `spearman_brown`, `reliability` and `ceiling` of the RDM that `region_rdms` makes from all repeats; `repeats`, a
+        mean over stimuli and neuroids; the numbers of `stimuli` and `neuroids` used and, as means over splits,
+        `split_conditions` and `split_neuroids`; `reason`, which says why a region has no ceiling (NaN), or "". For each
+        neuroid, beside the recording's coordinates that have other names than these: `neuroid_r` of its responses to
+        the stimuli, and `neuroid_reliability`, the Spearman-Brown reliability from it (NaN for a neuroid that does not
+        vary).
 
     Raises
     ------
@@ -124,28 +125,29 @@ def split_half(
 
     Notes
     -----
-    A split puts whole presentations of each stimulus into two halves, so that noise which neuroids share stays within a
-    half; of an odd number the last goes to a random half. Where neuroids lack different presentations, each set of
-    missing neuroids is halved separately.
+    A split assigns whole presentations of each stimulus to two halves, so that noise shared by neuroids stays within
+    one half; if their number is odd, the last one goes to a random half. Where neuroids lack different presentations,
+    the presentations with the same set of missing neuroids are halved separately.
 
     Halves leave out stimuli that fewer than half of a region's neuroids saw twice, then neuroids that did not see all
-    others twice; in a single split also neuroids without a value in a half or that cannot be scaled there, and
-    conditions without variance.
+    remaining stimuli twice; a single split also leaves out neuroids that have no value in one of its halves or cannot
+    be scaled there, and conditions without variance.
 
     The reliability is that of the repeats behind each condition of the target, however uneven; conditions shown once
     are assumed to be like the others. Spearman-Brown is multiplied by a correction (module `correction`) that is
-    estimated with correlation RDMs on the first 10 splits; other metrics have none. Methods that rank have the
+    estimated with correlation RDMs on the first 10 splits; other metrics have no correction. Methods that rank have the
     reliability of Pearson's r, and a ceiling of their own (`method_ceiling`).
 
-    There is no ceiling where halves disagree, where the reliability is below .2, where halves lack a tenth of the
-    neuroids or half of the conditions, and, with other metrics than "correlation", for the two cosine methods and
+    There is no ceiling where halves disagree, where the reliability is below .2, where halves lack more than a tenth of
+    the neuroids or half of the conditions, and, with metrics other than "correlation", for the two cosine methods and
     where the variance of noise differs between conditions by more than a fifth (standard deviation over mean), since
     uneven repeats distort such RDMs.
 
-    The ceiled score of a perfect model, simulated: .98 to 1.02 for 1 to 16 repeats, half of the stimuli once and half
-    8 times, or 60 repeats of one stimulus and 3 of others, with 20 and 150 sites; .93 to 1.02 from a reliability of .2
-    up with equal repeats, for patterns of unequal strength and Poisson counts, scaled or not (Spearman-Brown alone: .95
-    to 1.22); .90 to 1.01 for both where half of the stimuli were shown once; up to .02 more by "tau-a".
+    In simulations, the ceiled score of a perfect model is .98 to 1.02 for 1 to 16 repeats, for half of the stimuli
+    shown once and half 8 times, or for 60 repeats of one stimulus and 3 of the others, with 20 and 150 sites; .93 to
+    1.02 from a reliability of .2 up with equal repeats, for patterns of unequal strength and Poisson counts, scaled or
+    not (Spearman-Brown alone: .95 to 1.22); .90 to 1.01 for both where half of the stimuli were shown once; and up to
+    .02 higher with "tau-a".
     """
     import xarray
 

@@ -50,8 +50,8 @@ def hvm_images(
     Returns
     -------
     Stimuli
-        The table holds category_name, object_name, variation, and what was drawn: size, ty and tz (right, up), rxy, rxz
-        and ryz (about the vertical, towards the viewer, in the image plane; degrees).
+        The table holds category_name, object_name, variation, and what was drawn: size; the shifts ty and tz (right,
+        up); and the rotations rxy, rxz and ryz (about the vertical, towards the viewer, in the image plane; degrees).
 
     Raises
     ------

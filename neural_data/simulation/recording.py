@@ -65,19 +65,20 @@ def simulate_hvm(
         As in `hvm_images`.
     trials : bool
         One presentation per trial (uint8). Otherwise two presentations per image, each the mean of every other trial
-        (float32), so that split halves still give the reliability; column `trials` says how many are behind each.
+        (float32), so that split halves still give the reliability; the column `trials` says how many trials are behind
+        each.
     time_bins : sequence of (float, float)
         Start and end of time bins in ms after onset, in place of the one window.
     latencies : mapping of str to float, optional
-        Of the subregions V4, pIT and aIT in ms, with time bins: 60, 75 and 90 by default. Until then a site fires at
-        its spontaneous rate. Column `latency` of the neuroids has them.
+        Latencies of the subregions V4, pIT and aIT in ms, for use with time bins; 60, 75 and 90 by default. Until its
+        latency a site fires at its spontaneous rate. The column `latency` of the neuroids holds them.
 
     Returns
     -------
     xarray.DataArray
-        Values are spikes per 100 ms, with time bins spikes per bin. Neuroids carry `layer` (that the site reads),
-        `kind` ("driven", "unreliable" or "dead") and `expected_reliability` of the mean over all trials, 70 to 170 ms
-        after onset: variance of the true mean over images, as a share of itself plus Poisson variance.
+        Values are spikes per 100 ms or, with time bins, spikes per bin. Neuroids carry `layer` (the one that the site
+        reads), `kind` ("driven", "unreliable" or "dead") and `expected_reliability` of the mean over all trials, 70 to
+        170 ms after onset: the variance of the true mean over images, as a share of itself plus the Poisson variance.
 
     Raises
     ------

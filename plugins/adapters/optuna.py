@@ -25,7 +25,7 @@ _FINISHED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
 def suggest(space: Space, trial: BaseTrial) -> dict[str, Choice]:
     """Return the canonical architecture of an Optuna trial.
 
-    Each active dimension becomes one categorical parameter, in order; any of Optuna's samplers can choose it.
+    Each active dimension becomes one categorical parameter, in order; any of Optuna's samplers can choose its value.
 
     Examples
     --------

@@ -46,20 +46,21 @@ class Evaluator:
     Parameters
     ----------
     data : Data
-        P is the accuracy on its validation part; of text, minus the loss.
+        P is the accuracy on its validation part; for text, minus the loss.
     teacher : Teacher, optional
-        Without one the score is P.
+        Without a teacher the score is P.
     stimuli : Stimuli, optional
         The images that the teacher is about; by default they are found by its reference (files in `data_dir`). Where
         they are validation images, P's own forward passes serve TG as well. Others are prepared by `data.preprocess`.
     most_stimuli : int or None
-        Of a teacher by stimulus at most this many are used, drawn by `seed`; None uses all.
+        From a teacher by stimulus, and of a behaviour's images, at most this many are used, drawn by `seed`; None uses
+        all.
     alpha : float
         The score is P + alpha TG.
     combine : callable, optional
-        It is `combine(p, tg)` in place of P + alpha TG.
+        `combine(p, tg)` takes the place of P + alpha TG.
     behavior : BehaviorTeacher, Behavior, str or path, optional
-        Subjects' choices, as `load_behavior` reads them, with which those of networks are compared: B.
+        Subjects' choices, as `load_behavior` reads them; networks' choices are compared with these, which gives B.
     beta : float
         The score is P + alpha TG + beta B.
     behavior_metric : str
@@ -67,24 +68,24 @@ class Evaluator:
     layers, n_features
         As in `layer_rdms`.
     metric, method : str, optional
-        Of the network's RDMs and of their comparison; by default the teacher's own.
+        Metric of the network's RDMs, and method of comparing RDMs; by default the teacher's own.
     batchnorm : str
         See `normalising`; "running" for mature networks.
     costs : sequence of str
-        What to measure besides: "multiply-adds", "latency".
+        What else to measure: "multiply-adds", "latency".
     seed : int
-        Of the features and stimuli drawn, and of the order of stimuli that are no validation images.
+        Seed of the features and stimuli drawn, and of the order of stimuli that are not validation images.
     data_dir : path, optional
         Folder of recordings and data sets.
     batch_size, device, amp, channels_last
         As in `evaluate_network`.
     loaders : int
-        Threads that decode the teacher's stimuli where these are no validation images.
+        Threads that decode the teacher's stimuli where these are not validation images.
 
     Raises
     ------
     RSAError
-        When the stimuli are missing or not the ones that the teacher was made with, and for invalid settings.
+        When the stimuli are missing or are not those that the teacher was made with, and for invalid settings.
     """
 
     def __init__(
@@ -155,8 +156,9 @@ class Evaluator:
     def __call__(self, model: "nn.Module") -> Evaluation:
         """Evaluate the network as it is.
 
-        What goes wrong with it makes a failed evaluation. Layers that cannot be compared, such as dead ones, are left
-        out and named in `attrs["unusable"]`. The network's mode and averages are restored; it stays on the device.
+        If something goes wrong with the network, the evaluation is a failed one. Layers that cannot be compared, such
+        as dead ones, are left out and named in `attrs["unusable"]`. The network's mode and averages are restored; it
+        stays on the device.
 
         Returns
         -------
@@ -180,7 +182,7 @@ class Evaluator:
         Returns
         -------
         tuple of Performance, dict and dict
-            P; layer -> RDM; layer without one -> why.
+            P; layer -> RDM; layer that has no RDM -> the reason.
         """
         performance, layers, _ = self._measure(model)
         return performance, layers, layers.unusable

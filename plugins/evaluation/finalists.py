@@ -35,7 +35,7 @@ class Finalist:
     architecture : Architecture
     evaluation : Evaluation
     test : float, optional
-        Its accuracy on test images, where asked for; on test text, minus the loss.
+        Its accuracy on test images, where asked for; for test text, minus the loss.
     """
 
     architecture: Architecture
@@ -43,7 +43,7 @@ class Finalist:
     test: float | None = None
 
     def to_dataframe(self) -> "pandas.DataFrame":
-        """Return one row: the evaluation's, the test accuracy and the architecture's choices."""
+        """Return one row: the evaluation's columns, the test accuracy and the architecture's choices."""
         import pandas
 
         return pandas.DataFrame([{**self.evaluation.row(), "test": self.test, **self.architecture}])
@@ -115,13 +115,13 @@ def mature(
     space : Space
     architecture : Architecture
     data : Data
-        That of the search, or another one to see how a cell transfers.
+        The data of the search, or other data to see how a cell transfers.
     recipe : Recipe
     epochs : float, optional
-        Of the recipe; all of it by default.
+        Epochs of the recipe to train for; by default all of them.
     seed : int
     build : mapping, optional
-        Its size, such as four cells per stage, 48 filters and stem="imagenet".
+        Settings of `Space.build`, such as four cells per stage, 48 filters and stem="imagenet".
     checkpoint : path, optional
         A file from which an interrupted call goes on.
     progress : callable, optional
@@ -130,7 +130,7 @@ def mature(
     Returns
     -------
     Finalist
-        Its score is the test accuracy; of text, minus the loss.
+        Its score is the test accuracy; for text, minus the loss.
     """
     everything = data.whole()
     canonical = space.canonical(architecture)
@@ -183,7 +183,7 @@ def search_cost(m1: int, e1: int, m2: int = 0, e2: int = 0) -> int:
     m1, e1 : int
         Number of candidates, and of the training examples of each.
     m2, e2 : int
-        The same of finalists.
+        The same for the finalists.
 
     Examples
     --------

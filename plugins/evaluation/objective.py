@@ -41,30 +41,33 @@ class Objective:
     epochs, examples : float, int
         Where the training stops; by default after 2 epochs, as in the paper.
     teacher : Teacher, network, name or file, optional
-        A Teacher, a file of one, a name of `load_teacher`, or a network, whose layers over the validation images are
-        the targets. The name of a network, "resnet:1", is first trained by the whole recipe, always with seed 0.
-        Without a teacher the score is P.
+        A Teacher, a file of one, a name that `load_teacher` knows, or a network, whose layers over the validation
+        images are the targets. A network given by name, such as "resnet:1", is first trained by the whole recipe,
+        always with seed 0. Without a teacher the score is P.
     by : str, optional
-        What the teacher's RDMs are by; by default its own: of a network "category_name", of a recording "stimulus".
+        What the teacher's RDMs are by; by default the teacher's own: "category_name" for a network, "stimulus" for a
+        recording.
     alpha, stimuli, settings
         As in `Evaluator`.
     build : mapping, optional
         Settings of `Space.build`, such as the number of cells per stage.
     seed : int
-        Of the weights, the order of images and the augmentation: the same for every candidate, so that evaluating one
-        twice gives the same numbers.
+        Seed of the weights, the order of images and the augmentation: the same for every candidate, so that evaluating
+        one twice gives the same numbers.
     data_dir : path, optional
-        Folder of recordings and data sets that are named.
+        Folder of the recordings and data sets that are given by name.
     device, amp, channels_last
         As in `evaluate_network`.
     checkpoints : path, optional
-        Folder in which a candidate's training is kept while it runs, after every epoch and every ten minutes. After a
-        kill it goes on from there to the same numbers; its file is removed when the candidate is evaluated.
+        Folder to which a candidate's training is saved while it runs, after every epoch and every ten minutes. After a
+        kill, the training goes on from there and reaches the same numbers; its file is removed when the candidate has
+        been evaluated or has failed.
 
     Raises
     ------
     RSAError
-        For settings that do not fit together. What is wrong with a single candidate is a failed evaluation.
+        For settings that do not fit together. What goes wrong with a single candidate makes a failed evaluation
+        instead.
     """
 
     def __init__(
@@ -116,24 +119,24 @@ class Objective:
             self.evaluator = Evaluator(self.data, teacher=made, stimuli=stimuli, **settings)
 
     def __call__(self, architecture: Architecture, *, report: Report | None = None) -> Evaluation:
-        """Build, train and evaluate a candidate; equal architectures give equal evaluations, seconds apart.
+        """Build, train and evaluate a candidate; equal architectures give equal evaluations, except for the seconds.
 
         Parameters
         ----------
         architecture : Architecture
         report : callable, optional
-            Called with (epochs done, the evaluation there) after every whole epoch, so that an external loop can
-            prune; what it raises ends the candidate. Each report costs one more evaluation.
+            Called with (epochs done, the evaluation at that point) after every whole epoch, so that an external loop
+            can prune; an exception that it raises ends the candidate. Each report costs one more evaluation.
 
         Raises
         ------
         RSAError
-            For what is no architecture of the space.
+            For anything that is not an architecture of the space.
         """
         return self._evaluated(architecture, report)[0]
 
     def descend(self, architecture: Architecture, heritage: Heritage) -> tuple[Evaluation, bytes | None]:
-        """Evaluate a candidate that begins with its parent's weights, and return its own.
+        """Evaluate a candidate that begins with its parent's weights, and return its own weights too.
 
         Parameters
         ----------
@@ -152,7 +155,7 @@ class Objective:
         Raises
         ------
         RSAError
-            For what is no architecture of the space, and for weights that are damaged.
+            For anything that is not an architecture of the space, and for damaged weights.
         """
         return self._evaluated(architecture, None, heritage)
 
@@ -214,7 +217,7 @@ class Objective:
         file.unlink(missing_ok=True)
 
     def describe(self) -> dict[str, object]:
-        """What evaluations must have in common to be of one search, JSON-able."""
+        """What evaluations must have in common to belong to one search, JSON-able."""
         own = {key: getattr(self, key) for key in ("build", "epochs", "examples", "seed")}
         return {"space": self.space.name, "recipe": self.recipe.to_dict()} | own | self.evaluator.describe()
 

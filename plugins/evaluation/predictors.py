@@ -63,8 +63,8 @@ class Predicted(dict[str, float]):
 def free_predictors(model: nn.Module, images: Tensor, labels: Tensor, names: Sequence[str] | None = None) -> Predicted:
     """Compute predictors of mature performance that need no training.
 
-    The network is seen in evaluation mode, in which batch normalisation uses the statistics of the batch. It is left as
-    it was: weights, gradients, averages, mode, hooks, and torch's generator.
+    The network runs in evaluation mode, but with batch normalisation by the statistics of the batch. It is left as it
+    was: weights, gradients, averages, mode, hooks, and torch's generator.
 
     Parameters
     ----------
@@ -78,8 +78,8 @@ def free_predictors(model: nn.Module, images: Tensor, labels: Tensor, names: Seq
     Returns
     -------
     dict
-        Name -> value. Where a definition gives no number, as NASWOT for a network without ReLU, the value is NaN and
-        the dict's attribute `unusable` says why.
+        Name -> value. Where a definition gives no number, as NASWOT does for a network without ReLU, the value is NaN
+        and the dict's attribute `unusable` says why.
 
     Raises
     ------
@@ -143,7 +143,7 @@ def choose_predictors(names: Sequence[str] | None = None) -> tuple[str, ...]:
 
 
 def size_of(model: nn.Module, input_shape: tuple[int, int, int] = (3, 32, 32)) -> Size:
-    """Count trainable parameters, and multiply-adds of convolutions and linear layers, without biases and BN.
+    """Count trainable parameters, and multiply-adds of convolutions and linear layers (without biases and BN).
 
     Auxiliary heads are left out. The network's mode and torch's generator are left as they were.
 

@@ -45,10 +45,11 @@ def teacher_rules(
 
     "rmi-nas": the candidate is trained on this batch alone, for `steps` steps of SGD, to have stages like the teacher's
     (linear CKA) and the right labels; the score is minus the loss that is left. Stages are the last layers at each of
-    the last three resolutions. "diswot relation": minus the mean squared difference of both networks' similarities
-    between images, from the map before the last average pool, rows scaled to length 1. "diswot semantic": the same of
-    similarities between channels, from the loss's gradient with respect to the classifier's weights; it is defined for
-    equal numbers of channels. "diswot": the sum of both, of the untrained candidate.
+    the last three resolutions. "diswot relation": minus the mean squared difference between the two networks'
+    similarities between images, computed from the map before the last average pool, with rows scaled to length 1.
+    "diswot semantic": the same for similarities between channels, computed from the loss's gradient with respect to the
+    classifier's weights; it is defined only for equal numbers of channels. "diswot": the sum of these two, for the
+    untrained candidate.
 
     The candidate uses the statistics of the batch, the teacher its averages. Both are left as they were.
 
@@ -57,7 +58,7 @@ def teacher_rules(
     candidate, teacher : torch.nn.Module
         (n, C, H, W) -> (n, n_classes): the first untrained, the second trained.
     images, labels : Tensor
-        One batch, (n, C, H, W) normalised and (n,) class numbers, on the models' device; 32 images in RMI-NAS.
+        One batch, (n, C, H, W) normalised and (n,) class numbers, on the models' device; RMI-NAS takes 32 images.
     names : sequence of str, optional
         Keys of `RULES`; all of them by default.
     steps : int
@@ -65,7 +66,8 @@ def teacher_rules(
     Returns
     -------
     dict
-        Name -> value, higher for what should become better; NaN where there is none, for the reason in `unusable`.
+        Name -> value, higher for what should become better; NaN where there is no value, for the reason given in
+        `unusable`.
 
     Raises
     ------

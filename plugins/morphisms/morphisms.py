@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 
 def morphs(space: Space, architecture: Architecture) -> list[dict[str, Choice]]:
-    """List the children of an architecture by one morphism each.
+    """List the children that one morphism makes of an architecture.
 
-    A child can compute what its parent does, given the weights of `inherited`: it has a layer more, more filters, a
+    A child can compute what its parent does, given the weights of `inherited`: it has one more layer, more filters, a
     larger kernel, one more connection or one more operation.
 
     Parameters
@@ -28,7 +28,7 @@ def morphs(space: Space, architecture: Architecture) -> list[dict[str, Choice]]:
     Returns
     -------
     list of dict
-        Canonical and different; none for a space without morphisms and for the largest of its networks.
+        Canonical and all different; empty for a space without morphisms and for the largest network of a space.
 
     References
     ----------
@@ -51,7 +51,7 @@ def morphs(space: Space, architecture: Architecture) -> list[dict[str, Choice]]:
 
 
 def morph(space: Space, architecture: Architecture, rng: np.random.Generator, times: int = 1) -> dict[str, Choice]:
-    """Draw a child by so many morphisms in a row.
+    """Draw a child by `times` morphisms in a row.
 
     Parameters
     ----------
@@ -103,16 +103,17 @@ def inherited(
 ) -> "dict[str, Tensor]":
     """Make a child's weights from its parent's.
 
-    Where the child `preserves` the parent it gives the parent's outputs in evaluation mode; with the statistics of a
-    batch as well, unless a layer with batch normalisation was inserted, since that normalises whatever it is given.
-    Otherwise it keeps what fits: layers and operations that both have, cropped where they became smaller.
+    Where the child `preserves` the parent, it gives the parent's outputs in evaluation mode, and with the statistics of
+    a batch as well, unless a layer with batch normalisation was inserted, since such a layer normalises whatever it is
+    given. Otherwise the child keeps what fits: the layers and operations that both have, cropped where they became
+    smaller.
 
     Parameters
     ----------
     space : Space
     parent, child : mapping
     weights, fresh : mapping
-        State dicts: the parent's, and that of the child as built, from which new weights are taken.
+        State dicts: the parent's, and that of the child as it was built, from which new weights are taken.
 
     Returns
     -------

@@ -36,12 +36,12 @@ def write_search_report(path: str | Path, report: SearchReport, *, space: "Space
     report : SearchReport
         What `search_report` returned.
     space : Space, optional
-        Draws the best architectures; without it they are described in words.
+        Draws the best architectures; without a space they are described in words.
 
     Raises
     ------
     TGSageError
-        For another ending, and where the file cannot be written.
+        For any other ending, and when the file cannot be written.
     """
     target = check_report(path)
     found = [*report.settings.items(), ("storage", report.storage), *report.history]

@@ -110,14 +110,14 @@ def search_report(
     study : str, optional
         Needed where the database holds several.
     space : Space, optional
-        Describes architectures in words; the shipped one of the stored name by default.
+        Describes architectures in words; by default the shipped space of the stored name.
     objectives : sequence of str, optional
-        Of which the front is; those of the search by default.
+        Objectives of the front; by default those of the search.
 
     Raises
     ------
     TGSageError
-        For no such database or study, and for several when none is named.
+        If there is no such database or study, or there are several studies and none is named.
     """
     if study is None:
         names = list_studies(storage)

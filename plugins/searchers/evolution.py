@@ -13,14 +13,15 @@ from .searcher import Searcher
 class EvolutionSearcher(Searcher):
     """Mutate the best of a few random members of a population, whose oldest member dies with every birth.
 
-    One dimension changes in a mutation (`Space.mutate`). A failed trial never enters the population.
+    A mutation changes one dimension, and goes on where that leaves the network as it was (`Space.mutate`). A failed
+    trial never enters the population.
 
     Parameters
     ----------
     space : Space
     seed : int
     population : int
-        Number of the newest results that are alive; until so many are known, proposals are random.
+        Number of newest results that are alive; until this many are known, proposals are random.
     tournament : int
         Number of members drawn, with replacement; the best of them is the parent.
     """

@@ -17,13 +17,14 @@ _CHEAP = ("parameters", "multiply-adds")  # known before anything is trained
 
 
 class LEMONADESearcher(Searcher):
-    """Make children of the Pareto front, of rare sizes from parents of rare sizes.
+    """Make children of the networks on the Pareto front: children of rare sizes, from parents of rare sizes.
 
-    The population is the front of what was told. A trial draws `children` children, each from a parent with a
+    The population is the front of all that was told. A trial draws `children` children, the parent of each with a
     probability inverse to a kernel density estimate of the population's cheap objectives (the logarithms of parameters
-    and multiply-adds), and tries one of them, drawn inversely to the same density. So the front is extended where it is
-    thin, and only what is tried is trained. The first `startup` trials are random. Children are made by a morphism, or
-    by a change of any kind, which may make them smaller (`mutations`), and begin with their parents' weights.
+    and multiply-adds), and tries one of the children, drawn with a probability inverse to the same density. So the
+    front is extended where it is thin, and only what is tried is trained. The first `startup` trials are random.
+    Children are made by a morphism, or by a change of any kind, which may make them smaller (`mutations`), and begin
+    with their parents' weights.
 
     Parameters
     ----------
@@ -31,15 +32,15 @@ class LEMONADESearcher(Searcher):
     seed : int
     objectives : sequence of str
         "score" and what else counts: "parameters", "multiply-adds", "latency" (as measured when trained), "error",
-        "loss". With none that is cheap parents are drawn uniformly.
+        "loss". If none of them is cheap, parents are drawn uniformly.
     children : int
-        Drawn for every one that is tried.
+        Children drawn for each one that is tried.
     mutations : float
-        Share of children by one change of any kind (`Space.mutate`).
+        Share of children that are made by one change of any kind (`Space.mutate`).
     startup : int
         Random networks at the beginning.
     shape : sequence of int
-        (C, H, W) of the images for which multiply-adds count.
+        (C, H, W) of the images for which multiply-adds are counted.
     """
 
     inherits = True

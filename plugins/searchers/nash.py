@@ -15,25 +15,25 @@ class NASHSearcher(Searcher):
     """Make children of the best network by morphisms, train them from its weights, and move to the best.
 
     The first `startup` trials are random; then every `children` trials are a round. A round's parent is the best
-    network of all rounds before it, so that the search stays where no child is better. An objective that can
-    (`Objective` can) begins with the parent's weights.
+    network of all rounds before it, so that the search stays where it is when no child is better. An objective that is
+    able to (`Objective` is) begins with the parent's weights.
 
     Parameters
     ----------
     space : Space
     seed : int
     children : int
-        Per round; 8 in the publication, with 5 or 8 rounds.
+        Children per round; 8 in the publication, with 5 or 8 rounds.
     morphisms : int
-        Applied in a row to make a child; 5 in the publication, for networks that begin small.
+        Morphisms applied in a row to make a child; 5 in the publication, for networks that begin small.
     mutations : float
         Share of the children that are made by one change of any kind (`Space.mutate`) instead. These may be smaller,
-        and keep of the parent's weights only what fits. A parent without morphisms is always mutated.
+        and keep only those of the parent's weights that fit. A parent without morphisms is always mutated.
     startup : int
         Random networks at the beginning.
     climb : bool
-        Move to the best. With False the search moves to the newest network, whatever its score: with children=1 the
-        publication's baseline of random networks.
+        Move to the best. With False the search moves to the newest network, whatever its score; with children=1 this is
+        the publication's baseline of random networks.
     """
 
     inherits = True
@@ -98,7 +98,7 @@ class NASHSearcher(Searcher):
             self._scored[trial] = score, architecture
 
     def diagnostics(self) -> dict[str, float]:
-        """Return the best score so far, from which the next round starts at the latest.
+        """Return the best score so far; if it climbs, the next round, or this one already, starts from its network.
 
         Returns
         -------

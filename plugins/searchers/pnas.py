@@ -20,13 +20,13 @@ class PNASSearcher(Searcher):
     """Grow the networks of a round by one part each, and try those that a surrogate predicts to be the best.
 
     The first `top` trials are networks of one part. Every further round of `top` trials extends all networks of the
-    round before it, in `draws` random ways together; the surrogate, which is fitted to all scores before the round,
-    orders them, and the first `top` are tried. When networks are as large as the space lets them be, rounds go on with
-    extensions and single changes of the best networks of all.
+    round before it, in `draws` random ways in all; the surrogate, which is fitted to all scores from before the round,
+    ranks these extensions, and the first `top` are tried. Once networks are as large as the space allows, rounds go on
+    with extensions and single changes of the best of all networks.
 
-    What a part is: where a number of layers or blocks is chosen first (cnn, toy), one of those; else a step of choices
-    (an edge of nasbench201, a layer of macro, a block of cell), which has not grown as long as all its choices are the
-    first ones.
+    A part is one layer or block where the number of these is chosen first (cnn, toy); otherwise it is a step of choices
+    (an edge of nasbench201, a layer of macro, a block of cell), which counts as not yet grown as long as all its
+    choices are the first ones.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ class PNASSearcher(Searcher):
     Notes
     -----
     The publication's surrogates are an LSTM and an ensemble of perceptrons; here it is a kernel ridge regression
-    (`Surrogate`). Rounds go by the numbers of trials, so that all workers of a search agree.
+    (`Surrogate`). Rounds are counted by trial numbers, so that all workers of a search agree.
     """
 
     def __init__(self, space: Space, *, seed: int = 0, top: int = 20, draws: int = 400) -> None:
@@ -115,13 +115,13 @@ class PNASSearcher(Searcher):
             self._scored[trial] = score, architecture
 
     def diagnostics(self) -> dict[str, float]:
-        """Return how many rounds are told, and how well the surrogate had ordered the last of them.
+        """Return how many rounds have been told, and how well the surrogate had ordered the last of them.
 
         Returns
         -------
         dict
-            `rounds`, and `surrogate`, the Spearman correlation of what was predicted before a round with its scores,
-            from the second round on. Empty before the first.
+            `rounds`, and `surrogate`, the Spearman correlation between the predictions made before a round and its
+            scores, from the second round on. Empty before the first.
         """
         turn = (max(self._heard, default=-1) + 1) // self.top - 1
         if turn < 0:

@@ -22,8 +22,9 @@ class RLSearcher(Searcher):
     """Sample a controller's policy and follow the gradient of the expected score; the defaults are the paper's.
 
     A failed trial counts as the lowest score told so far, and is left out while there is none. Scores and the baseline
-    are clipped to 10 m on either side of the median of the scores told, where m is the largest of 1, the median's
-    size and the median distance from it, so that a huge penalty does not outweigh all that follows.
+    are clipped to 10 m on either side of the median of the scores told, where m is the largest of 1, the absolute value
+    of the median and the median distance of the scores from it, so that a huge penalty does not outweigh all that
+    follows.
 
     Parameters
     ----------
@@ -34,14 +35,15 @@ class RLSearcher(Searcher):
     temperature : float
         Above 1 it explores more.
     batch : int
-        Told trials per update. Their log-probabilities are those of the controller at the update, so results may be
-        late or from elsewhere.
+        Told trials per update. Their log-probabilities are those of the controller at the update, so results may arrive
+        late or come from elsewhere.
     learning_rate : float
         Adam's, with beta1 = 0.
     clip : float
-        Limit of the gradient's global norm.
+        Limit on the gradient's global norm.
     decay : float
-        Share that the baseline, an exponential moving average of the batches' mean scores, keeps at each update.
+        Share of itself that the baseline, an exponential moving average of the batches' mean scores, keeps at each
+        update.
     """
 
     def __init__(

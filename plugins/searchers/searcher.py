@@ -24,27 +24,28 @@ _STEPS, _NEAR = 1000, 20  # mutations tried for an unknown network, and how many
 
 
 class Exhausted(RSAError):
-    """Every network of the space was told or is running."""
+    """Every network of the space has been told or is running."""
 
 
 class Searcher(ABC):
     """Propose architectures of a space; higher scores are better.
 
-    What it asks depends on its seed, the trial number, what it was told in which order, what it is told to be running,
-    and the share of its worker, and on nothing else; telling a new one the history resumes a search. Any number of asks
-    may be outstanding, and a trial that was asked may never be told. A subclass overrides `propose`, and `learn` where
-    it learns; this class ensures that no network is proposed twice and no trial learned twice.
-    `tgsage.plugins.testing.SearcherContract` tests all this.
+    What it proposes when asked depends on its seed, the trial number, what it was told and in which order, what it is
+    told is running, and the share of its worker, and on nothing else; telling a new searcher the history resumes a
+    search. Any number of asks may be outstanding, and a trial that was asked for may never be told. A subclass
+    overrides `propose`, and `learn` where it learns; this class ensures that no network is proposed twice and no trial
+    learned twice. `tgsage.plugins.testing.SearcherContract` tests all this.
 
     Attributes
     ----------
     settings : dict
-        What it was made with, by name: `type(searcher)(searcher.space, **searcher.settings)` is the same, untold.
+        What it was made with, by name: `type(searcher)(searcher.space, **searcher.settings)` is the same searcher
+        before it was told anything.
 
     Raises
     ------
     RSAError
-        For settings out of range, and for those that can be given by position only.
+        For settings out of range, and for settings that can only be given by position.
     """
 
     attempts: ClassVar[int] = 5  # proposals that are drawn before a known one is mutated
@@ -74,8 +75,8 @@ class Searcher(ABC):
     ) -> dict[str, Choice]:
         """Return the canonical architecture to try next.
 
-        A network that was told or is running is not proposed again: another proposal is drawn or, after `attempts`, a
-        mutation of the last one taken.
+        A network that was told or is running is not proposed again: another proposal is drawn or, after `attempts`
+        proposals, a mutation of the last one is taken.
 
         Parameters
         ----------
@@ -86,15 +87,15 @@ class Searcher(ABC):
         repeats : bool
             Take the first proposal, known or not.
         fixed : mapping
-            Choices of some dimensions that replace the proposed ones wherever those are active; dimensions that this
-            activates are drawn.
+            Choices for some dimensions, which replace the proposed ones wherever these dimensions are active;
+            dimensions that this activates are drawn.
 
         Raises
         ------
         Exhausted
             If no unknown network is left.
         RSAError
-            For a negative trial, and for choices that a dimension lacks.
+            For a negative trial, and for choices that a dimension does not have.
         """
         busy = {self.space.key(one): one for one in map(self.space.canonical, running)}
         beside = [busy[key] for key in sorted(busy)]
@@ -133,7 +134,7 @@ class Searcher(ABC):
     def tell(
         self, trial: int, architecture: Architecture, score: float | None, measured: Mapping[str, float] | None = None
     ) -> None:
-        """Take in the result of a trial, asked here or not; one that was told already is not learned again.
+        """Take in the result of a trial, asked for here or not; a trial that was told already is not learned again.
 
         Parameters
         ----------
@@ -166,7 +167,7 @@ class Searcher(ABC):
             )
 
     def rng(self, trial: int, attempt: int = 0) -> np.random.Generator:
-        """Return the random numbers of a trial, or of a further attempt at it. Raises RSAError for a negative trial.
+        """Return the random generator of a trial, or of a further attempt at it. Raises RSAError for a negative trial.
 
         Parameters
         ----------
@@ -179,7 +180,7 @@ class Searcher(ABC):
         return np.random.default_rng([self.seed, trial, *([attempt] if attempt else [])])
 
     def parent(self, trial: int) -> int | None:
-        """Return the told trial with whose weights the network asked for this trial begins; None: with new ones.
+        """Return the told trial whose weights this trial's network begins with, or None if it begins with new ones.
 
         Parameters
         ----------
@@ -194,7 +195,7 @@ class Searcher(ABC):
     def ancestors(self) -> set[int]:
         """Return the told trials that may still become parents; the weights of the others are not kept.
 
-        What is missing here once must not become a parent later.
+        A trial that has once been missing here must not become a parent later.
         """
         return set()
 
@@ -213,9 +214,9 @@ class Searcher(ABC):
 
     @abstractmethod
     def propose(self, trial: int, rng: np.random.Generator) -> Architecture:
-        """Return a valid architecture, canonical or not, with no other randomness than `rng`.
+        """Return a valid architecture, canonical or not, with no randomness other than `rng`.
 
-        It must leave the searcher as it was: asks are not part of the history.
+        This must leave the searcher as it was: asks are not part of the history.
 
         Parameters
         ----------
@@ -227,7 +228,7 @@ class Searcher(ABC):
     def propose_beside(
         self, trial: int, rng: np.random.Generator, running: Sequence[dict[str, Choice]]
     ) -> Architecture:
-        """Propose while these canonical architectures are being tried; by default as `propose`.
+        """Propose while these canonical architectures are being tried; by default the same as `propose`.
 
         Parameters
         ----------
@@ -242,7 +243,7 @@ class Searcher(ABC):
     def learn_measured(
         self, trial: int, architecture: dict[str, Choice], score: float | None, measured: Mapping[str, float]
     ) -> None:
-        """Take in one result with what else was measured; by default as `learn`, which takes the score alone.
+        """Take in one result with what else was measured; by default the same as `learn`, which takes only the score.
 
         Parameters
         ----------
@@ -324,8 +325,8 @@ def get_searcher(name: str) -> type[Searcher]:
     Parameters
     ----------
     name : str
-        One of `list_searchers`, such as "tpe" or "nash", or the place of any class as "module:Class". Of two with one
-        name ours is taken, with a warning.
+        One of `list_searchers`, such as "tpe" or "nash", or the place of any class as "module:Class". If two have the
+        same name, ours is taken, with a warning.
 
     Raises
     ------

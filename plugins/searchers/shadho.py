@@ -112,23 +112,23 @@ def length_scales(space: Space, architectures: Sequence[Mapping[str, Choice]], s
 class ShadhoSearcher(Searcher):
     """Choose one of several spaces by complexity and priority, and let another searcher propose in it.
 
-    Spaces are ordered by complexity times priority, the largest first, and share [0, 1] in this order and in proportion
-    (a tenth of an even share at least). Workers share it, too, the most powerful first, in proportion to their power: a
-    worker draws a point of its part, and takes the space there. So the spaces that ask for most go to those who can do
-    most, and one worker alone does all in proportion. Priorities count once every space has `startup` scores, and
-    change after every 10 trials.
+    Spaces are ordered by complexity times priority, the largest first, and divide [0, 1] among themselves in this order
+    and in proportion (each gets at least a tenth of an even share). Workers divide the same interval, the most powerful
+    first, in proportion to their power: a worker draws a point from its own part, and takes the space that lies there.
+    So the most demanding spaces go to the most powerful workers, and a single worker covers all spaces in proportion.
+    Priorities count once every space has `startup` scores, and change after every 10 trials.
 
     Parameters
     ----------
     space : SpaceUnion
-        Of several spaces. Another space is passed on to the other searcher.
+        A union of several spaces. Any other space is passed on to the other searcher.
     seed : int
     inner : str
-        The other searcher, by its name; it learns of each space by itself. Candidates begin with new weights.
+        The other searcher, by its name; it learns about each space separately. Candidates begin with new weights.
     startup : int
-        Scores of each space before priorities count.
+        Scores that each space needs before priorities count; 5 at least.
     **settings
-        Of the other searcher.
+        Settings of the other searcher.
     """
 
     _turn = 10  # trials between changes of priority
@@ -167,7 +167,7 @@ class ShadhoSearcher(Searcher):
         return self.space.name, architecture
 
     def weights(self, trial: int) -> dict[str, float]:
-        """Return the share of each space: complexity times priority, in all 1.
+        """Return the share of each space: complexity times priority, summing to 1.
 
         Parameters
         ----------

@@ -21,20 +21,20 @@ class TPESearcher(Searcher):
     """Propose what is frequent in good trials and rare in others, one active dimension at a time.
 
     Failed trials are the worst, and so are running ones (a constant liar), so that other workers look elsewhere. Of
-    equal scores the first told is the better one.
+    equal scores, the one told first counts as the better.
 
     Parameters
     ----------
     space : Space
     seed : int
     startup : int
-        Propose at random until this many trials were told.
+        Propose at random until this many trials have been told.
     candidates : int
         Draws from the density l of the good trials; the one with the highest l / g is proposed, where g is the density
         of the other trials. In both, the newest 25 trials count fully and older ones linearly less (hyperopt's linear
         forgetting).
     gamma : float
-        The best gamma sqrt(N) of N told trials are good, at most 25. The default is the paper's sqrt(N) / 4.
+        Of N trials the best gamma sqrt(N), rounded up, count as good, at most 25; by default the paper's sqrt(N) / 4.
     """
 
     attempts = 1  # late in a search a further draw finds the same network

@@ -46,19 +46,19 @@ class Candidate:
     Attributes
     ----------
     number : int
-        0, 1, ... without a gap, whatever was killed; only where several workers exhaust a space can the last numbers
-        have gaps.
+        0, 1, ... without gaps, whatever was killed; only where several workers exhaust a space can there be gaps among
+        the last numbers.
     status : str
-        "ok", "failed" (the evaluation has the reason), "running" (also if its worker was killed and nobody has taken
+        "ok", "failed" (the evaluation gives the reason), "running" (also if its worker was killed and nobody has taken
         it over yet) or "interrupted" (given back by its worker).
     architecture : mapping
     evaluation : Evaluation or None
     diagnostics : mapping
-        What the searcher said about itself when it proposed this.
+        What the searcher said about itself when it proposed this candidate.
     trial : int
         Number of the trial in the Optuna study.
     parent : int or None
-        The candidate with whose weights it begins.
+        The candidate whose weights it begins with.
     """
 
     number: int
@@ -71,7 +71,7 @@ class Candidate:
 
     @property
     def finished(self) -> bool:
-        """Whether it is ok or failed."""
+        """Whether its status is "ok" or "failed"."""
         return self.status in (OK, FAILED)
 
     @property
@@ -82,7 +82,7 @@ class Candidate:
 
     @property
     def score(self) -> float | None:
-        """None if it failed or is not finished."""
+        """Its score; None if it failed or is not finished."""
         return self.evaluation.score if self.status == OK and self.evaluation is not None else None
 
     def result_again(self) -> Evaluation:

@@ -104,12 +104,12 @@ class SearchResult:
 
     @property
     def architecture(self) -> Architecture | None:
-        """That of the best candidate."""
+        """The architecture of the best candidate."""
         return None if self.best is None else self.best.architecture
 
     @property
     def evaluation(self) -> Evaluation | None:
-        """That of the best candidate."""
+        """The evaluation of the best candidate."""
         return None if self.best is None else self.best.evaluation
 
     def to_dataframe(self) -> "pandas.DataFrame":
@@ -158,52 +158,53 @@ def search(
     searcher : Searcher
         Results that it was told before are ignored.
     objective : callable
-        Returns an `Evaluation` or a score of an architecture; or a factory with `make(device) -> objective`, which
-        every worker calls once. If it raises or returns no finite number the candidate has failed: it is recorded, told
-        to the searcher as None, and counts as finished.
+        Returns an `Evaluation` or a score for an architecture; or a factory with `make(device) -> objective`, which
+        every worker calls once. If the objective raises or returns no finite number, the candidate has failed: it is
+        recorded, told to the searcher as None, and counts as finished.
     samples : int
-        Candidates that are finished in the end, those of earlier calls included.
+        Number of candidates that are finished in the end, those of earlier calls included.
     storage : str or Path
-        A SQLite file or its URL, or the URL of a server (postgresql://USER:PASSWORD@HOST/NAME), which several machines
-        need.
+        A SQLite file or its URL, or the URL of a server (postgresql://USER:PASSWORD@HOST/NAME), which is needed for
+        several machines.
     study : str or None
-        Name of this search in the storage; None = SPACE-SEARCHER.
+        Name of this search in the storage; None means SPACE-SEARCHER.
     workers, devices : int, sequence of str
-        Processes of this machine, and the devices for them in turn; with more than one worker, space, searcher and
-        objective must be picklable.
+        Number of processes on this machine, and the devices that they get in turn; with more than one worker, space,
+        searcher and objective must be picklable.
     timeout : float or None
         Seconds for one candidate, after which it has failed: every candidate then runs in a process of its own, which
         is killed when time is up. Without a timeout, an objective that hangs blocks its worker.
     reuse : bool
         Use the result of an equal architecture that succeeded, at no cost, instead of evaluating it again.
     repeats : bool
-        Let the searcher propose an architecture that another candidate has. Without, a search also ends, `exhausted`,
-        when all networks of the space were tried.
+        Let the searcher propose an architecture that another candidate has. Without this, a search also ends, as
+        `exhausted`, when all networks of the space have been tried.
     successes : bool
-        Count only evaluations that succeeded as samples, neither failed nor reused ones; at most ten candidates per
+        Count as samples only evaluations that succeeded, neither failed nor reused ones; at most ten candidates per
         sample are tried.
     params : bool
-        Also write architectures as Optuna's parameters, for its importances and its dashboard, at five times the time
-        per write.
+        Also write architectures as Optuna's parameters, for its importances and its dashboard; each write then takes
+        five times as long.
     enqueue : sequence of architectures
         Try these next, before the searcher is asked, except those that the study already has: each is tried once,
         however often the call is repeated. They count as samples, and the searcher is told of them.
     fixed : mapping or None
-        Choices of dimensions for all that the searcher proposes, wherever those are active; part of what makes two
-        searches the same.
+        Choices of dimensions for all that the searcher proposes, wherever these dimensions are active; part of what
+        makes two searches the same.
     objectives : sequence of str
-        Of which reports show the front, such as ("score", "parameters"); by default what the searcher weighs.
+        Objectives whose front the reports show, such as ("score", "parameters"); by default those that the searcher
+        weighs.
     patience, heartbeat : float
-        Seconds to wait for a database that goes away or a full disk, and between two signs of life of a worker, which
-        counts as lost after six without one.
+        Seconds to wait when the database goes away or the disk is full, and seconds between two signs of life of a
+        worker, which counts as lost after six such intervals without one.
     allow_changes : bool
-        Go on although the search differs (see Notes). The changes are kept in the study, with the number of the
+        Go on even though the search differs (see Notes). The changes are kept in the study, with the number of the
         candidate they came before, and shown in its report; earlier scores stay as they are, and are reused.
     engine : callable or None
-        Runs the workers instead of processes of this machine.
+        Runs the workers, in place of processes on this machine.
     power : sequence of float
-        How much each worker can do, as 4 and 1, in the order of `devices`: for searchers, such as
-        `ShadhoSearcher`, that give the workers different things to do. By default the same.
+        How much each worker can do, such as 4 and 1, in the order of `devices`: for searchers, such as
+        `ShadhoSearcher`, that give the workers different things to do. By default all can do the same.
     notify : callable or None
         Called with all candidates at every look at the database.
 
@@ -220,8 +221,8 @@ def search(
     objective has a `describe()` that returns a mapping name -> JSON-able value, which then stands for it. Versions of
     packages are kept and shown, but may change.
 
-    A worker that dies is replaced and its candidate taken over; the candidate fails when more than three died of it,
-    not counting those that ended with the whole search.
+    A worker that dies is replaced and its candidate taken over; the candidate fails when more than three workers have
+    died of it, not counting those that ended with the whole search.
 
     Examples
     --------

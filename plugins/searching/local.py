@@ -62,9 +62,9 @@ class LocalWorkers:
     ----------
     workers : int
     devices : sequence of str
-        For the workers in turn.
+        Devices that the workers get in turn.
     power : sequence of float
-        Of every worker; by default the same.
+        How much each worker can do; by default all can do the same.
     """
 
     workers: int
@@ -80,7 +80,7 @@ class LocalWorkers:
             What is searched, by which searcher and objective.
         tracker : Tracker
         notify : callable
-            Is called with the candidates when some have changed.
+            Is called with all candidates at every look at the search.
         """
         packed(plan.objective, "the objective")
         payload, shares = packed(plan, "the search"), self._shares()

@@ -34,9 +34,10 @@ class RayWorkers:
     ----------
     workers : int
     address : str or None
-        Of a Ray cluster; None = $RAY_ADDRESS, or a cluster of this machine for the time of the search.
+        Address of a Ray cluster; None means $RAY_ADDRESS or, without it, a cluster on this machine for the duration of
+        the search.
     gpus, cpus : float
-        GPUs (fractions share one) and cores per worker.
+        GPUs (with fractions, workers share one) and cores per worker.
 
     Raises
     ------
@@ -58,7 +59,7 @@ class RayWorkers:
             What is searched, by which searcher and objective.
         tracker : Tracker
         notify : callable
-            Is called with the candidates when some have changed.
+            Is called with all candidates at every look at the search.
         """
         try:
             import ray

@@ -40,7 +40,7 @@ class _TakenOver(Exception):
 
 
 class Tracker:
-    """One worker's view of a search; every method waits while the database is away.
+    """One worker's view of a search; every method waits while the database is unavailable.
 
     Parameters
     ----------
@@ -49,14 +49,14 @@ class Tracker:
     create : bool
         Begin the study if there is none.
     owner : str or None
-        Name of this worker in the database; a parent gives it, so that it can `bury` the worker.
+        Name of this worker in the database; a parent process sets it, so that it can `bury` the worker.
     params : Space or None
         Also write the dimensions of this space as Optuna's parameters, for its importances and its dashboard.
 
     Raises
     ------
     RSAError
-        If the database cannot be opened; from every method, if it was away for too long.
+        If the database cannot be opened; from every method, if it was unavailable for too long.
     """
 
     def __init__(
@@ -97,7 +97,7 @@ class Tracker:
         self.close()
 
     def close(self) -> None:
-        """Close all connections; a candidate that is still claimed counts as left by a lost worker."""
+        """Close all connections; a candidate that is still claimed counts as left behind by a lost worker."""
         end_owner(self.owner)
         self._database.remove_session()
         self._database.engine.dispose()
@@ -130,7 +130,7 @@ class Tracker:
 
     @property
     def finals(self) -> tuple[int, int]:
-        """Finalists trained after the search, and examples in all that they took: M2 and M2 E2 of the cost."""
+        """Finalists trained after the search, and the examples they took in all: M2 and M2 E2 of the cost."""
         found = self._stored(_FINALS)
         return (int(found[0]), int(found[1])) if isinstance(found, list) and len(found) == 2 else (0, 0)
 
@@ -173,7 +173,7 @@ class Tracker:
     def agree(self, description: Mapping[str, Any], *, allow_changes: bool = False) -> None:
         """Store what makes this search this search, or compare it with what is stored.
 
-        A study in which nobody has worked yet, because its objective could not be made, takes on the description.
+        A study that nobody has worked on yet, because its objective could not be made, takes on the new description.
 
         Raises RSAError naming what differs, or with `allow_changes` notes it in the study's history.
 
@@ -197,12 +197,13 @@ class Tracker:
         self._store(_SEARCH, dict(description))
 
     def history(self, of: str) -> list[tuple[int, dict[str, str]]]:
-        """Return what was noted about the study, each with the number of candidates that there were before.
+        """Return what was noted about the study, each note with the number of candidates that there were before it.
 
         Parameters
         ----------
         of : str
-            "versions" (package -> version, where they changed) or "changes" (setting -> was and is, where allowed).
+            "versions" (package -> version, where versions changed) or "changes" (setting -> what it was and is, where
+            changes were allowed).
         """
         return [(int(candidates), dict(entry)) for candidates, entry in self._stored(of) or []]
 
@@ -222,9 +223,9 @@ class Tracker:
         self._store(to, [*self.history(to), (len(self.candidates()), dict(entry))])
 
     def kept(self, key: str, make: Callable[[], bytes]) -> bytes:
-        """Return a file of the study from its database, or make it by `make`, once for all who work at the study.
+        """Return a file of the study from its database, or make it with `make`, once for all who work on the study.
 
-        A worker that comes while another one makes it waits, and makes it if that one is lost.
+        A worker that comes while another is making it waits, and makes it itself if the other is lost.
 
         Parameters
         ----------
@@ -260,7 +261,7 @@ class Tracker:
         return not self.candidates() and all(self._leases.free(number, lease) for number, lease in leases.items())
 
     def candidates(self) -> list[Candidate]:
-        """Return all that were proposed so far, in order of their numbers."""
+        """Return all candidates that have been proposed so far, in order of their numbers."""
         self._patiently(self._look)
         return self.known
 
@@ -292,7 +293,7 @@ class Tracker:
         Returns
         -------
         tuple of int or None
-            The number and how many workers it has cost, or None if there is none to be had now.
+            The number and how many workers it has cost, or None if there is none to be had at the moment.
         """
         return self._patiently(lambda: self._claim(samples, new))
 
@@ -322,7 +323,7 @@ class Tracker:
         return next(number for number in range(len(self._finished) + 1) if number not in self._finished)
 
     def bury(self, owner: str, *, alone: bool) -> None:
-        """Give back what a worker of ours still had when it ended; if it died `alone`, count a death.
+        """Give back what one of our workers still had when it ended; if it died `alone`, count a death.
 
         Parameters
         ----------
@@ -358,7 +359,7 @@ class Tracker:
         diagnostics : mapping, optional
             What the searcher said about itself.
         parent : int, optional
-            The candidate with whose weights it begins.
+            The candidate whose weights it begins with.
         """
         try:
             about = {_DIAGNOSTICS: dict(diagnostics or {}), _PARENT: parent}
@@ -461,14 +462,14 @@ class Tracker:
         return self._patiently(lambda: self._files.read(f"{_WEIGHTS}{number}"))
 
     def drop_weights(self, numbers: Set[int]) -> None:
-        """Drop the weights of these candidates, except those with which an unfinished one begins.
+        """Drop the weights of these candidates, except those that an unfinished candidate begins with.
 
-        While a worker has claimed a candidate but not stored its parent yet, nothing is dropped.
+        While a worker has claimed a candidate but has not yet stored its parent, nothing is dropped.
 
         Parameters
         ----------
         numbers : set of int
-            Finished candidates that become no parents any more.
+            Finished candidates that will not become parents any more.
         """
 
         def drop() -> None:
@@ -519,7 +520,7 @@ class Tracker:
     def release(self, number: int) -> None:
         """Give an unfinished candidate back for the next worker, without waiting for the database.
 
-        If that fails it is taken over later, as that of a killed worker.
+        If this fails, the candidate is taken over later, like that of a killed worker.
 
         Parameters
         ----------
@@ -543,7 +544,7 @@ class Tracker:
 
     @contextmanager
     def beating(self) -> Iterator[None]:
-        """Keep the candidate that this worker has claimed from being taken over, within the block."""
+        """Within the block, keep the candidate that this worker has claimed from being taken over."""
         stop = threading.Event()
 
         def beat() -> None:

@@ -30,14 +30,14 @@ def get_space(name: str) -> Space:
     Parameters
     ----------
     name : str
-        "cnn10", "cnn20", "cell", "nasbench201", "macro" or "toy", of networks for images; "rnn-tree" or
-        "nas-bench-nlp", of recurrent ones for text. Also other sizes, such as "cnn7" (layers), "cell4" (blocks) and
-        "rnn-tree4" (leaves). "toy+macro" is the `SpaceUnion` of several.
+        Networks for images: "cnn10", "cnn20", "cell", "nasbench201", "macro" or "toy"; recurrent networks for text:
+        "rnn-tree" or "nas-bench-nlp". Other sizes exist as well, such as "cnn7" (layers), "cell4" (blocks) and
+        "rnn-tree4" (leaves). "toy+macro" is the `SpaceUnion` of several spaces.
 
     Raises
     ------
     RSAError
-        For another name.
+        For any other name.
 
     Examples
     --------
@@ -80,7 +80,7 @@ def write_architecture(path: str | Path, space: Space, architecture: Architectur
 
 
 def read_architecture(path: str | Path) -> tuple[Space, dict[str, Choice]]:
-    """Read the space and the canonical architecture of a file.
+    """Read the space and the canonical architecture from a file.
 
     Returns
     -------
@@ -90,7 +90,7 @@ def read_architecture(path: str | Path) -> tuple[Space, dict[str, Choice]]:
     Raises
     ------
     RSAError
-        Naming the file: it is missing, too large, not such JSON, or no architecture of its space.
+        Naming the file, which is missing, too large, not JSON of this form, or holds no architecture of its space.
     """
     content = _content(Path(path))
     try:

@@ -21,10 +21,12 @@ class CellSpace(Space):
     A block adds two operations, each on a state: the output of the previous cell ("cell-1"), of the cell before it
     ("cell-2") or of an earlier block. Blocks and cell inputs that no block reads are concatenated; two more choices
     force the inputs into that concatenation even where they are read. Step j - 1 of a sequential controller chooses
-    block j, the last step the two forced outputs. The states that block j may read begin with those of block j - 1.
+    block j, and the last step the two forced outputs. The list of states that block j may read begins with that of
+    block j - 1.
 
-    Canonical form: the operands of a block in the order of states and operations; an input that no block reads counts
-    as forced into the output. Not collapsed: the order of blocks that do not read each other.
+    Canonical form: the operands of a block are in the order of states and operations; an input that no block reads
+    counts as forced into the output. Equal networks stay distinct where they differ only in the order of blocks that do
+    not read each other.
 
     Parameters
     ----------
@@ -110,13 +112,13 @@ class CellSpace(Space):
         Parameters
         ----------
         architecture : mapping or CellPair
-            One of this space, or one of `KNOWN_CELLS`. Of a known cell's `published` settings only `reduction` applies
-            by itself; pass the others.
+            One of this space, or one of `KNOWN_CELLS`. Of a known cell's `published` settings, only `reduction` is
+            applied automatically; pass the others yourself.
         input_shape, n_classes
             As in `Space.build`.
         **settings
             repeats=2, filters=32, stem="cifar", reduction="extra" and the other fields of `CellPlan`. The defaults are
-            those of the paper's search: 8 cells, so 8 layers to compare.
+            those of the paper's search: 8 cells and therefore 8 layers to compare.
         """
         from ..networks.cells import CellNetwork, CellPlan
 

@@ -25,12 +25,13 @@ class CNNSpace(Space):
     """Convolutional networks in which each layer reads any subset of the image and the layers before it.
 
     A layer's inputs are zero-padded to the largest and concatenated in depth; a layer without inputs takes the image;
-    layers that none reads are concatenated before the classifier. Dimensions: the number of layers (step 0), then for
-    layer j (step j) six settings and, for j > 1, one connection to the image and to each earlier layer: 115 for 10
-    layers, 330 for 20.
+    layers that no other layer reads are concatenated before the classifier. Dimensions: the number of layers (step 0),
+    then for layer j (step j) six settings and, for j > 1, one connection to the image and to each earlier layer: 115
+    for 10 layers, 330 for 20.
 
-    Canonical form: a layer without inputs has its connection to the image set. No layer is unreachable, since unread
-    layers reach the classifier. Not collapsed: the order of layers that do not read each other.
+    Canonical form: in a layer without inputs, the connection to the image is set. No layer is unreachable, since unread
+    layers reach the classifier. Equal networks stay distinct where they differ only in the order of layers that do not
+    read each other.
 
     Parameters
     ----------

@@ -17,8 +17,9 @@ LATER = (_LAYERS[1:2], _LAYERS[3:5], _LAYERS[6:8])  # of the three stages the la
 class MacroSpace(Space):
     """Eight layers in stages of 2, 3 and 3; each is the identity or one of two blocks of MobileNetV2.
 
-    Blocks: "mb3x3e3" has a 3x3 kernel and three times as many channels inside, "mb5x5e6" 5x5 and six times. The first
-    layer of a stage halves the size and doubles the channels; an identity there is a strided 1x1 convolution.
+    Blocks: "mb3x3e3" has a 3x3 kernel and three times as many channels inside, "mb5x5e6" a 5x5 kernel and six times as
+    many. The first layer of a stage halves the size and doubles the channels; an identity there is a strided 1x1
+    convolution.
 
     Canonical form: identities after the first layer of a stage, which change nothing, come last in their stage. So
     3,969 networks stand for the table's 6,561 keys.
@@ -63,7 +64,7 @@ class MacroSpace(Space):
         architecture, input_shape, n_classes
             As in `Space.build`.
         width : float
-            Factor of the published numbers of channels: 32 in the stem, 1280 in the head.
+            Factor on the published numbers of channels: 32 in the stem, 1280 in the head.
         **settings
             There are no others.
 

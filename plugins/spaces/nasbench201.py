@@ -16,8 +16,8 @@ class NASBench201(Space):
     """Cells of four nodes, from the input, node 0, to the output, node 3: five operations for each of six edges.
 
     Canonical form: an edge that carries nothing to the output ("dead": no path of edges other than "none" leads from
-    node 0 through it to node 3) is "none". Not collapsed: skip connections that make two nodes the same, and the
-    exchange of nodes 1 and 2.
+    node 0 through it to node 3) is "none". Equal networks stay distinct where skip connections make two nodes the same,
+    and where nodes 1 and 2 are exchanged.
 
     References
     ----------
@@ -63,9 +63,9 @@ class NASBench201(Space):
         architecture, input_shape, n_classes
             As in `Space.build`.
         cells : int
-            Per stage; 5 as published.
+            Cells per stage; 5 as published.
         channels : int
-            Of the first stage; doubled twice.
+            Channels of the first stage; doubled twice.
         **settings
             There are no others.
         """

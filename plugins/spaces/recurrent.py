@@ -81,11 +81,11 @@ class RNNTree(RecurrentSpace):
     """Trees of combinations and activations over x and h, with a memory c that enters at one node and leaves at one.
 
     Each leaf combines W x and U h by sum or product and applies an activation; each inner node does so with two nodes.
-    The root gives h. "inject/node" is where the memory enters: its activated output is combined with c once more. The
+    The root gives h. "inject/node" is where the memory enters: its activated output is combined once more, with c. The
     output of "index/node" before its activation is the next c. Linear maps have no bias. An LSTM is among the cells of
     base 8.
 
-    Canonical form: of two branches of a node the one that comes first in the order of choices.
+    Canonical form: the two branches of a node are in the order of their choices.
 
     Parameters
     ----------

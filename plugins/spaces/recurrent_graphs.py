@@ -17,15 +17,15 @@ _THREE = ("linear3", "blend")
 
 
 class NASBenchNLP(RecurrentSpace):
-    """Graphs of up to 15 nodes over the word and up to three states, those of NAS-Bench-NLP.
+    """Graphs of up to 15 nodes over the word and up to three states, as in NAS-Bench-NLP.
 
     Operations: linear maps of two or three inputs with a bias, blend a b + (1 - a) c, products and sums of two inputs,
     tanh, sigmoid, leaky ReLU. "state0/node" is the node that becomes the cell's output. Where a state is to become a
-    node that does not exist, it becomes the last.
+    node that does not exist, it becomes the last node.
 
-    Canonical form: without nodes that do not matter, without equal ones where these have no weights, inputs whose order
-    does not matter and nodes in an order that does not depend on their numbers; what becomes a state that is never read
-    is "node1".
+    Canonical form: nodes that do not matter are left out, and so are duplicates of nodes without weights; inputs whose
+    order does not matter, and the nodes themselves, are in an order that does not depend on their numbers; the node
+    that becomes a state which is never read is "node1".
 
     References
     ----------
@@ -60,7 +60,7 @@ class NASBenchNLP(RecurrentSpace):
         Parameters
         ----------
         graph : RecurrentGraph
-            As `read_graph` reads those of NAS-Bench-NLP.
+            A graph, as `read_graph` reads those of NAS-Bench-NLP.
 
         Returns
         -------

@@ -47,12 +47,12 @@ class Dimension:
     name : str
     choices : tuple
     step : int
-        At which step a sequential controller makes it: first the number of layers, then layer by layer.
+        The step at which a sequential controller makes this choice: first the number of layers, then layer by layer.
     kind : str
         Dimensions of one kind mean the same thing at different steps, and can share what is learned about them.
     parent, when : str, tuple
-        It is active where the dimension `parent` is active and takes one of the choices `when`; without a parent,
-        always.
+        The dimension is active where the dimension `parent` is active and takes one of the choices `when`; without a
+        parent, it is always active.
     source, target : int, optional
         The steps that a connection joins (0 is the image).
     """
@@ -68,16 +68,16 @@ class Dimension:
 
 
 class Space(ABC):
-    """Named categorical dimensions, and how to build the network that a choice of them describes.
+    """Named categorical dimensions, and how to build the network that their choices describe.
 
-    An architecture is a JSON-able mapping from the active dimensions to choices, and canonical: equal networks are
-    equal mappings. A subclass defines `describe` and `build`, and `_simplify` where several choices describe one
+    An architecture is a JSON-able mapping from the active dimensions to choices, and it is canonical: equal networks
+    are equal mappings. A subclass defines `describe` and `build`, and `_simplify` where several choices describe one
     network.
 
     Parameters
     ----------
     name : str
-        For which `get_space` returns the same space.
+        The name for which `get_space` returns this same space.
     dimensions : iterable of Dimension
         Each after its parent.
 
@@ -137,7 +137,7 @@ class Space(ABC):
         ----------
         dimension : Dimension
         architecture : mapping
-            The choices of the dimensions before it suffice.
+            It needs only the choices of the dimensions before this one.
         """
         return not dimension.parent or architecture.get(dimension.parent) in dimension.when
 
@@ -233,7 +233,7 @@ class Space(ABC):
         return chosen
 
     def mutate(self, architecture: Architecture, rng: np.random.Generator) -> dict[str, Choice]:
-        """Change one random active dimension; dimensions that this activates are drawn.
+        """Change one random active dimension; dimensions that this activates are drawn at random.
 
         A change that leaves the network as it was is kept and followed by another one, since two edges that lead
         nowhere alone can make a path together.
@@ -263,7 +263,7 @@ class Space(ABC):
         raise RSAError(f"{self.name} has no other architecture near this one")
 
     def neighbours(self, architecture: Architecture) -> list[dict[str, Choice]]:
-        """List all other networks at one change; dimensions that it activates take their first choice.
+        """List all other networks one change away; dimensions that the change activates take their first choice.
 
         Returns
         -------
@@ -293,12 +293,12 @@ class Space(ABC):
                 raise RSAError(f"{name} of {self.name} is one of {listing(choices, 12)}, not {choice!r:.80}")
 
     def architectures(self, fixed: Architecture | None = None) -> Iterator[dict[str, Choice]]:
-        """Iterate over all networks, in the order of dimensions and choices, each as often as choices describe it.
+        """Iterate over all networks in order of dimensions and choices, each once per set of choices describing it.
 
         Parameters
         ----------
         fixed : mapping, optional
-            The only choice of some dimensions.
+            The only choice that some dimensions may take.
 
         Returns
         -------
@@ -321,7 +321,7 @@ class Space(ABC):
         return extend({}, 0)
 
     def size(self) -> int:
-        """Count the choices of active dimensions, several of which can describe one network."""
+        """Count the combinations of choices of active dimensions, several of which can describe one network."""
         return prod(self._count(dimension) for dimension in self._children.get("", []))
 
     def _count(self, dimension: Dimension) -> int:
@@ -366,7 +366,7 @@ class Space(ABC):
             (C, H, W).
         n_classes : int
         **settings
-            Of the space; most have none.
+            Settings of the space; most spaces have none.
 
         Returns
         -------

@@ -32,11 +32,11 @@ class Checkpoint:
     settings : mapping
         What defines the training (recipe, seed, data, length); no other training may continue from here.
     network : str
-        From which `load_network` rebuilds the network (see `make_network`); "" where unknown.
+        The text from which `load_network` rebuilds the network (see `make_network`); "" where unknown.
     position : int
         Batches done.
     sums : tuple of float
-        Of this epoch's losses, correct answers and images so far.
+        Sums over this epoch so far: of losses, of correct answers and of images.
     random : mapping
         States of torch's generators.
     history : tuple of mapping
@@ -44,7 +44,7 @@ class Checkpoint:
     seconds : float
         Training time so far.
     carried : tuple of torch.Tensor
-        States with which a recurrent network goes on.
+        States from which a recurrent network goes on.
     """
 
     model: Mapping[str, Tensor]
@@ -109,7 +109,7 @@ class Checkpoint:
 
     @property
     def mature(self) -> bool:
-        """Whether its schedule had ended, after at least one epoch; RSAError where the settings do not tell."""
+        """Whether its schedule had ended, after at least one epoch; raises RSAError where the settings do not tell."""
         try:
             per_epoch = math.ceil(self.settings["training images"] / self.settings["recipe"]["batch_size"])
             return bool(self.position >= max(1.0, self.settings["epochs"]) * per_epoch)
@@ -124,7 +124,7 @@ class Checkpoint:
         Parameters
         ----------
         settings : mapping
-            Of that training.
+            Settings of that training.
 
         Raises
         ------
@@ -148,7 +148,7 @@ class Checkpoint:
         Raises
         ------
         RSAError
-            When they are of another network.
+            When they belong to another network.
         """
         own = model.state_dict()
         wrong = [key for key in own if key not in self.model or self.model[key].shape != own[key].shape]
@@ -198,8 +198,8 @@ def load_network(path: str | Path) -> nn.Module:
     Raises
     ------
     RSAError
-        For a file that is no checkpoint, for one that does not tell how to build its network, and, before memory is
-        taken, for a network larger than the weights in the file.
+        For a file that is not a checkpoint, for one that does not tell how to build its network and, before any memory
+        is taken, for a network larger than the weights in the file.
     """
     from .models import rebuild
 

@@ -34,7 +34,7 @@ class Part:
     source : torch.Tensor or FileImages
         uint8 (N, C, H, W), shared by the parts and possibly mapped from disk; or image files, decoded when indexed.
     places, labels : torch.Tensor
-        Indices into the source and classes, both (n,) int64.
+        Indices into the source, and classes; both (n,) int64.
     table : mapping
         Columns of n values, `stimulus_id` first.
     """
@@ -73,7 +73,7 @@ class Part:
 
     @cached_property
     def content(self) -> str:
-        """Digest of ids, labels and pixels (of files: bytes); of a large part it covers 1,000 of the images."""
+        """Digest of ids, labels and pixels (for files: bytes); of a large part, pixels of 1,000 images only."""
         digest = hashlib.sha256("\n".join(map(str, self.table["stimulus_id"])).encode())
         digest.update(self.labels.numpy().tobytes())
         few = math.prod(self.source.shape[1:]) * len(self) <= _DIGESTED
@@ -115,8 +115,8 @@ class Data:
     train, valid, test : Part
         P is measured on `valid`.
     mean, std : tuple of float, optional
-        Per channel, of pixels in [0, 1]; without them each image is standardised over all its pixels (the paper's
-        CIFAR recipes).
+        Mean and standard deviation per channel, for pixels in [0, 1]; without them, each image is standardised over all
+        its pixels (the paper's CIFAR recipes).
     taken : str
         Where the parts come from, for `summary`.
     """
@@ -159,7 +159,7 @@ class Data:
         Raises
         ------
         RSAError
-            For another name, and for a part without images.
+            For any other name, and for a part without images.
         """
         if name not in PARTS:
             raise RSAError(f"a data set has parts {', '.join(PARTS)}, not {name!r}")
@@ -179,7 +179,7 @@ class Data:
         return replace(self, train=self.train.joined(self.valid), valid=self.valid.take(torch.arange(0)), taken="")
 
     def value(self, found: "Performance") -> float:
-        """Return P, which a search maximises, of what was measured on the validation part: the accuracy.
+        """Return P, which a search maximises, from what was measured on the validation part: the accuracy.
 
         Parameters
         ----------
@@ -188,7 +188,7 @@ class Data:
         return found.accuracy
 
     def streams(self, batch_size: int) -> tuple[Tensor, list[int]] | None:
-        """Return the one order of the training part in which it can be learned, and the sizes of the batches.
+        """Return the only order in which the training part can be learned, and the sizes of the batches.
 
         Parameters
         ----------
@@ -302,7 +302,7 @@ def make_data(
     std: tuple[float, ...] | None = None,
     taken: str = "",
 ) -> Data:
-    """Make a data set of your own images, split into parts.
+    """Make a data set from your own images, split into parts.
 
     Parameters
     ----------
@@ -316,8 +316,8 @@ def make_data(
     test : array of bool
         Which images are for testing, (n,).
     validation : int or array of bool
-        How many of the other images are held out for P, or which, (n,). They are drawn by a fixed seed; a smaller
-        number takes a subset of a larger one's images.
+        How many of the other images are held out for P, or which ones, (n,). A number of images is drawn by a fixed
+        seed; a smaller number takes a subset of the images that a larger one takes.
     table : mapping, optional
         Further columns of n values.
     mean, std, taken

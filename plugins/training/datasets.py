@@ -60,9 +60,9 @@ def load_data(
     =================  ========================================================================  ==============
     `digits`           scikit-learn's 8 x 8 grey digits, 360 of them for testing                 180
     `simulated`        rendered objects of 8 categories, 64 x 64 grey, variation 3: images 0     256
-                       to 7 of each of the 64 objects for testing, which the recording
-                       "simulated" shows, 8 to 39 for training: the objects are known, the
-                       images are not
+                       to 7 of each of the 64 objects, which the recording "simulated" shows,
+                       for testing, 8 to 39 for training: the objects in the test images are
+                       known from training, the images are not
     `cifar10`, 100     torchvision's files in the data folder                                    5,000
     `cifar10-jpeg`     2,000 + 200 images per class from cifar10/cifar10_jpg.zip there           2,000
     `folder:PATH`      PATH/CLASS/..., a tenth for testing; or PATH/train/CLASS and              a tenth
@@ -74,22 +74,22 @@ def load_data(
                        (`TextData`)
     =================  ========================================================================  ==============
 
-    Parts of a folder may have any usual spelling (training, Val, dev, testing, ...). Where it has both val and test, P
-    is measured on val and nothing is held out. Images of ImageNet and of folders are normalised by ImageNet's mean and
-    deviation, all others each over its own pixels.
+    The parts of a folder may be named in any usual spelling (training, Val, dev, testing, ...). Where a folder has both
+    val and test, P is measured on val and nothing is held out. Images of ImageNet and of folders are normalised by
+    ImageNet's mean and standard deviation, every other image over its own pixels.
 
     Parameters
     ----------
     name : str
-        PATH becomes absolute, in the data set's name as well, so that a search or a checkpoint means the same folder
-        everywhere.
+        PATH is made absolute, in the data set's name as well, so that a search or a checkpoint refers to the same
+        folder from anywhere.
     data_dir : path, optional
         By default $TGSAGE_DATA, else the cache folder.
     validation : int, optional
         How many training images are held out for P; always the same ones.
     size : int, optional
-        Side of a folder's images, by default the first image's shorter side, at most 224; of a text, the number of
-        words in its vocabulary, by default 10,000.
+        For a folder, the side of its images, by default the first image's shorter side, at most 224; for a text, the
+        number of words in its vocabulary, by default 10,000.
     download : bool
         Fetch cifar10 or cifar100 where they are missing.
     loaders : int, optional
@@ -125,7 +125,7 @@ def load_data(
 
 
 def load_stimuli(reference: str, *, data_dir: str | Path | None = None) -> Stimuli:
-    """Read the images to which a teacher of `Data.stimuli` refers.
+    """Read the images that a teacher made from `Data.stimuli` refers to.
 
     Parameters
     ----------

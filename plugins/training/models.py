@@ -44,13 +44,13 @@ def make_network(
     network : str, path or dict
         "resnet:9" (CIFAR ResNet with n = 9; "resnet:9B" with projections); a known cell: "nasnet-a" as published for
         CIFAR, "nasnet-a:2x16" with two cells per stage and 16 filters; "torchvision:NAME"; for text "lstm" or "gru",
-        "lstm:2x256" with two layers 256 wide; a file of `tgsage space`, or its content, {"space": name, "architecture":
-        {...}}, here optionally with "settings" for `Space.build`.
+        "lstm:2x256" with two layers 256 wide; a file that `tgsage space` wrote, or its content, {"space": name,
+        "architecture": {...}}, to which "settings" for `Space.build` may be added here.
     shape : tuple of int
-        Of an image: (C, H, W).
+        Shape of an image: (C, H, W).
     n_classes : int
     seed : int
-        Of the weights.
+        Seed of the weights.
 
     Returns
     -------

@@ -34,11 +34,12 @@ class Performance:
     Attributes
     ----------
     accuracy : float
-        Fraction of images whose largest logit is that of their class; of text: of words that were predicted so.
+        Fraction of images whose largest logit is that of their class; for text, fraction of words that were predicted
+        in this way.
     loss : float
         Mean cross-entropy, in nats.
     images : int
-        Images, or contexts of words.
+        Number of images, or of contexts of words.
     seconds : float
     """
 
@@ -69,8 +70,8 @@ def evaluate_network(
     data : Data
     part : {"train", "valid", "test"}
     batchnorm : {"batch", "running", "recalibrated"}
-        See `normalising`. "batch" suits networks after a few steps, as in a search; use "running" for mature ones.
-        Recalibration first shows 2,000 training images.
+        See `normalising`. "batch" suits networks after a few steps of training, as in a search; use "running" for
+        mature ones. Recalibration first shows 2,000 training images.
     batch_size : int
     device, amp, channels_last
         See `place`.

@@ -43,7 +43,7 @@ class Placement:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.amp)
 
     def inputs(self, images: Tensor) -> Tensor:
-        """Move images to the device, in its memory order.
+        """Move images to the device, in this placement's memory order.
 
         Parameters
         ----------
@@ -54,7 +54,7 @@ class Placement:
         return images.to(self.device, memory_format=layout)
 
     def move(self, model: nn.Module) -> None:
-        """Move a network to the device, in its memory order."""
+        """Move a network to the device, in this placement's memory order."""
         if self.channels_last and all(parameter.ndim < 5 for parameter in model.parameters()):
             model.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         else:
@@ -67,19 +67,19 @@ def place(
     amp: Choice = "auto",
     channels_last: Choice = "auto",
 ) -> Placement:
-    """Decide where and in which precision images are computed.
+    """Decide where and in which precision a network computes.
 
     Parameters
     ----------
     shape : tuple of int
-        Of an image: (C, H, W).
+        Shape of an image: (C, H, W).
     device : str, torch.device or Placement, optional
         By default the first GPU, else the CPU. Under torchrun "cuda" is the process's own GPU. A Placement is returned
         as it is.
     amp : bool or "auto"
-        "auto": bfloat16 from 16 x 16 pixels on, on GPUs and processors with instructions for it (on two cores of an AMD
-        EPYC, forward and backward passes of convolutional, separable and residual networks ran 1.6 to 2.1 times as
-        fast; no difference at 8 x 8).
+        "auto": bfloat16 for images of 16 x 16 pixels or more, on GPUs and processors with instructions for it (on two
+        cores of an AMD EPYC, forward and backward passes of convolutional, separable and residual networks ran 1.6 to
+        2.1 times as fast; there was no difference at 8 x 8).
     channels_last : bool or "auto"
         "auto": always (1.0 to 1.6 times as fast there).
 

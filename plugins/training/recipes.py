@@ -26,7 +26,7 @@ class Recipe:
         Length of the learning rate's schedule. A one-cycle schedule is as long as the training asked for, since
         stopping it halfway would end at its highest rate.
     lr, momentum, nesterov
-        Of the optimiser; `momentum` is the first beta of "adamw".
+        Settings of the optimiser; `momentum` is the first beta of "adamw".
     schedule : {"constant", "steps", "cosine", "restarts", "one-cycle"}
         "steps": lr times `factor` every `step` epochs. "cosine": half a period down to 0, updated at each batch.
         "restarts": such a half period in every `step` epochs (SGDR, Loshchilov & Hutter 2017).
@@ -46,7 +46,8 @@ class Recipe:
     pad, flip : int, bool
         Zero-padding before a random crop to the image's size; whether half of the images are mirrored.
     shorter : tuple of int, optional
-        Smallest and largest shorter side for random resizing, for data that is decoded anew at each epoch.
+        Smallest and largest length of the shorter side for random resizing, for data that are decoded anew at each
+        epoch.
 
     Raises
     ------
@@ -91,12 +92,12 @@ class Recipe:
             raise RSAError(f"shorter gives the shortest and the longest side, got {self.shorter!r}")
 
     def lr_at(self, epoch: float, epochs: float) -> float:
-        """Learning rate at a point of a training.
+        """Return the learning rate at one point of a training.
 
         Parameters
         ----------
         epoch, epochs : float
-            Epochs done, with fractions, and the length of the training.
+            Epochs done, fractions included, and the length of the training in epochs.
         """
         if self.schedule == "steps":
             return self.lr * self.factor ** math.floor(epoch / self.step + 1e-9)

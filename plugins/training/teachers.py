@@ -53,15 +53,15 @@ def network_teacher(
     device: str | None = None,
     attrs: "Mapping[str, Attr] | None" = None,
 ) -> Teacher:
-    """Make a teacher of a network's layers over images of a data set.
+    """Make a teacher from a network's layers over images of a data set.
 
-    The teacher's reference ("cifar100/valid"), stimulus ids and checksum find the images again:
+    With the teacher's reference ("cifar100/valid"), stimulus ids and checksum, the images can be found again:
     `Guidance(teacher, load_stimuli(teacher.stimuli), preprocess=data.preprocess)`.
 
     Parameters
     ----------
     name : str
-        Of the teacher.
+        Name of the teacher.
     model : torch.nn.Module
     data : Data
     part : {"train", "valid", "test"}
@@ -69,16 +69,16 @@ def network_teacher(
     layers, metric, n_features, seed
         As in `layer_rdms`.
     by : str, optional
-        By category over all images, as in the paper's searches, by another column, or by stimulus; by default that of
-        the data.
+        What the RDMs are by: category over all images, as in the paper's searches, another column, or stimulus; by
+        default the data's own.
     limit : int, optional
-        At most this many images, drawn by `seed`; by default all, and 1,000 by stimulus.
+        At most this many images, drawn by `seed`; by default all, or 1,000 for RDMs by stimulus.
     batchnorm : str
         See `normalising`.
     device : str, optional
         See `place`.
     attrs : mapping, optional
-        More to state about the teacher.
+        What else to state about the teacher.
 
     Raises
     ------

@@ -38,7 +38,7 @@ class Moment:
     lr : float
         The learning rate.
     loss, accuracy : float
-        Of this epoch's images, while training on them; NaN before its first image.
+        Means over this epoch's images, while training on them; NaN before its first image.
     seconds : float
         Training time so far.
     """
@@ -79,7 +79,7 @@ class Training:
         Whether the end of the recipe was reached.
     seconds : float
     history : tuple of Moment
-        One moment per epoch; the last may lie within one.
+        One moment per epoch; the last may lie within an epoch.
     placement : Placement
     """
 
@@ -120,32 +120,34 @@ def train(
     Parameters
     ----------
     model : torch.nn.Module
-        With the weights to start from (see `make_network`). It ends on the device, in evaluation mode.
+        The network, with the weights to start from (see `make_network`). It ends up on the device, in evaluation mode.
     data : Data
     recipe : Recipe
     epochs, examples : float, int, optional
-        Stop after one of these, rounded up to whole batches; 0 trains nothing. By default the end of the recipe.
+        Stop after this many epochs or this many examples (give one of the two), rounded up to whole batches; 0 trains
+        nothing. By default training stops at the end of the recipe.
     seed : int
-        Of the order of images, the augmentation and the network's own randomness. Equal seeds give equal weights on
-        the same processor with the same number of threads.
+        Seed of the order of images, the augmentation and the network's own randomness. Equal seeds give equal weights
+        on the same processor with the same number of threads.
     device, amp, channels_last
         See `place`. Under torchrun each process takes a share of every batch.
     checkpoint : path, optional
         File to which the state is saved after each epoch, every ten minutes, and at the end.
     moments : sequence of float
-        Further epochs (0 is before training, fractions count) at which to call `report` and to keep a copy of the
+        Further epochs (0 is before training; fractions are allowed) at which to call `report` and to keep a copy of the
         checkpoint, as NAME@EPOCH.
     resume : path, optional
         Checkpoint to continue; the result is that of an uninterrupted training.
     report : callable, optional
         Called with a `Moment` after each epoch and at the `moments`; an exception that it raises ends the training.
     progress : callable, optional
-        Called with the number of images of each batch; after a resumption first with those trained on before.
+        Called with the number of images of each batch; when a training is resumed, first with the number trained on
+        before.
 
     Returns
     -------
     Training
-        Of status "failed" where the loss stops being finite or memory runs out.
+        Its status is "failed" where the loss stops being finite or memory runs out.
 
     Raises
     ------

@@ -30,8 +30,8 @@ def save_recording(recording: "xarray.DataArray", path: str | Path) -> None:
     Raises
     ------
     RSAError
-        As `check_recording`, for names and values that netCDF cannot represent (objects, names of its own), and where
-        the file cannot be written.
+        As `check_recording`, for names and values that netCDF cannot represent (objects, names that it uses itself),
+        and when the file cannot be written.
     """
     import h5netcdf
     from xarray.backends import H5NetCDFStore
