@@ -114,7 +114,7 @@ def test_a_controllers_entropy_becomes_a_curve(objectives: ModuleType, tmp_path:
     assert dict(curve)[4] == found.candidates[4].diagnostics["entropy/kernel"]
     assert report.importance == {}
     write_search_report(tmp_path / "a.html", report)
-    assert f"it takes {LEAST}" in (tmp_path / "a.html").read_text()
+    assert f"at least {LEAST} are needed" in (tmp_path / "a.html").read_text()
 
 
 def test_a_search_that_has_only_begun_has_a_report(tmp_path: Path) -> None:
