@@ -13,6 +13,8 @@ from .search import P as BY_P
 from .search_page import difference
 
 _CHANCE = 0.025  # of intervals that hold 95%, so many lie above a true zero
+_ALONE, _ASKED = (SIZE, FREE_LEARNED, P), ("P", "size", "free", "free + P")
+_ADDED = (("free", P), *((question, ANY) for question in _ASKED))
 _NOTE = """\
 Size, free and P: Spearman correlation with mature performance. Free: what an untrained network tells (parameters,
 multiply-adds, depth, NASWOT, synflow, jacob_cov, grad_norm, SNIP), combined with learned weights. Gains are held out:
@@ -27,10 +29,12 @@ def in_short(rivals: Sequence[Rivals], searches: Sequence[Mapping[str, Any]]) ->
 
 
 def _sentences(rivals: Sequence[Rivals], searches: Sequence[Mapping[str, Any]]) -> list[str]:
-    cases = sum(int(_above(found, "free + P", ANY).size) for found in rivals)
-    added = {question: sum(int(_above(found, question, ANY).sum()) for found in rivals) for question in QUESTIONS}
-    harm = sum(int(_below(found, "free + P", ANY).sum()) for found in rivals)
-    known = sum(int(_above(found, "free", P).sum()) for found in rivals)
+    told = {
+        question: np.concatenate([_told(one, question, ANY) for one in rivals], axis=None) for question in QUESTIONS
+    }
+    added = {question: int((cases > 0).sum()) for question, cases in told.items()}
+    cases, harm = told["free + P"].size, int((told["free + P"] < 0).sum())
+    known = sum(int((_told(one, "free", P) > 0).sum()) for one in rivals)
     lines = [
         f"- A teacher adds to P in {added['P']} of {cases} cases (a case is one table, one group of its members and "
         f"one checkpoint), to size in {added['size']}, to all that is free in {added['free']}, and to all that is free "
@@ -51,21 +55,17 @@ def _sentences(rivals: Sequence[Rivals], searches: Sequence[Mapping[str, Any]]) 
     return lines
 
 
-def _above(found: Rivals, question: str, teacher: str) -> npt.NDArray[np.bool_]:
-    """(population, checkpoint): whether what a teacher adds is told from zero."""
-    above: npt.NDArray[np.bool_] = (found.gain["low"].sel(question=question, teacher=teacher) > 0).values
-    return above
-
-
-def _below(found: Rivals, question: str, teacher: str) -> npt.NDArray[np.bool_]:
-    below: npt.NDArray[np.bool_] = (found.gain["high"].sel(question=question, teacher=teacher) < 0).values
-    return below
+def _told(found: Rivals, question: str, teacher: str) -> npt.NDArray[np.int64]:
+    """(population, checkpoint): 1 where what a teacher adds is told from zero, -1 where it harms, else 0."""
+    gain = found.gain.sel(question=question, teacher=teacher)
+    told: npt.NDArray[np.int64] = (gain["low"] > 0).values.astype(np.int64) - (gain["high"] < 0).values
+    return told
 
 
 def _noise(rivals: Sequence[Rivals], question: str) -> float | None:
     """Share of cases in which teachers that are random RDMs lie above zero."""
     controls = [(one, name) for one in rivals for name in one.about["controls"] if name.startswith("noise")]
-    cases = [_above(one, question, name) for one, name in controls]
+    cases = [_told(one, question, name) > 0 for one, name in controls]
     return float(np.mean([case.mean() for case in cases])) if cases else None
 
 
@@ -83,19 +83,16 @@ def _ranking(rivals: Sequence[Rivals]) -> str:
     return markdown(texts(*heads), rows, left=2)
 
 
-_ALONE, _ASKED = (SIZE, FREE_LEARNED, P), ("P", "size", "free", "free + P")
-_ADDED = (("free", P), *((question, ANY) for question in _ASKED))
-
-
 def _counted(found: Rivals, place: int, question: str, teacher: str) -> str:
     """At how many checkpoints something adds, with the least and the largest such gain, and at how many it harms."""
-    above, below = _above(found, question, teacher)[place], _below(found, question, teacher)[place]
-    gains = found.gain["gain"].sel(question=question, teacher=teacher).values[place][above]
-    text = f"{above.sum()} of {above.size}"
+    told = _told(found, question, teacher)[place]
+    gains = found.gain["gain"].sel(question=question, teacher=teacher).values[place][told > 0]
+    text = f"{gains.size} of {told.size}"
     if gains.size:
         least, most = f"{gains.min():+.2f}", f"{gains.max():+.2f}"
         text = f"**{text}** ({least if least == most else f'{least} to {most}'})"
-    return f"{text}, harm {below.sum()}" if below.any() else text
+    harm = int((told < 0).sum())
+    return f"{text}, harm {harm}" if harm else text
 
 
 def _ends(searches: Sequence[Mapping[str, Any]]) -> str:

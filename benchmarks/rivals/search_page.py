@@ -34,8 +34,7 @@ def search_section(path: Path, found: Mapping[str, Any], folder: Path) -> str:
         f"Each search draws {plan['proposals']} random networks and trains {plan['samples']} of them on "
         f"{plan['examples']:,} examples each. Weights were learned on {about['members']} members of a pool, trained "
         f"with {about['learned at seeds']} other seed(s), whose mature performance is published and which are never "
-        f"proposed; teacher: {teacher}; alpha {about['alpha']:g}."
-        f"\n\n{kinds}"
+        f"proposed; teacher: {teacher}; alpha {about['alpha']:g}.\n\n{kinds}"
     )
     return "\n\n".join(
         [
