@@ -86,6 +86,26 @@ class Resampled:
         return ranks, np.einsum("ij,ij,ij->j", self._counts, ranks, ranks)
 
 
+def chosen(values: npt.ArrayLike, counts: npt.ArrayLike, k: npt.ArrayLike) -> Array:
+    """How many copies of each architecture are among the k with the highest values: (n, draws).
+
+    Where equal values compete for the last places, the mean over their orders.
+
+    values: (n,). counts: (n, draws), copies of each. k: a number, or one for every draw.
+    """
+    x, copies = np.asarray(values, np.float64), np.asarray(counts, np.float64)
+    order = np.argsort(-x, kind="stable")
+    upto = np.zeros((len(x) + 1, copies.shape[1]))
+    np.cumsum(copies[order], axis=0, out=upto[1:])
+    kept = -x[order]
+    before, after = (upto[np.searchsorted(kept, kept, side)] for side in ("left", "right"))
+    equal = after - before
+    share = np.clip(np.asarray(k, np.float64) - before, 0, equal) / np.where(equal > 0, equal, 1)
+    out = np.empty_like(copies)
+    out[order] = copies[order] * share
+    return out
+
+
 def interval(draws: Sequence[Array] | Array) -> tuple[float, float]:
     """The central 95% of the draws."""
     low, high = np.quantile(np.asarray(draws), (0.025, 0.975))

@@ -40,7 +40,7 @@ def reading_results(path: str | Path, kind: str, what: str) -> Iterator[dict[str
         raise
     except OSError as error:
         raise RSAError(f"{path}: {error.strerror or error}") from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError) as error:
         raise RSAError(f"{path} holds no {what}: {reason(error)}") from error
 
 
@@ -55,16 +55,23 @@ def kept_rows(
 ) -> list[dict[str, Any]]:
     """One row per case, `make(i)` of the i-th; those that a file holds by the same key are not made again.
 
-    file: JSON of `about` and the rows, written after every row. progress: called with 1 after every row.
+    file: JSON of `about` and the rows, written after every row with what it holds of the others; rows that were made
+    by another `about` are made again. progress: called with 1 after every row. Raises RSAError for a file of something
+    else.
     """
     kept: dict[str, dict[str, Any]] = {}
     if file is not None and file.exists():
-        kept = {key(row): row for row in json.loads(file.read_text())["rows"]}
+        with reading_results(file, str(about.get("kind", "")), "rows of this benchmark") as found:
+            if {name: found.get(name) for name in about if name != "kind"} == {
+                k: v for k, v in about.items() if k != "kind"
+            }:
+                kept = {key(row): row for row in found["rows"]}
     rows: list[dict[str, Any]] = []
     for i, case in enumerate(cases):
         rows.append(kept.get(key(case)) or make(i))
         if file is not None:
-            write_json(file, {**about, "rows": rows})
+            others = [kept[key(one)] for one in cases[i + 1 :] if key(one) in kept]
+            write_json(file, {**about, "rows": [*rows, *others]})
         progress(1)
     return rows
 
@@ -114,6 +121,11 @@ def markdown(columns: Columns, rows: Sequence[Any], left: int = 1) -> str:
     head = [name for name, _ in columns]
     lines = [head, [*["---"] * left, *["---:"] * (len(head) - left)], *cells(columns, rows)]
     return "\n".join("| " + " | ".join(cell.replace("|", "/") for cell in line) + " |" for line in lines)
+
+
+def shown(caption: str, picture: Path) -> str:
+    """A picture for a page, from the folder of that page's pictures, with its caption below."""
+    return f"![{caption}]({picture.parent.name}/{picture.name})\n*{caption}*"
 
 
 def show(title: str, columns: Columns, rows: Sequence[Any], notes: Sequence[str] = ()) -> None:

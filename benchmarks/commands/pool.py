@@ -47,7 +47,9 @@ def pool(
     every: Annotated[
         int, typer.Option(help="Samples of that search from one look at its best five to the next.", min=1)
     ] = 100,
-    space: Annotated[str, typer.Option(help="nasbench201, cnn10, cell, toy (see: tgsage space).")] = "nasbench201",
+    space: Annotated[
+        str, typer.Option(help="nasbench201, macro, cnn10, cell, toy (see: tgsage space).")
+    ] = "nasbench201",
     data: DataName = "cifar10-jpeg",
     train: Train = 6000,
     valid: Valid = 1000,
@@ -63,7 +65,7 @@ def pool(
         float | None,
         typer.Option(
             help="Measure mature performance by training for this many epochs.",
-            show_default="the one published for NAS-Bench-201",
+            show_default="the published one of nasbench201 or macro",
         ),
     ] = None,
     workers: Workers = 1,
@@ -111,7 +113,12 @@ def pool(
     numbers = [seed] if seeds is None else _numbers(seeds, "seeds", "0,1,2")
     places = {one: folder if seeds is None else folder / f"seed{one}" for one in numbers}
     if status:
-        _state({one: _finish(collect(place / CANDIDATES), place) for one, place in places.items()}, json)
+        begun = {
+            one: place for one, place in places.items() if seeds is None or any((place / CANDIDATES).glob("[!.]*.h5"))
+        }
+        for one in places.keys() - begun.keys():
+            typer.echo(f"seed {one}: no member so far")
+        _state({one: _finish(collect(place / CANDIDATES), place) for one, place in begun.items()}, json, seeds)
         return
     if each is not None and (search or epochs is not None):
         raise RSAError("--each draws from a published table, so that it goes without --search and --epochs")
@@ -125,7 +132,7 @@ def pool(
         training["groups"] = thirds(where, known, known.size, each)
         fixed = [json_.loads(key) for key in training["groups"]]
     if members is not None and seeds is None:
-        raise RSAError("--members is of a pool over seeds: give --seeds")
+        raise RSAError("--members needs --seeds")
     stated = {}
     for one, place in places.items():
         maker = plan_pool(place, space=space, recordings=shown, seed=one, **images, **training)
@@ -144,7 +151,7 @@ def pool(
         made = _make(maker, place, drawn, workers, allow_changes)
         settings = {**made.settings, "command": command("bench pool")}
         stated[one] = _finish(replace(made, settings=settings), place)
-    _state(stated, json)
+    _state(stated, json, seeds)
 
 
 def _make(maker: "Maker", folder: Path, drawn: dict[str, Any], workers: int, allow_changes: bool) -> "Pool":
@@ -191,12 +198,12 @@ def _finish(made: "Pool", folder: Path) -> dict[str, Any]:
     return _show(made, folder / "pool.h5")
 
 
-def _state(stated: Mapping[int, dict[str, Any]], json: Path | None) -> None:
+def _state(stated: Mapping[int, dict[str, Any]], json: Path | None, seeds: str | None) -> None:
     from ...rsa.cli.console import write_json
 
     if json is not None:
         several = {"seeds": {str(seed): one for seed, one in stated.items()}}
-        write_json(json, several if len(stated) > 1 else next(iter(stated.values())))
+        write_json(json, next(iter(stated.values())) if seeds is None else several)
 
 
 def _show(made: "Pool", out: Path) -> dict[str, Any]:
@@ -231,7 +238,10 @@ def _show(made: "Pool", out: Path) -> dict[str, Any]:
 
 def teachers(
     folder: Annotated[Path, typer.Argument(help="Folder for the teachers' files.")],
-    pool: Annotated[Path, typer.Argument(help="The pool whose stimuli they are for: a file, or a folder of seeds.")],
+    pool: Annotated[
+        Path,
+        typer.Argument(help="The pool whose stimuli they are for: a file, a folder of seeds, or a --members file."),
+    ],
     network: Annotated[
         list[Path] | None, typer.Option(help="A checkpoint from `tgsage train` or `teacher train`; may be repeated.")
     ] = None,
@@ -257,12 +267,19 @@ def teachers(
     """
     from ...rsa.cli.console import print_table, progress, write_json
     from ..pool.seeds import one_of
+    from ..rivals.members import is_members, load_members
+    from ..rivals.replanning import replanned
     from ..teachers.making import MODELS, makers
 
+    if is_members(pool):
+        table = load_members(pool)
+        shown = replanned(table.about["pool"], table.space, folder, pool, data_dir=data_dir).pool(())
+    else:
+        shown = one_of(pool)
     folder.mkdir(parents=True, exist_ok=True)
     titles = [name for name in (MODELS if model is None else model) if name]
     sources: dict[str, Any] = {"networks": network or [], "models": titles, "untrained": untrained}
-    planned = makers(one_of(pool), **sources, layers=layers or ["auto"], data_dir=data_dir)
+    planned = makers(shown, **sources, layers=layers or ["auto"], data_dir=data_dir)
     rows = []
     with progress("teachers", len(planned)) as done:
         for name, make in planned.items():
@@ -281,7 +298,10 @@ def page(
     out: Annotated[Path, typer.Argument(help="The page to write (.md), with a folder of pictures beside it.")],
     results: Annotated[
         list[Path],
-        typer.Argument(help="Files that `teacher compare`, `bench efficiency` and `train` wrote with --json."),
+        typer.Argument(
+            help="Files that `teacher compare`, `bench screening`, `bench gains`, `bench predictors`, `bench "
+            "efficiency` and `train` wrote with --json."
+        ),
     ],
 ) -> None:
     """Write the page about the claims from result files alone."""

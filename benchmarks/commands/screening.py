@@ -22,7 +22,7 @@ def screening(
         int | None, typer.Option(help="Examples that the teacher was trained on, for the cost of a search.", min=0)
     ] = None,
     proposals: Annotated[int, typer.Option(help="Random networks per search.", min=5)] = 60,
-    samples: Annotated[int, typer.Option(help="How many of them are trained.", min=5)] = 12,
+    samples: Annotated[int, typer.Option(help="How many of them are trained.", min=5)] = 10,
     examples: Annotated[
         int, typer.Option(help="Training examples for each; one of the pool's checkpoints.", min=1)
     ] = 1500,

@@ -73,7 +73,7 @@ def compare(
             callback=writable,
         ),
     ] = None,
-    bootstrap: Annotated[int, typer.Option(help="Resamples of the architectures for 95% intervals.", min=1)] = 1000,
+    bootstrap: Annotated[int, typer.Option(help="Resamples of the architectures for 95% intervals.", min=20)] = 1000,
     seed: Annotated[int, typer.Option(help="Seed of the resamples and of the halves.", min=0)] = 0,
     data_dir: DataDir = None,
     loaders: Loaders = 1,
@@ -109,8 +109,8 @@ def compare(
         json = json or writable(page.with_suffix(".json"))
     if pool.is_dir() or is_members(pool):
         given: dict[str, Any] = {"alpha": alpha, "rule": rule, "method": method, "weights": weights}
-        if useless := [f"--{name}" for name, value in given.items() if value]:
-            raise RSAError(f"{', '.join(useless)} has no use for a pool over seeds; leave it out")
+        if useless := [f"--{name}" for name, value in (given | {"no-controls": not controls}).items() if value]:
+            raise RSAError(f"{', '.join(useless)} cannot be used with a pool over seeds; leave it out")
         table = _table(pool, teacher or [], by, members, data_dir, loaders)
         if network is not None:
             with progress("RMI-NAS and DisWOT", len(table.keys), "networks") as done:

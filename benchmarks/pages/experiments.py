@@ -13,8 +13,9 @@ from ..rivals.analysis import KIND as RIVALS
 from ..rivals.analysis import read_rivals
 from ..rivals.gains import COLUMNS
 from ..rivals.gains import KIND as GAINS
-from ..rivals.in_short import in_short
+from ..rivals.in_short import ends_picture, in_short
 from ..rivals.page import rivals_section
+from ..rivals.published import SPACE, published_section
 from ..rivals.search import KIND as SEARCHES
 from ..rivals.search import read_searches
 from ..rivals.search_page import search_section
@@ -29,12 +30,15 @@ Every member of a pool is trained for a short while and evaluated several times 
 the validation images, TG is how similar its layers' RDMs are to a teacher's, and mature performance is how good it
 becomes. A predictor is good if it ranks the members as mature performance does (Spearman). Gains are over the better
 of P and chance: where P ranks the members backwards, adding any noise to it is a gain, which owes nothing to what a
-teacher knows; the teacher "noise" shows what chance gives. Intervals contain 95% of resamples of the architectures,
+teacher knows. Intervals contain 95% of resamples of the architectures,
 the same resamples for P and P + alpha TG. "Held out" means that alpha, and whatever else is open, was chosen on a
 random half of the pool and tested on the other half, both ways; the mean of the two is shown. Among many rows, some
 lie above zero by chance: the row to go by is that of "any" teacher and rule, which are chosen on the other half as
 well. All members begin with the same seed for weights and batches; they share its luck, which no interval covers."""
 
+_EARLIER = """\
+These came first: pools of one training seed, and searches with them, whose questions the pools above ask again with
+three seeds. Their networks were drawn at random, and what is free was not yet among their predictors."""
 _TRAINED = (
     "Accuracy in % on images that the networks were not trained on. Seconds are those of the training, on the device "
     "named beside them."
@@ -63,9 +67,9 @@ _TRAININGS: Columns = (
 def write_page(page: Path, results: Sequence[Path]) -> None:
     """Write a Markdown page of result files of `tgsage teacher compare`, `bench efficiency` and `train`.
 
-    First the answer in short and what is free against teachers, then comparisons of teachers, searches, and trainings.
-    Pictures come into a folder beside the page, and where there are several results the details, too, on a page for
-    each.
+    First the answer in short, with a picture for each of its parts, and what is free against teachers; then what rivals
+    published, comparisons of teachers, searches, and trainings. Pictures come into a folder beside the page, and where
+    there are several results their details and other pictures, too, on a page for each.
 
     Raises RSAError for a file that is missing or something else, and where the page cannot be written.
     """
@@ -86,25 +90,32 @@ def write_page(page: Path, results: Sequence[Path]) -> None:
     sections += [(path, *teachers_section(path, one, more, folder, page)) for path, one, more in found]
     sections += [(path, *efficiency_section(path, folder, page)) for path in studies]
     several = len(sections) > 1
-    texts = [_folded(*one, folder) if several else "\n\n".join(one[1:]) for one in sections]
+    written = [_folded(*one, folder) if several else "\n\n".join(one[1:]) for one in sections]
+    screened = [read_searches(path) for path in searches]
+    tables = [one for _, one, _ in read]
+    texts = [in_short(tables, screened, folder)] if read else []
+    texts += written[: len(read)] + [search_section(one) for one in screened]
+    texts += [] if read or not screened else [ends_picture(screened, folder)]
+    texts += [published_section(one) for one in tables if one.about["space"] == SPACE and len(one.about["bands"])]
     texts += [predictors_section(path) for path in predictors]
     texts += [gains_section(path) for path in coverages]
+    texts += [] if not found else [f"## Pools with one seed\n\n{_EARLIER}\n\n{_METHOD}"] if read else [_METHOD]
+    texts += written[len(read) :]
     texts += [training_section(trainings)] if trainings else []
-    method = [] if not found else [f"## How teachers are compared\n\n{_METHOD}"] if read else [_METHOD]
-    screened = [read_searches(path) for path in searches]
-    drawn = [search_section(path, one, folder) for path, one in zip(searches, screened, strict=True)]
-    texts[len(read) : len(read)] = [*drawn, *method]
-    texts[:0] = [in_short([one for _, one, _ in read], screened)] if read else []
     with replacing(page) as temporary:
         temporary.write_text("\n\n".join([f"# {title}", *texts]) + "\n", encoding="utf-8")
 
 
 def _folded(path: Path, short: str, long: str, folder: Path) -> str:
-    """The short part, with a link to the details on a page of their own."""
+    """The short part without its pictures, with a link to the details on a page of their own."""
     head, _, _ = short.partition("\n")
+    parts = short.split("\n\n")
+    pictures = [part for part in parts if part.startswith("![")]
+    long = "\n\n".join([*pictures, long]).replace(f"]({folder.name}/", "](")
     details = folder / f"{path.stem}.md"
     with replacing(details) as temporary:
-        temporary.write_text(f"# {head.lstrip('# ')}\n\n{long.replace(f']({folder.name}/', '](')}\n", encoding="utf-8")
+        temporary.write_text(f"# {head.lstrip('# ')}\n\n{long}\n", encoding="utf-8")
+    short = "\n\n".join(part for part in parts if part not in pictures)
     return f"{short}\n\n[All numbers, settings and tables]({folder.name}/{details.name})"
 
 

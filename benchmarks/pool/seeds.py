@@ -18,7 +18,7 @@ def places_of(pool: Path) -> dict[str, Path]:
     found = {
         place.parent.name.removeprefix("seed"): place
         for place in sorted(pool.glob(f"seed*/{CANDIDATES}"))
-        if any(place.glob("[!.]*.h5"))
+        if place.parent.name.removeprefix("seed").isdigit() and any(place.glob("[!.]*.h5"))
     }
     if not found:
         raise RSAError(f"{pool} is no pool file, and holds no folder of a pool over seeds (seed0/{CANDIDATES}, ...)")

@@ -1,7 +1,8 @@
 """Every predictor alone, what it adds to others, and what a teacher adds: among random, good and equal members."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial as call
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,22 +11,28 @@ import numpy.typing as npt
 
 from ...rsa import RSAError
 from ...rsa.cli.console import write_json
+from ...rsa.errors import listing
 from ...rsa.types import Array
+from ..rank_statistics import chosen, spearman
 from ..report import packed, reading_results, unpacked
-from .learning import Learned, Resamples, learn, partial, ranked, summed
-from .table import LEARNED, Table, varying
+from .learning import ACCELERATION, LEAST, Learned, Resamples, learn, partial, ranked, summed
+from .table import LEARNED, SIZE, Table, varying
 
 if TYPE_CHECKING:
     import xarray
 
-KIND, _PARTS = "rivals", ("single", "given", "gain", "summed")
-LEAST = 12  # members of a population, at a seed
+KIND, _PARTS = "rivals", ("single", "given", "gain", "summed", "agreement")
+_STATED = ("pool", "free", "space", "seeds", "members", "populations", "population seeds", "controls", "draws")
 CHOSEN = 5
 POPULATIONS = 3  # at most
 TOP = 0.2  # of a population: precision is the share of it among as many that a predictor chooses
 ALPHAS = (0.0, 1.0, 5.0)
-ANY, SIZE, P = "any", "parameters", "P"
+BANDS = 3  # of size
+DEEPEST = "deepest"
+ANY, P = "any", "P"
 FREE_LEARNED, BOTH_LEARNED = "all that is free, learned", "all that is free and P, learned"
+SUMMED = "P + alpha TG, chosen"
+TAUGHT = {"P": "P and TG, learned", "free + P": "all that is free, P and TG, learned"}  # question -> with a teacher
 QUESTIONS = {  # what TG is added to -> in words
     "size": "size",
     "P": "P",
@@ -44,15 +51,19 @@ class Rivals:
     ----------
     single : xarray.Dataset
         (population, predictor, checkpoint): `spearman`, `low`, `high`; `precision` of its choice of the best fifth;
-        `regret` of the five chosen, in percentage points below the five best.
+        `regret` of the five chosen, in percentage points below the five best, with `regret low` and `regret high`.
+        The last predictors are combinations that are learned, and whose teacher is chosen, on other members.
     given : xarray.Dataset
         (given, population, predictor, checkpoint): partial correlation `r`, `low`, `high`.
     gain : xarray.Dataset
         (question, population, teacher, checkpoint): held-out `base`, `full`, `gain`, `low`, `high` of a learned
-        combination with TG over the better of one without and chance. Among the teachers "P", "all that is free" and
-        rival rules are what these add; "any" is chosen on other members, too.
+        combination with TG over one without; either counts as chance where it ranks backwards. Among the teachers "P",
+        "all that is free" and rival rules are what these add; "any" is chosen on other members, too.
     summed : xarray.Dataset
-        (population, teacher, checkpoint): the same for the paper's P + alpha TG over P.
+        (population, teacher, checkpoint): the same for the paper's P + alpha TG over P, alpha chosen on other members.
+    agreement : xarray.Dataset
+        (population, predictor, checkpoint): `r`, Spearman between two training seeds, the mean over pairs of seeds;
+        NaN with one seed. Nothing can rank mature performance better than its root.
     about : dict
     """
 
@@ -60,6 +71,7 @@ class Rivals:
     given: "xarray.Dataset"
     gain: "xarray.Dataset"
     summed: "xarray.Dataset"
+    agreement: "xarray.Dataset"
     about: dict[str, Any]
 
     def __repr__(self) -> str:
@@ -70,12 +82,19 @@ class Rivals:
 def populations(table: Table) -> dict[str, npt.NDArray[np.bool_]]:
     """Name -> members: by the groups that they were drawn for, else all and their best quarter."""
     kinds = np.array([group.partition(" ")[0] for group in table.groups])
+    if len(bands := bands_of(table.groups)) > BANDS:
+        raise RSAError(f"members of {len(bands)} bands of size, where a pool has {BANDS}: {listing(bands, 9)}")
     named = {"random": "random", "best": "best tenth", "size": "equal size"}
     found = {title: kinds == kind for kind, title in named.items() if (kinds == kind).any()}
     if not found:
         best = table.mature >= np.quantile(table.mature, 0.75)
         found = {"all": np.ones(len(kinds), bool), "best quarter": best}
     return found
+
+
+def bands_of(groups: Iterable[str]) -> list[str]:
+    """The groups that are bands of size."""
+    return sorted({group for group in groups if group.startswith("size")})
 
 
 class _Population:
@@ -93,16 +112,17 @@ class _Population:
         self.mature = table.mature[kept]
         if len(self.seeds):
             self.resamples = Resamples.draw(self.present, draws, seed)
-            self.goal = self.within(np.broadcast_to(self.mature, self.present.shape).copy()).mean(axis=0)
+            (self.goal,) = self.within(self.mature[None], np.ones((1, len(kept)), bool))
 
-    def within(self, values: Array) -> Array:
-        """Of (seeds, members): within every band ranks, where sizes are to be equal."""
+    def within(self, values: Array, present: npt.NDArray[np.bool_] | None = None) -> Array:
+        """Of (seeds, members): within every band ranks among those present, where sizes are to be equal."""
         if not self.banded:
             return values
+        present = self.present if present is None else present
         out = np.zeros(values.shape)
         for band in np.unique(self.bands):
             here = self.bands == band
-            out[:, here] = ranked(values[:, here], self.present[:, here])
+            out[:, here] = ranked(values[:, here], present[:, here])
         return out
 
     def constant(self, values: Array) -> Array:
@@ -141,7 +161,7 @@ def analyse(
     here = {name: one for name, one in here.items() if len(one.seeds)}
     if not here:
         raise RSAError(f"no group of the pool has {LEAST} members at some seed yet: {few}")
-    found = _Found([], [], [], [])
+    found = _Found([], [], [], [], [])
     for name, population in here.items():
         for c, checkpoint in enumerate(table.checkpoints):
             _Questions(population, c, {"population": name, "checkpoint": checkpoint}, found).ask()
@@ -156,17 +176,19 @@ def analyse(
         "populations": counts,
         "population seeds": seeds,
         "too few": few,
+        "in no group": sum(not group for group in table.groups) if "all" not in here else 0,
         "draws": draws,
         "resampling seed": seed,
         "controls": list(table.controls),
         "rival rules": list(varying(table.rivals)),
-        "bands": sorted({group for group in table.groups if group.startswith("size")}),
+        "bands": bands_of(table.groups),
     }
     return Rivals(
         _dataset(found.single, ("population", "predictor", "checkpoint")),
         _dataset(found.given, ("given", "population", "predictor", "checkpoint")),
         _dataset(found.gain, ("question", "population", "teacher", "checkpoint")),
         _dataset(found.summed, ("population", "teacher", "checkpoint")),
+        _dataset(found.agreement, ("population", "predictor", "checkpoint")),
         about,
     )
 
@@ -177,6 +199,7 @@ class _Found:
     given: list[dict[str, Any]]
     gain: list[dict[str, Any]]
     summed: list[dict[str, Any]]
+    agreement: list[dict[str, Any]]
 
 
 class _Questions:
@@ -185,7 +208,8 @@ class _Questions:
     def __init__(self, population: _Population, c: int, where: Mapping[str, Any], found: _Found) -> None:
         self.population, self.c, self.where, self.found = population, c, where, found
         table = population.table
-        self.free = {name: population.constant(values) for name, values in varying(table.free).items()}
+        free = {SIZE: table.free[SIZE], **varying(table.free)}  # size is asked for even where all are equal
+        self.free = {name: population.constant(values) for name, values in free.items()}
         self.rivals = {name: population.constant(values) for name, values in varying(table.rivals).items()}
         self.p, self.loss = population.at(table.p, c), population.at(-table.loss, c)
         self.teachers = {
@@ -193,12 +217,19 @@ class _Questions:
             for name, rules in table.teachers.items()
         }
         self.goal, self.resamples = population.goal, population.resamples
+        mature = population.mature
+        self.tops = [
+            call(_top, mature[here], self.resamples.counts[here])
+            for here in population.present
+            if not population.banded
+        ]
 
     def ask(self) -> None:
         self._single()
         self._given()
         self._gain()
         self._summed()
+        self._agreement()
 
     def _single(self) -> None:
         alone = {**self.free, **self.rivals, P: self.p, "-loss": self.loss}
@@ -211,26 +242,17 @@ class _Questions:
         self._one(BOTH_LEARNED, self._learn(both).predictor)
 
     def _one(self, name: str, values: Array) -> None:
-        spearman, low, high = self.resamples.interval(self.resamples.spearman(values, self.goal), correlation=True)
-        numbers = {"spearman": spearman, "low": low, "high": high}
-        self.found.single.append({**self.where, "predictor": name, **numbers, **self._top(values)})
-
-    def _top(self, values: Array) -> dict[str, float]:
-        """Precision and regret, means over seeds, and over orders where values are equal."""
-        if self.population.banded:
-            return {"precision": np.nan, "regret": np.nan}
-        values = values if values.ndim == 2 else values[..., 0]
-        rng = np.random.default_rng(0)
-        precision, regret = [], []
-        for one, here in zip(values, self.population.present, strict=True):
-            mature = self.population.mature[here]
-            n = max(CHOSEN, round(TOP * len(mature)))
-            best = np.argsort(-mature, kind="stable")
-            for _ in range(10):
-                order = np.lexsort((rng.random(len(mature)), -one[here]))
-                precision.append(len(set(order[:n]) & set(best[:n])) / n)
-                regret.append(100 * (mature[best[:CHOSEN]].mean() - mature[order[:CHOSEN]].mean()))
-        return {"precision": float(np.mean(precision)), "regret": float(np.mean(regret))}
+        value, low, high = self.resamples.interval(self.resamples.spearman(values, self.goal), correlation=True)
+        numbers = {"spearman": value, "low": low, "high": high}
+        top = dict.fromkeys(("precision", "regret", "regret low", "regret high"), np.nan)
+        if not self.population.banded:  # means over seeds
+            precision, regret = (
+                self.resamples.averaged(values, [call(one, key) for one in self.tops])
+                for key in ("precision", "regret")
+            )
+            lost, least, most = self.resamples.interval(regret)
+            top = dict(zip(top, (float(precision[0]), lost, max(least, 0.0), most), strict=True))
+        self.found.single.append({**self.where, "predictor": name, **numbers, **top})
 
     def _given(self) -> None:
         size, p = self.free[SIZE][..., None], self.p[..., None]
@@ -252,7 +274,10 @@ class _Questions:
     def _gain(self) -> None:
         free = list(self.free.values())
         controls = self.population.table.controls
-        rivals = [self.teachers[name]["deep"] for name in controls if name.startswith(("labels", "pixels"))]
+        free_teachers = [("labels", "deep"), ("pixels", "deepest")]
+        rivals = [
+            self.teachers[name][rule] for kind, rule in free_teachers for name in controls if name.startswith(kind)
+        ]
         bases = {
             "size": [self.free[SIZE]],
             "P": [self.p],
@@ -274,29 +299,59 @@ class _Questions:
             for name, values in self.rivals.items():
                 self._compare(question, name, learned[question], self._learn(np.stack([*columns, values], axis=2)))
             given = [one for name, one in full.items() if name not in controls]
-            self._compare(question, ANY, learned[question], Learned.best(given, self.resamples.folds))
+            best = Learned.best(given, self.resamples.folds)
+            self._compare(question, ANY, learned[question], best)
+            if question in TAUGHT:
+                self._one(TAUGHT[question], best.predictor)
 
     def _compare(self, question: str, teacher: str, base: Learned, full: Learned) -> None:
-        before, after = (self.resamples.spearman(one.predictor, self.goal) for one in (base, full))
-        before = np.maximum(before, 0)  # what ranks backwards is no better than chance
-        gain, low, high = self.resamples.interval(after - before)
-        numbers = {"base": before[0], "full": after[0], "gain": gain, "low": low, "high": high}
+        numbers = self._difference(base.predictor, full.predictor)
         self.found.gain.append({**self.where, "question": question, "teacher": teacher, **numbers})
+
+    def _difference(self, base: Array, full: Array) -> dict[str, float]:
+        """The gain of one predictor over another; what ranks backwards is neither better nor worse than chance."""
+        before, after = (np.maximum(self.resamples.spearman(one, self.goal), 0) for one in (base, full))
+        gain, low, high = self.resamples.interval(after - before, acceleration=ACCELERATION)
+        return {"base": before[0], "full": after[0], "gain": gain, "low": low, "high": high}
 
     def _learn(self, features: Array) -> Learned:
         return learn(features, self.goal, self.resamples)
 
     def _summed(self) -> None:
         """Ranks within a band cannot be summed."""
-        before = np.maximum(self.resamples.spearman(self.p, self.goal), 0)
-        for name, rules in self.teachers.items():
+        tg = {name: rules["paper"] for name, rules in self.teachers.items()}
+        given = [one for name, one in tg.items() if name not in self.population.table.controls]
+        for name, several in [*((name, [one]) for name, one in tg.items()), (ANY, given)]:
             numbers = dict.fromkeys(("base", "full", "gain", "low", "high"), np.nan)
             if not self.population.banded:
-                predictor = summed(self.p, rules["paper"], self.goal, self.resamples, ALPHAS)
-                after = self.resamples.spearman(predictor, self.goal)
-                gain, low, high = self.resamples.interval(after - before)
-                numbers = {"base": before[0], "full": after[0], "gain": gain, "low": low, "high": high}
+                predictor = summed(self.p, several, self.goal, self.resamples, ALPHAS)
+                numbers = self._difference(self.p, predictor)
+                if name == ANY:
+                    self._one(SUMMED, predictor)
             self.found.summed.append({**self.where, "teacher": name, **numbers})
+
+    def _agreement(self) -> None:
+        """How alike two seeds rank the members that both have."""
+        asked = {P: self.p} | {name: rules[DEEPEST] for name, rules in self.teachers.items()}
+        present = self.population.present
+        pairs = [(i, j) for j in range(len(present)) for i in range(j) if (present[i] & present[j]).sum() >= LEAST]
+        for name, values in asked.items():
+            found = []
+            for i, j in pairs:
+                both = present[i] & present[j]
+                found.append(float(spearman(values[i, both], values[j, both])))
+            r = float(np.mean(found)) if found else np.nan
+            self.found.agreement.append({**self.where, "predictor": name, "r": r})
+
+
+def _top(mature: Array, counts: Array, key: str, values: Array) -> Array:
+    """Precision or regret, in every resample (columns of counts), of those that a predictor puts first."""
+    n = np.maximum(CHOSEN, np.round(TOP * counts.sum(axis=0)))
+    if key == "precision":
+        first, best = chosen(values, counts, n), chosen(mature, counts, n)
+        return np.asarray((first * best / np.maximum(counts, 1)).sum(axis=0) / n)
+    first, best = chosen(values, counts, CHOSEN), chosen(mature, counts, CHOSEN)
+    return np.asarray(100 * mature @ (best - first) / CHOSEN)
 
 
 def _dataset(rows: Sequence[Mapping[str, Any]], dims: Sequence[str]) -> "xarray.Dataset":
@@ -326,4 +381,7 @@ def read_rivals(path: str | Path) -> tuple[Rivals, dict[str, Any]]:
     Raises RSAError for a file that is missing or something else.
     """
     with reading_results(path, KIND, "analysis of rivals") as kept:
-        return Rivals(**{name: unpacked(kept.pop(name)) for name in _PARTS}, about=kept.pop("about")), kept
+        found = Rivals(**{name: unpacked(kept.pop(name)) for name in _PARTS}, about=kept.pop("about"))
+        if missing := [name for name in _STATED if name not in found.about]:
+            raise RSAError(f"{path} does not state {listing(missing, 9)}")
+        return found, kept

@@ -1,6 +1,6 @@
 """What is told of a pool's untrained members, computed once and kept beside the pool: free predictors, and rival rules.
 
-Rival rules, RMI-NAS and DisWOT, need a trained network and one batch.
+Rival rules need one batch and a teacher: a trained network for RMI-NAS, the same with random weights for DisWOT.
 """
 
 import json
@@ -13,9 +13,11 @@ from torch import Tensor
 
 from ...plugins.evaluation.predictors import BATCH, PREDICTORS, first_batch, free_predictors
 from ...plugins.evaluation.teacher_rules import RULES as RIVALS
-from ...plugins.evaluation.teacher_rules import teacher_rules
+from ...plugins.evaluation.teacher_rules import STEPS, teacher_rules
 from ...plugins.spaces import Architecture, get_space
 from ...plugins.training import Data, load_data, load_network, make_network
+from ...plugins.training.checkpoints import Checkpoint
+from ...plugins.training.models import rebuild
 from ...plugins.training.placement import Placement, place
 from ...rsa import RSAError
 from ...rsa.cli.console import write_json
@@ -25,6 +27,7 @@ from ..report import reading_results
 KIND, FILE = "free predictors of a pool", "free.json"
 RIVAL_KIND, RIVAL_FILE = "rival rules of a pool", "rival-rules.json"
 RIVAL_BATCH = 32  # images, as RMI-NAS has it
+_OTHER_SEED = 1  # of DisWOT's teacher: members have 0
 Free = dict[str, dict[str, float | None]]
 
 
@@ -82,11 +85,17 @@ def rivals_of(
 
     Raises RSAError as `free_of` does, and as `load_network`.
     """
-    teacher = load_network(network)
-    about = {**_about(settings, space, RIVAL_BATCH), "network": network.stem, "weights": weights_digest(teacher)}
+    trained, about = load_network(network), _about(settings, space, RIVAL_BATCH)
+    untrained = rebuild(Checkpoint.load(network).network, seed=_OTHER_SEED)
+    about |= {"network": network.stem, "weights": weights_digest(trained), "steps": STEPS, "untrained": _OTHER_SEED}
+    random = [name for name in RIVALS if name.startswith("diswot")]
 
     def compute(model: Any, images: Any, labels: Any) -> dict[str, float]:
-        return teacher_rules(model, teacher, images, labels)
+        found = teacher_rules(model, untrained, images, labels, random)
+        return {
+            **found,
+            **teacher_rules(model, trained, images, labels, [name for name in RIVALS if name not in random]),
+        }
 
     kept = _Kept(RIVAL_KIND, file, "rules", RIVALS, about, compute)
     return kept.fill(architectures, data_dir, progress), about
@@ -140,5 +149,7 @@ class _Kept:
         with reading_results(self.file, self.kind, self.kind) as kept:
             if kept["about"] != json.loads(json.dumps(self.about)):
                 raise RSAError(f"{self.file} was made otherwise ({kept['about']}); delete it or move it away")
-            found: Free = {str(key): dict(values) for key, values in kept[self.key].items()}
-            return found
+            return {
+                str(key): {name: None if value is None else float(value) for name, value in values.items()}
+                for key, values in kept[self.key].items()
+            }

@@ -1,18 +1,21 @@
 """The page's first screen: over all tables what ranks networks, what a teacher adds to that, and where searches end."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from ..report import markdown, texts
-from .analysis import ANY, FREE_LEARNED, QUESTIONS, SIZE, P, Rivals
-from .search import ALL, FREE, SUMMED
+from ...rsa.plots.figures import save_figure
+from ..report import markdown, shown, texts
+from .analysis import ANY, FREE_LEARNED, QUESTIONS, P, Rivals
+from .figures import CAPTIONS, gains_figure, predictors_figure
+from .search import ALL, EQUAL, FREE, SUMMED
 from .search import P as BY_P
-from .search_page import difference
+from .search_page import CAPTION, difference, search_figure, verdict
+from .table import SIZE
 
-_CHANCE = 0.025  # of intervals that hold 95%, so many lie above a true zero
 _ALONE, _ASKED = (SIZE, FREE_LEARNED, P), ("P", "size", "free", "free + P")
 _ADDED = (("free", P), *((question, ANY) for question in _ASKED))
 _NOTE = """\
@@ -22,10 +25,26 @@ teacher and weights are chosen on other members. "3 of 6" counts the checkpoints
 zero, "harm" those at which it lies below."""
 
 
-def in_short(rivals: Sequence[Rivals], searches: Sequence[Mapping[str, Any]]) -> str:
-    """Markdown of results of `tgsage teacher compare` and `tgsage bench screening`: sentences, and a table of each."""
+def in_short(rivals: Sequence[Rivals], searches: Sequence[Mapping[str, Any]], folder: Path) -> str:
+    """Markdown of results of `tgsage teacher compare` and `tgsage bench screening`; the pictures come into `folder`.
+
+    Sentences, a table of each, and a picture each of what ranks networks, what a teacher adds, and where searches end.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
     parts = ["## In short", "\n".join(_sentences(rivals, searches)), _ranking(rivals), _NOTE]
-    return "\n\n".join([*parts, _ends(searches)] if searches else parts)
+    parts += [_ends(searches)] if searches else []
+    drawn = {"predictors": predictors_figure(rivals), "gains": gains_figure(rivals)}
+    for name, figure in drawn.items():
+        save_figure(figure, folder / f"{name}.png")
+        parts.append(shown(CAPTIONS[name], folder / f"{name}.png"))
+    return "\n\n".join([*parts, ends_picture(searches, folder)] if searches else parts)
+
+
+def ends_picture(searches: Sequence[Mapping[str, Any]], folder: Path) -> str:
+    """Markdown of the picture of where searches end, which comes into `folder`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    save_figure(search_figure(searches), folder / "searches.png")
+    return shown(CAPTION, folder / "searches.png")
 
 
 def _sentences(rivals: Sequence[Rivals], searches: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -36,23 +55,46 @@ def _sentences(rivals: Sequence[Rivals], searches: Sequence[Mapping[str, Any]]) 
     cases, harm = told["free + P"].size, int((told["free + P"] < 0).sum())
     known = sum(int((_told(one, "free", P) > 0).sum()) for one in rivals)
     lines = [
-        f"- A teacher adds to P in {added['P']} of {cases} cases (a case is one table, one group of its members and "
-        f"one checkpoint), to size in {added['size']}, to all that is free in {added['free']}, and to all that is free "
-        f"and P in {added['free + P']}, where it does harm in {harm}. P adds to what is free in {known}. Chance alone "
-        f"would give {_CHANCE * cases:.1f}."
+        f"- P is the accuracy after a short training, TG the similarity of a candidate's layers to a teacher's. A "
+        f"teacher adds to P in {added['P']} of {cases} cases (a case is one table, one group of its members and one "
+        f"checkpoint), to size in {added['size']}, to all that is free in {added['free']}, to all that is free and P "
+        f"in {added['free + P']}, where it does harm in {harm}, and to these plus labels and pixels as teachers in "
+        f"{added['free + P + rivals']}. P adds to what is free in {known}.",
+        f"- Given size, a teacher adds nothing that can be told from zero here: {_nothing(rivals) or 'nowhere'}.",
     ]
-    if rates := [(question, rate) for question in QUESTIONS if (rate := _noise(rivals, question)) is not None]:
-        shares = ", ".join(f"to {QUESTIONS[question]} in {100 * rate:.0f}%" for question, rate in rates)
-        lines.append(f"- Random RDMs, which know nothing, seem to add as well: {shares} of their cases.")
+    for start, said in (
+        ("pixels", "Resemblance to the pixels, which needs no teacher, adds"),
+        ("noise", "Random RDMs, which know nothing, seem to add"),
+    ):
+        if rates := [
+            (question, rate) for question in QUESTIONS if (rate := _controls(rivals, question, start)) is not None
+        ]:
+            shares = ", ".join(f"to {QUESTIONS[question]} in {100 * rate:.0f}%" for question, rate in rates)
+            lines.append(f"- {said} {shares} of their cases.")
     for found in searches:
         rows = {row["objective"]: row for row in found["rows"]}
         end = rows[BY_P]["examples"]
         lines.append(
-            f"- A search of {found['about']['space']} by what is free trains nothing and ends at "
-            f"{rows[FREE]['top']:.2f}%, one by P at {rows[BY_P]['top']:.2f}% after {end:,} examples, one by P + alpha "
-            f"TG at {rows[SUMMED]['top']:.2f}%; P and TG add {difference(rows[ALL]['over free'])} to what is free."
+            f"- {found['about']['space']}: a search by P ends at {rows[BY_P]['top']:.2f}% after {end:,} examples, one "
+            f"by P + alpha TG at {rows[SUMMED]['top']:.2f}%. Without any training, the number of parameters chooses "
+            f"{rows[SIZE]['top']:.2f}%, all that is free {rows[EQUAL]['top']:.2f}% with equal weights and "
+            f"{rows[FREE]['top']:.2f}% with weights learned from a pool of trained networks; P and TG add "
+            f"{difference(rows[ALL]['over free'])} points to that. {verdict(found)}"
         )
     return lines
+
+
+def _nothing(rivals: Sequence[Rivals]) -> str:
+    """Tables, members and checkpoints at which no teacher adds to size."""
+    parts = []
+    for found in rivals:
+        told = _told(found, "size", ANY)
+        for name, one in zip(found.gain["population"].values, told, strict=True):
+            places = [f"{int(c):,}" for c, here in zip(found.gain["checkpoint"].values, one, strict=True) if here <= 0]
+            if places:
+                where = "at every checkpoint" if len(places) == one.size else f"after {', '.join(places)} examples"
+                parts.append(f"{found.about['space']}, {name} ({where})")
+    return "; ".join(parts)
 
 
 def _told(found: Rivals, question: str, teacher: str) -> npt.NDArray[np.int64]:
@@ -62,9 +104,9 @@ def _told(found: Rivals, question: str, teacher: str) -> npt.NDArray[np.int64]:
     return told
 
 
-def _noise(rivals: Sequence[Rivals], question: str) -> float | None:
-    """Share of cases in which teachers that are random RDMs lie above zero."""
-    controls = [(one, name) for one in rivals for name in one.about["controls"] if name.startswith("noise")]
+def _controls(rivals: Sequence[Rivals], question: str, start: str) -> float | None:
+    """Share of cases in which controls of a kind lie above zero."""
+    controls = [(one, name) for one in rivals for name in one.about["controls"] if name.startswith(start)]
     cases = [_told(one, question, name) > 0 for one, name in controls]
     return float(np.mean([case.mean() for case in cases])) if cases else None
 

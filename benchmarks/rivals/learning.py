@@ -22,6 +22,8 @@ from ..rank_statistics import Resampled, spearman
 
 PENALTIES = (0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
 FOLDS = 5
+LEAST = 12  # members at a seed
+ACCELERATION = 0.15  # of gains: how fast their standard error grows with the gain, about what `gains` shows
 DIVISIONS = 10
 _SMALL = 1e-9
 
@@ -89,13 +91,20 @@ class Resamples:
     def _without(values: Array) -> list[float]:
         return [float(np.delete(values, s).mean()) for s in range(len(values))] if len(values) > 1 else []
 
-    def interval(self, values: Array, *, correlation: bool = False) -> tuple[float, float, float]:
-        """The estimate and its 95% interval, of a statistic's vector; that of a correlation stays within -1 and 1."""
+    def interval(
+        self, values: Array, *, correlation: bool = False, acceleration: float = 0.0
+    ) -> tuple[float, float, float]:
+        """The estimate and its 95% interval, of a statistic's vector; that of a correlation stays within -1 and 1.
+
+        acceleration: by how much the standard error grows when the statistic grows by 1. A pool in which a gain comes
+        out small shows a small standard error, too, and a symmetric interval would end below the truth too often
+        (Efron 1987, Better bootstrap confidence intervals, J Am Stat Assoc: the interval for a known acceleration).
+        """
         scaled = np.arctanh(np.clip(values, -0.9999, 0.9999)) if correlation else values
         drawn, without = scaled[1 : 1 + self.draws], scaled[1 + self.draws :]
         variance = float(drawn.var()) + (float(without.var()) * (len(without) - 1) if len(without) else 0.0)
         half = 1.96 * variance**0.5
-        ends = np.array([scaled[0] - half, scaled[0] + half])
+        ends = scaled[0] + half * np.array([-1 / (1 + 1.96 * acceleration), 1 / (1 - 1.96 * acceleration)])
         low, high = np.tanh(ends) if correlation else ends
         return float(values[0]), float(low), float(high)
 
@@ -177,17 +186,21 @@ def _ridge(moments: Array) -> tuple[Array, Array]:
     return slopes, goal[:, None] - np.einsum("dpi,di->dp", slopes, mean)
 
 
-def summed(p: Array, tg: Array, goal: Array, resamples: Resamples, alphas: Sequence[float]) -> Array:
-    """The paper's P + alpha TG, alpha chosen on the other folds by rank correlation: (seeds, members, resamples)."""
-    predictors = np.stack([p + alpha * tg for alpha in alphas])
+def summed(p: Array, tgs: Sequence[Array], goal: Array, resamples: Resamples, alphas: Sequence[float]) -> Array:
+    """The paper's P + alpha TG, alpha and teacher chosen on the other folds by rank correlation.
+
+    Ranks among all members, (seeds, members, resamples): folds with different alphas have no common scale.
+    """
+    predictors = np.stack([p + alpha * tg for tg in tgs for alpha in alphas])
+    ranks = np.stack([ranked(one, resamples.present) for one in predictors])
     out = np.zeros((*p.shape, resamples.folds.shape[1]))
     for d, (folds, seeds) in enumerate(zip(resamples.folds.T, resamples.seeds.T, strict=True)):
         for k in range(FOLDS):
-            fits = np.zeros(len(alphas))
+            fits = np.zeros(len(predictors))
             for s in np.flatnonzero(seeds):
                 others = resamples.present[s] & (folds != k)
                 fits += spearman(predictors[:, s, others].T, goal[others])
-            out[:, folds == k, d] = predictors[fits.argmax()][:, folds == k]
+            out[:, folds == k, d] = ranks[fits.argmax()][:, folds == k]
     return out
 
 

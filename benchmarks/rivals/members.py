@@ -16,7 +16,7 @@ from ...rsa import RSAError
 from ...rsa.errors import listing
 from ...rsa.io.hdf5 import attribute, opened, read_column, read_json, read_text, reading, writing
 from ...rsa.types import Array
-from .table import Table
+from .table import LEARNED, RULES, SIZE, Table
 
 if TYPE_CHECKING:
     import h5py
@@ -68,7 +68,11 @@ def load_members(path: Path) -> Table:
         p, loss = (_read(file, name, shape) for name in ("p", "loss"))
         measured, present = (_read(file, name, shape[:2]) for name in ("measured", "present"))
         if len(groups) != len(keys) or not present.any(axis=0).all() or not present.any(axis=1).all():
-            raise RSAError("its members are not those that it names")
+            raise RSAError("its members and its arrays do not match")
+        if len({*seeds}) != len(seeds) or len({*keys}) != len(keys):
+            raise RSAError("it names a seed or a member twice")
+        if not all(isinstance(json.loads(key), dict) for key in keys):
+            raise RSAError("its members are not architectures")
         names = tuple(map(str, read_column(file, "free")))
         free = dict(zip(names, _read(file, "free values", (len(names), len(keys))), strict=True))
         teachers: dict[str, Mapping[str, Array]] = {}
@@ -76,10 +80,15 @@ def load_members(path: Path) -> Table:
         for group in [file[f"teacher{i}"] for i in range(len(file)) if f"teacher{i}" in file]:
             rules = tuple(map(str, read_column(group, "rules")))
             name = read_text(group, "name")
+            if missing := sorted({*RULES, *LEARNED} - {*rules}):
+                raise RSAError(f"its teacher {name} lacks {listing(missing, 9)}")
             teachers[name] = dict(zip(rules, _read(group, "values", (len(rules), *shape)), strict=True))
             marks[name] = read_column(group, "mark")
         controls = tuple(map(str, read_json(file, "controls", list)))
-        made: dict[str, Any] = {"about": read_json(file, "about"), "keys": keys, "marks": marks}
+        about = read_json(file, "about")
+        if not isinstance(about.get("pool"), dict) or not {*controls} <= {*teachers} or SIZE not in free:
+            raise RSAError("it lacks settings of its pool, a control, or sizes")
+        made: dict[str, Any] = {"about": about, "keys": keys, "marks": marks}
         known = measured, groups, present.astype(bool), p, loss, free, teachers, controls
         return Table(read_text(file, "space"), checkpoints, seeds, *known, **made)
 
@@ -90,7 +99,7 @@ def joined(first: Table, other: Table, source: Path) -> Table:
     Raises RSAError naming what differs where the two were not made alike. source: of the other, for that message.
     """
     if wrong := _differing(first, other):
-        raise RSAError(f"{source} was made otherwise than this pool: {listing(wrong, 9)}")
+        raise RSAError(f"{source} was made with other settings than this pool: {listing(wrong, 9)}")
     seeds = tuple(sorted({*first.seeds, *other.seeds}))
     keys = tuple(dict.fromkeys([*first.keys, *other.keys]))
     members = [[keys.index(key) for key in one.keys] for one in (other, first)]  # the later overwrites
@@ -131,7 +140,7 @@ def trained_at(path: Path, seed: int, settings: Mapping[str, Any]) -> frozenset[
     """
     table = load_members(path)
     if wrong := _unlike(json.loads(json.dumps(dict(settings))), table.about["pool"]):
-        raise RSAError(f"{path} was made otherwise than this pool: {listing(wrong, 9)}")
+        raise RSAError(f"{path} was made with other settings than this pool: {listing(wrong, 9)}")
     if seed not in table.seeds:
         return frozenset()
     here = table.present[table.seeds.index(seed)]

@@ -1,4 +1,4 @@
-"""What the page says about rivals: where TG adds to what is free and to P, and where it does not; three figures."""
+"""What the page says about a table: where TG adds to what is free and to P, and where it does not."""
 
 import os
 from collections.abc import Callable, Mapping
@@ -8,60 +8,58 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...rsa.plots.figures import COLOURS, MARKERS, save_figure
-from ..report import Columns, legend_below, markdown, panels, texts
-from .analysis import ANY, BOTH_LEARNED, CHOSEN, FREE_LEARNED, GIVEN, QUESTIONS, SIZE, TOP, P, Rivals
-from .table import CHANGE, LEARNED, RULES
+from ...rsa.plots.figures import save_figure
+from ..report import Columns, markdown, shown, texts
+from .analysis import ANY, BOTH_LEARNED, CHOSEN, DEEPEST, FREE_LEARNED, GIVEN, QUESTIONS, SUMMED, TAUGHT, TOP, P, Rivals
+from .figures import CAPTIONS, given_figure
+from .table import CHANGE, LEARNED, RULES, SIZE
 
 if TYPE_CHECKING:
     import xarray
-    from matplotlib.figure import Figure
 
-_RULE = "deepest"
-_CHANGES = {f"{CHANGE}{rule}" for rule in ("paper", _RULE)}
-_CAPTIONS = {
-    "predictors": "Spearman correlation with mature performance against training examples: what is free, P, and TG of "
-    "the teacher whose deepest-layer rule is best on average over the checkpoints.",
-    "gains": "Held-out gain when TG is added to a learned combination, with the teacher, too, chosen on other members; "
-    "95% intervals over members and seeds.",
-    "given": "Partial correlation of TG (the candidate's deepest layer against the teacher's deep stages) with mature "
-    "performance given size, at the last checkpoint, with 95% intervals: brains beside networks, labels and pixels.",
-}
+ALL_LEARNED = TAUGHT["free + P"]
+_SIZED = "The deepest layer's similarity to each teacher, given size (partial correlations with mature performance)"
+_CHANGES = {f"{CHANGE}{rule}" for rule in ("paper", DEEPEST)}
 _METHOD = f"""\
 The members of a pool are trained with several seeds and evaluated several times along the way. What is free: the
-predictors of an untrained network (parameters, multiply-adds, depth, NASWOT, synflow, jacob_cov, grad_norm, SNIP).
-RMI-NAS and DisWOT compare a network with a trained one on a single batch; RMI-NAS trains the network on that batch for
-150 steps. A combination is a ridge regression of the ranks of mature performance on the ranks of its predictors;
-weights, penalty and, in the row "any", the teacher are chosen on other members (five folds, ten divisions). From a
-teacher, a combination takes four numbers: the similarity of the teacher's deep stages to the network's best layer and
-to its deepest one, how the latter has changed since the network was untrained, and the deepest layer's resemblance to
-the pixels. Intervals are over members (drawn with replacement) and seeds (left out in turn); `tgsage bench gains`
-measures their coverage. Random: drawn from the whole space. Best tenth: from the published table's best 10%. Equal
-size: from three narrow bands of size, with all values ranked within a band. Precision: when as many members are chosen
-as make up the best {100 * TOP:.0f}%, the share of those best among them. Regret: how far the {CHOSEN} chosen lie below
-the {CHOSEN} best on average, in points of accuracy. Gains are over the better of chance and the combination without the
-addition; among many rows, some lie above zero by chance."""
+predictors of an untrained network (parameters, multiply-adds, depth, NASWOT, synflow, jacob_cov, grad_norm, SNIP). TG
+after 0 examples is that of the untrained network, which costs no training either. RMI-NAS and DisWOT compare a network
+with another on a single batch: RMI-NAS with a trained one, after 150 steps of training on that batch; DisWOT with one
+that has random weights. A combination is a ridge regression of the ranks of mature performance on the ranks of its
+predictors; weights, penalty and, in the row "any", the teacher are chosen on other members (five folds, ten divisions).
+From a teacher, a combination takes three numbers: the similarity of the teacher's deep stages to the network's best
+layer and to its deepest one, and how the latter has changed since the network was untrained. Labels and pixels are free
+teachers: added to free and P, they are the similarity of labels to the best layer and of pixels to the deepest. Random
+RDMs ("noise") are teachers that know nothing: what they add is due to chance.
+Intervals are over members (drawn with replacement, with the predictions that were made for them) and over seeds (left
+out in turn, with everything learned anew); `tgsage bench gains` measures their coverage, also where the teacher is
+chosen. Random: drawn from the whole space. Best tenth: from the published table's best 10%. Equal size: from three
+narrow bands of size, with all values ranked within a band. Precision: when as many members are chosen as make up the
+best {100 * TOP:.0f}%, the share of those best among them. Regret: how far the {CHOSEN} chosen lie below the {CHOSEN}
+best on average, in points of accuracy. In a gain, a predictor that ranks members backwards counts as chance; among many
+rows, some lie above zero by chance."""
 
 
 def rivals_section(path: Path, found: Rivals, more: Mapping[str, Any], folder: Path, page: Path) -> tuple[str, str]:
     """Markdown of what a result file holds: the answer, and the details for a page of their own."""
     folder.mkdir(parents=True, exist_ok=True)
-    pictures = {}
-    for name, draw in FIGURES.items():
-        picture = folder / f"{path.stem}-{name}.png"
-        save_figure(draw(found), picture)
-        pictures[name] = f"![{_CAPTIONS[name]}]({folder.name}/{picture.name})\n*{_CAPTIONS[name]}*"
+    picture = folder / f"{path.stem}-given.png"
+    save_figure(given_figure(found), picture)
     head = f"## What to choose networks by: {found.about['space']}, {_members(found)}"
-    folded = f"<details><summary>Every checkpoint in numbers</summary>\n\n{_summary(found)}\n\n</details>"
-    short = [head, answer(found), *pictures.values(), folded]
+    folded = [
+        f"<details><summary>{title}</summary>\n\n{table}\n\n</details>"
+        for title, table in (("Every checkpoint in numbers", _summary(found)), (_SIZED, _deepest(found)))
+    ]
     long = [
         f"### How it was made\n\n{_METHOD}\n\n{_settings(found, more, path, page)}",
         *(f"### Alone: {name}\n\n{_alone(found, name)}" for name in _names(found, "population")),
         *(f"### Gain of TG over {QUESTIONS[one]}\n\n{_gains(found, one)}" for one in QUESTIONS),
+        shown(CAPTIONS["given"], picture),
         *(f"### TG given {given}, its deepest layer\n\n{_given(found, given)}" for given in GIVEN),
         f"### The paper's P + alpha TG, alpha chosen on other members, over P\n\n{_paper(found)}",
+        f"### How well two seeds agree\n\n{_agreement(found)}",
     ]
-    return "\n\n".join(short), "\n\n".join(long)
+    return "\n\n".join([head, answer(found), *folded]), "\n\n".join(long)
 
 
 def _members(found: Rivals) -> str:
@@ -77,35 +75,14 @@ def _names(found: Rivals, dim: str) -> list[str]:
 
 
 def answer(found: Rivals) -> str:
-    """In words, of every population: what is free and P rank alone, and what TG adds to them."""
-    lines = []
-    for name in _names(found, "population"):
-        alone = found.single.sel(population=name)
-        last = alone.isel(checkpoint=-1)
-        where = f"after {int(last['checkpoint']):,} examples"
-        banded = name == "equal size"
-        counts = ", ".join(map(str, found.about["populations"][name]))
-        to = {question: _where(found, name, question, ANY) for question in QUESTIONS}
-        regret = {one: float(last["regret"].sel(predictor=one)) for one in (SIZE, P)}
-        sized = "" if banded else f"to size: {to['size']}; "
-        words = [
-            f"- **{name}** ({counts} members{', three bands' if banded else ''}):",
-            "" if banded else f"size alone ranks them with a correlation of {_value(last, SIZE)},",
-            f"all that is free {'ranks them with a correlation of' if banded else 'with'}",
-            f"{_value(last, FREE_LEARNED)}, P {where} with",
-            f"{_value(last, P)}." if banded else f"{_value(last, P)}, free and P with {_value(last, BOTH_LEARNED)}.",
-            f"P adds to what is free: {_where(found, name, 'free', P)}.",
-            f"TG adds {sized}to P: {to['P']}; to all that is free and P:",
-            f"{to['free + P']}; to these plus labels and pixels as teachers: {to['free + P + rivals']}.",
-            ""
-            if banded
-            else f"The {CHOSEN} chosen by size lie {regret[SIZE]:.2f} points below the best; by P, {regret[P]:.2f}.",
-        ]
-        lines.append(" ".join(filter(None, words)))
+    """In words, of every population: what is free and P rank alone, what TG adds to them, and how those chosen end."""
+    lines = [_population(found, name) for name in _names(found, "population")]
     lines += [_fixed(found, name) for name in _names(found, "population")]
     few = found.about["too few"]
     if few:
         lines.append(f"- Too few members so far: {', '.join(f'{name} ({n})' for name, n in few.items())}.")
+    if found.about.get("in no group"):
+        lines.append(f"- {found.about['in no group']} members belong to no group and are left out.")
     lines += _rival_rules(found) + _pixels(found)
     if len(found.about["seeds"]) < 2:
         lines.append("- Only one seed so far: no interval covers its luck, which all of its networks share.")
@@ -116,29 +93,87 @@ def answer(found: Rivals) -> str:
     return "\n".join(lines)
 
 
+def _population(found: Rivals, name: str) -> str:
+    last = found.single.sel(population=name).isel(checkpoint=-1)
+    where = f"after {int(last['checkpoint']):,} examples"
+    banded = bool(last["regret"].isnull().all())
+    counts = ", ".join(map(str, found.about["populations"][name]))
+    ranked = {"all that is free": FREE_LEARNED, f"P {where}": P, "free + P": BOTH_LEARNED, "free + P + TG": ALL_LEARNED}
+    ranked = ranked if banded else {"size": SIZE, **ranked}
+    to = {question: _where(found, name, question, ANY) for question in QUESTIONS}
+    sized = "" if banded else f"to size: {to['size']}; "
+    words = [
+        f"- **{name}** ({counts} members{', three bands' if banded else ''}).",
+        f"Rank correlations: {', '.join(f'{said} {_value(last, one)}' for said, one in ranked.items())}.",
+        f"P adds to what is free: {_where(found, name, 'free', P)}.",
+        f"TG adds {sized}to P: {to['P']}; to all that is free: {to['free']}; to all that is free and P:",
+        f"{to['free + P']}; to these plus labels and pixels as teachers: {to['free + P + rivals']}.",
+    ]
+    if not banded:
+        chosen = {"size": SIZE, "free": FREE_LEARNED, "P": P, "P + alpha TG": SUMMED, "free + P + TG": ALL_LEARNED}
+        regrets = ", ".join(f"{said} {_regret(last, one)}" for said, one in chosen.items())
+        words.append(f"The {CHOSEN} chosen {where} lie below the best {CHOSEN} by (points): {regrets}.")
+    agree = found.agreement["r"].sel(population=name, predictor=P).isel(checkpoint=-1)
+    if not np.isnan(agree):
+        words.append(f"Two seeds agree about P {where} with a correlation of {float(agree):.2f}.")
+    return " ".join(words)
+
+
+def _regret(last: "xarray.Dataset", predictor: str) -> str:
+    one = last.sel(predictor=predictor)
+    return f"{float(one['regret']):.2f} [{float(one['regret low']):.2f}, {float(one['regret high']):.2f}]"
+
+
 def _fixed(found: Rivals, population: str) -> str:
     """Which teachers, named beforehand, would have added to everything else; and how often noise seems to."""
     data = found.gain.sel(population=population, question="free + P + rivals")
     words = []
-    for name in map(str, data["teacher"].values):
-        one = data.sel(teacher=name)
-        sure = one["low"] > 0
-        if bool(sure.any()) and name not in {ANY, *found.about["controls"], *_rivals(found)}:
-            words.append(f"{name} ({', '.join(f'{int(c):,}' for c in one['checkpoint'].values[sure])})")
+    for name in _real(found):
+        sure = data["low"].sel(teacher=name) > 0
+        if bool(sure.any()):
+            words.append(f"{name} ({', '.join(f'{int(c):,}' for c in data['checkpoint'].values[sure])})")
+    sentence = (
+        f"- One teacher fixed ({population}): when it is added to free, P, labels and pixels, the interval lies above "
+        f"zero for {'; '.join(words) or 'none'}."
+    )
     blind = [name for name in found.about["controls"] if name.startswith("noise")]
+    if not blind:
+        return sentence
     above = found.gain["low"].sel(population=population, teacher=blind) > 0
     chance = ", ".join(f"{int(above.sel(question=one).sum())} over {one}" for one in QUESTIONS)
-    rows = len(blind) * found.gain.sizes["checkpoint"]
-    noise = [name for name in map(str, found.given["predictor"].values) if name.startswith("noise") and _RULE in name]
-    spread = ""
-    if noise:
-        given = found.given["r"].sel(population=population, given="size", predictor=noise)
-        spread = f"; given size alone, noise has correlations of {float(given.min()):.2f} to {float(given.max()):.2f}"
-    return (
-        f"- One teacher fixed (members: {population}): when it is added to free, P, labels and pixels, the interval "
-        f"lies above zero for {'; '.join(words) or 'none'}. Noise (random RDMs, which know nothing) lies above zero in "
-        f"this many of {rows} rows: {chance}{spread}."
-    )
+    return f"{sentence} That of random RDMs does in so many of {above.isel(question=0).size} rows: {chance}."
+
+
+def _real(found: Rivals) -> list[str]:
+    """The teachers that are neither controls nor what else is added."""
+    others = {ANY, P, "all that is free", *found.about["controls"], *_rivals(found)}
+    return [name for name in _names(found, "teacher") if name not in others]
+
+
+def kinds(found: Rivals) -> dict[str, list[str]]:
+    """Kind -> teachers: brains are those over stimuli of a recording, networks the others; and the controls."""
+    views = [name for name in found.about["pool"].get("views", {}) if not name.startswith("validation")]
+    real = _real(found)
+    brains = [name for name in real if name.partition(", by")[0] in views]
+    made = {"networks": [name for name in real if name not in brains], "brains": brains}
+    for kind, start in (("labels", "labels"), ("pixels", "pixels"), ("random RDMs", "noise")):
+        made[kind] = [name for name in found.about["controls"] if name.startswith(start)]
+    return {kind: names for kind, names in made.items() if names}
+
+
+def _deepest(found: Rivals) -> str:
+    """Partial correlations given size of every teacher's deepest-layer rule, at the first and last checkpoint."""
+    ends = [int(found.given["checkpoint"].values[place]) for place in (0, -1)]
+    names = _names(found, "population")
+    data = found.given.sel(given="size")
+    rows = []
+    for kind, teachers in kinds(found).items():
+        for teacher in teachers:
+            one = data.sel(predictor=f"{teacher}: {DEEPEST}")
+            numbers = [interval_text(one.sel(population=name, checkpoint=c), "r") for name in names for c in ends]
+            rows.append([teacher, kind, *numbers])
+    heads = ("teacher", "kind", *(f"{name}, {c:,}" for name in names for c in ends))
+    return markdown(texts(*heads), rows, left=2)
 
 
 def _rival_rules(found: Rivals) -> list[str]:
@@ -157,7 +192,7 @@ def _rival_rules(found: Rivals) -> list[str]:
         ]
         each.append(f"{name}: {', '.join(words)}")
     network = found.about["rivals"]["network"]
-    return [f"- Others' rules that also use a teacher ({network}), with one batch, no training: {'; '.join(each)}."]
+    return [f"- Others' rules that also use a teacher ({network}), and one batch: {'; '.join(each)}."]
 
 
 def _rivals(found: Rivals) -> list[str]:
@@ -169,7 +204,7 @@ def _pixels(found: Rivals) -> list[str]:
     known = [name for name in found.about["controls"] if name.startswith("pixels") and "stimulus" in name]
     if not known:
         return []
-    data = found.given.sel(given="size", predictor=f"{known[0]}: {_RULE}")
+    data = found.given.sel(given="size", predictor=f"{known[0]}: {DEEPEST}")
     first, last = (int(data["checkpoint"].values[place]) for place in (0, -1))
     each = [
         f"{interval_text(data.sel(population=name, checkpoint=first), 'r')} and "
@@ -245,11 +280,17 @@ def _alone(found: Rivals, population: str) -> str:
     def cell(name: str, c: Any) -> str:
         one = data.sel(predictor=name, checkpoint=c)
         value = f"{float(one['spearman']):.2f} [{float(one['low']):.2f}, {float(one['high']):.2f}]"
-        top = "" if np.isnan(float(one["regret"])) else f", {float(one['precision']):.2f}, {float(one['regret']):.2f}"
+        if np.isnan(float(one["spearman"])):
+            return "-"
+        top = (
+            ""
+            if np.isnan(float(one["regret"]))
+            else f", {float(one['precision']):.2f}, {_regret(data.sel(checkpoint=c), name)}"
+        )
         return value + top
 
     names = [str(name) for name in data["predictor"].values]
-    names = [one for one in names if one.rpartition(": ")[2] not in {*RULES, *LEARNED} - {"paper", _RULE} | _CHANGES]
+    names = [one for one in names if one.rpartition(": ")[2] not in {*RULES, *LEARNED} - {"paper", DEEPEST} | _CHANGES]
     return _table(found, "predictor: Spearman, precision, regret", names, cell)
 
 
@@ -267,7 +308,7 @@ def _given(found: Rivals, given: str) -> str:
     for name in _names(found, "population"):
         data = found.given.sel(given=given, population=name)
         others = {P, *_rivals(found)}
-        names = [one for one in map(str, data["predictor"].values) if one in others or one.endswith(f": {_RULE}")]
+        names = [one for one in map(str, data["predictor"].values) if one in others or one.endswith(f": {DEEPEST}")]
         parts.append(_table(found, f"{name}: predictor", names, partial(_interval, data, "predictor", key="r")))
     return "\n\n".join(parts)
 
@@ -280,6 +321,21 @@ def _paper(found: Rivals) -> str:
             continue
         names = [str(one) for one in data["teacher"].values]
         parts.append(_table(found, f"{name}: teacher", names, partial(_interval, data, "teacher")))
+    return "\n\n".join(parts)
+
+
+def _agreement(found: Rivals) -> str:
+    """Of P and of every teacher's deepest-layer rule."""
+    parts = []
+    for name in _names(found, "population"):
+        data = found.agreement["r"].sel(population=name)
+        names = [str(one) for one in data["predictor"].values]
+        rows = [
+            [one, *("-" if np.isnan(value) else f"{float(value):.2f}" for value in data.sel(predictor=one).values)]
+            for one in names
+        ]
+        heads = (f"{name}: predictor", *(f"{int(c):,}" for c in data["checkpoint"].values))
+        parts.append(markdown(texts(*heads), rows))
     return "\n\n".join(parts)
 
 
@@ -309,83 +365,3 @@ def _settings(found: Rivals, more: Mapping[str, Any], path: Path, page: Path) ->
         f"- versions: {versions}" if versions else "",
     ]
     return "\n".join(filter(None, lines))
-
-
-def predictors_figure(found: Rivals) -> "Figure":
-    """Spearman against examples, a panel per population."""
-    names = [str(name) for name in found.single["population"].values]
-    figure, (row,) = panels(4.6 * len(names), 4.8, columns=len(names), sharey=True)
-    for axes, name in zip(row, names, strict=True):
-        data = found.single["spearman"].sel(population=name)
-        teachers = [str(one) for one in data["predictor"].values if str(one).endswith(f": {_RULE}")]
-        given = [one for one in teachers if one.rpartition(":")[0] not in found.about["controls"]]
-        best = max(given, key=lambda one: float(data.sel(predictor=one).mean())) if given else teachers[0]
-        lines = [SIZE, FREE_LEARNED, P, BOTH_LEARNED, best]
-        labels = [one for one in teachers if one.startswith("labels") and "stimulus" in one][:1]
-        x = np.arange(len(data["checkpoint"]))
-        for i, one in enumerate([*lines, *labels]):
-            colour = "black" if one == P else COLOURS[i % len(COLOURS)]
-            axes.plot(x, data.sel(predictor=one), color=colour, marker=MARKERS[i], label=f"TG, {one}" if i > 3 else one)
-        _examples(axes, found, f"{name}, {max(found.about['populations'][name])} members")
-        axes.legend(frameon=False, fontsize=7)
-    row[0].set_ylabel("Spearman with mature performance")
-    return figure
-
-
-def gains_figure(found: Rivals) -> "Figure":
-    """Held-out gain with the teacher chosen, a panel per population, a line per base."""
-    names = _names(found, "population")
-    figure, (row,) = panels(4.6 * len(names), 4.6, columns=len(names), sharey=True)
-    for axes, name in zip(row, names, strict=True):
-        data = found.gain.sel(population=name, teacher=ANY)
-        for i, question in enumerate(QUESTIONS):
-            one = data.sel(question=question)
-            x = np.arange(len(one["checkpoint"])) + (i - 2) * 0.12
-            axes.plot(x, one["gain"], color=COLOURS[i], marker=MARKERS[i], linewidth=1.2, label=f"over {question}")
-            axes.vlines(x, one["low"], one["high"], color=COLOURS[i], linewidth=1)
-        _examples(axes, found, name)
-    row[0].set_ylabel("held-out gain in Spearman")
-    legend_below(figure, row[0], ncols=len(QUESTIONS))
-    return figure
-
-
-def given_figure(found: Rivals) -> "Figure":
-    """Partial correlation given size of every teacher, at the last checkpoint."""
-    data = found.given.sel(given="size").isel(checkpoint=-1)
-    predictors = [
-        P,
-        *_rivals(found),
-        *(str(one) for one in data["predictor"].values if str(one).endswith(f": {_RULE}")),
-    ]
-    names = _names(found, "population")
-    figure, (row,) = panels(3.2 * len(names) + 3, 0.26 * len(predictors) + 1.4, columns=len(names), sharey=True)
-    y = np.arange(len(predictors))[::-1]
-    for axes, name in zip(row, names, strict=True):
-        for place, one in zip(y, predictors, strict=True):
-            here = data.sel(population=name, predictor=one)
-            low, high = float(here["low"]), float(here["high"])
-            colour = COLOURS[2] if low > 0 else COLOURS[1] if high < 0 else "0.5"
-            axes.plot([low, high], [place, place], color=colour, linewidth=2)
-            axes.plot(float(here["r"]), place, "o", color=colour, markersize=4)
-        axes.axvline(0, color="black", linewidth=0.8)
-        axes.grid(axis="y", alpha=0.25)
-        axes.set_title(name, fontsize=10)
-    row[0].set_yticks(y, [one.removesuffix(f": {_RULE}") for one in predictors], fontsize=8)
-    figure.supxlabel("partial correlation given size, 95% interval", fontsize=9)
-    return figure
-
-
-FIGURES: Mapping[str, Callable[[Rivals], "Figure"]] = {
-    "predictors": predictors_figure,
-    "gains": gains_figure,
-    "given": given_figure,
-}
-
-
-def _examples(axes: Any, found: Rivals, title: str) -> None:
-    checkpoints = found.gain["checkpoint"].values
-    axes.set_xticks(range(len(checkpoints)), [f"{int(c):,}" for c in checkpoints], fontsize=8)
-    axes.set_xlabel("training examples")
-    axes.axhline(0, color="black", linewidth=0.6)
-    axes.set_title(title, fontsize=10)
-    axes.grid(alpha=0.25)

@@ -6,8 +6,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import rankdata
 
+from ...rsa import RSAError
 from ...rsa.types import Array
-from .learning import DIVISIONS, Resamples, learn
+from .learning import DIVISIONS, LEAST, Resamples, learn
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,8 +24,13 @@ class Rule:
 
     @classmethod
     def learn(cls, known: Array, goal: Array, present: npt.NDArray[np.bool_]) -> "Rule":
-        """Learn them by ridge regression: means over folds and divisions, as the analysis of a pool learns them."""
-        seeds = present.any(axis=1)
+        """Learn them by ridge regression: means over folds and divisions, as the analysis of a pool learns them.
+
+        Of seeds with fewer than `LEAST` members, nothing is learned. Raises RSAError where there is no other.
+        """
+        seeds = present.sum(axis=1) >= LEAST
+        if not seeds.any():
+            raise RSAError(f"no seed has {LEAST} members to learn from yet; the most are {present.sum(axis=1).max()}")
         known, present = known[seeds], present[seeds]
         learned = learn(known, goal, Resamples.draw(present, 0))
         return cls(known, present, learned.weights[:, :DIVISIONS].mean(axis=(0, 1)))
@@ -39,8 +45,9 @@ class Rule:
 
 
 def standing(known: Array, values: Array) -> Array:
-    """Ranks of new values among known ones, with mean 0 and deviation 1 for these."""
+    """Ranks of new values among known ones, with mean 0 and deviation 1 for these; 0 where these are all equal."""
     ordered = np.sort(known)
     below, upto = (np.searchsorted(ordered, values, side) for side in ("left", "right"))
     own = rankdata(known)
-    return np.asarray(((below + upto + 1) / 2 - own.mean()) / max(float(own.std()), 1e-9))
+    deviation = float(own.std())
+    return np.asarray(((below + upto + 1) / 2 - own.mean()) / deviation) if deviation else np.zeros(len(values))

@@ -5,12 +5,14 @@ free tells about all of them without training, so that the others train only tho
 what was learned on the members of a pool, which are never proposed and were trained with other seeds.
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy.stats import rankdata
 
 from ...plugins.searchers.random import RandomSearcher
 from ...plugins.spaces import Architecture, Space
@@ -21,31 +23,38 @@ from ...rsa.types import Array
 from ..efficiency.statistics import current_best, interval, mean_and_error
 from ..pool.layer_similarities import view_of
 from ..pool.making import Maker, Mature
-from ..pool.plans import CANDIDATES, plan_pool, published
+from ..pool.plans import CANDIDATES, published
 from ..pool.pool import Pool, join
 from ..rank_statistics import spearman
 from ..report import reading_results
-from .analysis import ALPHAS, LEAST, SIZE
+from .analysis import ALPHAS
 from .free import FILE, free_of
+from .learning import LEAST
 from .members import is_members, load_members, same_teacher
+from .replanning import replanned
 from .rule import Rule
-from .table import LEARNED, Table, mark, number, read_table, rules_of, varying, with_free
+from .table import LEARNED, SIZE, Table, mark, number, read_table, rules_of, varying, with_free
 
 KIND = "searches that begin with what is free"
 FIRST_SEED = 1000  # of candidates' trainings: no pool's
 SEARCHES = 10  # that share a teacher, where its cost is
+TOP = 5  # networks that a search chooses
 P, SUMMED, FREE, UNTRAINED, BOTH, ALL = "P", "P + alpha TG", "free", "free + untrained TG", "free + P", "free + P + TG"
+CHANCE, EQUAL = "chance", "free, equal weights"
 OBJECTIVES = {
+    CHANCE: "any of the proposals; nothing is trained",
     P: "proposals in random order, by P",
-    SUMMED: "the same, by the paper's sum",
-    SIZE: "all proposals, the largest first; nothing is trained",
-    FREE: "all proposals, by free predictors; nothing is trained",
+    SUMMED: "the same, by the paper's sum; alpha is learned from the pool",
+    SIZE: "all proposals, the largest first; nothing is trained or learned",
+    EQUAL: "all proposals, by the mean of their ranks by every free predictor; nothing is trained or learned",
+    FREE: "all proposals, by a rule of free predictors, and the first of them by a second one; nothing is trained",
     UNTRAINED: "those that free predictors put first, also by TG of the untrained networks; nothing is trained",
     BOTH: "those that free predictors put first, also by P",
     ALL: "those that free predictors put first, also by P and TG",
 }
-_TAUGHT = (SUMMED, UNTRAINED, ALL)
-_OPEN = ("checkpoints", "views", "stimuli", "seed", "command")  # of a pool's settings: what may differ
+_TRAINED = (P, SUMMED, BOTH, ALL)
+_TAUGHT = (SUMMED, UNTRAINED, ALL)  # by a teacher
+_LEARNED = (SUMMED, FREE, UNTRAINED, BOTH, ALL)  # from the mature performance of a pool's members
 
 
 @dataclass(frozen=True)
@@ -53,15 +62,15 @@ class Plan:
     """proposals: of a search. samples: of them are trained, on `examples` images each. seeds: searches."""
 
     proposals: int = 60
-    samples: int = 12
+    samples: int = 10
     examples: int = 1500
     seeds: int = 10
 
     def __post_init__(self) -> None:
-        if not 5 <= self.samples <= self.proposals or min(self.examples, self.seeds) < 1:
+        if not TOP <= self.samples <= self.proposals or min(self.examples, self.seeds) < 1:
             raise RSAError(
-                f"a search trains 5 networks or more of its proposals, got {self.samples} of {self.proposals}; and at "
-                f"least 1 example and 1 seed are needed, got {self.examples} and {self.seeds}"
+                f"a search trains {TOP} networks or more of its proposals, got {self.samples} of {self.proposals}; and "
+                f"at least 1 example and 1 seed are needed, got {self.examples} and {self.seeds}"
             )
 
 
@@ -85,7 +94,7 @@ class Rules:
             looks = listing(table.checkpoints, 9)
             raise RSAError(f"the pool was looked at after {looks} examples; 0 and {examples} are needed")
         c = table.checkpoints.index(examples)
-        known = varying(table.free)
+        known = varying(table.free) or {SIZE: table.free[SIZE]}
         free = np.stack([np.broadcast_to(one, table.present.shape) for one in known.values()], axis=2)
         drawn = np.array([group.startswith(("random", "all")) or not group for group in table.groups])
         first = table.present & drawn
@@ -142,22 +151,16 @@ class Study:
         if not (names and same_teacher(table.marks[names[0]], mark(teacher))):
             raise RSAError(f"{pool} was compared with other teachers: {listing(table.teachers, 9)}")
         how = table.about["pool"]
-        images: dict[str, Any] = {
-            "data": str(how["data"]),
-            "train": how["train"],
-            "valid": how["valid"],
-            "data_dir": data_dir,
-        }
-        shown = {} if teacher.stimuli == f"{how['data']}/valid" else {teacher.stimuli: teacher.by}
-        recipe, looks = str(how["recipe"]["name"]), (0, plan.examples)
-        maker = plan_pool(folder, space=table.space, recipe=recipe, checkpoints=looks, recordings=shown, **images)
+        recipe = how["recipe"]
+        if recipe["schedule"] == "one-cycle" and plan.examples != table.checkpoints[-1]:
+            raise RSAError(
+                f"the pool was trained by {recipe['name']}, whose learning rate depends on the length of the training; "
+                f"give {table.checkpoints[-1]} examples, as many as its last checkpoint"
+            )
+        shown: dict[str, Any] = {"views": {teacher.stimuli}, "checkpoints": (0, plan.examples), "data_dir": data_dir}
+        maker = replanned(how, table.space, folder, pool, **shown)
         view = view_of(maker.pool(()), teacher)
         maker = replace(maker, views=tuple(each for each in maker.views if each.view is view), tested=0)
-        mine = maker.describe()
-        wrong = [key for key in mine if key not in _OPEN and key in how and how[key] != mine[key]]
-        wrong += [view.name] if how["stimuli"].get(view.name) != mine["stimuli"][view.name] else []
-        if wrong:
-            raise RSAError(f"{pool} was made with other images or settings: {listing(wrong)}")
         rules = Rules.learn(table, names[0], plan.examples)
         known = published(table.space, data_dir)
         return cls(plan, maker, known, teacher, rules, frozenset(table.keys), dict(how), folder, data_dir)
@@ -177,15 +180,19 @@ class Study:
         random = self._looks(maker, proposed[: plan.samples], progress)
         best = self._looks(maker, [proposed[i] for i in first], progress)
         size = _top(np.array([free[key][SIZE] for key in keys], float), mature)
+        equal = _top(rankdata(values, axis=0).mean(axis=1), mature)
         begun, tg = values[first], best.taught
         expected = self.rules.free(begun)
         untrained = self.rules.untrained(np.column_stack([begun, tg[:, 0]]))
         both = self.rules.both(np.column_stack([begun, best.p]))
         whole = self.rules.whole(np.column_stack([begun, best.p, tg[:, 1]]))
+        both, whole = (np.where(best.failed, -np.inf, one) for one in (both, whole))
         found = {
+            CHANCE: _constant(_any(mature), plan.samples),
             P: _in_turn(random.p, mature[: plan.samples]),
             SUMMED: _in_turn(random.p + self.rules.alpha * random.paper, mature[: plan.samples]),
             SIZE: _constant(size, plan.samples),
+            EQUAL: _constant(equal, plan.samples),
             FREE: _constant(_top(expected, mature[first]), plan.samples),
             UNTRAINED: _constant(_top(np.where(best.failed, expected, untrained), mature[first]), plan.samples),
             BOTH: _updated(expected, both, mature[first]),
@@ -245,8 +252,15 @@ def _in_turn(scores: Array, mature: Array) -> Curves:
 
 
 def _top(expected: Array, mature: Array) -> tuple[float, float]:
-    chosen = mature[np.argsort(-expected, kind="stable")[:5]]
+    chosen = mature[np.argsort(-expected, kind="stable")[:TOP]]
     return float(chosen.mean()), float(chosen.max())
+
+
+def _any(mature: Array) -> tuple[float, float]:
+    """Expected mean and best of any TOP of them."""
+    n = len(mature)
+    ways = np.array([math.comb(i, TOP - 1) for i in range(n)]) / math.comb(n, TOP)  # that the i-th worst is the best
+    return float(mature.mean()), float(np.sort(mature) @ ways)
 
 
 def _constant(top: tuple[float, float], samples: int) -> Curves:
@@ -299,7 +313,8 @@ def compare(searches: Mapping[str, Any], about: Mapping[str, Any]) -> list[dict[
 
     regret: of the top 5's mean, to the best of the table. over P, over free: differences with the same seed, 95%
     intervals. examples: of a search. to P: those after which the mean curve stays where P ends, or above; None: never.
-    alone, shared: with the teacher's own examples, all of them or a share of SEARCHES searches.
+    alone, shared: with the teacher's own examples, all of them or a share of SEARCHES searches. learned: whether it
+    needs a pool whose mature performance is known.
     """
     samples, step = about["plan"]["samples"], about["plan"]["examples"]
     means = {name: curves(searches, name, "mean") for name in OBJECTIVES}
@@ -309,12 +324,13 @@ def compare(searches: Mapping[str, Any], about: Mapping[str, Any]) -> list[dict[
         last, best = means[name][:, -1], curves(searches, name, "best")[:, -1]
         curve = means[name].mean(axis=0)
         short = np.flatnonzero(~(curve >= level - 1e-9))
-        trained = 0 if name in (SIZE, FREE, UNTRAINED) else samples * step
+        trained = samples * step if name in _TRAINED else 0
         teacher = (about["teacher"]["examples"] or 0) if name in _TAUGHT else 0
         row: dict[str, Any] = {
             "objective": name,
             "seeds": len(last),
             "examples": trained,
+            "learned": name in _LEARNED,
             "regret": 100 * about["best"] - last.mean(),
         }
         row["to P"] = None if len(short) and short[-1] == samples else step * (int(short[-1]) + 1 if len(short) else 0)

@@ -1,31 +1,29 @@
-"""What the page says about searches that begin with what is free: answer, figure, table."""
+"""What a page says about searches that begin with what is free: answer, figure, table."""
 
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...rsa.plots.figures import COLOURS, save_figure
+from ...rsa.errors import listing
+from ...rsa.plots.figures import COLOURS
 from ..report import Columns, legend_below, markdown, panels
-from .analysis import SIZE
-from .search import ALL, BOTH, FREE, OBJECTIVES, SEARCHES, SUMMED, P, curves
+from .search import ALL, BOTH, CHANCE, EQUAL, FREE, OBJECTIVES, SEARCHES, SUMMED, P, curves
+from .table import SIZE
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+_COLOURS = [colour for colour in COLOURS if colour != "#000000"]
 _DASHES = ("-", "--", "-.")  # equal lines lie on each other
-_CAPTION = (
+CAPTION = (
     "Mature performance of the top 5 against the examples that a search has trained on; means over seeds with one "
     "standard error; dotted: where P ends. The lines of searches without training are level."
 )
 
 
-def search_section(path: Path, found: Mapping[str, Any], folder: Path) -> str:
-    """Markdown of what a file of `tgsage bench screening` holds; the picture comes into `folder`."""
-    folder.mkdir(parents=True, exist_ok=True)
-    picture = folder / f"{path.stem}.png"
-    save_figure(search_figure(found), picture)
+def search_section(found: Mapping[str, Any]) -> str:
+    """Markdown of what a file of `tgsage bench screening` holds."""
     about, plan = found["about"], found["about"]["plan"]
     name, by = about["teacher"]["name"], f"by {about['teacher']['by']}"
     teacher = name if name.endswith(by) else f"{name}, {by}"
@@ -40,7 +38,6 @@ def search_section(path: Path, found: Mapping[str, Any], folder: Path) -> str:
         [
             f"## Searches that begin with what is free: {about['space']}, {len(found['searches'])} seeds",
             answer(found),
-            f"![{_CAPTION}]({folder.name}/{picture.name})\n*{_CAPTION}*",
             f"<details><summary>How it was searched, and what it costs</summary>\n\n{details}\n\n"
             f"{markdown(COLUMNS, found['rows'])}\n\n{' '.join(notes(found))} Command: "
             f"`{found.get('command', '-')}`.\n\n</details>",
@@ -49,12 +46,14 @@ def search_section(path: Path, found: Mapping[str, Any], folder: Path) -> str:
 
 
 def answer(found: Mapping[str, Any]) -> str:
-    """In words: what is free against P, and what P and TG add to it."""
+    """In words: what is free against P, what P and TG add to it, and whether that was the goal."""
     rows = {row["objective"]: row for row in found["rows"]}
     end = rows[P]["examples"]
     words = {
-        FREE: "What is free",
+        CHANCE: "Any of the proposals",
         SIZE: "The number of parameters alone",
+        EQUAL: "All that is free with equal weights",
+        FREE: "All that is free with learned weights",
         SUMMED: "The paper's P + alpha TG",
         BOTH: "Free + P",
         ALL: "Free + P + TG",
@@ -63,9 +62,27 @@ def answer(found: Mapping[str, Any]) -> str:
     for name, said in words.items():
         row = rows[name]
         there = "never reached" if row["to P"] is None else f"reached after {row['to P']:,} examples"
-        more = "" if name in (FREE, SIZE, SUMMED) else f", {difference(row['over free'])} over what is free"
-        lines.append(f"- {said}: {_mean(row, 'top')}, {difference(row['over P'])} over P{more}; P's end {there}.")
+        more = f", {difference(row['over free'])} over what is free" if name in (BOTH, ALL) else ""
+        cost = (
+            f"; {row['alone']:,.0f} examples with the teacher's, {row['shared']:,.0f} if {SEARCHES} searches share it"
+        )
+        cost = cost if row["alone"] > row["examples"] else ""
+        lines.append(f"- {said}: {_mean(row, 'top')}, {difference(row['over P'])} over P{more}; P's end {there}{cost}.")
+    lines.append(f"\n{verdict(found)}")
     return "\n".join(lines)
+
+
+def verdict(found: Mapping[str, Any]) -> str:
+    """Whether P's end is reached at a fifth of its cost, by what, and whether anything loses against what is free."""
+    rows = {row["objective"]: row for row in found["rows"]}
+    fifth = rows[P]["examples"] / 5
+    cheap = [name for name, row in rows.items() if name != P and row["to P"] is not None and row["to P"] <= fifth]
+    cheap = [name for name in cheap if name != CHANCE]
+    worse = [name for name in (BOTH, ALL) if (bounds := rows[name]["over free"][1:]) and bounds[1] < 0]
+    return (
+        f"P's end at a fifth of its cost ({fifth:,.0f} examples) is reached by {listing(cheap, 9) or 'nothing'}; "
+        f"against what is free, {listing(worse) + ' lose' if worse else 'neither free + P nor free + P + TG loses'}."
+    )
 
 
 def _mean(row: Mapping[str, Any], key: str) -> str:
@@ -88,8 +105,9 @@ def notes(found: Mapping[str, Any]) -> list[str]:
         f"Accuracy in % of the final top 5, their mean and the best of them: means over {len(found['searches'])} seeds "
         "with standard errors; regret relative to the best network of the table; differences between searches with the "
         "same seed, and their 95% intervals.",
-        "To P: examples after which the mean curve stays where P ends, or above. Alone, shared: examples including the "
-        f"teacher's own training, for one search or for {SEARCHES} that share it; the cost of the pool is not counted.",
+        "To P: examples after which the mean curve stays where P ends, or above. Learned: from the mature performance "
+        "of a pool's members, whose cost is not counted. Alone, shared: examples including the teacher's own training, "
+        f"for one search or for {SEARCHES} that share it.",
     ]
 
 
@@ -101,32 +119,40 @@ COLUMNS: Columns = (
     ("over P", lambda row: difference(row["over P"])),
     ("over free", lambda row: difference(row["over free"])),
     ("to P", lambda row: "never" if row["to P"] is None else f"{row['to P']:,}"),
+    ("learned", lambda row: "yes" if row["learned"] else "no"),
     ("examples", "{examples:,}"),
     ("alone", "{alone:,.0f}"),
     ("shared", "{shared:,.0f}"),
 )
 
 
-def search_figure(found: Mapping[str, Any]) -> "Figure":
-    """The mean of the top 5, and its best, against examples: a line per objective."""
+def search_figure(several: Sequence[Mapping[str, Any]]) -> "Figure":
+    """The mean of the top 5, and its best, against examples: a row of panels for every table, a line per objective."""
+    figure, grid = panels(9.5, 4.2 * len(several) + 0.6, rows=len(several), columns=2)
+    for found, row in zip(several, grid, strict=True):
+        for axes, key, title in zip(row, ("mean", "best"), ("mean of the top 5", "best of the top 5"), strict=True):
+            _draw(axes, found, key)
+            axes.set_ylabel(f"{title} (%), up to the table's best")
+            axes.set_title(str(found["about"]["space"]), fontsize=10)
+    legend_below(figure, grid[0][0], ncols=4)
+    return figure
+
+
+def _draw(axes: Any, found: Mapping[str, Any], key: str) -> None:
     plan = found["about"]["plan"]
     x = plan["examples"] * np.arange(plan["samples"] + 1)
-    figure, (row,) = panels(9.5, 4.6, columns=2)
-    for axes, key, title in zip(row, ("mean", "best"), ("mean of the top 5", "best of the top 5"), strict=True):
-        lows = []
-        for i, name in enumerate(OBJECTIVES):
-            values = curves(found["searches"], name, key)
-            mean, error = values.mean(axis=0), values.std(axis=0, ddof=min(1, len(values) - 1)) / len(values) ** 0.5
-            colour, dashes = ("black", "-") if name == P else (COLOURS[i - 1], _DASHES[i % len(_DASHES)])
-            axes.plot(x, mean, color=colour, label=name, linestyle=dashes)
-            axes.fill_between(x, mean - error, mean + error, color=colour, alpha=0.12, linewidth=0)
+    lows = []
+    for i, name in enumerate(OBJECTIVES):
+        values = curves(found["searches"], name, key)
+        mean, error = values.mean(axis=0), values.std(axis=0, ddof=min(1, len(values) - 1)) / len(values) ** 0.5
+        colour, dashes = ("black", "-") if name == P else (_COLOURS[i % len(_COLOURS)], _DASHES[(i + i // 6) % 3])
+        axes.plot(x, mean, color=colour, label=name, linestyle=dashes)
+        axes.fill_between(x, mean - error, mean + error, color=colour, alpha=0.12, linewidth=0)
+        if name != CHANCE:
             lows.append(float(mean[-1]))
-            if name == P:
-                axes.axhline(mean[-1], color="black", linewidth=0.8, linestyle=":")
-        best = 100 * found["about"]["best"]
-        axes.set_ylim(min(lows) - 0.15 * (best - min(lows)), best)
-        axes.set_xlabel("training examples")
-        axes.set_ylabel(f"{title} (%), up to the table's best")
-        axes.grid(alpha=0.25)
-    legend_below(figure, row[0], ncols=4)
-    return figure
+        if name == P:
+            axes.axhline(mean[-1], color="black", linewidth=0.8, linestyle=":")
+    best = 100 * found["about"]["best"]
+    axes.set_ylim(min(lows) - 0.15 * (best - min(lows)), best)
+    axes.set_xlabel("training examples")
+    axes.grid(alpha=0.25)

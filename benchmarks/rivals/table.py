@@ -13,7 +13,7 @@ import numpy.typing as npt
 from ...plugins.evaluation.predictors import PREDICTORS
 from ...plugins.evaluation.teacher_rules import RULES as RIVALS
 from ...plugins.spaces import Architecture, get_space
-from ...rsa import Teacher
+from ...rsa import RSAError, Teacher
 from ...rsa.types import Array
 from ..pool.layer_similarities import view_of
 from ..pool.making import collect
@@ -22,11 +22,11 @@ from ..pool.seeds import check_alike, one_of, places_of
 from ..teachers.rules import FIXED, Matched
 from .free import FILE, RIVAL_FILE, Free, free_of, rivals_of
 
+SIZE = "parameters"  # among the free predictors
 RULES = ("paper", "deep", "deepest", "partial")
 CHANGE = "change of "  # from the untrained network
-PIXELS = "pixels"  # how much the deepest layer resembles the images as they are
 MARK = 32  # dissimilarities of a target
-LEARNED = ("deep", "deepest", f"{CHANGE}deepest", PIXELS)  # of a teacher, in combinations
+LEARNED = ("deep", "deepest", f"{CHANGE}deepest")  # of a teacher, in combinations
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,6 +78,9 @@ def read_table(
         one = Pool.load(place) if place.is_file() else collect(place)
         one = replace(one, members=tuple(member for member in one.members if member.usable))
         check_alike(first, one, place)
+        if not one.members:
+            progress(1)
+            continue
         seeds.append(int(one.settings.get("seed", 0)))
         where = get_space(one.space)
         keys = [where.key(where.canonical(member.architecture)) for member in one.members]
@@ -85,6 +88,8 @@ def read_table(
         members = {key: replace(member, rdms={}, logits={}) for key, member in members.items()}
         tables.append((keys, one.p, one.loss, one.mature, rules_of(one, named)))
         progress(1)
+    if not tables:
+        raise RSAError(f"{pool} holds no member that was trained to the end and has RDMs at every checkpoint")
     names = list(members)
     shape = len(seeds), len(names), len(first.checkpoints)
     present = np.zeros(shape[:2], bool)
@@ -173,10 +178,11 @@ def _named(pool: Pool, teachers: Sequence[Teacher]) -> tuple[dict[str, Teacher],
         view = view_of(pool, teacher)
         views.append(view)
         regions = view.reference != f"{pool.settings.get('data')}/valid" and len(teacher.rdms) > 1
-        for target, rdm in teacher.rdms.items() if regions else ():
-            found[f"{teacher.name}: {target}"] = replace(teacher, rdms={target: rdm}, ceilings={})
-        if not regions:
-            found[teacher.name] = teacher
+        several = {f"{teacher.name}: {target}": {target: rdm} for target, rdm in teacher.rdms.items()}
+        parts = several if regions else {teacher.name: teacher.rdms}
+        if twice := sorted(found.keys() & parts.keys()):
+            raise RSAError(f"two teachers are named {twice[0]}; give one of them, or save it under another name")
+        found |= {name: replace(teacher, rdms=rdms, ceilings={}) for name, rdms in parts.items()}
     controls = {f"{one.name}, {view.name}": one for view in dict.fromkeys(views) for one in view.controls()}
     return found | controls, tuple(controls)
 
@@ -191,6 +197,5 @@ def rules_of(pool: Pool, named: Mapping[str, Teacher]) -> dict[str, dict[str, Ar
             columns = {rule: FIXED[rule](matched) for rule in RULES}
             for rule in ("paper", "deepest"):
                 columns[f"{CHANGE}{rule}"] = columns[rule] - columns[rule][:, :1]
-            columns[PIXELS] = FIXED["deepest"](replace(matched, similarity=matched.pixels))
             found[name] = columns
     return {name: found[name] for name in named}

@@ -1,9 +1,10 @@
 """Rules of others that score a candidate by a teacher network and one batch of images.
 
 Dong, Li & Wei 2023, DisWOT: student architecture search for distillation without training, CVPR; the formulas are those
-of the authors' repository, github.com/lliai/DisWOT-CVPR2023.
-Zheng et al. 2022, Neural architecture search with representation mutual information, CVPR (RMI-NAS); settings of
-github.com/MAC-AutoML/XNAS.
+of the README of the authors' repository, github.com/lliai/DisWOT-CVPR2023.
+Zheng et al. 2022, Neural architecture search with representation mutual information, CVPR (RMI-NAS): its score, without
+the search around it; settings of github.com/MAC-AutoML/XNAS. Otherwise than there, the teacher uses its averages, the
+batch is not chosen by the teacher's loss, and the last stage of a cell network is taken before its final normalisation.
 """
 
 import copy
@@ -44,19 +45,21 @@ def teacher_rules(
     """Compute rules that expect more of candidates that resemble a teacher.
 
     "rmi-nas": the candidate is trained on this batch alone, for `steps` steps of SGD, to have stages like the teacher's
-    (linear CKA) and the right labels; the score is minus the loss that is left. Stages are the last layers at each of
-    the last three resolutions. "diswot relation": minus the mean squared difference between the two networks'
+    (linear CKA) and the right labels; the score is minus the loss at the last step. Stages are the last layers at each
+    of the last three resolutions. "diswot relation": minus the mean squared difference between the two networks'
     similarities between images, computed from the map before the last average pool, with rows scaled to length 1.
     "diswot semantic": the same for similarities between channels, computed from the loss's gradient with respect to the
-    classifier's weights; it is defined only for equal numbers of channels. "diswot": the sum of these two, for the
-    untrained candidate.
+    classifier's weights; it is defined only for equal numbers of channels, and depends on the random weights more than
+    on the architecture. "diswot": the sum of these two.
 
-    The candidate uses the statistics of the batch, the teacher its averages. Both are left as they were.
+    Networks use the statistics of the batch, except for RMI-NAS's teacher, which uses its averages. Both networks are
+    left as they were.
 
     Parameters
     ----------
     candidate, teacher : torch.nn.Module
-        (n, C, H, W) -> (n, n_classes): the first untrained, the second trained.
+        (n, C, H, W) -> (n, n_classes). The candidate is untrained; the teacher is a trained network for RMI-NAS and one
+        with random weights for DisWOT.
     images, labels : Tensor
         One batch, (n, C, H, W) normalised and (n,) class numbers, on the models' device; RMI-NAS takes 32 images.
     names : sequence of str, optional
@@ -84,7 +87,6 @@ def teacher_rules(
     cuda = [images.device] if images.is_cuda else []
     with ExitStack() as stack:
         stack.enter_context(normalising(candidate, "batch"))
-        stack.enter_context(evaluation_mode(teacher))
         stack.enter_context(torch.random.fork_rng(devices=cuda))
         stack.enter_context(torch.enable_grad())
         return computed({name: partial(RULES[name], pair) for name in names or RULES})
@@ -103,7 +105,8 @@ class Pair:
     @cached_property
     def looks(self) -> "tuple[_Look, _Look]":
         """Of the candidate and of the teacher."""
-        return _look(self.candidate, self.images, self.labels), _look(self.teacher, self.images, self.labels)
+        with normalising(self.teacher, "batch"):
+            return _look(self.candidate, self.images, self.labels), _look(self.teacher, self.images, self.labels)
 
 
 @dataclass(frozen=True)
@@ -159,7 +162,7 @@ def _semantic(pair: Pair) -> float:
 
 
 def _rmi(pair: Pair) -> float:
-    with torch.no_grad():
+    with torch.no_grad(), evaluation_mode(pair.teacher):
         targets = _stages(pair.teacher, pair.images)[0]
     pupil = copy.deepcopy(pair.candidate).train().requires_grad_()
     optimiser = torch.optim.SGD(pupil.parameters(), **_SGD)

@@ -105,12 +105,13 @@ def check_fits(model: nn.Module, shape: tuple[int, int, int], n_classes: int) ->
         raise RSAError(f"the network was made for {texts[0]}, not for {texts[1]}")
 
 
-def rebuild(origin: str) -> nn.Module:
-    """The network of this origin, with other weights. Raises RSAError when the text is none."""
+def rebuild(origin: str, seed: int = 0) -> nn.Module:
+    """The network of this origin, with random weights. Raises RSAError when the text is none."""
     try:
         kept = json.loads(origin)
         channels, height, width = map(int, kept["shape"])
-        return make_network(kept["network"], shape=(channels, height, width), n_classes=int(kept["n_classes"]))
+        shape, n_classes = (channels, height, width), int(kept["n_classes"])
+        return make_network(kept["network"], shape=shape, n_classes=n_classes, seed=seed)
     except (KeyError, OverflowError, RecursionError, TypeError, ValueError) as error:
         if isinstance(error, RSAError):
             raise

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from scipy.stats import kendalltau, pearsonr, spearmanr
-from tgsage.benchmarks.rank_statistics import Resampled, correlate, interval
+from tgsage.benchmarks.rank_statistics import Resampled, chosen, correlate, interval
 
 
 @pytest.mark.parametrize("ties", [False, True])
@@ -40,3 +40,21 @@ def test_draws_are_spearman_of_resampled_architectures(ties: bool) -> None:
 
 def test_an_interval_holds_the_middle_of_the_draws() -> None:
     assert interval(np.arange(1001) / 1000) == pytest.approx((0.025, 0.975))
+
+
+def test_chosen_copies_are_those_of_a_plain_loop() -> None:
+    """The mean over orders of equal values, of how many copies of each are among the k highest."""
+    rng = np.random.default_rng(3)
+    values, counts = rng.integers(0, 4, 9), rng.integers(0, 3, (9, 4))
+    for k in (1, 3, 5):
+        found = chosen(values, counts, k)
+        for draw in range(4):
+            copies = [i for i in range(9) for _ in range(counts[i, draw])]
+            total = np.zeros(9)
+            for _ in range(4000):
+                order = sorted(copies, key=lambda i: (-values[i], rng.random()))
+                np.add.at(total, order[:k], 1)
+            np.testing.assert_allclose(found[:, draw], total / 4000, atol=0.06)
+    np.testing.assert_allclose(chosen(values, counts, 100), counts)
+    different = np.arange(9.0)
+    np.testing.assert_array_equal(chosen(different, np.ones((9, 1)), 2)[:, 0], different > 6)

@@ -124,7 +124,7 @@ def test_a_model_is_compared_over_the_pools_validation_images(
     made.save(tmp_path / "pool.h5")
     (tmp_path / "models.py").write_text(MODEL)
     name, out = f"{tmp_path / 'models.py'}:small", tmp_path / "found.json"
-    command = ["teacher", "compare", str(tmp_path / "pool.h5"), "--teacher", name, "--bootstrap", "10"]
+    command = ["teacher", "compare", str(tmp_path / "pool.h5"), "--teacher", name, "--bootstrap", "20"]
     assert main([*command, "--loaders", "2", "--json", str(out)]) == 0
     capsys.readouterr()
     assert all(f"{name}, by {kind}" in out.read_text() for kind in ("category", "stimulus"))

@@ -1,6 +1,7 @@
 """The first screen of the page: its counts are those of a plain loop over the results."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +27,7 @@ def cell(text: str, members: str, column: str) -> str:
     return row[lines[0].index(column)]
 
 
-def test_cases_are_counted_over_tables_members_and_checkpoints(found: Rivals) -> None:
+def test_cases_are_counted_over_tables_members_and_checkpoints(found: Rivals, tmp_path: Path) -> None:
     counts = dict.fromkeys(("P", "size", "free", "free + P"), 0)
     for question in counts:
         for name in ("all", "best quarter"):
@@ -34,16 +35,21 @@ def test_cases_are_counted_over_tables_members_and_checkpoints(found: Rivals) ->
                 one = found.gain.sel(question=question, population=name, checkpoint=checkpoint, teacher=ANY)
                 counts[question] += float(one["low"]) > 0
     assert counts["free + P"] > 0
-    text = in_short([found, found], [])
+    text = in_short([found, found], [], tmp_path)
     assert f"adds to P in {2 * counts['P']} of 8 cases" in text
     assert f"to size in {2 * counts['size']}, to all that is free in {2 * counts['free']}" in text
     assert f"to all that is free and P in {2 * counts['free + P']}," in text
-    assert "Chance alone would give 0.2" in text
+    nothing = [
+        c for c in (0, 100) if found.gain["low"].sel(population="all", question="size", teacher=ANY, checkpoint=c) <= 0
+    ]
+    assert nothing == [0]
+    assert "told from zero here: toy, all (after 0 examples)" in text
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["gains.png", "predictors.png"]
     assert "Random RDMs" not in text  # none among these teachers
 
 
-def test_the_table_shows_what_ranks_and_the_range_of_gains(found: Rivals) -> None:
-    text = in_short([found], [])
+def test_the_table_shows_what_ranks_and_the_range_of_gains(found: Rivals, tmp_path: Path) -> None:
+    text = in_short([found], [], tmp_path)
     last = found.single["spearman"].sel(population="all", checkpoint=100)
     assert cell(text, "all", "P after 100") == f"{float(last.sel(predictor='P')):.2f}"
     assert cell(text, "all", "free") == f"{float(last.sel(predictor=FREE_LEARNED)):.2f}"
@@ -52,18 +58,19 @@ def test_the_table_shows_what_ranks_and_the_range_of_gains(found: Rivals) -> Non
     assert cell(text, "all", "TG adds to free + P") == f"**1 of 2** ({float(gain['gain'][1]):+.2f})"
 
 
-def test_harm_and_random_rdms_are_named(found: Rivals) -> None:
+def test_harm_and_random_rdms_are_named(found: Rivals, tmp_path: Path) -> None:
     gain = found.gain.copy(deep=True)
     gain["low"].loc[{"teacher": ANY}] = -0.3
     gain["high"].loc[{"teacher": ANY}] = -0.1
     gain = gain.assign_coords(teacher=["noise 0" if one == "useless" else one for one in gain["teacher"].values])
     gain["low"].loc[{"teacher": "noise 0", "question": "size", "population": "all"}] = 0.1
+    gain["high"].loc[{"teacher": "noise 0", "question": "size"}] = 0.2
     gain["low"].loc[{"teacher": "noise 0", "question": "size", "population": "best quarter"}] = -0.1
     about = found.about | {"controls": ["noise 0"]}
-    text = in_short([Rivals(found.single, found.given, gain, found.summed, about)], [])
+    text = in_short([replace(found, gain=gain, about=about)], [], tmp_path)
     assert "where it does harm in 4" in text
     assert cell(text, "all", "TG adds to free + P") == "0 of 2, harm 2"
-    assert "Random RDMs, which know nothing, seem to add as well: to size in 50%" in text
+    assert "Random RDMs, which know nothing, seem to add to size in 50%," in text
 
 
 def test_where_searches_end_stands_beside_it(found: Rivals, tmp_path: Path) -> None:
@@ -75,7 +82,9 @@ def test_where_searches_end_stands_beside_it(found: Rivals, tmp_path: Path) -> N
     assert [head[:12] for head in heads] == ["## In short", "## What to c", "## Searches "]
     made = result()
     ends = {row["objective"]: row["top"] for row in compare(made["searches"], made["about"])}
-    assert f"ends at {ends['free']:.2f}%, one by P at {ends['P']:.2f}% after 100 examples" in text
+    assert f"a search by P ends at {ends['P']:.2f}% after 100 examples" in text
+    assert f"{ends['free']:.2f}% with weights learned from a pool" in text
+    assert "P's end at a fifth of its cost (20 examples) is reached by" in text
     assert f"| free | none | {ends['free']:.2f} |" in text
     assert f"| P | 100 | {ends['P']:.2f} |" in text
     assert "nan" not in text.partition("## What")[0]

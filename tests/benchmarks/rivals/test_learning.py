@@ -85,7 +85,10 @@ def test_alpha_and_combinations_are_chosen_on_other_members() -> None:
     goal = rng.normal(size=60)
     p, tg = (goal + rng.normal(size=(1, 60)) for _ in range(2))
     resamples = Resamples.draw(np.ones((1, 60), bool), 2)
-    found = resamples.spearman(summed(p, tg, goal, resamples, (0.0, 1.0)), goal)
+    found = resamples.spearman(summed(p, [tg], goal, resamples, (0.0, 1.0)), goal)
+    assert found[0] == pytest.approx(spearmanr((p + tg)[0], goal)[0], abs=0.02)
+    useless = rng.normal(size=(1, 60))
+    found = resamples.spearman(summed(p, [useless, tg], goal, resamples, (0.0, 1.0)), goal)
     assert found[0] == pytest.approx(spearmanr((p + tg)[0], goal)[0], abs=0.02)
     noise = learn(rng.normal(size=(1, 60, 1)), goal, resamples)
     good = learn(p[..., None], goal, resamples)
@@ -93,10 +96,39 @@ def test_alpha_and_combinations_are_chosen_on_other_members() -> None:
     np.testing.assert_array_equal(best.predictor, good.predictor)
 
 
-def test_intervals_of_gains_hold_the_truth() -> None:
-    """Of nothing gained and of .1; more pools are measured by `tgsage bench gains`."""
-    for strength, gain in ((0.0, -0.01), (1.0, 0.1)):
-        found = coverage(Case(strength, 50, 2), 25, draws=50)
-        assert found["truth"] == pytest.approx(gain, abs=0.02)
-        assert found["coverage"] >= 0.8
-        assert found["width"] < 0.35
+def test_folds_with_different_alphas_are_pooled_on_one_scale() -> None:
+    """P in .3 to .7 and 5 TG near 2: which of the two a fold takes must not rank its members."""
+    rng = np.random.default_rng(0)
+    goal = rng.normal(size=60)
+    p = (0.5 + 0.05 * (goal + rng.normal(size=60)))[None]
+    tg = (0.4 + 0.02 * (goal + rng.normal(size=60)))[None]
+    resamples = Resamples.draw(np.ones((1, 60), bool), 10)
+    fixed = [float(resamples.spearman(p + alpha * tg, goal)[0]) for alpha in (0.0, 1.0, 5.0)]
+    assert resamples.spearman(summed(p, [tg], goal, resamples, (0.0, 1.0, 5.0)), goal)[0] > min(fixed)
+
+
+@pytest.mark.parametrize(
+    ("case", "truth"),
+    [
+        (Case(0.0, 50, 2), -0.01),
+        (Case(1.0, 50, 2), 0.1),
+        (Case(1.0, 50, 2, teachers=3), 0.1),
+        (Case(0.0, 50, 2, asked="partial correlation"), 0.0),
+    ],
+)
+def test_intervals_of_gains_hold_the_truth(case: Case, truth: float) -> None:
+    """More pools are measured by `tgsage bench gains`."""
+    found = coverage(case, 25, draws=50)
+    assert found["truth"] == pytest.approx(truth, abs=0.03)
+    assert found["coverage"] >= 0.8
+    assert found["width"] < (0.35 if case.asked == "gain" else 0.6)
+
+
+def test_an_interval_with_acceleration_is_the_plain_one_where_the_error_is_that_of_its_ends() -> None:
+    """Efron 1987: an end lies 1.96 standard errors away, of an error that grows by a for every 1."""
+    resamples = Resamples.draw(np.ones((1, 30), bool), 50)
+    values = np.concatenate([[0.2], np.random.default_rng(0).normal(0.2, 0.03, 50)])
+    error = values[1:].std()
+    _, low, high = resamples.interval(values, acceleration=0.15)
+    for end, sign in ((low, -1), (high, 1)):
+        assert abs(end - 0.2) == pytest.approx(1.96 * (error + 0.15 * sign * abs(end - 0.2)))

@@ -1,5 +1,6 @@
 """The file of a pool's members: what comes back, what it is joined with, and a pool that is made in two places."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import pytest
 from tgsage.benchmarks.rivals.analysis import Rivals, read_rivals
 from tgsage.benchmarks.rivals.members import is_members, joined, load_members, save_members, trained_at
 from tgsage.benchmarks.rivals.table import Table
-from tgsage.rsa import RSAError
+from tgsage.rsa import RSAError, Teacher
 from tgsage.rsa.cli.app import main
 
 from .test_rivals import table
@@ -114,16 +115,16 @@ def test_what_both_know_is_taken_from_the_first() -> None:
     ],
 )
 def test_parts_that_were_made_otherwise_are_refused(change: dict[str, object], named: str) -> None:
-    with pytest.raises(RSAError, match=rf"x\.h5 was made otherwise than this pool: .*{named}"):
+    with pytest.raises(RSAError, match=rf"x\.h5 was made with other settings than this pool: .*{named}"):
         joined(known(), replace(known(), **change), Path("x.h5"))  # type: ignore[arg-type]
 
 
 def test_who_is_trained_at_a_seed(tmp_path: Path) -> None:
     file = tmp_path / "members.h5"
     save_members(file, known())
-    assert trained_at(file, 1, {"data": "digits", "seed": 1}) == {f"member {i}" for i in range(50)}
+    assert trained_at(file, 1, {"data": "digits", "seed": 1}) == {f'{{"width": {i}}}' for i in range(50)}
     assert trained_at(file, 2, {"data": "digits"}) == frozenset()
-    with pytest.raises(RSAError, match="otherwise than this pool: data"):
+    with pytest.raises(RSAError, match="other settings than this pool: data"):
         trained_at(file, 1, {"data": "cifar10"})
 
 
@@ -142,8 +143,21 @@ def test_a_damaged_file_is_named(tmp_path: Path) -> None:
     save_members(file, known())
     with h5py.File(file, "r+") as opened:
         opened["present"][:, 5] = 0
-    with pytest.raises(RSAError, match=r"members\.h5.*members are not those"):
+    with pytest.raises(RSAError, match=r"members\.h5.*members and its arrays do not match"):
         load_members(file)
+    wrong: list[tuple[dict[str, Any], str]] = [
+        ({"seeds": (1, 1)}, "twice"),
+        ({"keys": ("[]",) * 60}, "twice"),
+        ({"keys": tuple(map(str, range(60)))}, "are not architectures"),
+        ({"about": {}}, "lacks settings of its pool"),
+        ({"controls": ("pixels",)}, "a control"),
+        ({"free": {"depth": np.zeros(60)}}, "or sizes"),
+        ({"teachers": {"good": {"paper": known().p}}}, "teacher good lacks"),
+    ]
+    for change, said in wrong:
+        save_members(file, replace(known(), **change))
+        with pytest.raises(RSAError, match=rf"members\.h5.*{said}"):
+            load_members(file)
 
 
 @pytest.mark.slow
@@ -158,7 +172,7 @@ def test_a_pool_that_is_made_in_two_places_is_that_of_one(tmp_path: Path, capsys
 
     def compare(pool: Path, name: str, *more: str) -> Rivals:
         result = tmp_path / f"{name}.json"
-        assert main(["teacher", "compare", str(pool), "--bootstrap", "10", "--json", str(result), *more]) == 0
+        assert main(["teacher", "compare", str(pool), "--bootstrap", "20", "--json", str(result), *more]) == 0
         return read_rivals(result)[0]
 
     whole = compare(one, "whole", *given)
@@ -177,12 +191,23 @@ def test_a_pool_that_is_made_in_two_places_is_that_of_one(tmp_path: Path, capsys
             np.testing.assert_allclose(values, expected, atol=2e-4, equal_nan=True)
     settled = ["bench", "pool", str(there), "--seeds", "1", "--members", str(file), *tiny]
     assert main(settled) == 0  # its own members are not left out of the search that trained them
+    third = ["bench", "pool", str(tmp_path / "third"), "--seeds", "0,1", "--members", str(file), *tiny]
+    assert main([*third, "--json", str(tmp_path / "third.json")]) == 0  # all are known
+    assert json.loads((tmp_path / "third.json").read_text())["seeds"] == {}
+    assert main([*third[:5], "--status", *tiny]) == 0
+    assert "seed 0: no member so far" in capsys.readouterr().out
+    made = ["bench", "teachers", str(tmp_path / "anew"), str(file), "--model", "", "--untrained", "resnet:1"]
+    assert main(made) == 0  # their stimuli are planned again
+    for path in map(Path, given[1::2]):
+        again, first = (Teacher.load(one) for one in (tmp_path / "anew" / path.name, path))
+        for name, rdm in first.rdms.items():
+            np.testing.assert_allclose(again.rdms[name].values, rdm.values, rtol=1e-5)
     capsys.readouterr()
     for wrong, said in (
         (["teacher", "compare", str(file), *given], "holds what its teachers say"),
         (["teacher", "compare", str(one)], "give a teacher"),
         (["teacher", "compare", str(one / "seed0" / "pool.h5"), *given, "--members", str(file)], "over seeds"),
-        (["bench", "pool", str(there), "--members", str(file), *tiny], "give --seeds"),
+        (["bench", "pool", str(there), "--members", str(file), *tiny], "--members needs --seeds"),
         (["bench", "pool", str(there), "--seeds", "1", "--members", str(given[1]), *tiny], "not a tgsage members file"),
     ):
         assert main(wrong) == 2

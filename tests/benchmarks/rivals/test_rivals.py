@@ -1,14 +1,16 @@
 """What teachers add: on tables with a known answer, and from nothing to the page."""
 
 import json
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 import xarray
+from scipy.stats import spearmanr
 from tgsage.benchmarks.pages.experiments import write_page
-from tgsage.benchmarks.rivals.analysis import ANY, Rivals, analyse, populations, read_rivals, write_rivals
+from tgsage.benchmarks.rivals.analysis import ANY, Rivals, _Population, analyse, populations, read_rivals, write_rivals
 from tgsage.benchmarks.rivals.table import LEARNED, RULES, Table
 from tgsage.plugins.evaluation.teacher_rules import teacher_rules
 from tgsage.rsa import RSAError
@@ -34,7 +36,7 @@ def table(groups: tuple[str, ...] = (), n: int = 60) -> Table:
     free = {"parameters": 0.5 * quality + rng.normal(size=n), "depth": rng.normal(size=n).round()}
     teachers = {"good": rules(1.5), "useless": rules(0.0), "labels, view by stimulus": rules(0.0)}
     about = {"free": {"build": {}, "images": 8, "seed": 0}, "rivals": {"network": "net", "images": 8}, "pool": {}}
-    mature, keys = 0.9 + 0.01 * quality, tuple(f"member {i}" for i in range(n))
+    mature, keys = 0.9 + 0.01 * quality, tuple(f'{{"width": {i}}}' for i in range(n))
     marks = {name: np.arange(4) + i for i, name in enumerate(teachers)}
     known = (
         values(0.7),
@@ -86,6 +88,50 @@ def test_the_top_is_that_of_a_plain_loop(found: Rivals) -> None:
     assert float(one["regret"]) == pytest.approx(np.mean(regret))
 
 
+def test_seeds_agree_as_scipy_says(found: Rivals) -> None:
+    made = table()
+    expected = spearmanr(*made.p[:, :50, 1])[0]
+    assert float(found.agreement["r"].sel(population="all", predictor="P", checkpoint=100)) == pytest.approx(expected)
+    alone = replace(made, seeds=(0,), **{k: getattr(made, k)[:1] for k in ("measured", "present", "p", "loss")})
+    one_seed = {name: {rule: v[:1] for rule, v in rules.items()} for name, rules in made.teachers.items()}
+    assert analyse(replace(alone, teachers=one_seed), draws=5).agreement["r"].isnull().all()
+
+
+def test_labels_and_pixels_are_taken_out_of_what_a_teacher_knows() -> None:
+    """A teacher whose deepest layer is the pixels' adds to free and P, but nothing to these plus the pixels."""
+    made = table()
+    good = made.teachers["good"]
+    pixels = "pixels, view by stimulus"
+    teachers = {"good": good, pixels: good, "labels, view by stimulus": made.teachers["useless"]}
+    found = analyse(replace(made, teachers=teachers, controls=(pixels, "labels, view by stimulus"), marks={}), draws=60)
+    gain = found.gain.sel(population="all", teacher="good", checkpoint=100)
+    rest = {rule: good[rule] for rule in LEARNED}
+    assert float(gain["low"].sel(question="free + P")) > 0
+    assert len(rest) == 3
+    assert float(gain["base"].sel(question="free + P + rivals")) > float(gain["base"].sel(question="free + P"))
+
+
+def test_equal_size_ranks_members_that_a_seed_lacks_as_the_others() -> None:
+    """The best member was trained with one seed of two: its goal stays the best."""
+    made = table(("size 1-2",) * 60)
+    best = int(np.argmax(made.mature))
+    present = np.ones((2, 60), bool)
+    present[1, best] = False
+    here = _Population(replace(made, present=present), np.ones(60, bool), "equal size", 5, 0)
+    assert int(np.argmax(here.goal)) == best
+    np.testing.assert_array_equal(np.argsort(here.goal), np.argsort(made.mature))
+
+
+def test_equal_sizes_and_mixed_bands() -> None:
+    made = table()
+    same = {"parameters": np.ones(60), "depth": made.free["depth"]}
+    found = analyse(replace(made, free=same), draws=5)
+    assert float(found.single["spearman"].sel(population="all", predictor="parameters", checkpoint=0)) == 0
+    groups = tuple(f"size {i % 4}-{i % 4 + 1}" for i in range(60))
+    with pytest.raises(RSAError, match="members of 4 bands of size, where a pool has 3"):
+        populations(table(groups))
+
+
 def test_members_drawn_for_a_question_answer_it() -> None:
     groups = tuple(["random", "best", "size 1-2"][i % 3] for i in range(60))
     assert list(populations(table(groups))) == ["random", "best tenth", "equal size"]
@@ -103,7 +149,7 @@ def test_a_result_file_gives_back_what_was_found_and_makes_the_page(found: Rival
     result, page = tmp_path / "rivals.json", tmp_path / "page.md"
     write_rivals(result, found, command="as it was")
     again, more = read_rivals(result)
-    for name in ("single", "given", "gain", "summed"):
+    for name in ("single", "given", "gain", "summed", "agreement"):
         xarray.testing.assert_allclose(getattr(again, name), getattr(found, name), atol=1e-4)
     assert again.about == json.loads(json.dumps(found.about))
     assert more["command"] == "as it was"
@@ -111,13 +157,23 @@ def test_a_result_file_gives_back_what_was_found_and_makes_the_page(found: Rival
     text = page.read_text()
     one = found.gain.sel(population="all", question="free + P", teacher=ANY, checkpoint=100)
     assert f"to all that is free and P: after 100 ({float(one['gain']):+.2f})" in text
+    regret = found.single.sel(population="all", predictor="P", checkpoint=100)
+    assert (
+        f"P {float(regret['regret']):.2f} [{float(regret['regret low']):.2f}, {float(regret['regret high']):.2f}]"
+        in text
+    )
     assert f"**{float(one['gain']):+.2f} [{float(one['low']):+.2f}, {float(one['high']):+.2f}]**" in text
     assert "60 with seed 0, 50 with seed 1 trained so far" in text
-    assert "one batch, no training: all: rmi-nas 1.00 [1.00, 1.00]" in text
+    assert "and one batch: all: rmi-nas 1.00 [1.00, 1.00]" in text
     assert "- RMI-NAS and DisWOT: teacher net, 8 training images" in text
     assert "nan" not in text
     assert "np." not in text
     assert text.count("![") == 3
+    assert sorted(path.name for path in (tmp_path / "page").iterdir()) == [
+        "gains.png",
+        "predictors.png",
+        "rivals-given.png",
+    ]
     write_page(page, [result, result])
     short = page.read_text()
     assert "(page/rivals.md)" in short
@@ -169,7 +225,7 @@ def test_from_nothing_to_the_page(
     assert main(pool) == 2
     assert "a pool over seeds" in capsys.readouterr().err
     assert main([*compare, "--rule", "paper"]) == 2
-    assert "no use for a pool over seeds" in capsys.readouterr().err
+    assert "cannot be used with a pool over seeds" in capsys.readouterr().err
     (folder / "free.json").write_text("{}")
     assert main(compare) == 2
     assert "holds no free predictors of a pool" in capsys.readouterr().err

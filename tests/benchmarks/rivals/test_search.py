@@ -1,6 +1,7 @@
 """Searches that begin with what is free: rules for new networks, proposals, curves, and what is reported of them."""
 
 import json
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,6 @@ import numpy as np
 import pytest
 from scipy.stats import rankdata, ttest_1samp
 from tgsage.benchmarks.pages.experiments import write_page
-from tgsage.benchmarks.rivals.analysis import SIZE
 from tgsage.benchmarks.rivals.rule import Rule, standing
 from tgsage.benchmarks.rivals.search import (
     ALL,
@@ -19,12 +19,14 @@ from tgsage.benchmarks.rivals.search import (
     P,
     Plan,
     Rules,
+    _any,
     _in_turn,
     _updated,
     compare,
     propose,
     read_searches,
 )
+from tgsage.benchmarks.rivals.table import SIZE
 from tgsage.plugins.spaces import Architecture, Dimension, Space, get_space
 from tgsage.rsa import RSAError
 from torch import nn
@@ -108,6 +110,23 @@ def test_curves_are_those_of_plain_loops() -> None:
     assert best[8] == pytest.approx(mature[np.argsort(-after)[:5]].max())
 
 
+def test_any_five_are_the_mean_over_all_choices() -> None:
+    mature = np.random.default_rng(2).normal(size=8)
+    every = [mature[list(five)] for five in combinations(range(8), 5)]
+    assert _any(mature) == pytest.approx((np.mean(every), np.mean([five.max() for five in every])))
+
+
+def test_a_rule_needs_members_at_a_seed_and_ignores_seeds_with_few() -> None:
+    rng = np.random.default_rng(0)
+    values, goal = rng.normal(size=(2, 40, 2)), rng.normal(size=40)
+    present = np.ones((2, 40), bool)
+    present[1, 1:] = False
+    assert np.abs(Rule.learn(values, goal, present)(rng.normal(size=(9, 2)))).max() < 5
+    with pytest.raises(RSAError, match="no seed has 12 members to learn from yet; the most are 1"):
+        Rule.learn(values[1:], goal, present[1:])
+    np.testing.assert_array_equal(standing(np.ones(5), np.array([0.0, 2.0])), [0, 0])
+
+
 def result(seeds: int = 4) -> dict[str, Any]:
     """P climbs from .90 to .92 in two trainings; what is free knows .93 at once, and TG adds .01 at the end."""
     rng = np.random.default_rng(0)
@@ -143,11 +162,12 @@ def test_the_page_says_what_was_found(tmp_path: Path) -> None:
     write_page(page, [path])
     text = page.read_text()
     assert "4 seeds" in text
-    assert "What is free: 93." in text
+    assert "All that is free with learned weights: 9" in text
     assert "The number of parameters alone: 9" in text
     assert "P's end never reached" in text
     assert "nan" not in text
-    assert (tmp_path / "page" / "screening.png").stat().st_size > 5000
+    assert "neither free + P nor free + P + TG loses" in text
+    assert (tmp_path / "page" / "searches.png").stat().st_size > 5000
     path.write_text(json.dumps({"kind": KIND, "about": {}}))
     with pytest.raises(RSAError, match=r"screening\.json holds no searches"):
         write_page(page, [path])

@@ -50,7 +50,7 @@ def pair() -> tuple[Network, Network]:
 def test_relations_between_images() -> None:
     candidate, teacher = pair()
     similar = []
-    for rows in (candidate.train().maps(IMAGES)[-1], teacher.eval().maps(IMAGES)[-1]):
+    for rows in (candidate.train().maps(IMAGES)[-1], teacher.train().maps(IMAGES)[-1]):
         flat = rows.detach().flatten(1).double().numpy()
         gram = [[float(np.dot(a, b)) for b in flat] for a in flat]
         similar.append([[value / math.sqrt(sum(v * v for v in row)) for value in row] for row in gram])
@@ -62,7 +62,7 @@ def test_relations_between_images() -> None:
 def test_semantics_of_channels() -> None:
     candidate, teacher = pair()
     gradients = []
-    for model in (candidate.train(), teacher.eval()):
+    for model in (candidate.train(), teacher.train()):
         functional.cross_entropy(model(IMAGES), LABELS).backward()  # type: ignore[no-untyped-call]
         assert model.last.weight.grad is not None
         gradients.append(model.last.weight.grad.double().numpy())
