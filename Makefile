@@ -4,7 +4,8 @@ BIN := $(VENV)/bin
 SMALL := .experiments/small
 FULL := .experiments
 RESULTS := benchmarks/results
-# Of pools over seeds what is known already; with MEMBERS=$(RESULTS) that of other machines, too, is not trained again.
+# What is known of pools over seeds: with MEMBERS=$(RESULTS) their members are not trained again (what needs the pools
+# themselves, behavior and iterating, is left out then).
 MEMBERS ?= $(FULL)
 WORKERS ?= 2
 DEPENDENCIES ?= newest
@@ -68,14 +69,16 @@ experiments: $(VENV)/installed-bench
 	for space in nasbench201 macro; do pool=$(FULL)/seeds/$$space; known=$(MEMBERS)/members-$$space.h5; \
 		$(BIN)/tgsage bench pool $$pool --space $$space $(SEEDS) --workers $(WORKERS) \
 			$$(test ! -e $$known || echo --members $$known) && \
-		$(BIN)/tgsage bench teachers $$pool/teachers $$pool --network $(FULL)/resnet20.pt --layers auto \
+		{ if ls $$pool/seed*/pool.h5 > /dev/null 2>&1; then from=$$pool; else from=$$known; fi; } && \
+		$(BIN)/tgsage bench teachers $$pool/teachers $$from --network $(FULL)/resnet20.pt --layers auto \
 			--layers output && \
-		$(BIN)/tgsage teacher compare $$pool $$(printf -- '--teacher %s ' $$pool/teachers/*.h5) \
-			--network $(FULL)/resnet20.pt --members $$known --bootstrap 200 \
+		{ test $$from = $$known || $(BIN)/tgsage teacher compare $$pool --members $$known --bootstrap 20 \
+			$$(printf -- '--teacher %s ' $$pool/teachers/*.h5); } && \
+		$(BIN)/tgsage teacher compare $$known --network $(FULL)/resnet20.pt --bootstrap 200 \
 			--json $(RESULTS)/rivals-$$space.json && \
 		$(BIN)/tgsage bench screening $(FULL)/screening-$$space --pool $$known --teacher-examples 180000 \
 			--teacher $$pool/teachers/resnet20-by-stimulus.h5 --json $(RESULTS)/screening-$$space.json || exit; done
-	$(BIN)/tgsage bench gains --repeats 100 --json $(RESULTS)/gains.json
+	$(BIN)/tgsage bench gains --json $(RESULTS)/gains.json
 	$(BIN)/tgsage bench pool $(FULL)/pool --cells 233 --workers $(WORKERS)
 	$(BIN)/tgsage bench teachers $(FULL)/teachers $(FULL)/pool/pool.h5 --network $(FULL)/resnet20.pt \
 		--network $(FULL)/nasnet-a.pt --layers auto --layers output
@@ -96,11 +99,13 @@ experiments: $(VENV)/installed-bench
 		--json $(RESULTS)/efficiency.json
 	$(BIN)/tgsage bench efficiency $(FULL)/efficiency $(EFFICIENCY) --searchers random --workers $(WORKERS) \
 		--json $(RESULTS)/efficiency-longer.json
-	$(BIN)/tgsage bench behavior $(FULL)/seeds/nasbench201/seed0 --json $(RESULTS)/behavior-nasbench201.json
-	$(BIN)/tgsage bench iterating $(ITERATING) --examples 3000 --json $(RESULTS)/iterating.json
-	$(BIN)/tgsage bench iterating $(ITERATING) --examples 12000 --json $(RESULTS)/iterating-longer.json
-	$(BIN)/tgsage bench predictors --json $(RESULTS)/free-predictors.json
+	test ! -e $(FULL)/seeds/nasbench201/seed0/pool.h5 || { \
+		$(BIN)/tgsage bench behavior $(FULL)/seeds/nasbench201/seed0 --json $(RESULTS)/behavior-nasbench201.json && \
+		$(BIN)/tgsage bench iterating $(ITERATING) --examples 3000 --json $(RESULTS)/iterating.json && \
+		$(BIN)/tgsage bench iterating $(ITERATING) --examples 12000 --json $(RESULTS)/iterating-longer.json; }
+	$(BIN)/tgsage bench predictors --cells 1750 --json $(RESULTS)/free-predictors.json
 	$(BIN)/tgsage bench searchers nasbench201 --json $(RESULTS)/nasbench201.json --plot docs/nasbench201.png
+	$(BIN)/tgsage bench searchers macro --searchers pnas --seeds 40 --json $(RESULTS)/macro.json
 	$(BIN)/tgsage bench searchers macro --seeds 10 --json $(RESULTS)/macro.json --plot docs/macro.png
 	$(BIN)/tgsage bench recurrent --json $(RESULTS)/nas-bench-nlp.json
 	$(BIN)/tgsage bench fronts --json $(RESULTS)/fronts.json --plot docs/fronts.png

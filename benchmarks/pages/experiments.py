@@ -23,6 +23,7 @@ from ..teachers.comparison import read_comparison
 from ..teachers.page import teachers_section
 from ..validity.free_predictors import COLUMNS as FREE
 from ..validity.free_predictors import KIND as PREDICTORS
+from ..validity.free_predictors import NEAR
 
 TRAINING = "training"
 _METHOD = """\
@@ -137,8 +138,14 @@ def check_page(page: Path) -> None:
 def predictors_section(path: Path) -> str:
     """Markdown of a file of `tgsage bench predictors`. Raises RSAError for one that is missing or something else."""
     with reading_results(path, PREDICTORS, "free predictors") as kept:
-        table = markdown(FREE, kept["rows"])
-    return f"## Free predictors beside what is published\n\n{_FREE}\n\n{table}"
+        table, rows = markdown(FREE, kept["rows"]), kept["rows"]
+        known = [row for row in rows if row["published"][0] is not None]
+        near = [
+            f"{sum(bool(row[key]) for row in known)} over {max(row[part]['cells'] for row in known):,} {said}"
+            for key, part, said in (("near", "all", "cells"), ("near different", "different", "different networks"))
+        ]
+    agree = f"Of {len(known)} predictors with a published value, {' and '.join(near)} are within {NEAR:g} of it."
+    return f"## Free predictors beside what is published\n\n{_FREE} {agree}\n\n{table}"
 
 
 def gains_section(path: Path) -> str:

@@ -312,6 +312,7 @@ class _Questions:
         """The gain of one predictor over another; what ranks backwards is neither better nor worse than chance."""
         before, after = (np.maximum(self.resamples.spearman(one, self.goal), 0) for one in (base, full))
         gain, low, high = self.resamples.interval(after - before, acceleration=ACCELERATION)
+        low, high = max(low, -before[0]), min(high, 1 - before[0])
         return {"base": before[0], "full": after[0], "gain": gain, "low": low, "high": high}
 
     def _learn(self, features: Array) -> Learned:

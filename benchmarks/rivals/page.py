@@ -30,7 +30,8 @@ predictors; weights, penalty and, in the row "any", the teacher are chosen on ot
 From a teacher, a combination takes three numbers: the similarity of the teacher's deep stages to the network's best
 layer and to its deepest one, and how the latter has changed since the network was untrained. Labels and pixels are free
 teachers: added to free and P, they are the similarity of labels to the best layer and of pixels to the deepest. Random
-RDMs ("noise") are teachers that know nothing: what they add is due to chance.
+RDMs ("noise") are teachers that know nothing: what they add is due to chance, and to the number of layers, since the
+best of many layers is more similar to anything.
 Intervals are over members (drawn with replacement, with the predictions that were made for them) and over seeds (left
 out in turn, with everything learned anew); `tgsage bench gains` measures their coverage, also where the teacher is
 chosen. Random: drawn from the whole space. Best tenth: from the published table's best 10%. Equal size: from three

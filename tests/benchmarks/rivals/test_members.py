@@ -199,9 +199,9 @@ def test_a_pool_that_is_made_in_two_places_is_that_of_one(tmp_path: Path, capsys
     made = ["bench", "teachers", str(tmp_path / "anew"), str(file), "--model", "", "--untrained", "resnet:1"]
     assert main(made) == 0  # their stimuli are planned again
     for path in map(Path, given[1::2]):
-        again, first = (Teacher.load(one) for one in (tmp_path / "anew" / path.name, path))
+        anew, first = (Teacher.load(one) for one in (tmp_path / "anew" / path.name, path))
         for name, rdm in first.rdms.items():
-            np.testing.assert_allclose(again.rdms[name].values, rdm.values, rtol=1e-5)
+            np.testing.assert_allclose(anew.rdms[name].values, rdm.values, rtol=1e-5)
     capsys.readouterr()
     for wrong, said in (
         (["teacher", "compare", str(file), *given], "holds what its teachers say"),

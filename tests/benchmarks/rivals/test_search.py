@@ -28,7 +28,8 @@ from tgsage.benchmarks.rivals.search import (
 )
 from tgsage.benchmarks.rivals.table import SIZE
 from tgsage.plugins.spaces import Architecture, Dimension, Space, get_space
-from tgsage.rsa import RSAError
+from tgsage.rsa import RSAError, Teacher
+from tgsage.rsa.cli.app import main
 from torch import nn
 
 from .test_rivals import table
@@ -177,3 +178,37 @@ def test_the_page_says_what_was_found(tmp_path: Path) -> None:
 def test_plans_that_cannot_be_are_refused(numbers: tuple[int, ...], wrong: str) -> None:
     with pytest.raises(RSAError, match=wrong):
         Plan(*numbers)
+
+
+@pytest.mark.slow
+def test_from_a_members_file_to_searches(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Cells of NAS-Bench-201 on digits; what is trained is not trained again."""
+    pool, made, file, out = (str(tmp_path / name) for name in ("pool", "made", "members.h5", "screening.json"))
+    tiny = ["--data", "digits", "--recipe", "digits", "--train", "100", "--valid", "60", "--checkpoints", "0,50,100"]
+    assert main(["bench", "pool", pool, "--seeds", "0", "--each", "12", *tiny, "--recordings", ""]) == 0
+    assert main(["bench", "teachers", made, pool, "--model", "", "--untrained", "resnet:1"]) == 0
+    teachers = sorted(map(str, Path(made).glob("*.h5")))
+    given = [part for one in teachers for part in ("--teacher", one)]
+    assert main(["teacher", "compare", pool, *given, "--members", file, "--bootstrap", "20"]) == 0
+    study = tmp_path / "study"
+    search = ["bench", "screening", str(study), "--pool", file, "--teacher", teachers[-1], "--teacher-examples", "500"]
+    search += ["--proposals", "7", "--samples", "5", "--seeds", "2", "--json", out]
+    capsys.readouterr()
+    assert main([*search, "--examples", "50"]) == 2
+    assert "depends on the length of the training; give 100 examples" in capsys.readouterr().err
+    assert main([*search, "--examples", "100"]) == 0
+    rows = {row["objective"]: row for row in read_searches(Path(out))["rows"]}
+    assert list(rows) == list(OBJECTIVES)
+    assert all(np.isfinite(row["top"]) and row["regret"] >= 0 for row in rows.values())
+    assert [rows[name]["examples"] for name in (FREE, P, ALL)] == [0, 500, 500]
+    assert (rows[ALL]["alone"], rows[FREE]["learned"], rows[P]["learned"]) == (1000, True, False)
+    parts = {path: path.stat().st_mtime_ns for path in study.glob("seed*/candidates/*.h5")}
+    assert 10 <= len(parts) <= 20
+    assert main([*search, "--examples", "100"]) == 0
+    assert {path: path.stat().st_mtime_ns for path in study.glob("seed*/candidates/*.h5")} == parts
+    again = {row["objective"]: row["top"] for row in read_searches(Path(out))["rows"]}
+    assert again == {name: row["top"] for name, row in rows.items()}
+    other = Teacher.load(teachers[0])
+    Teacher.from_rdms(other.name, dict(other.rdms), stimuli="elsewhere").save(tmp_path / "other.h5")
+    wrong = [*search[:6], str(tmp_path / "other.h5"), *search[7:], "--examples", "100"]
+    assert main(wrong) == 2
