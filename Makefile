@@ -111,12 +111,13 @@ experiments: $(VENV)/installed-bench
 	$(BIN)/tgsage bench fronts --json $(RESULTS)/fronts.json --plot docs/fronts.png
 	$(BIN)/tgsage bench page docs/experiments.md $(addprefix $(RESULTS)/,$(PAGE))
 
-# A tiny pool of candidates, some teachers, searches with one of them, and the page about all that.
+# The steps of `experiments` on digits: tiny pools of candidates, some teachers, searches with one of them, and the page
+# about all that; what reads other data only where $TGSAGE_DATA has it.
 experiments-small: export OMP_NUM_THREADS = 1
 experiments-small: $(VENV)/installed-bench
 	@mkdir -p $(SMALL)
 	$(BIN)/tgsage bench pool $(SMALL)/pool --cells 24 --data digits --recipe digits --train 600 --valid 0 \
-		--checkpoints 0,150,300,600 --recordings simulated=object_name
+		--checkpoints 0,150,300,600 --recordings simulated=object_name --workers $(WORKERS)
 	$(BIN)/tgsage train resnet:1 --data digits --recipe digits --epochs 4 --out $(SMALL)/resnet.pt --resume \
 		--json $(SMALL)/resnet.json
 	$(BIN)/tgsage bench teachers $(SMALL)/teachers $(SMALL)/pool/pool.h5 --network $(SMALL)/resnet.pt \
@@ -124,19 +125,30 @@ experiments-small: $(VENV)/installed-bench
 	$(BIN)/tgsage teacher compare $(SMALL)/pool/pool.h5 $$(printf -- '--teacher %s ' $(SMALL)/teachers/*.h5) \
 		--weights --json $(SMALL)/teachers.json
 	$(BIN)/tgsage bench pool $(SMALL)/seeds --seeds 0,1 --each 12 --data digits --recipe digits --train 600 --valid 0 \
-		--checkpoints 0,300 --recordings ""
+		--checkpoints 0,300 --recordings "" --workers $(WORKERS)
 	$(BIN)/tgsage bench teachers $(SMALL)/seeds/teachers $(SMALL)/seeds --network $(SMALL)/resnet.pt \
 		--untrained resnet:1 --model ""
 	$(BIN)/tgsage teacher compare $(SMALL)/seeds $$(printf -- '--teacher %s ' $(SMALL)/seeds/teachers/*.h5) \
-		--bootstrap 50 --json $(SMALL)/rivals.json
-	$(BIN)/tgsage bench screening $(SMALL)/screening --pool $(SMALL)/seeds --proposals 10 --samples 5 --examples 300 \
-		--teacher $(SMALL)/seeds/teachers/resnet-by-stimulus.h5 --seeds 2 --json $(SMALL)/screening.json
+		--members $(SMALL)/members.h5 --bootstrap 20
+	$(BIN)/tgsage teacher compare $(SMALL)/members.h5 --network $(SMALL)/resnet.pt --bootstrap 50 \
+		--json $(SMALL)/rivals.json
+	$(BIN)/tgsage bench screening $(SMALL)/screening --pool $(SMALL)/members.h5 --proposals 10 --samples 5 \
+		--examples 300 --teacher $(SMALL)/seeds/teachers/resnet-by-stimulus.h5 --seeds 2 --json $(SMALL)/screening.json
 	$(BIN)/tgsage bench gains --repeats 10 --json $(SMALL)/gains.json
+	$(BIN)/tgsage search --space toy --searcher tpe --data digits --teacher none --epochs 1 --samples 6 \
+		--storage $(SMALL)/search.db
+	$(BIN)/tgsage bench pool $(SMALL)/cnn-pool --space toy --data digits --recipe digits --train 300 --valid 0 --cells 4 \
+		--search toy-tpe@$(SMALL)/search.db --every 6 --checkpoints 0,300 --epochs 1 --recordings ""
 	$(BIN)/tgsage bench efficiency $(SMALL)/efficiency --data digits --recipe digits --train 600 --valid 0 \
 		--examples 150 --longer 600 --pool $(SMALL)/pool --samples 12 --seeds 2 --searchers random,evolution \
 		--teacher $(SMALL)/teachers/resnet-by-category.h5 --json $(SMALL)/efficiency.json
+	$(BIN)/tgsage bench iterating $(SMALL)/seeds/seed0/pool.h5 --teacher $(SMALL)/seeds/teachers/resnet-by-stimulus.h5 \
+		--examples 300 --samples 10 --every 5 --seeds 6 --json $(SMALL)/iterating.json
 	$(BIN)/tgsage bench predictors --cells 30 --repeats 1 --data digits --json $(SMALL)/free-predictors.json
-	$(BIN)/tgsage bench searchers macro --seeds 2 --searchers random,evolution --json $(SMALL)/macro.json
+	$(BIN)/tgsage bench searchers nasbench201 --seeds 2 --searchers random,evolution --json $(SMALL)/nasbench201.json
+	test ! -e "$$TGSAGE_DATA/nas_bench_macro" || \
+		$(BIN)/tgsage bench searchers macro --seeds 2 --searchers random,evolution --json $(SMALL)/macro.json
+	$(BIN)/tgsage bench fronts --seeds 2 --searchers random,nsga2 --json $(SMALL)/fronts.json
 	$(BIN)/tgsage bench page $(SMALL)/experiments.md $(addprefix $(SMALL)/,rivals.json gains.json \
 		screening.json free-predictors.json teachers.json efficiency.json resnet.json)
 

@@ -141,7 +141,7 @@ def predictors_section(path: Path) -> str:
         table, rows = markdown(FREE, kept["rows"]), kept["rows"]
         known = [row for row in rows if row["published"][0] is not None]
         near = [
-            f"{sum(bool(row[key]) for row in known)} over {max(row[part]['cells'] for row in known):,} {said}"
+            f"{sum(bool(row[key]) for row in known)} over {min(row[part]['cells'] for row in known):,} {said}"
             for key, part, said in (("near", "all", "cells"), ("near different", "different", "different networks"))
         ]
     agree = f"Of {len(known)} predictors with a published value, {' and '.join(near)} are within {NEAR:g} of it."

@@ -1,5 +1,6 @@
 """`tgsage evaluate`: P, TG, B and their score for one network."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -56,7 +57,10 @@ BatchNorm = Annotated[
 ]
 Predictors = Annotated[
     bool,
-    typer.Option("--predictors", help="Also show what is free: size, NASWOT, synflow and others, before any training."),
+    typer.Option(
+        "--predictors",
+        help="Also show what is free, before any training: size, NASWOT, synflow and others, and with --teacher TG.",
+    ),
 ]
 MostStimuli = Annotated[
     int, typer.Option(help="By stimulus: at most this many of the teacher's, drawn by the seed; 0 = all.", min=0)
@@ -140,10 +144,11 @@ def evaluate(
         placed: dict[str, Any] = {**found_in, "device": device, "batchnorm": batchnorm or norm}
         shown |= {"behavior": behavior, "beta": beta, "behavior_metric": behavior_metric}
         evaluator = Evaluator(images, teacher=made, alpha=alpha, **shown, **placed)
-    free = None
+    free, untrained = None, None
     if predictors:
         with progress(f"free predictors of {network}"), same_threads():
             free = free_predictors(model, *first_batch(images))
+            untrained = None if made is None else evaluator(model).tg
     trained = None
     if epochs or examples:
         trained = run(model, images, chosen, label=network, epochs=epochs, examples=examples, seed=seed, device=device)
@@ -159,10 +164,12 @@ def evaluate(
         found = replace(found, attrs={**found.attrs, "trained_on_validation": True})
     if json is not None:
         known = {} if free is None else {"predictors": dict(free), "predictors_unusable": free.unusable}
+        known |= {} if untrained is None else {"untrained_tg": untrained}
         write_json(json, {"network": network, "settings": evaluator.describe(), **found.to_dict(), **known})
     _show(f"{network} on {images.name}, seed {seed}", found, evaluator)
     if free is not None:
-        show_predictors(f"Before training, from {BATCH} images of {images.name}", {"value": free})
+        tg = {} if made is None else {"value": untrained}
+        show_predictors(f"Before training, from {BATCH} images of {images.name}", {"value": free}, tg)
 
 
 def check_behavior(behavior: str | None, beta: float, metric: str) -> None:
@@ -175,8 +182,11 @@ def check_behavior(behavior: str | None, beta: float, metric: str) -> None:
         raise RSAError("--beta and --behavior-metric are about behaviour; name it with --behavior")
 
 
-def show_predictors(title: str, found: "dict[str, Predicted]") -> None:
-    """Print free predictors of networks side by side, each with its source, and why some have no value."""
+def show_predictors(title: str, found: "dict[str, Predicted]", tg: Mapping[str, float | None]) -> None:
+    """Print free predictors of networks side by side, each with its source, and why some have no value.
+
+    tg: of the untrained networks, by the same names; empty without a teacher.
+    """
     from ...rsa.cli.console import print_table
     from ..evaluation.predictors import PREDICTORS
 
@@ -185,6 +195,9 @@ def show_predictors(title: str, found: "dict[str, Predicted]") -> None:
         for name in next(iter(found.values()))
     }
     rows = [[name, PREDICTORS[name].source, *written] for name, written in values.items()]
+    if tg:
+        written = ["-" if value is None else f"{value:.4f}" for value in tg.values()]
+        rows.append(["TG, untrained", "Bashivan, Tensen & DiCarlo 2019", *written])
     reasons = {name: why for one in found.values() for name, why in one.unusable.items()}
     notes = [
         "Networks with higher values are expected to become better.",

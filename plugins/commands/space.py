@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ...rsa.cli.options import DataDir, Json, writable
-from .evaluate import show_predictors
+from .evaluate import By, show_predictors
 
 if TYPE_CHECKING:
     from ..evaluation.predictors import Predicted
@@ -25,6 +25,15 @@ def space(
         bool, typer.Option("--predictors", help="Also compute free predictors for them, from images of --data.")
     ] = False,
     data: Annotated[str | None, typer.Option(help="Data set of the predictors' images.", show_default="digits")] = None,
+    teacher: Annotated[
+        str | None,
+        typer.Option(
+            help="With --predictors: also TG of the untrained networks, with this teacher: its file, a recording or a "
+            "model.",
+            show_default="none",
+        ),
+    ] = None,
+    by: By = None,
     data_dir: DataDir = None,
     architecture: Annotated[Path | None, typer.Option(help="Show the architecture in this JSON file.")] = None,
     draw: Annotated[bool, typer.Option("--draw", help="Draw it, as --out NAME.png in the current folder.")] = False,
@@ -54,6 +63,10 @@ def space(
         raise RSAError("--predictors are of architectures: give --sample or --architecture")
     if data is not None and not predictors:
         raise RSAError("--data is where the images of --predictors come from; add --predictors")
+    if teacher is not None and not predictors:
+        raise RSAError("--teacher is for TG beside the free predictors; add --predictors")
+    if by is not None and teacher is None:
+        raise RSAError("--by is about a teacher; name one with --teacher")
     if name is None and architecture is None:
         if sample or files:
             raise RSAError("--sample, --draw and --out need the name of a space (see: tgsage space)")
@@ -66,13 +79,13 @@ def space(
         result, tables = _cell(KNOWN_CELLS[name], files)
     else:
         result, tables = _space(name, architecture, max(sample, int(bool(files))), seed, files)
-    free = _predicted(result, data or "digits", data_dir, seed) if predictors else {}
+    free, tg = _predicted(result, data or "digits", data_dir, seed, teacher, by) if predictors else ({}, {})
     if json is not None:
         write_json(json, result)
     for table in tables:
         print_table(*table)
     if free:
-        show_predictors(f"Before training, from images of {data or 'digits'}", free)
+        show_predictors(f"Before training, from images of {data or 'digits'}", free, tg)
 
 
 def _is_picture(path: Path) -> bool:
@@ -148,21 +161,30 @@ def _space(
     return {**result, "architectures": [one for one, _ in shown]}, [table for _, table in shown] or tables
 
 
-def _predicted(result: dict[str, Any], data: str, data_dir: Path | None, seed: int) -> "dict[str, Predicted]":
-    """Free predictors of the architectures shown, which are also added to the result."""
+def _predicted(
+    result: dict[str, Any], data: str, data_dir: Path | None, seed: int, teacher: str | None, by: str | None
+) -> "tuple[dict[str, Predicted], dict[str, float | None]]":
+    """Free predictors of the architectures shown, and TG where there is a teacher; both are added to the result."""
+    from ..evaluation.evaluator import Evaluator
     from ..evaluation.predictors import first_batch, free_predictors
     from ..training import load_data, make_network
     from ..training.placement import same_threads
+    from ..training.teachers import make_teacher
 
-    images, found = load_data(data, data_dir=data_dir), {}
+    images, found, tg = load_data(data, data_dir=data_dir), {}, dict[str, float | None]()
     with same_threads():
-        batch = first_batch(images)
+        batch, evaluator = first_batch(images), None
+        if teacher is not None:
+            made = make_teacher(teacher, images, by=by, data_dir=data_dir)
+            evaluator = Evaluator(images, teacher=made, seed=seed, data_dir=data_dir)
         for shown in result["architectures"]:
             described = {"space": result["name"], "architecture": shown["architecture"]}
             model = make_network(described, shape=images.shape, n_classes=images.n_classes, seed=seed)
             found[shown["title"]] = one = free_predictors(model, *batch)
             shown |= {"predictors": dict(one), "predictors_unusable": one.unusable, "predictors_data": data}
-    return found
+            if evaluator is not None:
+                tg[shown["title"]] = shown["untrained_tg"] = evaluator(model).tg
+    return found, tg
 
 
 def _describe(space: "Space") -> tuple[dict[str, Any], Tables]:

@@ -62,6 +62,12 @@ def test_free_predictors_are_of_the_network_before_training(tmp_path: Path, caps
     assert found[0]["predictors"]["parameters"] == found[0]["parameters"]
     assert found[0]["p"] != found[1]["p"]
     assert "Before training, from 64 images of digits" in capsys.readouterr().out
+    taught = ["--teacher", "simulated", "--by", "object_name", "--examples", "128"]
+    assert main(["evaluate", "resnet:1", *taught[:-2], "--json", str(tmp_path / "before.json")]) == 0
+    assert main(["evaluate", "resnet:1", "--predictors", *taught, "--json", str(tmp_path / "after.json")]) == 0
+    before, after = (json.loads((tmp_path / f"{name}.json").read_text()) for name in ("before", "after"))
+    assert after["untrained_tg"] == before["tg"] != after["tg"]
+    assert f"{before['tg']:.4f}" in capsys.readouterr().out.partition("TG, untrained")[2]
 
 
 @pytest.mark.parametrize(

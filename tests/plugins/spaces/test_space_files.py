@@ -102,7 +102,17 @@ def test_samples_have_free_predictors(tmp_path: Path, capsys: pytest.CaptureFixt
     shown = json.loads((tmp_path / "o.json").read_text())["architectures"]
     assert all(one["predictors"]["parameters"] > 0 for one in shown)
     assert "sample 2 of seed 0" in capsys.readouterr().out.split("Before training, from images of digits")[1]
-    for wrong, words in ((["--predictors"], "give --sample or --architecture"), (["--data", "digits"], "--predictors")):
+    assert main([*arguments, "--teacher", "simulated", "--by", "object_name"]) == 0
+    taught = json.loads((tmp_path / "o.json").read_text())["architectures"]
+    assert all(0 < one["untrained_tg"] < 1 for one in taught)
+    assert "TG, untrained" in capsys.readouterr().out
+    assert [one["predictors"] for one in taught] == [one["predictors"] for one in shown]
+    for wrong, words in (
+        (["--predictors"], "give --sample or --architecture"),
+        (["--data", "digits"], "--predictors"),
+        (["--sample", "1", "--teacher", "simulated"], "add --predictors"),
+        (["--sample", "1", "--predictors", "--by", "stimulus"], "name one with --teacher"),
+    ):
         assert main(["space", "toy", *wrong]) == 2
         assert words in capsys.readouterr().err
 
