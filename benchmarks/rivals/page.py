@@ -47,10 +47,11 @@ def rivals_section(path: Path, found: Rivals, more: Mapping[str, Any], folder: P
     picture = folder / f"{path.stem}-given.png"
     save_figure(given_figure(found), picture)
     head = f"## What to choose networks by: {found.about['space']}, {_members(found)}"
-    folded = [
-        f"<details><summary>{title}</summary>\n\n{table}\n\n</details>"
-        for title, table in (("Every checkpoint in numbers", _summary(found)), (_SIZED, _deepest(found)))
-    ]
+    tables = {"Every checkpoint in numbers": _summary(found), _SIZED: _deepest(found)}
+    if _rivals(found):
+        network = found.about["rivals"]["network"]
+        tables[f"Others' rules that also use a teacher ({network}), and one batch"] = _rival_rules(found)
+    folded = [f"<details><summary>{title}</summary>\n\n{table}\n\n</details>" for title, table in tables.items()]
     long = [
         f"### How it was made\n\n{_METHOD}\n\n{_settings(found, more, path, page)}",
         *(f"### Alone: {name}\n\n{_alone(found, name)}" for name in _names(found, "population")),
@@ -84,7 +85,7 @@ def answer(found: Rivals) -> str:
         lines.append(f"- Too few members so far: {', '.join(f'{name} ({n})' for name, n in few.items())}.")
     if found.about.get("in no group"):
         lines.append(f"- {found.about['in no group']} members belong to no group and are left out.")
-    lines += _rival_rules(found) + _pixels(found)
+    lines += _pixels(found)
     if len(found.about["seeds"]) < 2:
         lines.append("- Only one seed so far: no interval covers its luck, which all of its networks share.")
     lines.append(
@@ -177,23 +178,17 @@ def _deepest(found: Rivals) -> str:
     return markdown(texts(*heads), rows, left=2)
 
 
-def _rival_rules(found: Rivals) -> list[str]:
-    """What RMI-NAS and DisWOT rank alone, given size, and what they add to free and P."""
-    rules = _rivals(found)
-    if not rules:
-        return []
-    each = []
+def _rival_rules(found: Rivals) -> str:
+    """What RMI-NAS and DisWOT rank alone and given size, and what they add to all that is free."""
+    rows = []
     for name in _names(found, "population"):
         alone = found.single.sel(population=name).isel(checkpoint=0)
         given = found.given.sel(population=name, given="size").isel(checkpoint=0)
-        words = [
-            f"{rule} {_value(alone, rule)} (given size {interval_text(given.sel(predictor=rule), 'r')}; it adds to all "
-            f"that is free: {_where(found, name, 'free', rule)})"
-            for rule in rules
-        ]
-        each.append(f"{name}: {', '.join(words)}")
-    network = found.about["rivals"]["network"]
-    return [f"- Others' rules that also use a teacher ({network}), and one batch: {'; '.join(each)}."]
+        gain = found.gain.sel(population=name, question="free").isel(checkpoint=0)
+        for rule in _rivals(found):
+            sized = interval_text(given.sel(predictor=rule), "r")
+            rows.append([rule, name, _value(alone, rule), sized, interval_text(gain.sel(teacher=rule))])
+    return markdown(texts("rule", "members", "Spearman", "given size", "adds to all that is free"), rows, left=2)
 
 
 def _rivals(found: Rivals) -> list[str]:

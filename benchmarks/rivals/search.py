@@ -40,7 +40,7 @@ FIRST_SEED = 1000  # of candidates' trainings: no pool's
 SEARCHES = 10  # that share a teacher, where its cost is
 TOP = 5  # networks that a search chooses
 P, SUMMED, FREE, UNTRAINED, BOTH, ALL = "P", "P + alpha TG", "free", "free + untrained TG", "free + P", "free + P + TG"
-CHANCE, EQUAL = "chance", "free, equal weights"
+CHANCE, EQUAL = "chance", "free (equal weights)"
 OBJECTIVES = {
     CHANCE: "any of the proposals; nothing is trained",
     P: "proposals in random order, by P",

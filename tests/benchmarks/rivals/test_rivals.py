@@ -164,7 +164,7 @@ def test_a_result_file_gives_back_what_was_found_and_makes_the_page(found: Rival
     )
     assert f"**{float(one['gain']):+.2f} [{float(one['low']):+.2f}, {float(one['high']):+.2f}]**" in text
     assert "60 with seed 0, 50 with seed 1 trained so far" in text
-    assert "and one batch: all: rmi-nas 1.00 [1.00, 1.00]" in text
+    assert "| rmi-nas | all | 1.00 [1.00, 1.00] |" in text
     assert "- RMI-NAS and DisWOT: teacher net, 8 training images" in text
     assert "nan" not in text
     assert "np." not in text
