@@ -15,7 +15,9 @@ def test_measured_and_published_values_stand_side_by_side() -> None:
     found = analyse(replace(made, space="nasbench201", free=free), draws=20)
     text = published_section(found)
     rows = {
-        line.split("|")[1].strip(): [cell.strip() for cell in line.split("|")[2:-1]] for line in text.splitlines()[4:]
+        line.split("|")[1].strip(): [cell.strip() for cell in line.split("|")[2:-1]]
+        for line in text.splitlines()
+        if line.startswith("|")
     }
     one = found.single.sel(predictor="synflow", population="random").isel(checkpoint=-1)
     here = f"{float(one['spearman']):.2f} [{float(one['low']):.2f}, {float(one['high']):.2f}]"
