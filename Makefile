@@ -69,7 +69,7 @@ experiments: $(VENV)/installed-bench
 	for space in nasbench201 macro; do pool=$(FULL)/seeds/$$space; known=$(MEMBERS)/members-$$space.h5; \
 		$(BIN)/tgsage bench pool $$pool --space $$space $(SEEDS) --workers $(WORKERS) \
 			$$(test ! -e $$known || echo --members $$known) && \
-		{ if ls $$pool/seed*/pool.h5 > /dev/null 2>&1; then from=$$pool; else from=$$known; fi; } && \
+		{ if ls $$pool/seed*/candidates/*.h5 > /dev/null 2>&1; then from=$$pool; else from=$$known; fi; } && \
 		$(BIN)/tgsage bench teachers $$pool/teachers $$from --network $(FULL)/resnet20.pt --layers auto \
 			--layers output && \
 		{ test $$from = $$known || $(BIN)/tgsage teacher compare $$pool --members $$known --bootstrap 20 \

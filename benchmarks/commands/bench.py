@@ -335,14 +335,17 @@ def consistency(
 
 @bench.command()
 def gains(
-    repeats: Annotated[int, typer.Option(help="Simulated pools for every row.", min=10)] = 200, json: KeptRows = None
+    repeats: Annotated[int, typer.Option(help="Simulated pools for every row.", min=10)] = 500, json: KeptRows = None
 ) -> None:
-    """Measure how often the 95% interval of a teacher's held-out gain contains the truth, in pools of known gain."""
+    """Measure how often 95% intervals of held-out gains and partial correlations contain the truth, in known pools."""
     from ...rsa.cli.console import progress
     from ..report import show
     from ..rivals.gains import CASES, COLUMNS, DRAWS, measure
 
     with progress("gains", len(CASES), "rows") as done:
         rows = measure(repeats=repeats, file=json, progress=done)
-    notes = [f"Gain of free + P + TG over free + P, learned on other members; {DRAWS} draws each."]
+    notes = [
+        f"Gain of free + P + TG over free + P, learned on other members, with the teacher chosen there where there are "
+        f"several; partial correlation of TG given free and P; {DRAWS} draws each."
+    ]
     show("Held-out gains", COLUMNS, rows, notes)

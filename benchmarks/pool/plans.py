@@ -103,7 +103,7 @@ def plan_pool(
     seed : int
         Of every training; the stimuli are the same for every seed.
     groups : mapping of str to str
-        Of `thirds`.
+        Why members were drawn, from `thirds`: key of an architecture -> group.
     tested : int
         So many test images whose logits are kept.
 

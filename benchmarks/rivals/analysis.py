@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial as call
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,14 +14,17 @@ from ...rsa.errors import listing
 from ...rsa.types import Array
 from ..rank_statistics import chosen, spearman
 from ..report import packed, reading_results, unpacked
-from .learning import ACCELERATION, LEAST, Learned, Resamples, learn, partial, ranked, summed
+from .learning import LEAST, Learned, Resamples, learn, partial, ranked, summed
 from .table import LEARNED, SIZE, Table, varying
 
 if TYPE_CHECKING:
     import xarray
 
 KIND, _PARTS = "rivals", ("single", "given", "gain", "summed", "agreement")
-_STATED = ("pool", "free", "space", "seeds", "members", "populations", "population seeds", "controls", "draws")
+_STATED = (
+    *("pool", "free", "space", "seeds", "members", "populations", "population seeds", "controls", "draws"),
+    *("bands", "too few", "resampling seed"),
+)
 CHOSEN = 5
 POPULATIONS = 3  # at most
 TOP = 0.2  # of a population: precision is the share of it among as many that a predictor chooses
@@ -63,7 +65,7 @@ class Rivals:
         (population, teacher, checkpoint): the same for the paper's P + alpha TG over P, alpha chosen on other members.
     agreement : xarray.Dataset
         (population, predictor, checkpoint): `r`, Spearman between two training seeds, the mean over pairs of seeds;
-        NaN with one seed. Nothing can rank mature performance better than its root.
+        NaN with one seed.
     about : dict
     """
 
@@ -156,7 +158,10 @@ def analyse(
     RSAError
         If no population has LEAST members at some seed.
     """
-    here = {name: _Population(table, inside, name, draws, seed) for name, inside in populations(table).items()}
+    if not table.teachers.keys() - {*table.controls}:
+        raise RSAError("all teachers are controls, which the analysis adds by itself; give another teacher")
+    groups = populations(table)
+    here = {name: _Population(table, inside, name, draws, seed) for name, inside in groups.items()}
     few = {name: one.count for name, one in here.items() if not len(one.seeds)}
     here = {name: one for name, one in here.items() if len(one.seeds)}
     if not here:
@@ -176,7 +181,7 @@ def analyse(
         "populations": counts,
         "population seeds": seeds,
         "too few": few,
-        "in no group": sum(not group for group in table.groups) if "all" not in here else 0,
+        "in no group": int((~np.any(list(groups.values()), axis=0)).sum()),
         "draws": draws,
         "resampling seed": seed,
         "controls": list(table.controls),
@@ -217,12 +222,10 @@ class _Questions:
             for name, rules in table.teachers.items()
         }
         self.goal, self.resamples = population.goal, population.resamples
-        mature = population.mature
-        self.tops = [
-            call(_top, mature[here], self.resamples.counts[here])
-            for here in population.present
-            if not population.banded
-        ]
+        self.tops: list[_Top] = []
+        if not population.banded:
+            counts = self.resamples.counts
+            self.tops = [_Top.of(population.mature[here], counts[here]) for here in population.present]
 
     def ask(self) -> None:
         self._single()
@@ -245,12 +248,11 @@ class _Questions:
         value, low, high = self.resamples.interval(self.resamples.spearman(values, self.goal), correlation=True)
         numbers = {"spearman": value, "low": low, "high": high}
         top = dict.fromkeys(("precision", "regret", "regret low", "regret high"), np.nan)
-        if not self.population.banded:  # means over seeds
-            precision, regret = (
-                self.resamples.averaged(values, [call(one, key) for one in self.tops])
-                for key in ("precision", "regret")
+        if self.tops:  # means over seeds
+            precision = self.resamples.averaged(values, [one.precision for one in self.tops])
+            lost, least, most = self.resamples.interval(
+                self.resamples.averaged(values, [one.regret for one in self.tops])
             )
-            lost, least, most = self.resamples.interval(regret)
             top = dict(zip(top, (float(precision[0]), lost, max(least, 0.0), most), strict=True))
         self.found.single.append({**self.where, "predictor": name, **numbers, **top})
 
@@ -305,15 +307,8 @@ class _Questions:
                 self._one(TAUGHT[question], best.predictor)
 
     def _compare(self, question: str, teacher: str, base: Learned, full: Learned) -> None:
-        numbers = self._difference(base.predictor, full.predictor)
+        numbers = self.resamples.gain(base.predictor, full.predictor, self.goal)
         self.found.gain.append({**self.where, "question": question, "teacher": teacher, **numbers})
-
-    def _difference(self, base: Array, full: Array) -> dict[str, float]:
-        """The gain of one predictor over another; what ranks backwards is neither better nor worse than chance."""
-        before, after = (np.maximum(self.resamples.spearman(one, self.goal), 0) for one in (base, full))
-        gain, low, high = self.resamples.interval(after - before, acceleration=ACCELERATION)
-        low, high = max(low, -before[0]), min(high, 1 - before[0])
-        return {"base": before[0], "full": after[0], "gain": gain, "low": low, "high": high}
 
     def _learn(self, features: Array) -> Learned:
         return learn(features, self.goal, self.resamples)
@@ -326,7 +321,7 @@ class _Questions:
             numbers = dict.fromkeys(("base", "full", "gain", "low", "high"), np.nan)
             if not self.population.banded:
                 predictor = summed(self.p, several, self.goal, self.resamples, ALPHAS)
-                numbers = self._difference(self.p, predictor)
+                numbers = self.resamples.gain(self.p, predictor, self.goal)
                 if name == ANY:
                     self._one(SUMMED, predictor)
             self.found.summed.append({**self.where, "teacher": name, **numbers})
@@ -345,14 +340,33 @@ class _Questions:
             self.found.agreement.append({**self.where, "predictor": name, "r": r})
 
 
-def _top(mature: Array, counts: Array, key: str, values: Array) -> Array:
-    """Precision or regret, in every resample (columns of counts), of those that a predictor puts first."""
-    n = np.maximum(CHOSEN, np.round(TOP * counts.sum(axis=0)))
-    if key == "precision":
-        first, best = chosen(values, counts, n), chosen(mature, counts, n)
-        return np.asarray((first * best / np.maximum(counts, 1)).sum(axis=0) / n)
-    first, best = chosen(values, counts, CHOSEN), chosen(mature, counts, CHOSEN)
-    return np.asarray(100 * mature @ (best - first) / CHOSEN)
+@dataclass(frozen=True, eq=False)
+class _Top:
+    """The best of some members in every resample (columns of counts), for those that a predictor puts first.
+
+    most, few: copies of each member among the best TOP of all members, and among the best CHOSEN in every resample.
+    """
+
+    mature: Array
+    counts: Array
+    most: Array
+    few: Array
+
+    @classmethod
+    def of(cls, mature: Array, counts: Array) -> "_Top":
+        n = max(CHOSEN, round(TOP * len(mature)))
+        return cls(mature, counts, chosen(mature, np.ones((len(mature), 1)), n), chosen(mature, counts, CHOSEN))
+
+    def precision(self, values: Array) -> Array:
+        """The share of the best among as many that are put first; of all members, not of resamples."""
+        n = self.most.sum()
+        first = chosen(values, np.ones((len(values), 1)), n)
+        return np.full(self.counts.shape[1], float((first * self.most).sum() / n))
+
+    def regret(self, values: Array) -> Array:
+        """How far those that are put first lie below the best, in percentage points."""
+        first = chosen(values, self.counts, CHOSEN)
+        return np.asarray(100 * self.mature @ (self.few - first) / CHOSEN)
 
 
 def _dataset(rows: Sequence[Mapping[str, Any]], dims: Sequence[str]) -> "xarray.Dataset":

@@ -120,7 +120,7 @@ class _Kept:
     def fill(
         self, architectures: Sequence[Architecture], data_dir: Path | None, progress: Callable[[int], object]
     ) -> Free:
-        """What the file holds, and of these architectures all."""
+        """What the file holds, completed for these architectures."""
         found, about = self._read(), self.about
         where, task = get_space(about["space"]), None
         for architecture in architectures:

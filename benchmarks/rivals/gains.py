@@ -18,13 +18,13 @@ import numpy as np
 from ...rsa.types import Array
 from ..rank_statistics import spearman
 from ..report import Columns, kept_rows
-from .learning import ACCELERATION, DIVISIONS, Learned, Resamples, learn, partial, ranked
+from .learning import DIVISIONS, Learned, Resamples, learn, partial, ranked
 
 KIND = "coverage of gains"
 DRAWS = 200
 _POPULATION = 1000  # new members, drawn for every pool
 _FREE, _TG = 4, 3
-_ASKED = ("gain", "partial correlation")
+GAIN, PARTIAL = "gain", "partial correlation"
 
 
 @dataclass(frozen=True)
@@ -35,13 +35,13 @@ class Case:
     members: int
     seeds: int
     teachers: int = 1
-    asked: str = _ASKED[0]
+    asked: str = GAIN
 
 
 CASES = (
     *(Case(strength, n, seeds) for n in (50, 100) for seeds in (1, 3) for strength in (0.0, 1.0)),
     *(Case(strength, 50, 3, teachers=15) for strength in (0.0, 1.0)),
-    *(Case(strength, 50, 3, asked=_ASKED[1]) for strength in (0.0, 1.0)),
+    *(Case(strength, 50, 3, asked=PARTIAL) for strength in (0.0, 1.0)),
 )
 COLUMNS: Columns = (
     ("asked", "{asked}"),
@@ -71,17 +71,18 @@ def measure(
 
 
 def _key(row: Mapping[str, Any]) -> str:
-    return json.dumps([row[name] for name in (*Case.__dataclass_fields__, "repeats")])
+    return json.dumps([row.get(name) for name in (*Case.__dataclass_fields__, "repeats")])
 
 
 def coverage(case: Case, repeats: int, *, draws: int = DRAWS) -> dict[str, float]:
     """Share of intervals that contain the truth, and that lie above zero; their mean width."""
-    rng = np.random.default_rng([round(100 * case.strength), case.members, case.seeds])
+    seed = [round(100 * case.strength), case.members, case.seeds, case.teachers, int(case.asked == GAIN)]
+    rng = np.random.default_rng(seed)
     found, truths = [], []
     for i in range(repeats):
         pool, new = _Drawn.of(rng, case, case.members, case.seeds), _Drawn.of(rng, case, _POPULATION, 1)
         resamples = Resamples.draw(np.ones((case.seeds, case.members), bool), draws, i)
-        ask = _gain if case.asked == _ASKED[0] else _partial
+        ask = _gain if case.asked == GAIN else _partial
         interval, truth = ask(pool, new, resamples)
         found.append(interval)
         truths.append(truth)
@@ -132,14 +133,14 @@ Interval = tuple[float, float, float]
 def _gain(pool: _Drawn, new: _Drawn, resamples: Resamples) -> tuple[Interval, float]:
     base, *full = (learn(one, pool.y, resamples) for one in pool.features)
     best = full[0] if len(full) == 1 else Learned.best(full, resamples.folds)
-    before, after = (np.maximum(resamples.spearman(one.predictor, pool.y), 0) for one in (base, best))
+    found = resamples.gain(base.predictor, best.predictor, pool.y)
     chosen = np.stack([one.error[:, :DIVISIONS] for one in full]).argmin(axis=0)  # of every fold and division
     whole, *taught = (_ranked(one)[0] for one in new.features)
     first = np.stack([whole @ rule for rule in base.weights[:, :DIVISIONS].reshape(-1, whole.shape[1])])
     pairs = np.ndindex(*chosen.shape)
     second = np.stack([taught[chosen[k, d]] @ full[chosen[k, d]].weights[k, d] for k, d in pairs])
     ranks = [float(spearman(one.T, new.y).mean()) for one in (first, second)]
-    return resamples.interval(after - before, acceleration=ACCELERATION), ranks[1] - ranks[0]
+    return (found["gain"], found["low"], found["high"]), ranks[1] - ranks[0]
 
 
 def _partial(pool: _Drawn, new: _Drawn, resamples: Resamples) -> tuple[Interval, float]:

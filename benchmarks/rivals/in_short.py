@@ -11,9 +11,9 @@ from ...rsa.plots.figures import save_figure
 from ..report import markdown, shown, texts
 from .analysis import ANY, FREE_LEARNED, QUESTIONS, P, Rivals
 from .figures import CAPTIONS, gains_figure, predictors_figure
-from .search import ALL, EQUAL, FREE, SUMMED
+from .search import CHANCE, EQUAL, FREE, SUMMED
 from .search import P as BY_P
-from .search_page import CAPTION, difference, search_figure, verdict
+from .search_page import CAPTION, search_figure, verdict
 from .table import SIZE
 
 _ALONE, _ASKED = (SIZE, FREE_LEARNED, P), ("P", "size", "free", "free + P")
@@ -60,26 +60,26 @@ def _sentences(rivals: Sequence[Rivals], searches: Sequence[Mapping[str, Any]]) 
         f"checkpoint), to size in {added['size']}, to all that is free in {added['free']}, to all that is free and P "
         f"in {added['free + P']}, where it does harm in {harm}, and to these plus labels and pixels as teachers in "
         f"{added['free + P + rivals']}. P adds to what is free in {known}.",
-        f"- Given size, a teacher adds nothing that can be told from zero here: {_nothing(rivals) or 'nowhere'}.",
+        f"- Given size, no teacher adds distinguishably here: {_nothing(rivals) or 'nowhere'}. (At equal size, size "
+        "itself tells nothing.)",
     ]
     for start, said in (
-        ("pixels", "Resemblance to the pixels, which needs no teacher, adds"),
-        ("noise", "Random RDMs, which know nothing, seem to add"),
+        ("pixels", "resemblance to the pixels, which needs no teacher, adds"),
+        ("noise", "random RDMs, which know nothing, appear to add"),
     ):
-        if rates := [
-            (question, rate) for question in QUESTIONS if (rate := _controls(rivals, question, start)) is not None
-        ]:
-            shares = ", ".join(f"to {QUESTIONS[question]} in {100 * rate:.0f}%" for question, rate in rates)
-            lines.append(f"- {said} {shares} of their cases.")
+        rates = {question: rate for question in QUESTIONS if (rate := _controls(rivals, question, start)) is not None}
+        if rates:
+            shares = ", ".join(f"{100 * rate:.0f}% to {QUESTIONS[question]}" for question, rate in rates.items())
+            lines.append(f"- In these shares of cases, {said}: {shares}.")
     for found in searches:
         rows = {row["objective"]: row for row in found["rows"]}
         end = rows[BY_P]["examples"]
         lines.append(
             f"- {found['about']['space']}: a search by P ends at {rows[BY_P]['top']:.2f}% after {end:,} examples, one "
-            f"by P + alpha TG at {rows[SUMMED]['top']:.2f}%. Without any training, the number of parameters chooses "
+            f"by P + alpha TG at {rows[SUMMED]['top']:.2f}%; proposals have {rows[CHANCE]['top']:.2f}% on average. "
+            f"Without any training, the number of parameters chooses "
             f"{rows[SIZE]['top']:.2f}%, all that is free {rows[EQUAL]['top']:.2f}% with equal weights and "
-            f"{rows[FREE]['top']:.2f}% with weights learned from a pool of trained networks; P and TG add "
-            f"{difference(rows[ALL]['over free'])} points to that. {verdict(found)}"
+            f"{rows[FREE]['top']:.2f}% with weights learned from a pool of trained networks. {verdict(found)}"
         )
     return lines
 
@@ -98,7 +98,7 @@ def _nothing(rivals: Sequence[Rivals]) -> str:
 
 
 def _told(found: Rivals, question: str, teacher: str) -> npt.NDArray[np.int64]:
-    """(population, checkpoint): 1 where what a teacher adds is told from zero, -1 where it harms, else 0."""
+    """(population, checkpoint): 1 where what a teacher adds is distinguishable from zero, -1 where it harms, else 0."""
     gain = found.gain.sel(question=question, teacher=teacher)
     told: npt.NDArray[np.int64] = (gain["low"] > 0).values.astype(np.int64) - (gain["high"] < 0).values
     return told

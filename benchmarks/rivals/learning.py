@@ -23,7 +23,6 @@ from ..rank_statistics import Resampled, spearman
 PENALTIES = (0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
 FOLDS = 5
 LEAST = 12  # members at a seed
-ACCELERATION = 0.15  # of gains: how fast their standard error grows with the gain, about what `gains` shows
 DIVISIONS = 10
 _SMALL = 1e-9
 
@@ -91,28 +90,32 @@ class Resamples:
     def _without(values: Array) -> list[float]:
         return [float(np.delete(values, s).mean()) for s in range(len(values))] if len(values) > 1 else []
 
-    def interval(
-        self, values: Array, *, correlation: bool = False, acceleration: float = 0.0
-    ) -> tuple[float, float, float]:
-        """The estimate and its 95% interval, of a statistic's vector; that of a correlation stays within -1 and 1.
-
-        acceleration: by how much the standard error grows when the statistic grows by 1. A pool in which a gain comes
-        out small shows a small standard error, too, and a symmetric interval would end below the truth too often
-        (Efron 1987, Better bootstrap confidence intervals, J Am Stat Assoc: the interval for a known acceleration).
-        """
+    def interval(self, values: Array, *, correlation: bool = False) -> tuple[float, float, float]:
+        """The estimate and its 95% interval, of a statistic's vector; that of a correlation stays within -1 and 1."""
         scaled = np.arctanh(np.clip(values, -0.9999, 0.9999)) if correlation else values
         drawn, without = scaled[1 : 1 + self.draws], scaled[1 + self.draws :]
         variance = float(drawn.var()) + (float(without.var()) * (len(without) - 1) if len(without) else 0.0)
         half = 1.96 * variance**0.5
-        ends = scaled[0] + half * np.array([-1 / (1 + 1.96 * acceleration), 1 / (1 - 1.96 * acceleration)])
+        ends = np.array([scaled[0] - half, scaled[0] + half])
         low, high = np.tanh(ends) if correlation else ends
         return float(values[0]), float(low), float(high)
+
+    def gain(self, base: Array, full: Array, goal: Array) -> dict[str, float]:
+        """What one predictor gains over another: `base` and `full`, `gain` with `low` and `high`.
+
+        One that ranks the members backwards is neither better nor worse than chance.
+        """
+        before, after = (np.maximum(self.spearman(one, goal), 0) for one in (base, full))
+        gain, low, high = self.interval(after - before)
+        return {"base": float(before[0]), "full": float(after[0]), "gain": gain, "low": low, "high": high}
 
 
 def ranked(values: Array, present: npt.NDArray[np.bool_]) -> Array:
     """Ranks of (seeds, members) among those present, with mean 0 and deviation 1 in every seed; 0 for the others."""
     out = np.zeros(values.shape)
     for row, one, here in zip(out, values, present, strict=True):
+        if not here.any():
+            continue
         ranks = rankdata(one[here])
         row[here] = (ranks - ranks.mean()) / max(float(ranks.std()), _SMALL)
     return out

@@ -117,7 +117,8 @@ def _population(found: Rivals, name: str) -> str:
         words.append(f"The {CHOSEN} chosen {where} lie below the best {CHOSEN} by (points): {regrets}.")
     agree = found.agreement["r"].sel(population=name, predictor=P).isel(checkpoint=-1)
     if not np.isnan(agree):
-        words.append(f"Two seeds agree about P {where} with a correlation of {float(agree):.2f}.")
+        among = " within bands" if banded else ""
+        words.append(f"Two seeds agree about P {where} with a correlation of {float(agree):.2f}{among}.")
     return " ".join(words)
 
 
@@ -143,7 +144,7 @@ def _fixed(found: Rivals, population: str) -> str:
         return sentence
     above = found.gain["low"].sel(population=population, teacher=blind) > 0
     chance = ", ".join(f"{int(above.sel(question=one).sum())} over {one}" for one in QUESTIONS)
-    return f"{sentence} That of random RDMs does in so many of {above.isel(question=0).size} rows: {chance}."
+    return f"{sentence} Random RDMs do so in the following numbers of {above.isel(question=0).size} rows: {chance}."
 
 
 def _real(found: Rivals) -> list[str]:

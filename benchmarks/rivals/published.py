@@ -19,10 +19,10 @@ ELSEWHERE = {  # Abdelfattah et al. 2021, and the table of Tybl & Neumann 2025 (
 _GROUPS = ("random", "best tenth")
 _NOTE = """\
 Spearman correlation with accuracy on CIFAR-10. Published: over all cells of the table, and over its best 10%. Here:
-over {n} different random networks and {best} of the best tenth, whose cells are built once per stage; {after} for what
-is trained. No correlation is published of a rule with a teacher: of RMI-NAS a search is, which ends at 94.28 ± 0.10%
-test accuracy, where the best cell has 94.37%, after 1,258 s (github.com/xfey/RMI-NAS); DisWOT predicts accuracy after
-distillation, which this table does not have."""
+over {n} different random networks and {best} of the best tenth, whose cells are built once per stage; what is trained,
+{after}. We know of no published correlation over this table for a rule with a teacher. For RMI-NAS, a search is
+published: it ends at 94.28 ± 0.10% test accuracy, where the best cell has 94.37%, after 1,258 s
+(github.com/xfey/RMI-NAS). DisWOT is meant to predict accuracy after distillation, which this table does not have."""
 
 
 def published_section(found: Rivals) -> str:

@@ -53,21 +53,20 @@ def replanned(
     """
     try:
         shown = {name: _SHOWN.fullmatch(text) for name, text in settings["views"].items()}
-        own = f"{settings['data']}/valid"
-        recordings = {
-            name: found[1]
-            for name, found in shown.items()
-            if found and found[2] != own and (views is None or name in views)
-        }
-        images = {name: settings[name] for name in ("data", "train", "valid")}
+        own, digests = f"{settings['data']}/valid", dict(settings["stimuli"])
+        if odd := [name for name, found in shown.items() if found is None]:
+            raise RSAError(f"{source} describes the view {odd[0]} in words that cannot be read")
+        recordings = {name: found[1] for name, found in shown.items() if found and found[2] != own}
+        recordings = {name: by for name, by in recordings.items() if views is None or name in views}
+        images = {"data": str(settings["data"]), "train": int(settings["train"]), "valid": int(settings["valid"])}
         how: dict[str, Any] = {"recipe": str(settings["recipe"]["name"]), "epochs": settings["epochs"], **images}
         looks = tuple(settings["checkpoints"]) if checkpoints is None else tuple(checkpoints)
-    except (KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise RSAError(f"{source} does not state how its pool was made: {error}") from error
     maker = plan_pool(folder, space=space, checkpoints=looks, recordings=recordings, data_dir=data_dir, **how)
     mine = json.loads(json.dumps(maker.describe()))
     wrong = [key for key in mine if key not in _OPEN and key in settings and settings[key] != mine[key]]
-    wrong += [name for name, digest in mine["stimuli"].items() if settings["stimuli"].get(name) != digest]
+    wrong += [name for name, digest in mine["stimuli"].items() if digests.get(name) != digest]
     if wrong:
         raise RSAError(f"{source} was made with other images or settings: {listing(wrong, 9)}")
     return maker

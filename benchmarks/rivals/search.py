@@ -151,14 +151,13 @@ class Study:
         if not (names and same_teacher(table.marks[names[0]], mark(teacher))):
             raise RSAError(f"{pool} was compared with other teachers: {listing(table.teachers, 9)}")
         how = table.about["pool"]
-        recipe = how["recipe"]
-        if recipe["schedule"] == "one-cycle" and plan.examples != table.checkpoints[-1]:
-            raise RSAError(
-                f"the pool was trained by {recipe['name']}, whose learning rate depends on the length of the training; "
-                f"give {table.checkpoints[-1]} examples, as many as its last checkpoint"
-            )
         shown: dict[str, Any] = {"views": {teacher.stimuli}, "checkpoints": (0, plan.examples), "data_dir": data_dir}
         maker = replanned(how, table.space, folder, pool, **shown)
+        if maker.recipe.schedule == "one-cycle" and plan.examples != table.checkpoints[-1]:
+            raise RSAError(
+                f"the pool was trained by {maker.recipe.name}, whose learning rate depends on the length of the "
+                f"training; give {table.checkpoints[-1]} examples, as many as its last checkpoint"
+            )
         view = view_of(maker.pool(()), teacher)
         maker = replace(maker, views=tuple(each for each in maker.views if each.view is view), tested=0)
         rules = Rules.learn(table, names[0], plan.examples)
@@ -269,7 +268,8 @@ def _constant(top: tuple[float, float], samples: int) -> Curves:
 
 def _updated(before: Array, after: Array, mature: Array) -> Curves:
     """After 0, 1, ... trainings: the top 5, of whom those that are trained are known better."""
-    known = np.where(np.isfinite(after), after, before.min() - 1)
+    usable = np.isfinite(after)
+    known = np.where(usable, after, min(before.min(), after[usable].min(initial=np.inf)) - 1)
     tops = [_top(np.where(np.arange(len(before)) < k, known, before), mature) for k in range(len(before) + 1)]
     return [mean for mean, _ in tops], [best for _, best in tops]
 

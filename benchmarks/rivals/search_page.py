@@ -73,15 +73,19 @@ def answer(found: Mapping[str, Any]) -> str:
 
 
 def verdict(found: Mapping[str, Any]) -> str:
-    """Whether P's end is reached at a fifth of its cost, by what, and whether anything loses against what is free."""
+    """What reaches P's end at a fifth of its cost, and what P and TG change in what is free."""
     rows = {row["objective"]: row for row in found["rows"]}
     fifth = rows[P]["examples"] / 5
     cheap = [name for name, row in rows.items() if name != P and row["to P"] is not None and row["to P"] <= fifth]
-    cheap = [name for name in cheap if name != CHANCE]
-    worse = [name for name in (BOTH, ALL) if (bounds := rows[name]["over free"][1:]) and bounds[1] < 0]
+    told = {
+        "without a pool": [name for name in cheap if not rows[name]["learned"]],
+        "with what a pool taught": [name for name in cheap if rows[name]["learned"]],
+    }
+    reached = " and ".join(f"{how} by {listing(names, 9)}" for how, names in told.items() if names)
+    over = ", ".join(f"{name} {difference(rows[name]['over free'])}" for name in (BOTH, ALL))
     return (
-        f"P's end at a fifth of its cost ({fifth:,.0f} examples) is reached by {listing(cheap, 9) or 'nothing'}; "
-        f"against what is free, {listing(worse) + ' lose' if worse else 'neither free + P nor free + P + TG loses'}."
+        f"P's end is reached at a fifth of its cost ({fifth:,.0f} examples) {reached or 'by nothing'}. Over what is "
+        f"free (points): {over}."
     )
 
 

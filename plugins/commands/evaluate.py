@@ -196,7 +196,7 @@ def show_predictors(title: str, found: "dict[str, Predicted]", tg: Mapping[str, 
     }
     rows = [[name, PREDICTORS[name].source, *written] for name, written in values.items()]
     if tg:
-        written = ["-" if value is None else f"{value:.4f}" for value in tg.values()]
+        written = ["-" if (value := tg[name]) is None else f"{value:.4f}" for name in found]
         rows.append(["TG, untrained", "Bashivan, Tensen & DiCarlo 2019", *written])
     reasons = {name: why for one in found.values() for name, why in one.unusable.items()}
     notes = [

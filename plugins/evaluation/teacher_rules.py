@@ -4,7 +4,8 @@ Dong, Li & Wei 2023, DisWOT: student architecture search for distillation withou
 of the README of the authors' repository, github.com/lliai/DisWOT-CVPR2023.
 Zheng et al. 2022, Neural architecture search with representation mutual information, CVPR (RMI-NAS): its score, without
 the search around it; settings of github.com/MAC-AutoML/XNAS. Otherwise than there, the teacher uses its averages, the
-batch is not chosen by the teacher's loss, and the last stage of a cell network is taken before its final normalisation.
+batch is not chosen by the teacher's loss, and the last stage of a cell network is taken before its final normalisation;
+and DisWOT's networks have the initialisation of their layers, not normal weights of variance 1.
 """
 
 import copy
@@ -49,8 +50,7 @@ def teacher_rules(
     of the last three resolutions. "diswot relation": minus the mean squared difference between the two networks'
     similarities between images, computed from the map before the last average pool, with rows scaled to length 1.
     "diswot semantic": the same for similarities between channels, computed from the loss's gradient with respect to the
-    classifier's weights; it is defined only for equal numbers of channels, and depends on the random weights more than
-    on the architecture. "diswot": the sum of these two.
+    classifier's weights; it is defined only for equal numbers of channels. "diswot": the sum of these two.
 
     Networks use the statistics of the batch, except for RMI-NAS's teacher, which uses its averages. Both networks are
     left as they were.

@@ -43,9 +43,9 @@ def test_cases_are_counted_over_tables_members_and_checkpoints(found: Rivals, tm
         c for c in (0, 100) if found.gain["low"].sel(population="all", question="size", teacher=ANY, checkpoint=c) <= 0
     ]
     assert nothing == [0]
-    assert "told from zero here: toy, all (after 0 examples)" in text
+    assert "no teacher adds distinguishably here: toy, all (after 0 examples)" in text
     assert sorted(path.name for path in tmp_path.iterdir()) == ["gains.png", "predictors.png"]
-    assert "Random RDMs" not in text  # none among these teachers
+    assert "random RDMs" not in text  # none among these teachers
 
 
 def test_the_table_shows_what_ranks_and_the_range_of_gains(found: Rivals, tmp_path: Path) -> None:
@@ -70,7 +70,7 @@ def test_harm_and_random_rdms_are_named(found: Rivals, tmp_path: Path) -> None:
     text = in_short([replace(found, gain=gain, about=about)], [], tmp_path)
     assert "where it does harm in 4" in text
     assert cell(text, "all", "TG adds to free + P") == "0 of 2, harm 2"
-    assert "Random RDMs, which know nothing, seem to add to size in 50%," in text
+    assert "random RDMs, which know nothing, appear to add: 50% to size, 0% to P" in text
 
 
 def test_where_searches_end_stands_beside_it(found: Rivals, tmp_path: Path) -> None:
@@ -84,7 +84,7 @@ def test_where_searches_end_stands_beside_it(found: Rivals, tmp_path: Path) -> N
     ends = {row["objective"]: row["top"] for row in compare(made["searches"], made["about"])}
     assert f"a search by P ends at {ends['P']:.2f}% after 100 examples" in text
     assert f"{ends['free']:.2f}% with weights learned from a pool" in text
-    assert "P's end at a fifth of its cost (20 examples) is reached by" in text
+    assert "P's end is reached at a fifth of its cost (20 examples)" in text
     assert f"| free | none | {ends['free']:.2f} |" in text
     assert f"| P | 100 | {ends['P']:.2f} |" in text
     assert "nan" not in text.partition("## What")[0]

@@ -124,11 +124,17 @@ def test_intervals_of_gains_hold_the_truth(case: Case, truth: float) -> None:
     assert found["width"] < (0.35 if case.asked == "gain" else 0.6)
 
 
-def test_an_interval_with_acceleration_is_the_plain_one_where_the_error_is_that_of_its_ends() -> None:
-    """Efron 1987: an end lies 1.96 standard errors away, of an error that grows by a for every 1."""
-    resamples = Resamples.draw(np.ones((1, 30), bool), 50)
-    values = np.concatenate([[0.2], np.random.default_rng(0).normal(0.2, 0.03, 50)])
-    error = values[1:].std()
-    _, low, high = resamples.interval(values, acceleration=0.15)
-    for end, sign in ((low, -1), (high, 1)):
-        assert abs(end - 0.2) == pytest.approx(1.96 * (error + 0.15 * sign * abs(end - 0.2)))
+def test_a_gain_is_the_difference_of_correlations_and_backwards_is_chance() -> None:
+    rng = np.random.default_rng(4)
+    goal = rng.normal(size=40)
+    good, better = ((goal + noise * rng.normal(size=40))[None] for noise in (1.5, 0.5))
+    resamples = Resamples.draw(np.ones((1, 40), bool), 100)
+    found = resamples.gain(good, better, goal)
+    before, after = (spearmanr(one[0], goal)[0] for one in (good, better))
+    assert (found["base"], found["full"], found["gain"]) == pytest.approx((before, after, after - before))
+    counts = [resamples.counts[:, i].astype(int) for i in range(1, 101)]
+    ranks = [[spearmanr(np.repeat(one[0], n), np.repeat(goal, n))[0] for n in counts] for one in (good, better)]
+    drawn = np.subtract(ranks[1], ranks[0])
+    assert (found["high"] - found["low"]) / 2 == pytest.approx(1.96 * np.std(drawn), rel=1e-6)
+    assert resamples.gain(-good, -better, goal)["gain"] == 0
+    assert resamples.gain(-good, better, goal)["gain"] == pytest.approx(after)

@@ -98,17 +98,19 @@ def test_seeds_agree_as_scipy_says(found: Rivals) -> None:
 
 
 def test_labels_and_pixels_are_taken_out_of_what_a_teacher_knows() -> None:
-    """A teacher whose deepest layer is the pixels' adds to free and P, but nothing to these plus the pixels."""
+    """A teacher that only repeats what the pixels tell adds to free and P, but nothing to these plus the pixels."""
     made = table()
-    good = made.teachers["good"]
-    pixels = "pixels, view by stimulus"
-    teachers = {"good": good, pixels: good, "labels, view by stimulus": made.teachers["useless"]}
-    found = analyse(replace(made, teachers=teachers, controls=(pixels, "labels, view by stimulus"), marks={}), draws=60)
+    good, useless = made.teachers["good"], made.teachers["useless"]
+    pixels, labels = "pixels, view by stimulus", "labels, view by stimulus"
+    teachers = {"good": {**useless, "deepest": good["deepest"]}, pixels: good, labels: useless}
+    found = analyse(replace(made, teachers=teachers, controls=(pixels, labels), marks={}), draws=60)
     gain = found.gain.sel(population="all", teacher="good", checkpoint=100)
-    rest = {rule: good[rule] for rule in LEARNED}
     assert float(gain["low"].sel(question="free + P")) > 0
-    assert len(rest) == 3
+    assert float(gain["low"].sel(question="free + P + rivals")) <= 0
+    assert float(gain["gain"].sel(question="free + P + rivals")) < 0.5 * float(gain["gain"].sel(question="free + P"))
     assert float(gain["base"].sel(question="free + P + rivals")) > float(gain["base"].sel(question="free + P"))
+    with pytest.raises(RSAError, match="all teachers are controls"):
+        analyse(replace(made, controls=tuple(made.teachers)), draws=5)
 
 
 def test_equal_size_ranks_members_that_a_seed_lacks_as_the_others() -> None:
@@ -180,6 +182,11 @@ def test_a_result_file_gives_back_what_was_found_and_makes_the_page(found: Rival
     details = (tmp_path / "page" / "rivals.md").read_text()
     assert details.startswith("# What to choose networks by: toy")
     assert "as it was" in details
+    kept = json.loads(result.read_text())
+    for name in ("controls", "bands", "too few", "pool", "resampling seed"):
+        result.write_text(json.dumps({**kept, "about": {k: v for k, v in kept["about"].items() if k != name}}))
+        with pytest.raises(RSAError, match=rf"rivals\.json does not state {name}"):
+            write_page(page, [result])
     result.write_text('{"kind": "rivals"}')
     with pytest.raises(RSAError, match=r"rivals\.json"):
         write_page(page, [result])
