@@ -148,6 +148,11 @@ experiments-small: $(VENV)/installed-bench
 	$(BIN)/tgsage bench searchers nasbench201 --seeds 2 --searchers random,evolution --json $(SMALL)/nasbench201.json
 	test ! -e "$$TGSAGE_DATA/nas_bench_macro" || \
 		$(BIN)/tgsage bench searchers macro --seeds 2 --searchers random,evolution --json $(SMALL)/macro.json
+	test ! -e "$$TGSAGE_DATA/nas_bench_nlp" || $(BIN)/tgsage bench recurrent --cells 4 --json $(SMALL)/nas-bench-nlp.json
+	test ! -e "$$TGSAGE_DATA/cifar10h" || { \
+		$(BIN)/tgsage bench pool $(SMALL)/cifar --cells 6 --train 300 --valid 200 --checkpoints 0,128 --tested 200 \
+			--recordings "" --workers $(WORKERS) && \
+		$(BIN)/tgsage bench behavior $(SMALL)/cifar --bootstrap 50 --json $(SMALL)/behavior.json; }
 	$(BIN)/tgsage bench fronts --seeds 2 --searchers random,nsga2 --json $(SMALL)/fronts.json
 	$(BIN)/tgsage bench page $(SMALL)/experiments.md $(addprefix $(SMALL)/,rivals.json gains.json \
 		screening.json free-predictors.json teachers.json efficiency.json resnet.json)

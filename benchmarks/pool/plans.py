@@ -123,7 +123,7 @@ def plan_pool(
     )
     build = PUBLISHED[space].build if space in PUBLISHED else {}
     made = get_space(space), images, get_recipe(recipe), tuple(checkpoints), views, folder / CANDIDATES
-    return Maker(*made, mature=mature, epochs=epochs, build=build, seed=seed, groups=groups, tested=tested)
+    return Maker(*made, mature=mature, epochs=epochs, build=build, seed=seed, groups=dict(groups), tested=tested)
 
 
 def published(space: str, data_dir: Path | None = None) -> Published | MacroTable:

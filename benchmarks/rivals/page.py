@@ -85,7 +85,7 @@ def answer(found: Rivals) -> str:
         lines.append(f"- Too few members so far: {', '.join(f'{name} ({n})' for name, n in few.items())}.")
     if found.about.get("in no group"):
         lines.append(f"- {found.about['in no group']} members belong to no group and are left out.")
-    lines += _pixels(found)
+    lines += [*_pixels(found), _kinds(found)]
     if len(found.about["seeds"]) < 2:
         lines.append("- Only one seed so far: no interval covers its luck, which all of its networks share.")
     lines.append(
@@ -162,6 +162,24 @@ def kinds(found: Rivals) -> dict[str, list[str]]:
     for kind, start in (("labels", "labels"), ("pixels", "pixels"), ("random RDMs", "noise")):
         made[kind] = [name for name in found.about["controls"] if name.startswith(start)]
     return {kind: names for kind, names in made.items() if names}
+
+
+def _kinds(found: Rivals) -> str:
+    """How many teachers of every kind tell something given size, at the last checkpoint."""
+    data = found.given.sel(given="size").isel(checkpoint=-1)
+    parts = []
+    for name in _names(found, "population"):
+        words = []
+        for kind, teachers in kinds(found).items():
+            one = data.sel(population=name, predictor=[f"{teacher}: {DEEPEST}" for teacher in teachers])
+            above, below = int((one["low"] > 0).sum()), int((one["high"] < 0).sum())
+            words.append(f"{kind} {above} ({below}) of {len(teachers)}")
+        parts.append(f"{name}: {', '.join(words)}")
+    where = f"after {int(data['checkpoint']):,} examples"
+    return (
+        f"- Teachers for which the deepest layer's similarity, given size, is above zero (below zero) {where}: "
+        f"{'; '.join(parts)}."
+    )
 
 
 def _deepest(found: Rivals) -> str:

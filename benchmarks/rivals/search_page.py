@@ -18,7 +18,8 @@ _COLOURS = [colour for colour in COLOURS if colour != "#000000"]
 _DASHES = ("-", "--", "-.")  # equal lines lie on each other
 CAPTION = (
     "Mature performance of the top 5 against the examples that a search has trained on; means over seeds with one "
-    "standard error; dotted: where P ends. The lines of searches without training are level."
+    "standard error; dotted: where P ends. The lines of searches without training are level; the scale ends at the "
+    "table's best network."
 )
 
 
@@ -136,7 +137,7 @@ def search_figure(several: Sequence[Mapping[str, Any]]) -> "Figure":
     for found, row in zip(several, grid, strict=True):
         for axes, key, title in zip(row, ("mean", "best"), ("mean of the top 5", "best of the top 5"), strict=True):
             _draw(axes, found, key)
-            axes.set_ylabel(f"{title} (%), up to the table's best")
+            axes.set_ylabel(f"{title} (%)")
             axes.set_title(str(found["about"]["space"]), fontsize=10)
     legend_below(figure, grid[0][0], ncols=4)
     return figure

@@ -1,11 +1,13 @@
 """Pools as the paper took its own: the current best of a search at intervals, and random ones."""
 
+import pickle
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from tgsage.benchmarks.pool.making import Listed, make_pool
-from tgsage.benchmarks.pool.plans import current_tops, published, read_search, reduce, thirds
+from tgsage.benchmarks.pool.plans import current_tops, plan_pool, published, read_search, reduce, thirds
 from tgsage.plugins import Candidate, Evaluation, RandomSearcher, search
 from tgsage.plugins.spaces import get_space
 from tgsage.plugins.training import load_data
@@ -27,6 +29,16 @@ def test_the_best_so_far_at_every_interval_are_taken_once() -> None:
     assert [one["x"] for one in again] == [7, 8]
     with pytest.raises(RSAError, match="at least 1"):
         current_tops([], every=0)
+
+
+def test_a_plan_can_be_sent_to_other_processes(tmp_path: Path) -> None:
+    """Whether or not members are drawn for a question: `tgsage bench pool --workers 2`."""
+    small: dict[str, Any] = {"data": "digits", "recipe": "digits", "train": 40, "valid": 30, "checkpoints": (0, 40)}
+    for groups in ({}, {"key": "random"}):
+        made = plan_pool(tmp_path, **small, **({"groups": groups} if groups else {}))
+        again = pickle.loads(pickle.dumps(made))
+        assert again.describe() == made.describe()
+        assert again.groups == groups
 
 
 def test_a_pool_of_a_search_has_its_best_and_random_ones(tmp_path: Path) -> None:
