@@ -79,10 +79,10 @@ def verdict(found: Mapping[str, Any]) -> str:
     fifth = rows[P]["examples"] / 5
     cheap = [name for name, row in rows.items() if name != P and row["to P"] is not None and row["to P"] <= fifth]
     told = {
-        "without a pool": [name for name in cheap if not rows[name]["learned"]],
-        "with what a pool taught": [name for name in cheap if rows[name]["learned"]],
+        "which learn nothing from a pool": [name for name in cheap if not rows[name]["learned"]],
+        "which do": [name for name in cheap if rows[name]["learned"]],
     }
-    reached = " and ".join(f"{how} by {listing(names, 9)}" for how, names in told.items() if names)
+    reached = ", and ".join(f"by {listing(names, 9)}, {how}" for how, names in told.items() if names)
     over = ", ".join(f"{name} {difference(rows[name]['over free'])}" for name in (BOTH, ALL))
     return (
         f"P's end is reached at a fifth of its cost ({fifth:,.0f} examples) {reached or 'by nothing'}. Over what is "

@@ -170,8 +170,8 @@ def test_the_page_says_what_was_found(tmp_path: Path) -> None:
     assert "The number of parameters alone: 9" in text
     assert "P's end never reached" in text
     assert "nan" not in text
-    assert "P's end is reached at a fifth of its cost (20 examples) without a pool by chance" in text
-    assert "with what a pool taught by P + alpha TG, free" in text
+    assert "P's end is reached at a fifth of its cost (20 examples) by chance" in text
+    assert "which learn nothing from a pool, and by P + alpha TG, free" in text
     assert "Over what is free (points): free + P " in text
     assert (tmp_path / "page" / "searches.png").stat().st_size > 5000
     path.write_text(json.dumps({"kind": KIND, "about": {}}))
