@@ -335,7 +335,7 @@ def consistency(
 
 @bench.command()
 def gains(
-    repeats: Annotated[int, typer.Option(help="Simulated pools for every row.", min=10)] = 500, json: KeptRows = None
+    repeats: Annotated[int, typer.Option(help="Simulated pools for every row.", min=10)] = 1000, json: KeptRows = None
 ) -> None:
     """Measure how often 95% intervals of held-out gains and partial correlations contain the truth, in known pools."""
     from ...rsa.cli.console import progress

@@ -60,7 +60,7 @@ COLUMNS: Columns = (
 def measure(
     cases: Sequence[Case] = CASES,
     *,
-    repeats: int = 500,
+    repeats: int = 1000,
     file: Path | None = None,
     progress: Callable[[int], object] = lambda steps: None,
 ) -> list[dict[str, Any]]:

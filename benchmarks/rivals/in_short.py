@@ -61,7 +61,7 @@ def _sentences(rivals: Sequence[Rivals], searches: Sequence[Mapping[str, Any]]) 
         f"in {added['free + P']}, where it does harm in {harm}, and to these plus labels and pixels as teachers in "
         f"{added['free + P + rivals']}. P adds to what is free in {known}.",
         f"- Given size, no teacher adds distinguishably here: {_nothing(rivals) or 'nowhere'}. (At equal size, size "
-        "itself tells nothing.)",
+        "itself tells little.)",
     ]
     for start, said in (
         ("pixels", "resemblance to the pixels, which needs no teacher, adds"),

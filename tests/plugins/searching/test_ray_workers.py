@@ -110,7 +110,8 @@ def test_the_command_runs_on_ray_is_stopped_by_term_and_goes_on(tmp_path: Path) 
     said = LOG.sub("", process.communicate(timeout=60)[1]).splitlines()
     assert (process.returncode, len(said), "goes on from here" in said[0]) == (130, 2, True)
     left = stored(tmp_path)
-    assert {one.status for one in left} <= {"ok", "interrupted"}
+    # on a busy machine a worker may be killed before it gives its candidate back: the next command takes that over
+    assert {one.status for one in left} <= {"ok", "interrupted", "running"}
 
     process = command(len(left) + 1)
     out, said_now = process.communicate(timeout=200)
