@@ -35,7 +35,8 @@ def test_a_plan_can_be_sent_to_other_processes(tmp_path: Path) -> None:
     """Whether or not members are drawn for a question: `tgsage bench pool --workers 2`."""
     small: dict[str, Any] = {"data": "digits", "recipe": "digits", "train": 40, "valid": 30, "checkpoints": (0, 40)}
     for groups in ({}, {"key": "random"}):
-        made = plan_pool(tmp_path, **small, **({"groups": groups} if groups else {}))
+        drawn: dict[str, Any] = {"groups": groups} if groups else {}
+        made = plan_pool(tmp_path, **small, **drawn)
         again = pickle.loads(pickle.dumps(made))
         assert again.describe() == made.describe()
         assert again.groups == groups
