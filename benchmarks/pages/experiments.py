@@ -38,22 +38,22 @@ lie above zero by chance: the row to go by is that of "any" teacher and rule, wh
 well. All members begin with the same seed for weights and batches; they share its luck, which no interval covers."""
 
 _EARLIER = """\
-These came first: pools of one training seed, and searches with them, whose questions the pools above ask again with
-three seeds. Their networks were drawn at random, and what is free was not yet among their predictors."""
+These results are older: pools trained with one seed, and searches with them. The pools above ask the same questions
+with three seeds. The networks here were drawn at random, and free predictors were not yet compared; a "yes" below means
+better than P, not better than free predictors."""
 _TRAINED = (
     "Accuracy in % on images that the networks were not trained on. Seconds are those of the training, on the device "
     "named beside them."
 )
 _FREE = (
     "Spearman correlation with accuracy on NAS-Bench-201; intervals are over cells, and there are none where all cells "
-    "were taken. Many of the table's 15,625 cells are the same network with different dead edges; different networks: "
-    "each of the 9,445 counted once. Networks are built without dead edges here."
+    "were taken. Many of the table's 15,625 cells differ only in edges that reach no output, and are the same network; "
+    '"different networks" counts each of the 9,445 once. Networks are built without such edges here.'
 )
 _COVERAGE = """\
-For pools drawn from a known population, in which TG adds either nothing or about .1 to what is free and P: how often
-the 95% interval contains the true gain of what is learned from a pool of this size, and how often it lies wholly above
-zero. Where there are several teachers, one of them is chosen on other members. A gain that comes out small in a pool
-also shows a small standard error there, so that intervals that miss a true gain mostly end below it."""
+Simulated pools in which TG truly adds either nothing or about .1 to free predictors and P: how often the 95% interval
+contains the true gain (that of weights learned from a pool of this size), and how often all of it is above zero. Where
+there are several teachers, one of them is chosen on other members."""
 _TRAININGS: Columns = (
     ("name", "{name}"),
     ("network", "{network}"),
@@ -88,7 +88,7 @@ def write_page(page: Path, results: Sequence[Path]) -> None:
     found = [(path, *read_comparison(path)) for path in rest]
     title = "Which teacher predicts mature performance" if found else "Does a teacher make search cheaper"
     title += ", and does it make search cheaper" if found and studies else ""
-    title = "Does a teacher know more than what is free" if read else title
+    title = "Does a teacher add to what an untrained network tells?" if read else title
     sections = [(path, *rivals_section(path, one, more, folder, page)) for path, one, more in read]
     sections += [(path, *teachers_section(path, one, more, folder, page)) for path, one, more in found]
     sections += [(path, *efficiency_section(path, folder, page)) for path in studies]
@@ -143,7 +143,7 @@ def predictors_section(path: Path) -> str:
         table, rows = markdown(FREE, kept["rows"]), kept["rows"]
         known = [row for row in rows if row["published"][0] is not None]
         near = [
-            f"{sum(bool(row[key]) for row in known)} over {min(row[part]['cells'] for row in known):,} {said}"
+            f"{sum(bool(row[key]) for row in known)} over at least {min(row[part]['cells'] for row in known):,} {said}"
             for key, part, said in (("near", "all", "cells"), ("near different", "different", "different networks"))
         ]
     agree = f"Of {len(known)} predictors with a published value, {' and '.join(near)} are within {NEAR:g} of it."

@@ -38,9 +38,9 @@ TAUGHT = {"P": "P and TG, learned", "free + P": "all that is free, P and TG, lea
 QUESTIONS = {  # what TG is added to -> in words
     "size": "size",
     "P": "P",
-    "free": "all that is free",
-    "free + P": "all that is free and P",
-    "free + P + rivals": "all that is free, P, labels and pixels as teachers",
+    "free": "free predictors",
+    "free + P": "free predictors and P",
+    "free + P + rivals": "free predictors, P, labels and pixels",
 }
 GIVEN = ("size", "size + P", "free + P")  # of partial correlations
 

@@ -15,12 +15,14 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 CAPTIONS = {
-    "predictors": "Spearman correlation with mature performance against training examples: what is free, P, and TG of "
-    "the teacher whose deepest-layer rule is best on average over the checkpoints.",
-    "gains": "Held-out gain when TG is added to a learned combination, with the teacher, too, chosen on other members; "
+    "predictors": "Spearman correlation with mature performance after so many training examples: size, free "
+    "predictors, P, free predictors and P, TG of one teacher, and of labels. The teacher is the one that is best over "
+    "these checkpoints on these very members, which flatters it.",
+    "gains": "What TG adds to each combination, on held-out members, with the teacher, too, chosen on other members; "
     "95% intervals over members and seeds.",
     "given": "Partial correlation of TG (the candidate's deepest layer against the teacher's deep stages) with mature "
-    "performance given size, at the last checkpoint, with 95% intervals: brains beside networks, labels and pixels.",
+    "performance given size, at the last checkpoint, with 95% intervals: brains and simulated sites beside networks, "
+    "labels and pixels.",
 }
 
 

@@ -11,18 +11,27 @@ from ...rsa.plots.figures import save_figure
 from ..report import markdown, shown, texts
 from .analysis import ANY, FREE_LEARNED, QUESTIONS, P, Rivals
 from .figures import CAPTIONS, gains_figure, predictors_figure
-from .search import CHANCE, EQUAL, FREE, SUMMED
+from .search import CHANCE, EQUAL, FREE, SUMMED, TOP
 from .search import P as BY_P
 from .search_page import CAPTION, search_figure, verdict
 from .table import SIZE
 
 _ALONE, _ASKED = (SIZE, FREE_LEARNED, P), ("P", "size", "free", "free + P")
 _ADDED = (("free", P), *((question, ANY) for question in _ASKED))
+_COSTS = "The training of teachers, and of the pool from which weights and alpha are learned, is not counted."
+_INTRODUCTION = """\
+A pool of {spaces} holds networks, its members, whose accuracy after a full training is known: their *mature
+performance*. Every member is trained briefly, with {seeds}, and evaluated after {first:,} to {last:,} training
+examples. **P** is its validation accuracy then. **TG** is how similar its layers are to those of a
+teacher (a network or a brain) by their representational dissimilarity matrices (RDMs). **Size** is the number of
+parameters. **Free** predictors, also called zero-cost proxies, need no training: size, multiply-adds, depth, NASWOT,
+synflow, jacob_cov, grad_norm and SNIP, combined with weights that are learned on other members. Does P, or TG, help to
+predict mature performance beyond these?"""
 _NOTE = """\
-Size, free and P: Spearman correlation with mature performance. Free: what an untrained network tells (parameters,
-multiply-adds, depth, NASWOT, synflow, jacob_cov, grad_norm, SNIP), combined with learned weights. Gains are held out:
-teacher and weights are chosen on other members. "3 of 6" counts the checkpoints at which the 95% interval lies above
-zero, "harm" those at which it lies below."""
+Size, free and P: Spearman correlation with mature performance. Gains are held out: teacher and weights are chosen on
+other members. "3 of 6" counts the checkpoints at which the 95% interval lies above zero. "0 of 6" means that no gain
+can be told from zero, not that there is none: over free and P, the intervals still allow gains of up to {most:.2f} in
+the best tenth and of up to {elsewhere:.2f} elsewhere."""
 
 
 def in_short(rivals: Sequence[Rivals], searches: Sequence[Mapping[str, Any]], folder: Path) -> str:
@@ -31,7 +40,8 @@ def in_short(rivals: Sequence[Rivals], searches: Sequence[Mapping[str, Any]], fo
     Sentences, a table of each, and a picture each of what ranks networks, what a teacher adds, and where searches end.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    parts = ["## In short", "\n".join(_sentences(rivals, searches)), _ranking(rivals), _NOTE]
+    parts = ["## In short", _introduction(rivals), "\n".join(_sentences(rivals, searches)), _ranking(rivals)]
+    parts.append(_note(rivals))
     parts += [_ends(searches)] if searches else []
     drawn = {"predictors": predictors_figure(rivals), "gains": gains_figure(rivals)}
     for name, figure in drawn.items():
@@ -52,36 +62,68 @@ def _sentences(rivals: Sequence[Rivals], searches: Sequence[Mapping[str, Any]]) 
         question: np.concatenate([_told(one, question, ANY) for one in rivals], axis=None) for question in QUESTIONS
     }
     added = {question: int((cases > 0).sum()) for question, cases in told.items()}
-    cases, harm = told["free + P"].size, int((told["free + P"] < 0).sum())
+    cases = told["P"].size
     known = sum(int((_told(one, "free", P) > 0).sum()) for one in rivals)
+    counts = [
+        f"in {added[one]} to {what}" + (f" (harm in {harm})" if (harm := int((told[one] < 0).sum())) else "")
+        for one, what in QUESTIONS.items()
+    ]
     lines = [
-        f"- P is the accuracy after a short training, TG the similarity of a candidate's layers to a teacher's. A "
-        f"teacher adds to P in {added['P']} of {cases} cases (a case is one table, one group of its members and one "
-        f"checkpoint), to size in {added['size']}, to all that is free in {added['free']}, to all that is free and P "
-        f"in {added['free + P']}, where it does harm in {harm}, and to these plus labels and pixels as teachers in "
-        f"{added['free + P + rivals']}. P adds to what is free in {known}.",
-        f"- Given size, no teacher adds distinguishably here: {_nothing(rivals) or 'nowhere'}. (At equal size, size "
-        "itself tells little.)",
+        f"- A case is one table, one group of its members and one checkpoint. Of {cases} cases, a teacher that was "
+        f"chosen on other members adds {', '.join(counts)}. In {_blind(rivals)} of those in which it adds to P, P "
+        f"alone is not distinguishable from chance, or worse. P adds to free predictors in {known}.",
+        f"- No teacher adds distinguishably to size here: {_nothing(rivals) or 'nowhere'}.",
     ]
     for start, said in (
-        ("pixels", "resemblance to the pixels, which needs no teacher, adds"),
-        ("noise", "random RDMs, which know nothing, appear to add"),
+        ("pixels", "How much a network resembles the pixels, which needs no teacher, adds"),
+        ("noise", "Random RDMs, which know nothing, appear to add"),
     ):
         rates = {question: rate for question in QUESTIONS if (rate := _controls(rivals, question, start)) is not None}
         if rates:
-            shares = ", ".join(f"{100 * rate:.0f}% to {QUESTIONS[question]}" for question, rate in rates.items())
-            lines.append(f"- In these shares of cases, {said}: {shares}.")
+            shares = ", ".join(f"to {QUESTIONS[question]} in {100 * rate:.0f}%" for question, rate in rates.items())
+            lines.append(f"- {said} {shares} of cases and sets of stimuli.")
     for found in searches:
         rows = {row["objective"]: row for row in found["rows"]}
-        end = rows[BY_P]["examples"]
+        plan, end = found["about"]["plan"], rows[BY_P]["examples"]
         lines.append(
-            f"- {found['about']['space']}: a search by P ends at {rows[BY_P]['top']:.2f}% after {end:,} examples, one "
-            f"by P + alpha TG at {rows[SUMMED]['top']:.2f}%; proposals have {rows[CHANCE]['top']:.2f}% on average. "
-            f"Without any training, the number of parameters chooses "
-            f"{rows[SIZE]['top']:.2f}%, all that is free {rows[EQUAL]['top']:.2f}% with equal weights and "
-            f"{rows[FREE]['top']:.2f}% with weights learned from a pool of trained networks. {verdict(found)}"
+            f"- {found['about']['space']}: each search proposes {plan['proposals']} networks and chooses {TOP}. By P, "
+            f"for which {plan['samples']} of them are trained, these reach {rows[BY_P]['top']:.2f}% after {end:,} "
+            f"examples, by P + alpha TG {rows[SUMMED]['top']:.2f}%; the average proposal has "
+            f"{rows[CHANCE]['top']:.2f}%. Without training a candidate, the largest {TOP} reach "
+            f"{rows[SIZE]['top']:.2f}%, those chosen by free predictors {rows[EQUAL]['top']:.2f}% with equal weights "
+            f"and {rows[FREE]['top']:.2f}% with weights learned from a pool. {verdict(found)}"
         )
     return lines
+
+
+def _introduction(rivals: Sequence[Rivals]) -> str:
+    checkpoints = np.concatenate([one.gain["checkpoint"].values for one in rivals])
+    seeds = sorted({len(one.about["seeds"]) for one in rivals})
+    return _INTRODUCTION.format(
+        spaces=" or ".join(dict.fromkeys(str(one.about["space"]) for one in rivals)),
+        seeds=f"{' or '.join(map(str, seeds))} seed{'s' if seeds != [1] else ''}",
+        first=int(checkpoints.min()),
+        last=int(checkpoints.max()),
+    )
+
+
+def _note(rivals: Sequence[Rivals]) -> str:
+    """With the largest gains over free and P that intervals allow."""
+    ends = []
+    for one in rivals:
+        high = one.gain["high"].sel(question="free + P", teacher=ANY).max("checkpoint")
+        ends += [(str(name).startswith("best"), float(high.sel(population=name))) for name in high["population"].values]
+    most, elsewhere = (max((end for best, end in ends if best == kind), default=np.nan) for kind in (True, False))
+    return _NOTE.format(most=most, elsewhere=elsewhere)
+
+
+def _blind(rivals: Sequence[Rivals]) -> int:
+    """Cases in which a teacher adds to P and P alone is not above chance."""
+    alone = [(one, one.single["low"].sel(predictor=P).transpose("population", "checkpoint")) for one in rivals]
+    return sum(
+        int(((_told(one, "P", ANY) > 0) & ~(low.sel(population=one.gain["population"]).values > 0)).sum())
+        for one, low in alone
+    )
 
 
 def _nothing(rivals: Sequence[Rivals]) -> str:
@@ -145,5 +187,6 @@ def _ends(searches: Sequence[Mapping[str, Any]]) -> str:
         found = [next(row for row in one["rows"] if row["objective"] == name) for one in searches]
         trained = max(row["examples"] for row in found)
         rows.append([name, f"{trained:,}" if trained else "none", *(f"{row['top']:.2f}" for row in found)])
-    columns = [f"{one['about']['space']}: top 5 (%)" for one in searches]
-    return markdown(texts("objective of a search", "examples trained on", *columns), rows)
+    columns = [f"{one['about']['space']}: mean of the {TOP} chosen (%)" for one in searches]
+    table = markdown(texts("objective of a search", "examples that candidates are trained on", *columns), rows)
+    return f"{table}\n\n{_COSTS}"

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ...plugins.evaluation.teacher_rules import STEPS
 from ...rsa.plots.figures import save_figure
 from ..report import Columns, markdown, shown, texts
 from .analysis import ANY, BOTH_LEARNED, CHOSEN, DEEPEST, FREE_LEARNED, GIVEN, QUESTIONS, SUMMED, TAUGHT, TOP, P, Rivals
 from .figures import CAPTIONS, given_figure
+from .learning import DIVISIONS, FOLDS
 from .table import CHANGE, LEARNED, RULES, SIZE
 
 if TYPE_CHECKING:
@@ -21,24 +23,27 @@ ALL_LEARNED = TAUGHT["free + P"]
 _SIZED = "The deepest layer's similarity to each teacher, given size (partial correlations with mature performance)"
 _CHANGES = {f"{CHANGE}{rule}" for rule in ("paper", DEEPEST)}
 _METHOD = f"""\
-The members of a pool are trained with several seeds and evaluated several times along the way. What is free: the
-predictors of an untrained network (parameters, multiply-adds, depth, NASWOT, synflow, jacob_cov, grad_norm, SNIP). TG
-after 0 examples is that of the untrained network, which costs no training either. RMI-NAS and DisWOT compare a network
-with another on a single batch: RMI-NAS with a trained one, after 150 steps of training on that batch; DisWOT with one
-that has random weights. A combination is a ridge regression of the ranks of mature performance on the ranks of its
-predictors; weights, penalty and, in the row "any", the teacher are chosen on other members (five folds, ten divisions).
-From a teacher, a combination takes three numbers: the similarity of the teacher's deep stages to the network's best
-layer and to its deepest one, and how the latter has changed since the network was untrained. Labels and pixels are free
-teachers: added to free and P, they are the similarity of labels to the best layer and of pixels to the deepest. Random
-RDMs ("noise") are teachers that know nothing: what they add is due to chance, and to the number of layers, since the
-best of many layers is more similar to anything.
-Intervals are over members (drawn with replacement, with the predictions that were made for them) and over seeds (left
-out in turn, with everything learned anew); `tgsage bench gains` measures their coverage, also where the teacher is
-chosen. Random: drawn from the whole space. Best tenth: from the published table's best 10%. Equal size: from three
-narrow bands of size, with all values ranked within a band. Precision: when as many members are chosen as make up the
-best {100 * TOP:.0f}%, the share of those best among them. Regret: how far the {CHOSEN} chosen lie below the {CHOSEN}
-best on average, in points of accuracy. In a gain, a predictor that ranks members backwards counts as chance; among many
-rows, some lie above zero by chance."""
+The members of a pool are trained with several seeds and evaluated several times along the way. Random members are drawn
+from the whole space, the best tenth from the published table's best 10%, those of equal size from three narrow bands of
+size, with all values ranked within a band.
+
+Free predictors are those of an untrained network (parameters, multiply-adds, depth, NASWOT, synflow, jacob_cov,
+grad_norm, SNIP). TG after 0 examples is that of the untrained network, which costs no training either. RMI-NAS and
+DisWOT compare a candidate with a teacher on a single batch: RMI-NAS first trains the candidate for {STEPS} steps on
+that batch, and its teacher is a trained network; in DisWOT both have random weights. A combination is a ridge
+regression of the ranks of mature performance on the ranks of its predictors; weights, penalty and, in the row "any",
+the teacher are chosen on other members ({FOLDS}-fold crossvalidation, repeated {DIVISIONS} times). From a teacher, a
+combination takes three numbers: the similarity of the teacher's deep stages to the network's best layer and to its
+deepest one, and how the latter has changed since the network was untrained. Labels and pixels are free teachers: added
+to free predictors and P ("rivals" in the tables), they are the similarity of labels to the best layer and of pixels to
+the deepest. Random RDMs ("noise") are teachers that know nothing: what they add is due to chance, and to the number of
+layers, since the best of many layers is more similar to anything.
+
+Intervals account for members (a bootstrap that keeps each member's held-out prediction) and for training seeds (a
+jackknife in which everything is learned again); `tgsage bench gains` measures their coverage, also where the teacher is
+chosen. Precision: of as many members as make up the best {100 * TOP:.0f}%, put first by a predictor, the share that is
+truly among these. Regret: how far the {CHOSEN} chosen lie below the {CHOSEN} best on average, in points of accuracy. In
+a gain, a predictor that ranks members backwards counts as chance; among many rows, some lie above zero by chance."""
 
 
 def rivals_section(path: Path, found: Rivals, more: Mapping[str, Any], folder: Path, page: Path) -> tuple[str, str]:
@@ -89,8 +94,8 @@ def answer(found: Rivals) -> str:
     if len(found.about["seeds"]) < 2:
         lines.append("- Only one seed so far: no interval covers its luck, which all of its networks share.")
     lines.append(
-        "\nThe correlations are Spearman's, with mature performance; what TG adds is held out, with teacher and "
-        'weights chosen on other members; "nowhere": the 95% interval lies above zero at no checkpoint.'
+        "\nRank correlations are Spearman's, with mature performance. What TG adds is measured on held-out members: "
+        'teacher and weights are chosen on the others. "Nowhere": at no checkpoint is the 95% interval above zero.'
     )
     return "\n".join(lines)
 
@@ -99,26 +104,27 @@ def _population(found: Rivals, name: str) -> str:
     last = found.single.sel(population=name).isel(checkpoint=-1)
     where = f"after {int(last['checkpoint']):,} examples"
     banded = bool(last["regret"].isnull().all())
-    counts = ", ".join(map(str, found.about["populations"][name]))
-    ranked = {"all that is free": FREE_LEARNED, f"P {where}": P, "free + P": BOTH_LEARNED, "free + P + TG": ALL_LEARNED}
+    counts = found.about["populations"][name]
+    each = f"{counts[0]} members" if len({*counts}) == 1 else f"{', '.join(map(str, counts))} members by seed"
+    ranked = {"free predictors": FREE_LEARNED, f"P {where}": P, "free + P": BOTH_LEARNED, "free + P + TG": ALL_LEARNED}
     ranked = ranked if banded else {"size": SIZE, **ranked}
     to = {question: _where(found, name, question, ANY) for question in QUESTIONS}
     sized = "" if banded else f"to size: {to['size']}; "
     words = [
-        f"- **{name}** ({counts} members{', three bands' if banded else ''}).",
+        f"- **{name}** ({each}{' in three bands' if banded else ''}).",
         f"Rank correlations: {', '.join(f'{said} {_value(last, one)}' for said, one in ranked.items())}.",
-        f"P adds to what is free: {_where(found, name, 'free', P)}.",
-        f"TG adds {sized}to P: {to['P']}; to all that is free: {to['free']}; to all that is free and P:",
-        f"{to['free + P']}; to these plus labels and pixels as teachers: {to['free + P + rivals']}.",
+        f"P adds to free predictors: {_where(found, name, 'free', P)}.",
+        f"TG adds {sized}to P: {to['P']}; to free predictors: {to['free']}; to free predictors and P:",
+        f"{to['free + P']}; to these plus labels and pixels: {to['free + P + rivals']}.",
     ]
     if not banded:
         chosen = {"size": SIZE, "free": FREE_LEARNED, "P": P, "P + alpha TG": SUMMED, "free + P + TG": ALL_LEARNED}
         regrets = ", ".join(f"{said} {_regret(last, one)}" for said, one in chosen.items())
-        words.append(f"The {CHOSEN} chosen {where} lie below the best {CHOSEN} by (points): {regrets}.")
+        words.append(f"Regret {where} (the best {CHOSEN} minus the {CHOSEN} chosen, in points): {regrets}.")
     agree = found.agreement["r"].sel(population=name, predictor=P).isel(checkpoint=-1)
     if not np.isnan(agree):
         among = " within bands" if banded else ""
-        words.append(f"Two seeds agree about P {where} with a correlation of {float(agree):.2f}{among}.")
+        words.append(f"Between two training seeds, P {where} correlates{among} at {float(agree):.2f}.")
     return " ".join(words)
 
 
@@ -136,15 +142,15 @@ def _fixed(found: Rivals, population: str) -> str:
         if bool(sure.any()):
             words.append(f"{name} ({', '.join(f'{int(c):,}' for c in data['checkpoint'].values[sure])})")
     sentence = (
-        f"- One teacher fixed ({population}): when it is added to free, P, labels and pixels, the interval lies above "
-        f"zero for {'; '.join(words) or 'none'}."
+        f"- Teachers fixed beforehand ({population}) that add to free predictors, P, labels and pixels: "
+        f"{'; '.join(words) or 'none'}."
     )
     blind = [name for name in found.about["controls"] if name.startswith("noise")]
     if not blind:
         return sentence
     above = found.gain["low"].sel(population=population, teacher=blind) > 0
-    chance = ", ".join(f"{int(above.sel(question=one).sum())} over {one}" for one in QUESTIONS)
-    return f"{sentence} Random RDMs do so in the following numbers of {above.isel(question=0).size} rows: {chance}."
+    chance = ", ".join(f"to {what} {int(above.sel(question=one).sum())}" for one, what in QUESTIONS.items())
+    return f"{sentence} Random RDMs appear to add, in {above.isel(question=0).size} comparisons: {chance}."
 
 
 def _real(found: Rivals) -> list[str]:
@@ -154,11 +160,16 @@ def _real(found: Rivals) -> list[str]:
 
 
 def kinds(found: Rivals) -> dict[str, list[str]]:
-    """Kind -> teachers: brains are those over stimuli of a recording, networks the others; and the controls."""
+    """Kind -> teachers: over stimuli of a recording brains, and simulated sites; networks; and the controls."""
     views = [name for name in found.about["pool"].get("views", {}) if not name.startswith("validation")]
     real = _real(found)
-    brains = [name for name in real if name.partition(", by")[0] in views]
-    made = {"networks": [name for name in real if name not in brains], "brains": brains}
+    over = [name for name in real if name.partition(", by")[0] in views]
+    sites = [name for name in over if name.startswith("simulated")]
+    made = {
+        "networks": [name for name in real if name not in over],
+        "brains": [name for name in over if name not in sites],
+        "simulated sites": sites,
+    }
     for kind, start in (("labels", "labels"), ("pixels", "pixels"), ("random RDMs", "noise")):
         made[kind] = [name for name in found.about["controls"] if name.startswith(start)]
     return {kind: names for kind, names in made.items() if names}
@@ -177,8 +188,8 @@ def _kinds(found: Rivals) -> str:
         parts.append(f"{name}: {', '.join(words)}")
     where = f"after {int(data['checkpoint']):,} examples"
     return (
-        f"- Teachers for which the deepest layer's similarity, given size, is above zero (below zero) {where}: "
-        f"{'; '.join(parts)}."
+        f"- Teachers for which this partial correlation, of the deepest layer's similarity to them, is distinguishably "
+        f"positive (negative) {where}: {'; '.join(parts)}."
     )
 
 
@@ -227,7 +238,8 @@ def _pixels(found: Rivals) -> list[str]:
         for name in _names(found, "population")
     ]
     return [
-        f"- The deepest layer's resemblance to the pixels, given size, after {first:,} and {last:,} examples: "
+        f"- Partial correlation with mature performance, given size, of the deepest layer's resemblance to the pixels, "
+        f"after {first:,} and {last:,} examples: "
         f"{'; '.join(each)}."
     ]
 
@@ -241,7 +253,7 @@ def _where(found: Rivals, population: str, question: str, teacher: str) -> str:
     """Checkpoints at which a gain lies above zero, with the gain, and at which below."""
     one = found.gain.sel(population=population, question=question, teacher=teacher)
     words = []
-    for said, sure in (("after", one["low"] > 0), ("(harm) after", one["high"] < 0)):
+    for said, sure in (("after", one["low"] > 0), ("harm after", one["high"] < 0)):
         places = [f"{int(c):,} ({float(one['gain'].sel(checkpoint=c)):+.2f})" for c in one["checkpoint"].values[sure]]
         words += [f"{said} {', '.join(places)}"] if places else []
     return "; ".join(words) or "nowhere"

@@ -19,9 +19,9 @@ ELSEWHERE = {  # Abdelfattah et al. 2021, and the table of Tybl & Neumann 2025 (
 _GROUPS = ("random", "best tenth")
 _NOTE = """\
 Spearman correlation with accuracy on CIFAR-10. Published: over all cells of the table, and over its best 10%. Here:
-over {n} different random networks and {best} of the best tenth, whose cells are built once per stage; what is trained,
-{after}. We know of no published correlation over this table for a rule with a teacher. For RMI-NAS, a search is
-published: it ends at 94.28 ± 0.10% test accuracy, where the best cell has 94.37%, after 1,258 s
+over {n} different random networks and {best} of the best tenth, built smaller, with one cell in each stage; predictors
+that need training, {after}. We know of no published correlation over this table for a rule that uses a teacher. For
+RMI-NAS, a search is published: it reaches 94.28 ± 0.10% test accuracy (the best cell has 94.37%) in 1,258 s
 (github.com/xfey/RMI-NAS). DisWOT is meant to predict accuracy after distillation, which this table does not have."""
 
 

@@ -43,14 +43,16 @@ P, SUMMED, FREE, UNTRAINED, BOTH, ALL = "P", "P + alpha TG", "free", "free + unt
 CHANCE, EQUAL = "chance", "free (equal weights)"
 OBJECTIVES = {
     CHANCE: "any of the proposals; nothing is trained",
-    P: "proposals in random order, by P",
-    SUMMED: "the same, by the paper's sum; alpha is learned from the pool",
+    P: "some proposals, in random order, are trained and ranked by P",
+    SUMMED: "the same, ranked by the paper's sum; alpha is learned from the pool",
     SIZE: "all proposals, the largest first; nothing is trained or learned",
     EQUAL: "all proposals, by the mean of their ranks by every free predictor; nothing is trained or learned",
-    FREE: "all proposals, by a rule of free predictors, and the first of them by a second one; nothing is trained",
-    UNTRAINED: "those that free predictors put first, also by TG of the untrained networks; nothing is trained",
-    BOTH: "those that free predictors put first, also by P",
-    ALL: "those that free predictors put first, also by P and TG",
+    FREE: "all proposals are ranked by free predictors with learned weights, and the first of them again with weights "
+    "learned on good networks; no candidate is trained",
+    UNTRAINED: "those that free predictors put first are ranked again, also by TG before training; no candidate is "
+    "trained",
+    BOTH: "those that free predictors put first are trained and ranked again, also by P",
+    ALL: "those that free predictors put first are trained and ranked again, also by P and TG",
 }
 _TRAINED = (P, SUMMED, BOTH, ALL)
 _TAUGHT = (SUMMED, UNTRAINED, ALL)  # by a teacher

@@ -8,7 +8,7 @@ import numpy as np
 from ...rsa.errors import listing
 from ...rsa.plots.figures import COLOURS
 from ..report import Columns, legend_below, markdown, panels
-from .search import ALL, BOTH, CHANCE, EQUAL, FREE, OBJECTIVES, SEARCHES, SUMMED, P, curves
+from .search import ALL, BOTH, CHANCE, EQUAL, FREE, OBJECTIVES, SEARCHES, SUMMED, TOP, P, curves
 from .table import SIZE
 
 if TYPE_CHECKING:
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 _COLOURS = [colour for colour in COLOURS if colour != "#000000"]
 _DASHES = ("-", "--", "-.")  # equal lines lie on each other
 CAPTION = (
-    "Mature performance of the top 5 against the examples that a search has trained on; means over seeds with one "
-    "standard error; dotted: where P ends. The lines of searches without training are level; the scale ends at the "
-    "table's best network."
+    "Mature performance of the 5 chosen against the examples that a search has trained on: means over seeds with one "
+    "standard error; dotted: where P ends. Searches without training are level lines, some on top of each other. The "
+    "scale ends at the table's best network."
 )
 
 
@@ -30,10 +30,10 @@ def search_section(found: Mapping[str, Any]) -> str:
     teacher = name if name.endswith(by) else f"{name}, {by}"
     kinds = "\n".join(f"- {name}: {what}" for name, what in OBJECTIVES.items())
     details = (
-        f"Each search draws {plan['proposals']} random networks and trains {plan['samples']} of them on "
-        f"{plan['examples']:,} examples each. Weights were learned on {about['members']} members of a pool, trained "
-        f"with {about['learned at seeds']} other seed(s), whose mature performance is published and which are never "
-        f"proposed; teacher: {teacher}; alpha {about['alpha']:g}.\n\n{kinds}"
+        f"Each search proposes {plan['proposals']} random networks; those that train at all train {plan['samples']} of "
+        f"them, on {plan['examples']:,} examples each. Weights and alpha were learned on the {about['members']} "
+        f"members of a pool, which are never proposed; their mature performance is published, and they were trained "
+        f"with {about['learned at seeds']} other seed(s). Teacher: {teacher}; alpha {about['alpha']:g}.\n\n{kinds}"
     )
     return "\n\n".join(
         [
@@ -47,28 +47,30 @@ def search_section(found: Mapping[str, Any]) -> str:
 
 
 def answer(found: Mapping[str, Any]) -> str:
-    """In words: what is free against P, what P and TG add to it, and whether that was the goal."""
+    """In words: what is free against P, what P and TG add to it, and what that costs."""
     rows = {row["objective"]: row for row in found["rows"]}
     end = rows[P]["examples"]
     words = {
         CHANCE: "Any of the proposals",
-        SIZE: "The number of parameters alone",
-        EQUAL: "All that is free with equal weights",
-        FREE: "All that is free with learned weights",
+        SIZE: "The largest",
+        EQUAL: "Free predictors with equal weights",
+        FREE: "Free predictors with learned weights",
         SUMMED: "The paper's P + alpha TG",
         BOTH: "Free + P",
         ALL: "Free + P + TG",
     }
-    lines = [f"P ends at {_mean(rows[P], 'top')} after {end:,} examples ({rows[P]['regret']:.2f} points of regret)."]
+    lines = [
+        f"The {TOP} chosen by P reach {_mean(rows[P], 'top')}% after {end:,} examples, {rows[P]['regret']:.2f} points "
+        "below the best network of the table."
+    ]
     for name, said in words.items():
         row = rows[name]
-        there = "never reached" if row["to P"] is None else f"reached after {row['to P']:,} examples"
-        more = f", {difference(row['over free'])} over what is free" if name in (BOTH, ALL) else ""
-        cost = (
-            f"; {row['alone']:,.0f} examples with the teacher's, {row['shared']:,.0f} if {SEARCHES} searches share it"
-        )
-        cost = cost if row["alone"] > row["examples"] else ""
-        lines.append(f"- {said}: {_mean(row, 'top')}, {difference(row['over P'])} over P{more}; P's end {there}{cost}.")
+        there = "ends below P" if row["to P"] is None else f"at or above P's end from {row['to P']:,} examples on"
+        more = f", {difference(row['over free'])} over free predictors" if name in (BOTH, ALL) else ""
+        shared = f"{row['shared']:,.0f} if {SEARCHES} searches share the teacher"
+        taught = row["alone"] > row["examples"]
+        cost = f"; {row['alone']:,.0f} examples with the teacher's training, {shared}" if taught else ""
+        lines.append(f"- {said}: {_mean(row, 'top')}, {difference(row['over P'])} over P{more}; {there}{cost}.")
     lines.append(f"\n{verdict(found)}")
     return "\n".join(lines)
 
@@ -79,14 +81,14 @@ def verdict(found: Mapping[str, Any]) -> str:
     fifth = rows[P]["examples"] / 5
     cheap = [name for name, row in rows.items() if name != P and row["to P"] is not None and row["to P"] <= fifth]
     told = {
-        "which learn nothing from a pool": [name for name in cheap if not rows[name]["learned"]],
-        "which do": [name for name in cheap if rows[name]["learned"]],
+        "without a pool to learn from": [name for name in cheap if not rows[name]["learned"]],
+        "with weights learned from a pool": [name for name in cheap if rows[name]["learned"]],
     }
-    reached = ", and ".join(f"by {listing(names, 9)}, {how}" for how, names in told.items() if names)
+    reached = "; ".join(f"{how}, {listing(names, 9)}" for how, names in told.items() if names)
     over = ", ".join(f"{name} {difference(rows[name]['over free'])}" for name in (BOTH, ALL))
     return (
-        f"P's end is reached at a fifth of its cost ({fifth:,.0f} examples) {reached or 'by nothing'}. Over what is "
-        f"free (points): {over}."
+        f"With at most a fifth of P's training ({fifth:,.0f} examples; that of a teacher not counted), these are at or "
+        f"above its end: {reached or 'none'}. Over free predictors (points): {over}."
     )
 
 
@@ -99,7 +101,7 @@ def difference(values: "list[float] | None") -> str:
     """A difference with its interval, bold above zero; nothing where there is none."""
     if values is None:
         return ""
-    mean, *bounds = (round(value, 2) + 0.0 for value in values)  # no -0.00
+    mean, *bounds = values
     text = f"{mean:+.2f}" + (f" [{bounds[0]:+.2f}, {bounds[1]:+.2f}]" if bounds else "")
     return f"**{text}**" if bounds and bounds[0] > 0 else text
 

@@ -36,16 +36,21 @@ def test_cases_are_counted_over_tables_members_and_checkpoints(found: Rivals, tm
                 counts[question] += float(one["low"]) > 0
     assert counts["free + P"] > 0
     text = in_short([found, found], [], tmp_path)
-    assert f"adds to P in {2 * counts['P']} of 8 cases" in text
-    assert f"to size in {2 * counts['size']}, to all that is free in {2 * counts['free']}" in text
-    assert f"to all that is free and P in {2 * counts['free + P']}," in text
+    assert "Of 8 cases, a teacher that was chosen on other members adds" in text
+    assert f"adds in {2 * counts['size']} to size (harm in 2), in {2 * counts['P']} to P, " in text
+    assert f"in {2 * counts['free']} to free predictors (harm in 2), " in text
+    assert f"in {2 * counts['free + P']} to free predictors and P, " in text
+    alone = found.single["low"].sel(predictor="P")
+    adds = found.gain["low"].sel(question="P", teacher=ANY) > 0
+    assert f"In {2 * int((adds & ~(alone > 0)).sum())} of those in which it adds to P" in text
+    assert "Every member is trained briefly, with 2 seeds, and evaluated after 0 to 100 training" in text
     nothing = [
         c for c in (0, 100) if found.gain["low"].sel(population="all", question="size", teacher=ANY, checkpoint=c) <= 0
     ]
     assert nothing == [0]
-    assert "no teacher adds distinguishably here: toy, all (after 0 examples)" in text
+    assert "No teacher adds distinguishably to size here: toy, all (after 0 examples)" in text
     assert sorted(path.name for path in tmp_path.iterdir()) == ["gains.png", "predictors.png"]
-    assert "random RDMs" not in text  # none among these teachers
+    assert "Random RDMs" not in text  # none among these teachers
 
 
 def test_the_table_shows_what_ranks_and_the_range_of_gains(found: Rivals, tmp_path: Path) -> None:
@@ -68,9 +73,9 @@ def test_harm_and_random_rdms_are_named(found: Rivals, tmp_path: Path) -> None:
     gain["low"].loc[{"teacher": "noise 0", "question": "size", "population": "best quarter"}] = -0.1
     about = found.about | {"controls": ["noise 0"]}
     text = in_short([replace(found, gain=gain, about=about)], [], tmp_path)
-    assert "where it does harm in 4" in text
+    assert "in 0 to free predictors and P (harm in 4)" in text
     assert cell(text, "all", "TG adds to free + P") == "0 of 2, harm 2"
-    assert "random RDMs, which know nothing, appear to add: 50% to size, 0% to P" in text
+    assert "Random RDMs, which know nothing, appear to add to size in 50%, to P in 0%" in text
 
 
 def test_where_searches_end_stands_beside_it(found: Rivals, tmp_path: Path) -> None:
@@ -82,9 +87,10 @@ def test_where_searches_end_stands_beside_it(found: Rivals, tmp_path: Path) -> N
     assert [head[:12] for head in heads] == ["## In short", "## What to c", "## Searches "]
     made = result()
     ends = {row["objective"]: row["top"] for row in compare(made["searches"], made["about"])}
-    assert f"a search by P ends at {ends['P']:.2f}% after 100 examples" in text
+    assert "each search proposes 9 networks and chooses 5. By P, for which 2 of them are trained" in text
+    assert f"these reach {ends['P']:.2f}% after 100 examples" in text
     assert f"{ends['free']:.2f}% with weights learned from a pool" in text
-    assert "P's end is reached at a fifth of its cost (20 examples)" in text
+    assert "With at most a fifth of P's training (20 examples" in text
     assert f"| free | none | {ends['free']:.2f} |" in text
     assert f"| P | 100 | {ends['P']:.2f} |" in text
     assert "nan" not in text.partition("## What")[0]

@@ -158,7 +158,7 @@ def test_a_result_file_gives_back_what_was_found_and_makes_the_page(found: Rival
     write_page(page, [result])
     text = page.read_text()
     one = found.gain.sel(population="all", question="free + P", teacher=ANY, checkpoint=100)
-    assert f"to all that is free and P: after 100 ({float(one['gain']):+.2f})" in text
+    assert f"to free predictors and P: after 100 ({float(one['gain']):+.2f})" in text
     regret = found.single.sel(population="all", predictor="P", checkpoint=100)
     assert (
         f"P {float(regret['regret']):.2f} [{float(regret['regret low']):.2f}, {float(regret['regret high']):.2f}]"
@@ -212,7 +212,7 @@ def test_from_nothing_to_the_page(
     assert main([*compare, "--page", str(page)]) == 0
     found, _ = read_rivals(page.with_suffix(".json"))
     assert found.about["members"] == [len(parts), len(parts) - 1]
-    assert page.read_text().startswith("# Does a teacher know more than what is free\n")
+    assert page.read_text().startswith("# Does a teacher add to what an untrained network tells?\n")
     kept = (folder / "free.json").stat().st_mtime_ns
     monkeypatch.setattr("tgsage.benchmarks.rivals.free.teacher_rules", partial(teacher_rules, steps=2))
     train = ["train", "resnet:1", "--data", "digits", "--recipe", "digits", "--epochs", "1"]

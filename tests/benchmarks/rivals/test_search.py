@@ -166,13 +166,12 @@ def test_the_page_says_what_was_found(tmp_path: Path) -> None:
     write_page(page, [path])
     text = page.read_text()
     assert "4 seeds" in text
-    assert "All that is free with learned weights: 9" in text
-    assert "The number of parameters alone: 9" in text
-    assert "P's end never reached" in text
+    assert "Free predictors with learned weights: 9" in text
+    assert "The largest: 9" in text
+    assert "ends below P" in text
     assert "nan" not in text
-    assert "P's end is reached at a fifth of its cost (20 examples) by chance" in text
-    assert "which learn nothing from a pool, and by P + alpha TG, free" in text
-    assert "Over what is free (points): free + P " in text
+    assert "at or above its end: without a pool to learn from, chance, free (equal weights); with weights" in text
+    assert "Over free predictors (points): free + P " in text
     assert (tmp_path / "page" / "searches.png").stat().st_size > 5000
     path.write_text(json.dumps({"kind": KIND, "about": {}}))
     with pytest.raises(RSAError, match=r"screening\.json holds no searches"):
