@@ -72,9 +72,9 @@ experiments: $(VENV)/installed-bench
 		{ if ls $$pool/seed*/candidates/*.h5 > /dev/null 2>&1; then from=$$pool; else from=$$known; fi; } && \
 		$(BIN)/tgsage bench teachers $$pool/teachers $$from --network $(FULL)/resnet20.pt --layers auto \
 			--layers output && \
-		{ test $$from = $$known || $(BIN)/tgsage teacher compare $$pool --members $$known --bootstrap 20 \
-			$$(printf -- '--teacher %s ' $$pool/teachers/*.h5); } && \
-		$(BIN)/tgsage teacher compare $$known --network $(FULL)/resnet20.pt --bootstrap 200 \
+		$(BIN)/tgsage teacher compare $$from --network $(FULL)/resnet20.pt --bootstrap 200 \
+			$$(test $$from = $$known || printf -- '--members %s ' $$known) \
+			$$(test $$from = $$known || printf -- '--teacher %s ' $$pool/teachers/*.h5) \
 			--json $(RESULTS)/rivals-$$space.json && \
 		$(BIN)/tgsage bench screening $(FULL)/screening-$$space --pool $$known --teacher-examples 180000 \
 			--teacher $$pool/teachers/resnet20-by-stimulus.h5 --json $(RESULTS)/screening-$$space.json || exit; done

@@ -105,7 +105,7 @@ def pool(
     from ...plugins.searchers.random import RandomSearcher
     from ...plugins.spaces import get_space
     from ...rsa import RSAError
-    from ..pool.making import collect, left
+    from ..pool.making import collect, left, parts_of
     from ..pool.plans import CANDIDATES, current_tops, plan_pool, published, read_search, thirds
     from ..rivals.members import trained_at
     from ..speed.environment import command
@@ -113,12 +113,10 @@ def pool(
     numbers = [seed] if seeds is None else _numbers(seeds, "seeds", "0,1,2")
     places = {one: folder if seeds is None else folder / f"seed{one}" for one in numbers}
     if status:
-        begun = {
-            one: place for one, place in places.items() if seeds is None or any((place / CANDIDATES).glob("[!.]*.h5"))
-        }
-        for one in places.keys() - begun.keys():
+        begun = {one: at for one, at in places.items() if seeds is None or parts_of(at / CANDIDATES)}
+        for one in (one for one in places if one not in begun):
             typer.echo(f"seed {one}: no member so far")
-        _state({one: _finish(collect(place / CANDIDATES), place) for one, place in begun.items()}, json, seeds)
+        _state({one: _finish(collect(at / CANDIDATES), at) for one, at in begun.items()}, json, seeds)
         return
     if each is not None and (search or epochs is not None):
         raise RSAError("--each draws from a published table, so that it goes without --search and --epochs")
@@ -156,7 +154,7 @@ def pool(
 
 def _make(maker: "Maker", folder: Path, drawn: dict[str, Any], workers: int, allow_changes: bool) -> "Pool":
     from ...plugins.report.live import LiveView
-    from ..pool.making import collect, make_pool
+    from ..pool.making import collect, make_pool, parts_of
 
     folder.mkdir(parents=True, exist_ok=True)
     view = LiveView(drawn["samples"] + len(drawn["architectures"]))
@@ -165,7 +163,7 @@ def _make(maker: "Maker", folder: Path, drawn: dict[str, Any], workers: int, all
         with view:
             return make_pool(maker, **drawn, storage=folder / "search.db", **how)
     except KeyboardInterrupt:
-        if any(maker.folder.glob("[!.]*.h5")):
+        if parts_of(maker.folder):
             collect(maker.folder).save(folder / "pool.h5")
         raise
 

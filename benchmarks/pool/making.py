@@ -351,6 +351,11 @@ def left(maker: Maker, architectures: Sequence[Architecture], trained: Collectio
     return [one for one, key in zip(architectures, keys, strict=True) if key not in trained or maker.part(one).exists()]
 
 
+def parts_of(folder: Path) -> list[Path]:
+    """The files of the candidates that are done so far, where a `Maker` keeps them."""
+    return sorted(folder.glob("[!.]*.h5"))
+
+
 def collect(folder: Path) -> Pool:
     """Read the pool of all candidates that are done so far.
 
@@ -368,7 +373,7 @@ def collect(folder: Path) -> Pool:
     RSAError
         If there is no candidate, or a file is damaged.
     """
-    parts = sorted(folder.glob("[!.]*.h5"))
+    parts = parts_of(folder)
     if not parts:
         raise RSAError(f"{folder} holds no candidate that could be trained")
     return join([Pool.load(path) for path in parts])

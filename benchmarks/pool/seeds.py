@@ -4,6 +4,7 @@ from pathlib import Path
 
 from ...rsa import RSAError
 from ...rsa.errors import listing
+from .making import parts_of
 from .plans import CANDIDATES
 from .pool import Pool
 
@@ -18,7 +19,7 @@ def places_of(pool: Path) -> dict[str, Path]:
     found = {
         place.parent.name.removeprefix("seed"): place
         for place in sorted(pool.glob(f"seed*/{CANDIDATES}"))
-        if place.parent.name.removeprefix("seed").isdigit() and any(place.glob("[!.]*.h5"))
+        if place.parent.name.removeprefix("seed").isdigit() and parts_of(place)
     }
     if not found:
         raise RSAError(f"{pool} is no pool file, and holds no folder of a pool over seeds (seed0/{CANDIDATES}, ...)")
@@ -28,7 +29,7 @@ def places_of(pool: Path) -> dict[str, Path]:
 def one_of(pool: Path) -> Pool:
     """A pool over seeds as its views and settings, with the member of one file."""
     place = next(iter(places_of(pool).values()))
-    return Pool.load(place if place.is_file() else min(place.glob("[!.]*.h5")))
+    return Pool.load(place if place.is_file() else parts_of(place)[0])
 
 
 def check_alike(first: Pool, other: Pool, place: Path) -> None:

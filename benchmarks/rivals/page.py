@@ -112,7 +112,7 @@ def _population(found: Rivals, name: str) -> str:
     sized = "" if banded else f"to size: {to['size']}; "
     words = [
         f"- **{name}** ({each}{' in three bands' if banded else ''}).",
-        f"Rank correlations: {', '.join(f'{said} {_value(last, one)}' for said, one in ranked.items())}.",
+        f"Rank correlations: {', '.join(f'{said} {value_text(last, one)}' for said, one in ranked.items())}.",
         f"P adds to free predictors: {_where(found, name, 'free', P)}.",
         f"TG adds {sized}to P: {to['P']}; to free predictors: {to['free']}; to free predictors and P:",
         f"{to['free + P']}; to these plus labels and pixels: {to['free + P + rivals']}.",
@@ -217,7 +217,7 @@ def _rival_rules(found: Rivals) -> str:
         gain = found.gain.sel(population=name, question="free").isel(checkpoint=0)
         for rule in _rivals(found):
             sized = interval_text(given.sel(predictor=rule), "r")
-            rows.append([rule, name, _value(alone, rule), sized, interval_text(gain.sel(teacher=rule))])
+            rows.append([rule, name, value_text(alone, rule), sized, interval_text(gain.sel(teacher=rule))])
     return markdown(texts("rule", "members", "Spearman", "given size", "adds to all that is free"), rows, left=2)
 
 
@@ -244,7 +244,8 @@ def _pixels(found: Rivals) -> list[str]:
     ]
 
 
-def _value(one: "xarray.Dataset", predictor: str) -> str:
+def value_text(one: "xarray.Dataset", predictor: str) -> str:
+    """A predictor's rank correlation with its interval."""
     here = one.sel(predictor=predictor)
     return f"{float(here['spearman']):.2f} [{float(here['low']):.2f}, {float(here['high']):.2f}]"
 
@@ -305,16 +306,13 @@ def _alone(found: Rivals, population: str) -> str:
     data = found.single.sel(population=population)
 
     def cell(name: str, c: Any) -> str:
-        one = data.sel(predictor=name, checkpoint=c)
-        value = f"{float(one['spearman']):.2f} [{float(one['low']):.2f}, {float(one['high']):.2f}]"
+        here = data.sel(checkpoint=c)
+        one, value = here.sel(predictor=name), value_text(here, name)
         if np.isnan(float(one["spearman"])):
             return "-"
-        top = (
-            ""
-            if np.isnan(float(one["regret"]))
-            else f", {float(one['precision']):.2f}, {_regret(data.sel(checkpoint=c), name)}"
-        )
-        return value + top
+        if np.isnan(float(one["regret"])):
+            return value
+        return f"{value}, {float(one['precision']):.2f}, {_regret(here, name)}"
 
     names = [str(name) for name in data["predictor"].values]
     names = [one for one in names if one.rpartition(": ")[2] not in {*RULES, *LEARNED} - {"paper", DEEPEST} | _CHANGES]

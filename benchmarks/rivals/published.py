@@ -4,8 +4,9 @@ import numpy as np
 
 from ...plugins.evaluation.teacher_rules import RULES as TEACHER_RULES
 from ..report import markdown, texts
-from ..validity.free_predictors import PUBLISHED, PUBLISHED_BEST
+from ..validity.free_predictors import PUBLISHED, PUBLISHED_BEST, published_text
 from .analysis import BOTH_LEARNED, FREE_LEARNED, SUMMED, TAUGHT, P, Rivals
+from .page import value_text
 
 SPACE = "nasbench201"
 ELSEWHERE = {  # Abdelfattah et al. 2021, and the table of Tybl & Neumann 2025 (VKDNW, CVPR)
@@ -48,16 +49,12 @@ def published_section(found: Rivals) -> str:
 
 
 def _published(name: str) -> tuple[str, str]:
-    low, high = PUBLISHED.get(name, (None, None))
     best = PUBLISHED_BEST.get(name)
-    whole = "" if low is None else f"{low:.2f}" if low == high else f"{low:.2f} to {high:.2f}"
-    return whole, "" if best is None else f"{best:.2f}"
+    return published_text(*PUBLISHED.get(name, (None, None))), "" if best is None else f"{best:.2f}"
 
 
 def _here(found: Rivals, name: str, group: str) -> str:
     if group not in found.single["population"].values:
         return ""
-    one = found.single.sel(population=group, predictor=name).isel(checkpoint=-1)
-    if np.isnan(float(one["spearman"])):
-        return ""
-    return f"{float(one['spearman']):.2f} [{float(one['low']):.2f}, {float(one['high']):.2f}]"
+    last = found.single.sel(population=group).isel(checkpoint=-1)
+    return "" if np.isnan(float(last["spearman"].sel(predictor=name))) else value_text(last, name)

@@ -181,9 +181,9 @@ def _written(part: Mapping[str, Any]) -> str:
     return f"{part['spearman']:.2f}" + ("" if low is None else f" [{low:.2f}, {high:.2f}]")
 
 
-def _published(row: Mapping[str, Any]) -> str:
-    low, high = row["published"]
-    return "" if low is None else f"{low:.2f}" if low == high else f"{low:.2f} to {high:.2f}"
+def published_text(low: float | None, high: float | None) -> str:
+    """Least and largest published value; nothing where there is none."""
+    return "" if low is None or high is None else f"{low:.2f}" if low == high else f"{low:.2f} to {high:.2f}"
 
 
 def _near(key: str) -> Callable[[Mapping[str, Any]], str]:
@@ -194,7 +194,7 @@ COLUMNS: Columns = (
     ("predictor", "{predictor}"),
     ("cells", lambda row: f"{row['all']['cells']:,}"),
     ("Spearman", lambda row: _written(row["all"])),
-    ("published", _published),
+    ("published", lambda row: published_text(*row["published"])),
     ("near", _near("near")),
     ("different networks", lambda row: _written(row["different"]) if "different" in row else "-"),
     ("near", _near("near different")),

@@ -148,14 +148,17 @@ def evaluate(
     if predictors:
         with progress(f"free predictors of {network}"), same_threads():
             free = free_predictors(model, *first_batch(images))
-            untrained = None if made is None else evaluator(model).tg
+            untrained = None if made is None else evaluator(model)
     trained = None
     if epochs or examples:
         trained = run(model, images, chosen, label=network, epochs=epochs, examples=examples, seed=seed, device=device)
     if trained is not None and trained.failed:
         raise RSAError(f"{network}: the training failed: {trained.reason}")
-    with progress(f"evaluating {network}"):
-        found = evaluator(model)
+    if trained is None and untrained is not None:
+        found = untrained
+    else:
+        with progress(f"evaluating {network}"):
+            found = evaluator(model)
     if found.failed:
         raise RSAError(f"{network}: {found.reason}")
     if trained is not None:
@@ -164,11 +167,11 @@ def evaluate(
         found = replace(found, attrs={**found.attrs, "trained_on_validation": True})
     if json is not None:
         known = {} if free is None else {"predictors": dict(free), "predictors_unusable": free.unusable}
-        known |= {} if untrained is None else {"untrained_tg": untrained}
+        known |= {} if untrained is None else {"untrained_tg": untrained.tg}
         write_json(json, {"network": network, "settings": evaluator.describe(), **found.to_dict(), **known})
     _show(f"{network} on {images.name}, seed {seed}", found, evaluator)
     if free is not None:
-        tg = {} if made is None else {"value": untrained}
+        tg = {} if untrained is None else {"value": untrained.tg}
         show_predictors(f"Before training, from {BATCH} images of {images.name}", {"value": free}, tg)
 
 
